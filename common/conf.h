@@ -1,0 +1,108 @@
+/* The configuration that is not policy: one table row per key.
+ *
+ * conf_table[] makes defaults, parser, `-T`, `bartizan config dump`, and the test that compares the man page and
+ * config.example.yaml with the code. targets, roles, guards and rules are read by policy/config.c; here they are rows without a field, so that
+ * "unknown key" knows them. Durations are milliseconds, sizes bytes. */
+#ifndef BARTIZAN_CONF_H
+#define BARTIZAN_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/err.h"
+#include "common/files.h"
+#include "common/sshkey.h"
+#include "common/yaml.h"
+
+#define CONF_LISTEN_MAX 16
+#define CONF_TRUSTED_MAX 64
+#define CONF_KEYS_MAX 64
+#define CONF_NETS_MAX 64
+
+enum conf_user_from { CONF_USER_PRINCIPAL, CONF_USER_KEY_ID };
+
+struct conf_trusted { /* a certificate authority whose user certificates are accepted */
+	struct sshkey *key;
+	char *path;
+	enum conf_user_from user;
+};
+
+struct conf_key { /* a private key that the signer holds */
+	char *name;
+	char *file; /* resolved path */
+};
+
+enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
+
+struct conf {
+	/* where it runs */
+	char **listen;           /* "0.0.0.0:2222", NULL-terminated; parsed by conf_load into listen_addr */
+	struct addr *listen_addr;
+	size_t listen_count;
+	char *state_dir;
+	char *control_socket;
+	char *host_key;          /* path of the private host key */
+	char *run_as;            /* user name, NULL: no change */
+	char *log_level;
+	int64_t drain;
+
+	/* who comes in */
+	char *issuing_key;       /* certificates.issuing_key: path; NULL: the gateway issues none */
+	int64_t cert_lifetime;   /* certificates.lifetime */
+	struct conf_trusted *trusted;
+	size_t trusted_count;
+	struct conf_key *keys;
+	size_t key_count;
+	int64_t login_time;      /* limits.login_time */
+	int64_t login_attempts;  /* limits.login_attempts: signed or refused attempts a connection */
+	int64_t unauthenticated; /* limits.unauthenticated: connections before login, in total */
+	int64_t unauthenticated_per_source;
+	int64_t connections;     /* limits.connections, in total */
+	int64_t channels;        /* limits.channels a connection */
+	int64_t targets_per_connection; /* limits.targets_per_connection: inner sessions of one connection */
+	int64_t idle;            /* limits.idle; 0: none */
+	int64_t keepalive;       /* limits.keepalive: TCP keepalive idle time on both legs; 0: none */
+	struct net *proxy_from;  /* proxy_protocol.from: networks whose PROXY header is believed */
+	size_t proxy_from_count;
+	enum conf_crypto crypto; /* crypto.minimum: strict | modern | compatible */
+
+	/* the other leg */
+	int64_t connect_time;    /* outbound.connect_time: resolve and connect */
+	int64_t handshake_time;  /* outbound.handshake_time: key exchange and authentication */
+	int64_t credential_lifetime; /* outbound.certificate_lifetime: of a minted certificate */
+	int64_t dials_per_target;    /* outbound.dials_per_target: at one time; further ones queue */
+	char *resolve_family;    /* outbound.family: any | ipv4 | ipv6 */
+
+	/* what is kept */
+	int64_t min_free;        /* transcripts.min_free: below this no new session begins and recorded ones end */
+	int64_t session_max;     /* transcripts.session_max: bytes of one session's transcripts; then a marker */
+	int64_t stream_keep;     /* transcripts.stream_keep: bytes kept of a stream without terminal (1 MiB) */
+	char *break_glass;       /* transcripts.break_glass: role that may still come in when the disk is full; NULL: none */
+	int64_t audit_checkpoint;/* audit.checkpoint: events between signed checkpoints */
+};
+
+enum conf_type { CONF_TEXT, CONF_PATH, CONF_INT, CONF_SIZE, CONF_DURATION, CONF_BOOL, CONF_CHOICE, CONF_SPECIAL };
+
+struct conf_row {
+	const char *path;      /* "limits.login_time"; a list's rows: "certificates.trusted[].key" */
+	enum conf_type type;
+	size_t offset;         /* of the field in struct conf */
+	const char *fallback;  /* default as written in YAML; NULL: none; "" with required */
+	int64_t min, max;
+	const char *choices;   /* "a|b|c" for CONF_CHOICE */
+	bool required;
+	bool reloadable;       /* SIGHUP changes it; otherwise the log says that a restart is needed */
+	const char *doc;       /* one sentence, as the man page has it */
+};
+
+extern const struct conf_row conf_table[];
+extern const size_t conf_table_count;
+
+/* Reads everything but policy from the tree; public key files through files. All or nothing. Caller frees *ret. */
+int conf_load(const struct yaml *root, struct files *files, struct conf **ret, struct err *err);
+void conf_free(struct conf *conf);
+int conf_dump(const struct conf *conf, struct buf *out); /* YAML, every key with its value, defaults marked by a comment */
+
+#endif

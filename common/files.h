@@ -1,0 +1,31 @@
+/* The configuration and every public file it names, as one sealed bundle.
+ *
+ * A short-lived child of the listener reads them from disk, checks everything and packs them into a sealed memfd (fd_memfd); the roles
+ * parse that, so nobody who has dropped his privileges needs the disk, all roles see the same bytes, and a session never sees any.
+ * Private keys and passwords are never in it: the signer reads those itself.
+ *
+ * Format: wire encoding: u32 magic 0x42545a46, u32 count, then per file: string path, string contents. The first is the configuration. */
+#ifndef BARTIZAN_FILES_H
+#define BARTIZAN_FILES_H
+
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#define FILES_COUNT_MAX 1024
+#define FILES_SIZE_MAX (16 * 1024 * 1024)
+
+struct files;
+
+struct files *files_from_disk(void);                                          /* reads on demand, remembers what it read */
+int files_from_bundle(int fd, struct files **ret, struct err *err);           /* reads the whole bundle; fd stays the caller's */
+int files_bundle(const struct files *files, int *ret_fd, struct err *err);    /* all that was read so far, in that order */
+void files_free(struct files *files);
+/* Contents, borrowed until files_free(). A relative path is relative to the configuration's folder (set by the first read). */
+int files_read(struct files *files, const char *path, size_t max, struct bytes *ret, struct err *err);
+const char *files_first(const struct files *files); /* path of the first file: the configuration; NULL when none */
+/* The path as a role opens it (a signer's key): absolute, or joined to the configuration's folder. Caller frees. */
+char *files_resolve(const struct files *files, const char *path);
+
+#endif

@@ -1,0 +1,187 @@
+/* The internal protocol: every message between roles, one struct and one row each.
+ *
+ * The rows in ipc_msg.c make encoder, decoder and bounds; a message whose bytes do not end exactly where its fields end is malformed. Decoded
+ * messages own their memory (ipc_msg_free); to encode, everything is borrowed. Which message is allowed when is not said here but in the receiver's
+ * own table (server/broker_session.c). `id` in the link's header pairs an answer with its question. */
+#ifndef BARTIZAN_IPC_MSG_H
+#define BARTIZAN_IPC_MSG_H
+
+#include "common/ipc.h"
+
+#define IPC_TEXT_MAX 4096       /* reasons, names, addresses */
+#define IPC_DETAIL_MAX 65536    /* a command line: what is longer is refused, not cut */
+#define IPC_BLOB_MAX 32768      /* keys, certificates, signatures */
+#define IPC_OUTPUT_MAX 32768
+#define IPC_LIST_MAX 512
+#define IPC_LEG_ALL UINT32_MAX
+
+enum ipc_type {
+	/* any role -> listener, once after its start */
+	IPC_READY = 1,
+	IPC_FAILED,
+	/* listener -> broker */
+	IPC_CLIENT,
+	IPC_CLIENT_GONE,
+	IPC_ROLE,
+	IPC_CONF,
+	IPC_CONF_REFUSED,
+	IPC_DRAIN,
+	/* broker -> listener */
+	IPC_CONF_TAKEN,
+	IPC_AUTHENTICATED,
+	IPC_KILL,
+	IPC_SCAN,
+	/* session -> broker */
+	IPC_PROXY,
+	IPC_AUTH,
+	IPC_LEG,
+	IPC_ACCESS,
+	IPC_REQUEST,
+	IPC_CHANNEL_END,
+	IPC_EVIDENCE,
+	IPC_EVENT,
+	IPC_LEG_END,
+	IPC_SCANNED,
+	/* session or control client -> broker */
+	IPC_COMMAND,
+	IPC_COMMAND_STOP,
+	/* broker -> session */
+	IPC_AUTH_ANSWER,
+	IPC_LEG_ANSWER,
+	IPC_DECISION,
+	IPC_GRANT,
+	IPC_NOTICE,
+	IPC_END,
+	/* broker -> session or control client */
+	IPC_OUTPUT,
+	IPC_PLAY,
+	IPC_COMMAND_EXIT,
+	/* broker -> signer, and its answers */
+	IPC_SIGN_CERT,
+	IPC_SIGN_AUDIT,
+	IPC_SIGN_AGENT,
+	IPC_PASSWORD,
+	IPC_KEYS,
+	IPC_SIGNED,
+	IPC_KEYS_ANSWER,
+	/* broker -> egress, and its answer */
+	IPC_DIAL,
+	IPC_DIAL_CANCEL,
+	IPC_DIALED,
+	IPC_TYPES
+};
+
+enum msg_mode { MODE_JUMP = 1, MODE_DIRECT = 2 };
+
+struct msg_empty { char unused; };                 /* READY, DRAIN, SCAN, KEYS, DIAL_CANCEL */
+struct msg_reason { char *reason; };               /* FAILED, CONF_REFUSED */
+struct msg_client { uint64_t connection; char *source; char *local; uint32_t pid; bool scan; }; /* + fd: link to the session. source "1.2.3.4:5678" */
+struct msg_client_gone { uint64_t connection; uint32_t status; };  /* status as of waitpid(2) */
+struct msg_role { char *role; };                                   /* + fd: a new link to "signer" or "egress" */
+struct msg_conf { uint64_t generation; };                          /* + fd: bundle (common/files.h) */
+struct msg_conf_taken { uint64_t generation; };
+struct msg_connection { uint64_t connection; };                    /* AUTHENTICATED, KILL */
+
+struct msg_proxy { char *source; };                                /* what a believed PROXY header said: once, before anything else */
+struct msg_auth { bool proved; char *user; struct bytes key; };    /* proved: libssh has verified a signature by this key on this connection */
+struct msg_leg { uint32_t leg; uint32_t mode; char *target; uint32_t port; char *login; struct bytes pubkey; }; /* port 0: the target's own. pubkey: plain key made for this leg, to be certified */
+struct msg_access {
+	uint32_t leg, channel, kind; /* enum access_kind */
+	struct bytes detail;
+	bool pty;
+	char *term;
+	uint32_t columns, rows;
+};
+struct msg_request { uint32_t leg, channel; char *what; struct bytes detail; }; /* for the record: "env", "pty-req", "window-change", … */
+struct msg_channel_end {
+	uint32_t leg, channel;
+	int64_t exit_status;  /* -1: none was sent */
+	char *exit_signal;    /* "" : none */
+	uint64_t bytes_in, bytes_out, bytes_err; /* client -> target, target -> client stdout and stderr */
+	char *reason;         /* "" : normal */
+};
+struct msg_evidence { /* of one transport: outer, inner or outbound */
+	uint32_t leg;
+	char *transport;
+	char *kex, *host_key_algorithm, *host_key_fingerprint;
+	char *cipher_in, *cipher_out, *mac_in, *mac_out; /* in: towards the gateway */
+	char *banner;         /* the peer's identification string */
+	bool strict_kex;
+};
+struct msg_event { uint32_t leg; char *type; struct bytes detail; }; /* what the session refused by itself; the broker knows the types */
+struct msg_leg_end { uint32_t leg; char *reason; };
+struct msg_scanned { char **keys; char *reason; };  /* "ssh-ed25519 AAAA…" lines */
+struct msg_command { uint32_t channel; char **argv; bool terminal; uint32_t columns; }; /* id pairs nothing: channel does */
+struct msg_channel { uint32_t channel; };           /* COMMAND_STOP */
+
+struct msg_auth_answer {
+	bool ok;
+	bool proved;           /* as asked */
+	char *reason;
+	char *user;
+	uint32_t rights;       /* SSHCERT_PTY | … */
+	char *force_command;   /* "" : none */
+	int64_t expires;
+};
+struct msg_leg_answer { uint32_t leg; bool ok; uint32_t exit; char *reason; char *session; }; /* session: the ULID */
+struct msg_decision { /* + fd when recording: the transcript, empty, writable */
+	uint32_t leg, channel;
+	uint32_t verdict;      /* enum verdict */
+	uint32_t exit;
+	char *rule, *reason;
+	bool record, record_required, record_input;
+	int64_t idle, session_time;  /* milliseconds, 0: none */
+	uint64_t stream_keep, cast_max;
+	char *title;
+};
+struct msg_grant { /* + fd: connected socket; for credential "key" a second: agent protocol, stream */
+	uint32_t leg;
+	bool ok;
+	uint32_t exit;
+	char *reason;
+	char **host_keys;      /* "ssh-ed25519 AAAA…" lines: the only ones accepted */
+	char *login;
+	char *credential;      /* "certificate" | "key" | "password" */
+	struct bytes secret;   /* certificate blob | public key blob | password */
+	char **allow;          /* weak algorithms allowed on this target, by name */
+	uint32_t handshake_ms;
+	char *address;         /* what was connected to, for messages */
+};
+struct msg_notice { uint32_t leg; char *text; };
+struct msg_end { uint32_t leg; uint32_t exit; char *reason; };
+struct msg_output { uint32_t channel; uint32_t stream; struct bytes data; }; /* stream 1 or 2 */
+struct msg_play { uint32_t channel; bool text; uint32_t speed_milli; int64_t idle_us, from_us; }; /* + fd: a transcript to replay */
+struct msg_command_exit { uint32_t channel; uint32_t status; };
+
+struct msg_sign_cert {
+	char *key;             /* name of a signer's key: "issuing", or of keys: */
+	struct bytes pubkey;   /* plain blob */
+	uint64_t serial;
+	char *key_id;
+	char **principals;
+	uint64_t valid_after, valid_before;
+	char *force_command, *source_address; /* "" : none */
+	uint32_t rights;
+};
+struct msg_sign_audit { struct bytes data; };
+struct msg_sign_agent { char *key; char *login; struct bytes data; uint32_t flags; }; /* data: what SSH2_AGENTC_SIGN_REQUEST carried */
+struct msg_password { char *file; };
+struct msg_signed { bool ok; char *reason; struct bytes data; };
+struct msg_keys_answer { char **names; char **lines; }; /* public halves, "issuing" first where there is one, "audit" among them */
+
+struct msg_dial { char *host; uint32_t port; char *family; uint32_t timeout_ms; };
+struct msg_dialed { bool ok; char *reason; char *address; }; /* + fd when ok */
+
+/* Encodes and sends. msg points at the struct of that type. */
+int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);
+/* Decodes into *ret (the struct of that type, which it zeroes first). -EBADMSG with the reason; nothing to free then. */
+int ipc_msg_decode(enum ipc_type type, struct bytes body, void *ret, struct err *err);
+int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
+void ipc_msg_free(enum ipc_type type, void *msg);
+size_t ipc_msg_size(enum ipc_type type);         /* of its struct; 0 for an unknown type */
+size_t ipc_msg_fds_max(enum ipc_type type);      /* more than that is malformed */
+const char *ipc_msg_name(unsigned type);         /* "client-gone"; "unknown" */
+
+#define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
+
+#endif

@@ -1,0 +1,20 @@
+/* May it happen? Pure: the same access always gives the same decision; no clock, file, database or network. */
+#ifndef BARTIZAN_DECIDE_H
+#define BARTIZAN_DECIDE_H
+
+#include "common/access.h"
+#include "common/buf.h"
+#include "policy/ruleset.h"
+#include "policy/target.h"
+
+/* The first rule that matches decides; none: deny. A predicate that cannot be evaluated is a deny, with the error as the reason. target NULL: no such target, deny.
+ * Certificate rights are part of it: a kind whose right the certificate lacks is denied whatever the rules say (exec and shell need none; pty is the session's). */
+void decide(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret);
+
+/* Whether any kind on this target could be allowed for this identity now: for listing targets, and before the gateway spends anything on a leg. */
+bool decide_any(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret);
+
+/* The same engine, told to write down each rule it tried and the first predicate that failed: one line a rule. */
+int decide_explain(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret, struct buf *trace);
+
+#endif

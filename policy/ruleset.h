@@ -1,0 +1,37 @@
+/* The policy as data: roles and rules in order, parsed and checked. Deciding is decide.h. */
+#ifndef BARTIZAN_RULESET_H
+#define BARTIZAN_RULESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/addr.h"
+#include "common/err.h"
+#include "common/pattern.h"
+#include "common/yaml.h"
+#include "policy/target.h"
+
+#define RULESET_RULES_MAX 10000
+#define RULESET_ROLES_MAX 1000
+
+enum may { /* rights beyond one's own sessions */
+	MAY_SESSIONS = 1, MAY_REPLAY = 2, MAY_KILL = 4, MAY_REVOKE = 8, MAY_HOSTS = 16, MAY_AUDIT = 32,
+	MAY_ALL = 63,
+};
+const char *may_name(enum may may);
+
+struct ruleset;
+
+/* root is the configuration's map; reads `roles` and `rules`. */
+int ruleset_load(const struct yaml *root, const struct targets *targets, struct ruleset **ret, struct err *err);
+void ruleset_free(struct ruleset *ruleset);
+
+bool ruleset_has_role(const struct ruleset *ruleset, const char *role);
+bool ruleset_in_role(const struct ruleset *ruleset, const char *role, const struct identity *who);
+unsigned ruleset_may(const struct ruleset *ruleset, const struct identity *who); /* MAY_* of all roles that match */
+/* Names of the matching roles, NULL-terminated, names borrowed, array freed by the caller with free(). */
+const char **ruleset_roles(const struct ruleset *ruleset, const struct identity *who);
+
+#endif

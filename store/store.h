@@ -1,0 +1,29 @@
+/* What lasts: one SQLite database (WAL, one writer: the broker) and the transcripts beside it. The only SQL in the tree.
+ *
+ * Everything is opened relative to the state directory's descriptor, taken before privileges are dropped, so the path above it need not be
+ * reachable afterwards. sqlite3.h stays inside store/. Functions return 0 or -errno with the reason; -ENOENT: no such row. Strings in returned
+ * rows are owned by the row (…_release). Times are milliseconds of wall time unless a name says otherwise. */
+#ifndef BARTIZAN_STORE_H
+#define BARTIZAN_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct store;
+
+#define STORE_FILE "bartizan.db"
+
+/* state_dir: a directory's descriptor, kept open by the store (dup). Creates and migrates: each schema version is one step in a transaction; a database of a
+ * newer version is refused. read_only: for the CLI's offline audit. */
+int store_open(int state_dir, bool read_only, struct store **ret, struct err *err);
+void store_close(struct store *store);
+int store_dir(const struct store *store); /* the state directory's descriptor, borrowed */
+
+/* Several changes as one: all or none. Nest not. */
+int store_begin(struct store *store, struct err *err);
+int store_commit(struct store *store, struct err *err);
+void store_rollback(struct store *store);
+
+#endif

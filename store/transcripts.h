@@ -1,0 +1,28 @@
+/* The folders of transcripts: state_dir/transcripts/YYYY/MM/DD/SESSION/, one .cast per channel and session.json.
+ *
+ * Names are made here from validated ULIDs and numbers; nothing of a client reaches a path. Folders 0700, files 0600. */
+#ifndef BARTIZAN_TRANSCRIPTS_H
+#define BARTIZAN_TRANSCRIPTS_H
+
+#include "common/json.h"
+#include "store/sessions.h"
+#include "store/store.h"
+
+#define TRANSCRIPT_PATH_MAX 96
+
+/* Creates the folder for a session begun at started_ms; path is relative to the state directory. */
+int transcripts_create(struct store *store, const char *session, int64_t started_ms, char path[static TRANSCRIPT_PATH_MAX], struct err *err);
+/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or -errno. */
+int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
+int transcripts_read(struct store *store, const char *path, const char *name, struct err *err); /* fd for reading */
+/* session.json: written whole to a temporary name, synced, renamed. */
+int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err);
+int transcripts_read_json(struct store *store, const char *path, json_t **ret, struct err *err);
+int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65], struct err *err); /* SHA-256 */
+int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err);
+
+/* At start: every session still open is closed as lost with its last time, its transcripts are cut at a line end and marked, its session.json completed, an
+ * audit event "session-lost" appended. One damaged session never blocks the others; nothing is deleted. *ret_count sessions were closed. */
+int transcripts_recover(struct store *store, int64_t now_ms, unsigned *ret_count, struct err *err);
+
+#endif
