@@ -1,7 +1,9 @@
 /* The broker: decides. It holds policy, store, transcripts and the control socket; it speaks no SSH and no HTTP, never blocks, and never dies of anybody's message.
  *
- * One libevent loop. Files: broker.c (life, links), broker_session.c (table of a session's messages), broker_auth.c (who), broker_access.c (may), broker_dial.c (grants),
- * broker_record.c (rows, session.json, sealing), broker_control.c (control socket), broker_agent.c (agent protocol for static keys), command*.c (commands). */
+ * One libevent loop. Files: broker.c (life), broker_links.c (links and questions to other roles), broker_roles.c (signer, egress), broker_reload.c (configuration), broker_client.c
+ * (one session process), broker_session.c (table of a session's messages), broker_auth.c (who), broker_leg.c (where to), broker_access.c (may), broker_connect.c and broker_dial.c
+ * (grants), broker_agent.c (agent protocol for static keys), broker_record.c (rows, session.json), broker_seal.c (digests), broker_audit.c (events, checkpoints), broker_issue.c,
+ * broker_scan.c, broker_control.c (control socket), broker_command.c (running commands), command*.c (the commands). */
 #ifndef BARTIZAN_BROKER_H
 #define BARTIZAN_BROKER_H
 
@@ -13,6 +15,7 @@
 #include "common/ipc.h"
 #include "common/ipc_msg.h"
 #include "common/json.h"
+#include "common/sshkey.h"
 #include "policy/config.h"
 #include "store/store.h"
 
@@ -28,7 +31,7 @@ struct broker_conf_status { /* of the configuration: shown by `bartizan status` 
 
 struct broker {
 	struct event_base *base;
-	struct config *config;       /* replaced whole on reload */
+	struct config *config;       /* replaced whole on reload: keep no pointer into it over a return to the loop */
 	struct store *store;
 	struct broker_conf_status conf_status;
 	/* the rest is private to broker*.c: see broker_private.h */
@@ -40,15 +43,48 @@ int broker_audit(struct broker *broker, const char *type, json_t *data);
 
 /* Ends a live session (ULID) with a reason shown to its user; -ENOENT when it is not live. */
 int broker_end_session(struct broker *broker, const char *session, const char *reason);
-/* One flat object for each live client and leg, for `sessions`, or NULL. */
 bool broker_session_live(struct broker *broker, const char *session);
 
-/* Asks the signer for a user certificate and stores it. done is called once, later or at once; cert is the "type base64 comment" line when ok. */
-struct issue_spec { const char *user; char *const *groups; const struct sshkey *key; int64_t lifetime_s; const char *source_address; unsigned rights; const char *force_command; };
+/* One call for each live session (a leg on a target that has opened), in no order; all borrowed. Nothing may be ended from inside. */
+struct broker_live {
+	uint64_t connection;
+	const char *session;  /* ULID */
+	const struct identity *who;
+	const char *target, *login, *source; /* source: address:port */
+	int64_t started;      /* ms */
+	unsigned channels;    /* open now */
+};
+typedef void broker_live_fn(const struct broker_live *live, void *context);
+void broker_live_each(struct broker *broker, broker_live_fn *visit, void *context);
+
+struct broker_counts { /* for `bartizan status` */
+	unsigned connections;   /* session processes, scans not counted */
+	unsigned authenticated; /* of them */
+	unsigned sessions;      /* live ones on targets */
+	unsigned commands;      /* running */
+	bool signer, egress;    /* the link is there */
+	bool draining;
+	int64_t started;        /* ms: of this broker */
+};
+void broker_counts(struct broker *broker, struct broker_counts *ret);
+
+/* The public half of a key that the signer holds: "issuing", "audit", a name of `keys`. Borrowed until the next return to the loop; NULL when there is none. */
+const struct sshkey *broker_key(struct broker *broker, const char *name);
+
+/* Asks the signer for a user certificate and stores it. done is called once, later or at once; cert is the "type base64 comment" line when ok.
+ * lifetime_s 0: as the configuration says. A longer one than certificates.lifetime is cut to it, unless local_admin: then BROKER_ISSUE_MAX_S is the most. */
+#define BROKER_ISSUE_MAX_S (7 * 24 * 3600)
+struct issue_spec {
+	const char *user; char *const *groups; const struct sshkey *key; int64_t lifetime_s; const char *source_address; unsigned rights; const char *force_command;
+	bool local_admin;
+};
 typedef void broker_issued_fn(void *context, bool ok, const char *line_or_reason);
 void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by, broker_issued_fn *done, void *context);
+/* Forgets the caller of issues and scans under way with this context: done is not called any more. Whoever may go away before done calls it. */
+void broker_forget(struct broker *broker, void *context);
 
-/* Connects to a target and reads its host keys, in a sandboxed process of its own. done is called once. keys: NULL-terminated "type base64" lines, borrowed. */
+/* Connects to a target and reads its host keys, in a sandboxed process of its own. done is called once. keys: NULL-terminated "type base64" lines, borrowed; NULL on failure
+ * with the reason. target is borrowed for the call only. port 0: the target's own. */
 typedef void broker_scanned_fn(void *context, char *const *keys, const char *reason);
 void broker_scan(struct broker *broker, const struct target *target, const char *name, uint16_t port, broker_scanned_fn *done, void *context);
 
