@@ -14,14 +14,20 @@
 #include "common/err.h"
 
 #define FILES_COUNT_MAX 1024
-#define FILES_SIZE_MAX (16 * 1024 * 1024)
+#define FILES_SIZE_MAX (16 * 1024 * 1024) /* of all contents together */
+#define FILES_PATH_MAX 4096
 
 struct files;
 
 struct files *files_from_disk(void);                                          /* reads on demand, remembers what it read */
 int files_from_bundle(int fd, struct files **ret, struct err *err);           /* reads the whole bundle; fd stays the caller's */
 int files_bundle(const struct files *files, int *ret_fd, struct err *err);    /* all that was read so far, in that order */
+/* Nothing but what files_add() gives it: for tests and fuzzing, and for a configuration that is not on disk. path is absolute; the first is the configuration. */
+struct files *files_in_memory(void);
+int files_add(struct files *files, const char *path, struct bytes contents);
 void files_free(struct files *files);
+void files_freep(struct files **files);
+#define FILES_CLEANUP __attribute__((cleanup(files_freep)))
 /* Contents, borrowed until files_free(). A relative path is relative to the configuration's folder (set by the first read). */
 int files_read(struct files *files, const char *path, size_t max, struct bytes *ret, struct err *err);
 const char *files_first(const struct files *files); /* path of the first file: the configuration; NULL when none */

@@ -29,6 +29,7 @@ struct yaml { /* a node; the whole tree belongs to its root */
 	struct yaml *next;   /* next sibling */
 	size_t count;        /* children */
 	unsigned line, column; /* from 1 */
+	unsigned key_line, key_column; /* of the key; 0 without one */
 	const char *file;    /* name for messages; owned by the root */
 };
 
@@ -36,6 +37,7 @@ int yaml_parse(const char *name, struct bytes text, struct yaml **ret, struct er
 void yaml_free(struct yaml *root);
 /* "config.yaml:12:5: …" in front of the formatted text; -EINVAL, so that `return yaml_error(node, err, "…")` is one line. */
 int yaml_error(const struct yaml *node, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int yaml_key_error(const struct yaml *node, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* at its key */
 
 struct yaml *yaml_get(const struct yaml *map, const char *key);  /* NULL when absent or not a map */
 bool yaml_is_null(const struct yaml *node);                      /* NULL, or an unquoted empty, ~ or null */
@@ -51,5 +53,13 @@ int yaml_duration(const struct yaml *node, int64_t min_ms, int64_t max_ms, int64
 /* A list of scalars, or one scalar as a list of one, copied; NULL-terminated, caller frees with yaml_strings_free. */
 int yaml_strings(const struct yaml *node, size_t max_count, size_t max_len, char ***ret, struct err *err);
 void yaml_strings_free(char **list);
+
+/* Writing, for dumps: a scalar that reads back as exactly this text, quoted where it must be; and a list of them in brackets. */
+int yaml_put_text(struct buf *out, const char *text);
+int yaml_put_texts(struct buf *out, char *const *list);
+/* Durations and sizes as yaml_duration and yaml_size read them, exact: "1h30m", "64MiB". Returns out. */
+#define YAML_NUMBER_MAX 64
+const char *yaml_format_duration(int64_t ms, char out[static YAML_NUMBER_MAX]);
+const char *yaml_format_size(int64_t bytes, char out[static YAML_NUMBER_MAX]);
 
 #endif
