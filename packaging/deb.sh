@@ -1,0 +1,20 @@
+#!/bin/bash
+# make deb: stages `make install` below BUILD and packs it. The library dependencies are read off the programs; libssh's version is ours to demand.
+set -euo pipefail
+version=$(cat packaging/VERSION)
+arch=$(dpkg --print-architecture)
+stage=$BUILD/deb
+rm -rf "$stage"
+mkdir -p "$stage/root/DEBIAN" "$stage/debian"
+
+DESTDIR=$stage/root PREFIX=/usr packaging/install.sh
+gzip -9n "$stage"/root/usr/share/man/man*/*
+install -D -m 644 LICENSE "$stage/root/usr/share/doc/bartizan/copyright"
+strip "$stage"/root/usr/bin/* "$stage"/root/usr/sbin/*
+
+printf 'Source: bartizan\nPackage: bartizan\n' >"$stage/debian/control"
+depends=$(cd "$stage" && dpkg-shlibdeps -O root/usr/sbin/bartizand root/usr/bin/bartizan | sed 's/^shlibs:Depends=//; s/libssh-4 ([^)]*)/libssh-4 (>= 0.10.6-0+deb12u3)/')
+size=$(du -sk "$stage/root" | cut -f1)
+sed "s|@VERSION@|$version|; s|@ARCH@|$arch|; s|@DEPENDS@|$depends|; s|@SIZE@|$size|" packaging/debian/control.in >"$stage/root/DEBIAN/control"
+install -m 755 packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm "$stage/root/DEBIAN/"
+dpkg-deb --build --root-owner-group "$stage/root" "$BUILD/bartizan_${version}_$arch.deb"

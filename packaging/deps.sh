@@ -1,0 +1,37 @@
+#!/bin/bash
+# deps.sh LIST…: installs the Debian packages named in the lists that are not there yet; says nothing when none is missing.
+# A list has one package a line, optionally with the least version: "libssh-dev >= 0.10.6-0+deb12u3"; # begins a comment.
+set -euo pipefail
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps: this is not a Debian system; install by hand what is named in: $*" >&2
+	exit 0
+fi
+
+installed() { # installed PACKAGE LEAST-VERSION
+	local state version
+	read -r state version < <(dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || echo none) || true
+	[ "$state" = installed ] && { [ -z "$2" ] || dpkg --compare-versions "$version" ge "$2"; }
+}
+
+missing=()
+while read -r package _ version; do
+	installed "$package" "${version:-}" || missing+=("$package")
+done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@")
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || { echo "deps: as root: apt-get install ${missing[*]}" >&2; exit 1; }
+	as_root=(sudo)
+fi
+echo "deps: installing ${missing[*]}"
+install() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! install >"$log" 2>&1 && ! { "${as_root[@]}" apt-get update -qq && install; } >>"$log" 2>&1; then # the lists may be missing or old
+	cat "$log" >&2
+	exit 1
+fi

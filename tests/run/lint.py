@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""make lint: what a compiler, cppcheck and mandoc can see, and the rules of the house that a script can see.
+
+CC and CPPFLAGS come from the Makefile. Every rule is one function that yields complaints.
+"""
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+WARNINGS = """-std=gnu17 -O2 -Werror -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith
+    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wimplicit-fallthrough -Wold-style-definition -Wredundant-decls -Wnull-dereference""".split()
+FOLDERS = ["common", "policy", "store", "server", "cli"]
+BELOW = {  # what a folder may include from: folders are floors
+    "common": {"common"},
+    "policy": {"common", "policy"},
+    "store": {"common", "store"},
+    "server": {"common", "policy", "store", "server"},
+    "cli": {"common", "policy", "store", "cli"},
+}
+THIRD_PARTY = [  # header, and the files that may include it
+    (r"sqlite3\.h", r"store/"),
+    (r"yaml\.h", r"common/yaml\.c"),
+    (r"curl/", r"server/egress"),
+    (r"jwt\.h", r"server/egress"),
+    (r"seccomp\.h", r"server/sandbox\.c"),
+    (r"event2?/", r"server/"),
+    (r"libssh/", r"server/"),
+]
+COLUMNS = 150
+INCLUDE = re.compile(r'^#include\s+(["<])([^">]+)[">]', re.M)
+
+
+def sources(*patterns):
+    return sorted(path for folder in FOLDERS for pattern in patterns for path in pathlib.Path(folder).glob(pattern))
+
+
+def call(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.stdout.strip() or "%s: status %d" % (command[0], done.returncode) if done.returncode else None
+
+
+def compiled():
+    """Every source without a warning; every header on its own."""
+    base = shlex.split(os.environ["CC"]) + shlex.split(os.environ["CPPFLAGS"]) + WARNINGS
+    jobs = [base + ["-c", "-o", "/dev/null", str(path)] for path in sources("*.c")]
+    jobs += [base + ["-fsyntax-only", "-x", "c", str(path)] for path in sources("*.h")]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from filter(None, pool.map(call, jobs))
+
+
+def cppcheck():
+    flags = ["--quiet", "--std=c11", "--enable=warning,performance,portability", "--inline-suppr", "--error-exitcode=1", "--max-configs=1", "-D_GNU_SOURCE", "-I.",
+             "-j%d" % (os.cpu_count() or 1), "--suppressions-list=tests/run/cppcheck.txt", "--template={file}:{line}: {severity}: {message} [{id}]"]
+    complaint = call(["cppcheck"] + flags + [str(path) for path in sources("*.c")])
+    if complaint:
+        yield complaint
+
+
+def manuals():
+    for path in sorted(pathlib.Path("man").glob("*.[158]")):
+        complaint = call(["mandoc", "-Tlint", "-Wwarning", str(path)])
+        if complaint:
+            yield complaint
+
+
+def layers():
+    for path in sources("*.c", "*.h"):
+        folder = path.parts[0]
+        for kind, header in INCLUDE.findall(path.read_text()):
+            if kind == '"' and header.split("/")[0] not in BELOW[folder]:
+                yield "%s: includes %s: includes only go down" % (path, header)
+            for pattern, allowed in THIRD_PARTY:
+                if kind == "<" and re.match(pattern, header) and not re.match(allowed, str(path)):
+                    yield "%s: includes <%s>, which belongs to %s" % (path, header, allowed)
+
+
+def own_header_first():
+    for path in sources("*.c"):
+        own = path.with_suffix(".h")
+        first = INCLUDE.search(path.read_text())
+        if own.exists() and first and first.group(2) != str(own):
+            yield "%s: includes %s before its own header" % (path, first.group(2))
+
+
+def layout():
+    for path in sources("*.c", "*.h") + sorted(pathlib.Path("tests").glob("*/*.c")):
+        text = path.read_text()
+        if not text.startswith("/*"):
+            yield "%s:1: does not open with a comment on its job" % path
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line.expandtabs(8)) > COLUMNS:
+                yield "%s:%d: longer than %d columns" % (path, number, COLUMNS)
+            if line != line.rstrip():
+                yield "%s:%d: ends with a space" % (path, number)
+            if re.match(r" {8}", line):
+                yield "%s:%d: indented with spaces" % (path, number)
+
+
+def python():
+    for path in sorted(pathlib.Path("tests").rglob("*.py")) + [path for path in (pathlib.Path("tests/lab"), pathlib.Path("tests/demo")) if path.exists()]:
+        try:
+            compile(path.read_text(), str(path), "exec")
+        except SyntaxError as wrong:
+            yield str(wrong)
+
+
+def main():
+    bad = 0
+    for rule in (compiled, cppcheck, manuals, layers, own_header_first, layout, python):
+        complaints = list(rule())
+        bad += len(complaints)
+        print("%-18s %s" % (rule.__name__, "%d complaints" % len(complaints) if complaints else "ok"), flush=True)
+        for complaint in complaints:
+            print(complaint)
+    return 1 if bad else 0
+
+
+sys.exit(main())
