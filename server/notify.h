@@ -1,0 +1,9 @@
+/* The service manager's readiness protocol (sd_notify(3)) by hand: one datagram to $NOTIFY_SOCKET. Does nothing when that is not set. */
+#ifndef BARTIZAN_NOTIFY_H
+#define BARTIZAN_NOTIFY_H
+
+void notify_ready(void);
+void notify_reloading(void); /* to be followed by notify_ready() whatever came of it */
+void notify_stopping(void);
+
+#endif
