@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/wire.h"
 
 enum field_type { F_BOOL, F_U32, F_U64, F_I64, F_TEXT, F_BYTES, F_TEXTS };
@@ -189,12 +190,19 @@ static void texts_free(char **list)
 	free(list);
 }
 
+/* May be a password or a private answer. */
+static void bytes_free(struct bytes *bytes)
+{
+	text_burn((void *)bytes->data, bytes->data ? bytes->len : 0);
+	free((void *)bytes->data);
+}
+
 static void field_free(const struct field *field, void *msg)
 {
 	if (field->type == F_TEXT)
 		free(*AT(msg, field, char *));
 	else if (field->type == F_BYTES)
-		free((void *)AT(msg, field, struct bytes)->data);
+		bytes_free(AT(msg, field, struct bytes));
 	else if (field->type == F_TEXTS)
 		texts_free(*AT(msg, field, char **));
 }
@@ -258,6 +266,8 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out)
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count)
 {
 	BUF_CLEANUP struct buf body = BUF_INIT(IPC_SIZE_MAX);
+	if (fd_count > ipc_msg_fds_max(type))
+		return -EINVAL;
 	int rc = ipc_msg_encode(type, msg, &body);
 	if (!rc)
 		rc = ipc_send_raw(link, type, id, buf_bytes(&body), fds, fd_count);

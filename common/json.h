@@ -7,7 +7,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-void json_decrefp(json_t **json);
+#define JSON_DEPTH_MAX 64 /* of arrays and objects in each other */
+
+/* json_decrefp() is jansson's own. */
 #define JSON_CLEANUP __attribute__((cleanup(json_decrefp)))
 
 int json_parse(struct bytes text, size_t max, json_t **ret, struct err *err); /* whole input, no duplicate keys, depth bounded */
