@@ -1,0 +1,103 @@
+/* evidence ID: the cryptographic facts of a session's transports, one flat object each, out of its session.json. */
+#include "server/command_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/transcripts.h"
+
+static const struct table_column evidence_columns[] = {
+	{ "transport", "transport", true }, { "kex", "key exchange", true }, { "strict_kex", "strict", false },
+	{ "host_key_algorithm", "host key", true }, { "host_key_fingerprint", "fingerprint", true }, { "cipher_in", "cipher in", true },
+	{ "cipher_out", "cipher out", true }, { "mac_in", "mac in", true }, { "mac_out", "mac out", true }, { "banner", "peer", true },
+	{ "certificate_serial", "certificate", true }, { "certificate_ca", "signed by", true }, { 0 },
+};
+
+/* Scalars of one transport's facts, with the session's id in front. */
+static json_t *evidence_row(const char *session, const char *transport, const json_t *facts)
+{
+	json_t *row = json_pack("{s:s, s:s}", "session", session, "transport", transport);
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)facts, key, value)
+	{
+		if (!row || json_is_object(value) || !strcmp(key, "session") || !strcmp(key, "transport"))
+			continue;
+		if (json_is_string(value))
+			json_object_set_new(row, key, json_visible(json_string_value(value), json_string_length(value)));
+		else
+			json_object_set(row, key, value);
+	}
+	return row;
+}
+
+/* session.json's "evidence": an array of objects with "transport". */
+static json_t *evidence_rows(struct caller *caller, const struct session_row *row, struct err *err)
+{
+	JSON_CLEANUP json_t *file = NULL;
+	json_t *rows = json_array(), *facts;
+	size_t i;
+	if (!rows || transcripts_read_json(caller->broker->store, row->path, &file, err)) {
+		json_decref(rows);
+		return NULL;
+	}
+	json_array_foreach(json_object_get(file, "evidence"), i, facts)
+	{
+		const char *transport = json_get_string(facts, "transport");
+		json_array_append_new(rows, evidence_row(row->id, transport ? transport : "unknown", facts));
+	}
+	return rows;
+}
+
+json_t *command_evidence_summary(struct caller *caller, const struct session_row *row)
+{
+	BUF_CLEANUP struct buf text = BUF_INIT(4096);
+	JSON_CLEANUP json_t *rows = evidence_rows(caller, row, NULL);
+	json_t *facts;
+	size_t i;
+	json_array_foreach(rows, i, facts)
+	{
+		const char *kex = json_get_string(facts, "kex"), *cipher = json_get_string(facts, "cipher_out"), *mac = json_get_string(facts, "mac_out");
+		buf_printf(&text, "%s%s: %.100s %.100s %.100s", i ? "; " : "", json_get_string(facts, "transport"), kex ? kex : "-", cipher ? cipher : "-",
+			mac ? mac : "-");
+	}
+	return text.len ? json_stringn((const char *)buf_data(&text), text.len) : json_null();
+}
+
+static void show_each(struct caller *caller, const struct command_args *args, json_t *rows)
+{
+	json_t *facts;
+	size_t i;
+	json_array_foreach(rows, i, facts)
+	{
+		if (i)
+			command_out(caller, "\n");
+		if (!command_show_one(caller, args, json_incref(facts), evidence_columns))
+			return;
+	}
+	command_exit(caller, 0);
+}
+
+static void evidence(struct caller *caller, const struct command_args *args, const struct session_row *row)
+{
+	struct err err = { "" };
+	JSON_CLEANUP json_t *rows = evidence_rows(caller, row, &err);
+	if (!rows)
+		command_fail(caller, 1, "session '%s': its evidence cannot be read: %s", row->id, err.text);
+	else if (!json_array_size(rows))
+		command_fail(caller, 1, "session '%s': no evidence was recorded; it ended before a key exchange was complete", row->id);
+	else if (args->json)
+		command_list(caller, args, json_incref(rows), evidence_columns);
+	else
+		show_each(caller, args, rows);
+}
+
+void command_run_evidence(struct caller *caller, const struct command_args *args)
+{
+	struct session_row row = { 0 };
+	if (!command_session(caller, args->words.items[0], MAY_SESSIONS, &row))
+		return;
+	evidence(caller, args, &row);
+	session_row_release(&row);
+}
