@@ -37,10 +37,10 @@ struct sshcert {
 	char **principals;            /* NULL-terminated */
 	size_t principal_count;
 	uint64_t valid_after, valid_before;
-	char *force_command;          /* critical option, NULL when absent */
-	char *source_address;         /* critical option: CIDR list, NULL when absent */
+	char *force_command;          /* critical option, NULL when absent, never empty */
+	char *source_address;         /* critical option: CIDR list, NULL when absent, never empty */
 	bool verify_required;
-	char *unknown_critical;       /* name of a critical option that we do not know, NULL when none */
+	char *unknown_critical;       /* first critical option that we do not know, in its visible form (text_clean); NULL when none */
 	unsigned rights;              /* SSHCERT_PTY | … */
 	struct sshkey *ca;            /* signature key: always a plain key */
 };
@@ -61,8 +61,8 @@ struct sshcert_spec { /* what a new certificate says; all borrowed */
 	const char *key_id;
 	const char *const *principals; /* NULL-terminated, at least one, each text_name_ok */
 	uint64_t valid_after, valid_before;
-	const char *force_command;  /* or NULL */
-	const char *source_address; /* or NULL */
+	const char *force_command;  /* NULL or empty: none */
+	const char *source_address; /* NULL or empty: none */
 	unsigned rights;
 };
 
