@@ -1,0 +1,27 @@
+/* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay --text`; keeps its state between calls. Private to common/cast_*.c. */
+#ifndef BARTIZAN_CAST_TEXT_H
+#define BARTIZAN_CAST_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+
+#define CAST_TEXT_STRING_MAX 4096 /* bytes of a control string; a longer one is shown: an auditor's view must not hide what follows an endless one */
+#define CAST_TEXT_CSI_MAX 64
+
+enum cast_text_state { TEXT_GROUND, TEXT_ESCAPE, TEXT_CHARSET, TEXT_CSI, TEXT_STRING, TEXT_STRING_ESCAPE };
+
+struct cast_text { /* zero at birth */
+	enum cast_text_state state;
+	size_t length;   /* bytes of the sequence so far */
+	bool pending_cr; /* a CR: with LF a line end, without it a line end too */
+	bool in_line;    /* something stands on the current line */
+};
+
+/* data is valid UTF-8 (it was a JSON string), whole characters. */
+int cast_text_put(struct cast_text *text, struct buf *out, struct bytes data);
+/* A line of its own: "[marker: LABEL]", label in visible form. */
+int cast_text_note(struct cast_text *text, struct buf *out, const char *what, struct bytes label);
+
+#endif

@@ -1,0 +1,102 @@
+/* The schema: one step a version, each in a transaction of its own. A step that has been released is never changed; a new version is a new row.
+ *
+ * The audit tables refuse in the database itself what nobody may do: change, remove, leave a gap, put in between. That stops accidents and our own errors; against somebody who
+ * writes the file there are the hashes and the signatures. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "store/sql.h"
+
+#define APPLICATION_ID 1112820026 /* "BTZ:" */
+
+static const char step_1[] =
+	"PRAGMA application_id = 1112820026;"
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES ('instance', 0), ('serial', 1);"
+
+	"CREATE TABLE identities (id INTEGER PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, first_seen INTEGER NOT NULL,"
+	" last_seen INTEGER NOT NULL, UNIQUE (provider, subject));"
+	"CREATE INDEX identities_user ON identities (user);"
+	"CREATE TABLE identity_groups (identity INTEGER NOT NULL REFERENCES identities ON DELETE CASCADE, place INTEGER NOT NULL, name TEXT NOT NULL,"
+	" PRIMARY KEY (identity, place)) WITHOUT ROWID;"
+	"CREATE TABLE certificates (serial INTEGER PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, key_id TEXT NOT NULL, key_fp TEXT NOT NULL,"
+	" valid_after INTEGER NOT NULL, valid_before INTEGER NOT NULL, issued INTEGER NOT NULL, FOREIGN KEY (provider, subject) REFERENCES identities (provider, subject));"
+	"CREATE INDEX certificates_identity ON certificates (provider, subject);"
+
+	"CREATE TABLE sessions (id TEXT PRIMARY KEY, connection INTEGER NOT NULL, user TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT NULL, target TEXT NOT NULL,"
+	" login TEXT NOT NULL, source TEXT NOT NULL, mode TEXT NOT NULL, rule TEXT NOT NULL, state INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, path TEXT NOT NULL, digest TEXT, instance INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX sessions_started ON sessions (started, id);"
+	"CREATE INDEX sessions_user ON sessions (user, started, id);"
+	"CREATE INDEX sessions_subject ON sessions (provider, subject, started, id);"
+	"CREATE INDEX sessions_target ON sessions (target, started, id);"
+	"CREATE INDEX sessions_open ON sessions (started, id) WHERE state = 0;"
+	"CREATE TABLE channels (session TEXT NOT NULL REFERENCES sessions, channel INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, file TEXT, started INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL, exit_status INTEGER NOT NULL, exit_signal TEXT, reason TEXT, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, bytes_err INTEGER NOT NULL,"
+	" digest TEXT, PRIMARY KEY (session, channel)) WITHOUT ROWID;"
+
+	"CREATE TABLE audit (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL);"
+	"CREATE INDEX audit_seals ON audit (seq) WHERE type IN ('session-sealed', 'channel-sealed');"
+	"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END;"
+	"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END;"
+	"CREATE TRIGGER audit_in_order BEFORE INSERT ON audit WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)"
+	" BEGIN SELECT RAISE(ABORT, 'audit events are only appended'); END;"
+	"CREATE TABLE checkpoints (seq INTEGER PRIMARY KEY REFERENCES audit, time INTEGER NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL);"
+	"CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;"
+	"CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;"
+	"CREATE TRIGGER checkpoints_in_order BEFORE INSERT ON checkpoints WHEN NEW.seq <= (SELECT COALESCE(MAX(seq), 0) FROM checkpoints)"
+	" BEGIN SELECT RAISE(ABORT, 'checkpoints are only appended'); END;"
+	"PRAGMA user_version = 1;";
+
+static const char *const steps[] = { step_1 };
+
+#define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
+
+/* Neither empty nor ours. */
+static int refuse_foreign(struct store *store, int64_t version, struct err *err)
+{
+	int64_t id = 0, tables = 0;
+	int rc = sql_number(store, &id, err, "PRAGMA application_id", "");
+	if (!rc)
+		rc = sql_number(store, &tables, err, "SELECT COUNT(*) FROM sqlite_schema", "");
+	if (!rc && (version || tables) && id != APPLICATION_ID)
+		rc = err_set(err, -EBADMSG, "'%s' is not a database of this gateway", STORE_FILE);
+	return rc;
+}
+
+static int version_read(struct store *store, int64_t *ret, struct err *err)
+{
+	int rc = sql_number(store, ret, err, "PRAGMA user_version", "");
+	if (!rc)
+		rc = refuse_foreign(store, *ret, err);
+	if (!rc && (*ret < 0 || *ret > VERSION))
+		rc = err_set(err, -ENOTSUP, "'%s' has schema version %" PRId64 ", this program knows %" PRId64 ": it was written by a newer one", STORE_FILE, *ret, VERSION);
+	return rc;
+}
+
+/* The version is read again inside the transaction: another process may have been quicker. */
+static int step_next(struct store *store, int64_t *ret_version, struct err *err)
+{
+	bool mine;
+	int rc = sql_enter(store, &mine, err);
+	if (rc)
+		return rc;
+	rc = version_read(store, ret_version, err);
+	if (!rc && *ret_version < VERSION) {
+		rc = sql_exec(store, steps[*ret_version], err);
+		if (!rc)
+			++*ret_version;
+	}
+	return sql_leave(store, mine, rc, err);
+}
+
+int store_migrate(struct store *store, struct err *err)
+{
+	int64_t version = 0;
+	int rc = version_read(store, &version, err);
+	if (!rc && store->read_only && version < VERSION)
+		return err_set(err, -ENOTSUP, "'%s' has schema version %" PRId64 ", older than %" PRId64 ": start the gateway once", STORE_FILE, version, VERSION);
+	while (!rc && version < VERSION)
+		rc = step_next(store, &version, err);
+	return rc ? err_prefix(err, rc, "database '%s'", STORE_FILE) : 0;
+}
