@@ -75,7 +75,7 @@ static int put_json(const json_t *rows, struct buf *out)
 
 static struct table_style style_of(const struct caller *caller)
 {
-	return (struct table_style){ .width = caller->terminal ? caller->columns : 0, .bold = caller->terminal };
+	return (struct table_style){ .width = caller->columns, .bold = caller->terminal };
 }
 
 static bool shown(struct caller *caller, int rc, const struct buf *out)

@@ -1,0 +1,115 @@
+/* bartizan audit verify: walks chain, checkpoints and transcripts on the files alone; no gateway is asked, none needs to run. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/sshkey.h"
+#include "policy/config.h"
+#include "store/audit.h"
+
+#define PROBLEMS_MAX 1000 /* that are listed; all are counted */
+
+struct options { const char *state_dir, *key; bool json; };
+
+static const struct arg_row rows[] = {
+	{ "state-dir", ARG_TEXT, offsetof(struct options, state_dir), 0, 0 }, { "key", ARG_TEXT, offsetof(struct options, key), 0, 0 },
+	{ "json", ARG_FLAG, offsetof(struct options, json), 0, 0 }, { 0 },
+};
+static const struct table_column columns[] = {
+	{ "events", "events", false }, { "checkpoints", "checkpoints", false }, { "transcripts", "transcripts", false },
+	{ "signed_up_to", "signed up to", false }, { "key", "checkpoint key", false }, { "bad", "problems", false }, { "ok", "all well", false }, { 0 },
+};
+
+static void note(const char *text, void *context)
+{
+	if (json_array_size(context) < PROBLEMS_MAX)
+		json_array_append_new(context, json_visible(text, strlen(text)));
+}
+
+/* The key of FILE, or of STATE_DIR/audit_key.pub where that exists: then *ret may stay NULL. */
+static int load_key(int dir, const char *path, struct sshkey **ret, struct err *err)
+{
+	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
+	int rc = fd_read_file(path ? AT_FDCWD : dir, path ? path : "audit_key.pub", SSHKEY_FILE_MAX - 1, &text, err);
+	if (rc == -ENOENT && !path)
+		return 0;
+	if (rc)
+		return rc;
+	const char *line = buf_cstr(&text);
+	FREE_CLEANUP char *first = line ? strndup(line, strcspn(line, "\r\n")) : NULL;
+	rc = first ? sshkey_from_line(first, ret, err) : -ENOMEM;
+	return rc ? err_prefix(err, rc, "'%s'", path ? path : "audit_key.pub") : 0;
+}
+
+static json_t *report_json(const struct audit_report *report, const struct sshkey *key, json_t *problems)
+{
+	char fingerprint[SSHKEY_FP_MAX] = "";
+	if (key)
+		sshkey_fingerprint(key, fingerprint);
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:b, s:O}", "events", (json_int_t)report->events, "checkpoints", (json_int_t)report->checkpoints,
+		"transcripts", (json_int_t)report->transcripts, "signed_up_to", (json_int_t)report->signed_up_to, "key",
+		key ? json_string(fingerprint) : json_null(), "bad", (json_int_t)report->bad, "ok", !report->bad, "problems", problems);
+}
+
+static int verify(int dir, const struct options *options)
+{
+	JSON_CLEANUP json_t *problems = json_array();
+	SSHKEY_CLEANUP struct sshkey *key = NULL;
+	struct audit_report report = { 0 };
+	struct store *store = NULL;
+	struct err err = { "" };
+	json_t *problem;
+	size_t i;
+	int rc = load_key(dir, options->key, &key, &err);
+	if (!rc)
+		rc = store_open(dir, true, &store, &err);
+	if (!rc)
+		rc = audit_verify(store, key, note, problems, &report, &err);
+	store_close(store);
+	if (rc)
+		return cli_error("the audit chain cannot be checked: %s", err.text);
+	json_array_foreach(problems, i, problem)
+		cli_error("%s", json_string_value(problem));
+	int status = cli_put_one(options->json, report_json(&report, key, problems), columns);
+	if (!key && report.checkpoints && !options->json)
+		cli_error("no checkpoint key was given: the checkpoints were checked against the key that they name themselves");
+	return report.bad ? CLI_FAILED : status;
+}
+
+/* The configuration's state_dir; the default where there is no configuration. Caller frees. */
+static char *state_dir(const struct cli *cli)
+{
+	struct config *config = NULL;
+	struct err err = { "" };
+	struct files *files = files_from_disk();
+	int rc = files ? config_load(files, cli->config, &config, &err) : -ENOMEM;
+	char *dir = NULL;
+	if (!rc)
+		dir = strdup(config->conf->state_dir);
+	else if (cli->config_given)
+		cli_error("%s", err.text);
+	else
+		dir = strdup(CLI_STATE_DIR);
+	config_free(config);
+	files_free(files);
+	return dir;
+}
+
+int cli_run_audit_verify(const struct cli *cli, char *const *argv)
+{
+	struct options options = { 0 };
+	struct args_list words;
+	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
+		return CLI_USAGE;
+	FREE_CLEANUP char *path = options.state_dir ? strdup(options.state_dir) : state_dir(cli);
+	if (!path)
+		return CLI_FAILED;
+	FD_CLEANUP int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? cli_error("'%s': %s", path, strerror(errno)) : verify(dir, &options);
+}
