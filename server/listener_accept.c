@@ -1,0 +1,422 @@
+/* Connections: taken, counted, handed to a process of their own, and forgotten when that is gone. See listener.h.
+ *
+ * accept() never ends the listener. What is over a limit is closed at once, without a byte, and counted. Limits on connections that have not logged in yet are what keeps one source
+ * from holding all places; a source is an IPv4 address or an IPv6 /64, and a load balancer whose PROXY header is believed is no source at all (the total still counts). */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "server/session.h"
+
+#define SHED_MS 1000
+
+/* ---- what was refused ---- */
+
+static void shed_tell(struct shedding *shedding)
+{
+	if (shedding->count)
+		log_warning("closed %u new connection%s at once: %s", shedding->count, shedding->count == 1 ? "" : "s", shedding->why);
+	shedding->count = 0;
+}
+
+static void on_shed_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct shedding *shedding = arg;
+	bool more = shedding->count;
+
+	shed_tell(shedding);
+	if (more)
+		listener_timer_in(shedding->timer, SHED_MS);
+}
+
+static void shed(struct listener *listener, const char *why)
+{
+	struct shedding *shedding = &listener->shedding;
+
+	shedding->count++;
+	shedding->why = why;
+	if (evtimer_pending(shedding->timer, NULL))
+		return;
+	shed_tell(shedding);
+	listener_timer_in(shedding->timer, SHED_MS);
+}
+
+/* ---- the list ---- */
+
+static struct conn *conn_find(struct listener *listener, uint64_t id)
+{
+	struct conn *conn;
+
+	TAILQ_FOREACH(conn, &listener->conns, entry)
+		if (conn->id == id)
+			return conn;
+	return NULL;
+}
+
+static struct conn *conn_add(struct listener *listener, const struct addr *source, bool scan)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	conn->id = ++listener->conn_last;
+	conn->era = listener->era;
+	conn->scan = scan;
+	conn->authenticated = scan;
+	if (source)
+		conn->source = *source;
+	listener->conn_count++;
+	if (scan) {
+		listener->scans++;
+		TAILQ_INSERT_TAIL(&listener->conns, conn, entry);
+	} else {
+		listener->unauthenticated++;
+		TAILQ_INSERT_HEAD(&listener->conns, conn, entry);
+	}
+	return conn;
+}
+
+static void conn_remove(struct listener *listener, struct conn *conn)
+{
+	TAILQ_REMOVE(&listener->conns, conn, entry);
+	listener->conn_count--;
+	if (conn->scan)
+		listener->scans--;
+	else if (!conn->authenticated)
+		listener->unauthenticated--;
+	free(conn);
+}
+
+void conn_authenticated(struct listener *listener, uint64_t id)
+{
+	struct conn *conn = conn_find(listener, id);
+
+	if (!conn || conn->authenticated)
+		return;
+	conn->authenticated = true;
+	listener->unauthenticated--;
+	TAILQ_REMOVE(&listener->conns, conn, entry);
+	TAILQ_INSERT_TAIL(&listener->conns, conn, entry);
+}
+
+void conn_kill(struct listener *listener, uint64_t id)
+{
+	struct conn *conn = conn_find(listener, id);
+
+	if (!conn)
+		return;
+	conn->killed = true;
+	kill(conn->pid, SIGKILL);
+}
+
+void conns_signal(struct listener *listener, int sig, bool orphans_only)
+{
+	struct conn *conn;
+
+	TAILQ_FOREACH(conn, &listener->conns, entry) {
+		if (orphans_only && conn->era == listener->era)
+			continue;
+		conn->killed = true;
+		kill(conn->pid, sig);
+	}
+}
+
+static void on_orphans(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+
+	conns_signal(arg, SIGKILL, true);
+}
+
+void conns_orphaned(struct listener *listener)
+{
+	listener->era++;
+	listener_timer_in(listener->orphans, LISTENER_ORPHAN_MS);
+}
+
+/* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are faults. */
+static void conn_log_end(const struct conn *conn, int status)
+{
+	char source[ADDR_TEXT_MAX];
+
+	if (WIFSIGNALED(status) && !conn->killed)
+		log_error("connection %llu from %s: its process %d died of signal %d (%s)", (unsigned long long)conn->id, addr_format(&conn->source, source), (int)conn->pid,
+			WTERMSIG(status), WTERMSIG(status) == SIGSYS ? "a system call that its sandbox forbids" : strsignal(WTERMSIG(status)));
+}
+
+bool conn_gone(struct listener *listener, pid_t pid, int status)
+{
+	struct link *broker = roles_broker(listener);
+	struct conn *conn;
+
+	TAILQ_FOREACH(conn, &listener->conns, entry)
+		if (conn->pid == pid)
+			break;
+	if (!conn)
+		return false;
+	conn_log_end(conn, status);
+	if (broker && conn->era == listener->era)
+		link_send(broker, IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = conn->id, .status = (uint32_t)status }, NULL, 0);
+	conn_remove(listener, conn);
+	drain_check(listener);
+	return true;
+}
+
+/* ---- limits ---- */
+
+static struct addr source_of(const struct addr *peer)
+{
+	struct addr source = *peer;
+
+	source.port = 0;
+	if (source.family == AF_INET6)
+		memset(source.ip + 8, 0, 8);
+	return source;
+}
+
+/* The unauthenticated ones come first in the list, so the walk is as long as that limit, not as there are connections. */
+static unsigned source_count(const struct listener *listener, const struct addr *source)
+{
+	const struct conn *conn;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(conn, &listener->conns, entry) {
+		if (conn->authenticated)
+			break;
+		count += addr_same_host(&conn->source, source);
+	}
+	return count;
+}
+
+static const char *refusal(const struct listener *listener, const struct addr *source)
+{
+	const struct front *front = listener->front;
+
+	if (listener->conn_count >= front->connections)
+		return "limits.connections is reached";
+	if (listener->unauthenticated >= front->unauthenticated)
+		return "limits.unauthenticated is reached";
+	if (source->family && source_count(listener, source) >= front->unauthenticated_per_source)
+		return "limits.unauthenticated_per_source is reached by their source";
+	return NULL;
+}
+
+/* ---- a process for a connection ---- */
+
+struct entry { /* what a session's process begins with */
+	int client; /* -1: a scan */
+	bool proxy;
+	const char *source, *local;
+};
+
+/* In the child, from here on: never returns to the listener's loop. */
+static int session_run(const struct listener *listener, const struct entry *entry, int peer)
+{
+	struct session_conf conf = listener->front->session;
+	const struct session_start start = {
+		.role = { .parent = -1, .peer = peer, .bundle = -1, .control = -1, .state_dir = -1, .generation = listener->generation, .uid = listener->front->uid,
+			.gid = listener->front->gid },
+		.client = entry->client,
+		.conf = &conf,
+		.host_key = listener->host_key,
+	};
+
+	conf.proxy = entry->proxy;
+	conf.verbose = log_level() == LOG_DEBUG_;
+	return entry->client < 0 ? session_scan_main(&start) : session_main(&start);
+}
+
+static int session_fork(struct listener *listener, struct conn *conn, const struct entry *entry, uint32_t question, struct err *err)
+{
+	const enum role role = conn->scan ? ROLE_SCAN : ROLE_SESSION;
+	struct link *broker = roles_broker(listener);
+	int pair[2], rc = broker ? fd_pair(SOCK_SEQPACKET, pair) : -EPIPE;
+
+	if (rc < 0)
+		return err_set(err, rc, "cannot reach the broker: %s", strerror(-rc));
+	const int keep[] = { pair[1], entry->client };
+	conn->pid = role_fork(role, keep, entry->client < 0 ? 1 : 2, err);
+	if (conn->pid == 0)
+		_exit(session_run(listener, entry, pair[1]));
+	close(pair[1]);
+	rc = conn->pid < 0 ? (int)conn->pid : 0;
+	if (rc == 0) {
+		struct msg_client msg = { .connection = conn->id, .source = (char *)(uintptr_t)entry->source, .local = (char *)(uintptr_t)entry->local,
+			.pid = (uint32_t)conn->pid, .scan = conn->scan };
+
+		if (link_send(broker, IPC_CLIENT, question, &msg, &pair[0], 1) < 0)
+			kill(conn->pid, SIGKILL); /* a session that the broker does not know must not live; its end is reported as any other */
+	}
+	close(pair[0]);
+	return rc;
+}
+
+/* The broker asked: always gets a client for its question, and when that cannot be, one that is gone at once. */
+void conn_scan(struct listener *listener, uint32_t question)
+{
+	const struct entry entry = { .client = -1, .source = "", .local = "" };
+	struct conn *conn = listener->scans < LISTENER_SCANS_MAX ? conn_add(listener, NULL, true) : NULL;
+	struct err err = { "too many at one time" };
+
+	if (conn && session_fork(listener, conn, &entry, question, &err) == 0)
+		return;
+	log_warning("cannot start a scan: %s", conn || listener->scans ? err.text : "out of memory");
+	if (conn)
+		conn_remove(listener, conn);
+	int pair[2];
+	if (!roles_broker(listener) || fd_pair(SOCK_SEQPACKET, pair) < 0)
+		return;
+	struct msg_client gone = { .connection = ++listener->conn_last, .source = (char[]){ "" }, .local = (char[]){ "" }, .scan = true };
+	link_send(roles_broker(listener), IPC_CLIENT, question, &gone, &pair[0], 1);
+	link_send(roles_broker(listener), IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = gone.connection, .status = W_EXITCODE(1, 0) }, NULL, 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void tcp_option(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof(value)); /* failure costs speed, not right */
+}
+
+static void client_options(int fd, const struct session_conf *conf)
+{
+	tcp_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!conf->keepalive_s)
+		return;
+	tcp_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	tcp_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)conf->keepalive_s);
+	tcp_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+	tcp_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+static void accept_hold(struct listener *listener)
+{
+	accept_enable(listener, false);
+	listener_timer_in(listener->accept_pause, LISTENER_PAUSE_MS);
+}
+
+/* Takes the socket. */
+static void client_take(struct listener *listener, int client, const struct addr *peer)
+{
+	int fd FD_CLEANUP = client;
+	char source_text[ADDR_TEXT_MAX], local_text[ADDR_TEXT_MAX];
+	const bool proxy = front_proxy(listener->front, peer);
+	const struct addr source = proxy ? (struct addr){ 0 } : source_of(peer);
+	const char *why = refusal(listener, &source);
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+	struct addr local = { 0 };
+	struct err err = { "out of memory" };
+
+	if (why) {
+		shed(listener, why);
+		return;
+	}
+	if (getsockname(fd, (struct sockaddr *)&at, &len) == 0)
+		addr_from_sockaddr((struct sockaddr *)&at, len, &local);
+	client_options(fd, &listener->front->session);
+	const struct entry entry = {
+		.client = fd, .proxy = proxy, .source = addr_format_port(peer, source_text), .local = addr_format_port(&local, local_text),
+	};
+	struct conn *conn = conn_add(listener, &source, false);
+	if (conn && session_fork(listener, conn, &entry, 0, &err) == 0)
+		return;
+	if (conn)
+		conn_remove(listener, conn);
+	log_debug("%s", err.text);
+	shed(listener, "no process could be started for them");
+	accept_hold(listener);
+}
+
+/* Out of descriptors: the spare one takes the connection, so that its client is told by a close and the queue moves; then a pause. */
+static void accept_starved(struct listener *listener, int fd)
+{
+	fd_closep(&listener->spare_fd);
+	int client FD_CLEANUP = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	if (client >= 0)
+		shed(listener, "out of file descriptors");
+	fd_closep(&client);
+	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	accept_hold(listener);
+}
+
+/* Whether to go on taking. */
+static bool accept_error(struct listener *listener, int fd, int error)
+{
+	if (error == EAGAIN || error == EWOULDBLOCK)
+		return false;
+	if (error == EMFILE || error == ENFILE) {
+		accept_starved(listener, fd);
+		return false;
+	}
+	if (error == ENOMEM || error == ENOBUFS || error == EBADF || error == EINVAL || error == ENOTSOCK || error == EOPNOTSUPP) {
+		log_error("accept: %s", strerror(error));
+		accept_hold(listener);
+		return false;
+	}
+	return true; /* that one client is gone: ECONNABORTED, EPROTO, a network's error */
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	struct listener *listener = arg;
+
+	for (int i = 0; i < LISTENER_ACCEPT_BATCH && listener->phase == PHASE_SERVING && !evtimer_pending(listener->accept_pause, NULL); i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof(from);
+		struct addr peer;
+		int client = accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (client < 0) {
+			if (!accept_error(listener, fd, errno))
+				return;
+		} else if (addr_from_sockaddr((struct sockaddr *)&from, len, &peer) < 0) {
+			close(client);
+		} else {
+			client_take(listener, client, &peer);
+		}
+	}
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct listener *listener = arg;
+
+	accept_enable(listener, listener->phase == PHASE_SERVING);
+}
+
+void accept_enable(struct listener *listener, bool on)
+{
+	sockets_enable(&listener->sockets, on);
+}
+
+void accept_start(struct listener *listener)
+{
+	if (sockets_watch(&listener->sockets, listener, on_accept) < 0)
+		log_error("out of memory: not every address is listened on");
+	accept_enable(listener, listener->phase == PHASE_SERVING && !evtimer_pending(listener->accept_pause, NULL));
+}
+
+int accept_init(struct listener *listener)
+{
+	TAILQ_INIT(&listener->conns);
+	listener->accept_pause = listener_timer(listener, on_pause_over, listener);
+	listener->shedding.timer = listener_timer(listener, on_shed_timer, &listener->shedding);
+	listener->orphans = listener_timer(listener, on_orphans, listener);
+	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return listener->accept_pause && listener->shedding.timer && listener->orphans && listener->spare_fd >= 0 ? 0 : -ENOMEM;
+}
