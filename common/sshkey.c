@@ -109,7 +109,7 @@ int sshkey_from_line(const char *line, struct sshkey **ret, struct err *err)
 	rest += strcspn(rest, "\n");
 	if (rest[strspn(rest, "\r\n \t")] != '\0')
 		return sshkey_refuse(err, "there is more than one line");
-	if (base64.len > SSHKEY_FILE_MAX || text_base64_decode(&blob, (const char *)base64.data, base64.len) < 0)
+	if (base64.len == 0 || base64.len > SSHKEY_FILE_MAX || text_base64_decode(&blob, (const char *)base64.data, base64.len) < 0)
 		return sshkey_refuse(err, "key of type '%.*s' is not base64", (int)type.len, (const char *)type.data);
 	in = WIRE_OF(buf_data(&blob), blob.len);
 	if (wire_get_string(&in, &inner) < 0 || !wire_same(inner, type))

@@ -48,6 +48,8 @@ int sshkey_adopt(EVP_PKEY *pkey, struct sshkey **ret, struct err *err)
 		rc = sshkey_from_blob(buf_bytes(&blob), &key, err);
 	if (rc < 0)
 		return rc;
+	if (EVP_PKEY_is_a(owned, "RSA") && !sshkey_public_ok(owned))
+		return sshkey_refuse(err, "RSA key has a modulus that is not a product of two primes");
 	if (!halves_fit(owned, key, err))
 		return sshkey_refuse(err, "private half of the %s key does not fit its public half", key->kind->name);
 	EVP_PKEY_free(key->pkey);

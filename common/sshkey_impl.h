@@ -46,6 +46,8 @@ int sshkey_get_mpint(struct wire *in, struct bytes *ret);
 EVP_PKEY *sshkey_from_params(const char *type, int selection, OSSL_PARAM_BLD *params);
 /* Whether the bytes are the canonical encoding of a point of edwards25519 that is not of small order. */
 bool sshkey_ed25519_point_ok(const uint8_t point[static SSHKEY_ED25519_LEN]);
+/* OpenSSL's whole check of a public half; slow for a long RSA key. */
+bool sshkey_public_ok(EVP_PKEY *pkey);
 /* The public blob of an OpenSSL key of a plain kind. */
 int sshkey_blob_of(const EVP_PKEY *pkey, struct buf *out, struct err *err);
 /* A private key from OpenSSL's; takes pkey over, also on failure. Checks that both halves fit. */

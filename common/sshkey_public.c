@@ -3,7 +3,7 @@
  * Every number here was chosen by somebody else. EC points are checked by OpenSSL (on the curve, in the group); ed25519 points here,
  * since OpenSSL takes any 32 bytes: they must be canonical, on the curve, and not of small order (with such a key one signature can fit
  * any message). RSA: size, odd, small exponent. OpenSSL's own check of an RSA modulus takes up to a second for 16384 bits, which would
- * let a stranger stop the broker, and finds nothing that harms others than the owner of the key; so it is not made here. */
+ * let a stranger stop the broker, and finds nothing that harms others than the owner of the key; it is made for private keys only. */
 #include "common/sshkey_impl.h"
 
 #include <errno.h>
@@ -121,7 +121,7 @@ static int read_ed25519(const struct sshkey_kind *kind, struct wire *in, EVP_PKE
 	return *ret ? 0 : sshkey_refuse(err, "%s key is not accepted", kind->name);
 }
 
-static bool public_ok(EVP_PKEY *pkey)
+bool sshkey_public_ok(EVP_PKEY *pkey)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 	bool ok = ctx && EVP_PKEY_public_check(ctx) == 1;
@@ -146,7 +146,7 @@ static int read_ec(const struct sshkey_kind *kind, struct wire *in, EVP_PKEY **r
 	    !OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len))
 		return err_set(err, -ENOMEM, "out of memory");
 	pkey = sshkey_from_params("EC", EVP_PKEY_PUBLIC_KEY, bld);
-	if (!pkey || !public_ok(pkey))
+	if (!pkey || !sshkey_public_ok(pkey))
 		return sshkey_refuse(err, "%s key is not a point of its curve", kind->name);
 	*ret = pkey;
 	pkey = NULL;
