@@ -1,0 +1,1 @@
+"""What the lab is made of: processes, keys, servers, people, configuration."""

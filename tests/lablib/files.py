@@ -1,0 +1,103 @@
+"""The texts that the lab writes: the gateway's configuration and what people's ssh reads."""
+
+PEOPLE = {"alice": ["sre"], "bob": ["sre", "leads"], "carol": ["auditors"], "mallory": []}
+TARGETS = ("web1", "db1", "plain1")
+
+# db1 is production: it will need one vote of a lead as soon as the gateway knows `approval`. Until then only leads get in.
+CONFIG = """\
+# The lab's gateway. Edit it, then: tests/lab reload {dir}
+version: 1
+listen: [{listen}]
+state_dir: {dir}/state
+control_socket: {control}
+host_key: {dir}/keys/host
+{run_as}
+certificates:
+  issuing_key: {dir}/keys/user_ca
+  lifetime: 10h
+
+keys:
+  backend_ca: {{file: {dir}/keys/backend_ca}}
+  router_key: {{file: {dir}/keys/router}}
+
+transcripts:
+  min_free: 16MiB
+
+limits:
+  unauthenticated_per_source: 100
+
+targets:
+  - name: web1
+    address: 127.0.0.1:{web1}
+    labels: {{env: staging, role: web}}
+    host_keys: ["{web1_key}"]
+    credential: {{certificate: backend_ca}}
+  - name: db1
+    address: 127.0.0.1:{db1}
+    labels: {{env: prod, role: db}}
+    host_keys: ["{db1_key}"]
+    credential: {{certificate: backend_ca}}
+  - name: plain1
+    address: 127.0.0.1:{plain1}
+    labels: {{env: legacy, role: router}}
+    host_keys: ["{plain1_key}"]
+    credential: {{key: router_key}}
+
+roles:
+  sre: {{groups: [sre]}}
+  lead: {{groups: [leads], may: [sessions, kill]}}
+  auditor: {{groups: [auditors], may: [sessions, replay, audit]}}
+
+rules:
+  - name: staging
+    allow: "*"
+    roles: [sre]
+    targets: {{labels: {{env: staging}}}}
+  - name: prod-leads
+    allow: [shell, exec, sftp]
+    roles: [lead]
+    targets: {{labels: {{env: prod}}}}
+  - name: legacy
+    allow: [shell, exec, sftp]
+    roles: [sre]
+    targets: {{labels: {{env: legacy}}}}
+"""
+
+SSH_CONFIG = """\
+# {name} at the lab's gateway: `ssh -F {dir}/ssh_config.{name} web1`
+Host *
+	IdentityFile {dir}/people/{name}/id
+	CertificateFile {dir}/people/{name}/id-cert.pub
+	IdentitiesOnly yes
+	IdentityAgent none
+	BatchMode yes
+	StrictHostKeyChecking yes
+	UserKnownHostsFile {dir}/known_hosts
+	GlobalKnownHostsFile /dev/null
+	UpdateHostKeys no
+	ControlPath none
+Host gw *.direct
+	HostName 127.0.0.1
+	Port {port}
+	HostKeyAlias gw
+Host gw
+	User {name}
+{targets}"""
+
+SSH_TARGET = """\
+Host {target}
+	ProxyJump gw
+	User {login}
+Host {target}.direct
+	User {login}@{target}
+"""
+
+
+def ssh_config(directory, name, port, login):
+    targets = "".join(SSH_TARGET.format(target=target, login=login) for target in TARGETS)
+    return SSH_CONFIG.format(dir=directory, name=name, port=port, targets=targets)
+
+
+def known_hosts(port, key):
+    names = ["gw", "[127.0.0.1]:%d" % port, "[::1]:%d" % port, *TARGETS]
+    return "%s %s\n" % (",".join(names), key)
