@@ -95,9 +95,9 @@ const char *clock_format(int64_t seconds, char out[static CLOCK_RFC3339_MAX])
 
 const char *clock_format_ms(int64_t ms, char out[static CLOCK_RFC3339_MAX])
 {
-	int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+	int rest = (int)(ms % 1000);
 
-	return format(seconds, (int)(ms - seconds * 1000), out);
+	return format(ms / 1000 - (rest < 0), rest < 0 ? rest + 1000 : rest, out);
 }
 
 /* Exactly count digits. */

@@ -10,7 +10,7 @@
 
 #define CUT_MARK "\xe2\x80\xa6" /* … */
 #define CUT_LEN 3
-#define UNIT_MAX 12 /* longest visible form of one character: \u{10FFFF} and a NUL */
+#define UNIT_MAX 16 /* more than the longest visible form of one character and a NUL: \u{10FFFF} */
 
 #define NAME_MAX_LEN 255
 #define TARGET_MAX_LEN 253
