@@ -1,4 +1,6 @@
-/* evidence ID: the cryptographic facts of a session's transports, one flat object each, out of its session.json. */
+/* evidence ID: the cryptographic facts of a session's transports, one flat object each, out of its session.json.
+ *
+ * outer is the client's connection to the gateway, inner the session inside it that jump mode ends here, outbound the gateway's own to the target. */
 #include "server/command_impl.h"
 
 #include <errno.h>
@@ -32,20 +34,22 @@ static json_t *evidence_row(const char *session, const char *transport, const js
 	return row;
 }
 
-/* session.json's "evidence": an array of objects with "transport". */
+/* In the order in which they came up; session.json has them by name. */
+static const char *const transports[] = { "outer", "inner", "outbound" };
+
 static json_t *evidence_rows(struct caller *caller, const struct session_row *row, struct err *err)
 {
 	JSON_CLEANUP json_t *file = NULL;
-	json_t *rows = json_array(), *facts;
-	size_t i;
+	json_t *rows = json_array();
 	if (!rows || transcripts_read_json(caller->broker->store, row->path, &file, err)) {
 		json_decref(rows);
 		return NULL;
 	}
-	json_array_foreach(json_object_get(file, "evidence"), i, facts)
-	{
-		const char *transport = json_get_string(facts, "transport");
-		json_array_append_new(rows, evidence_row(row->id, transport ? transport : "unknown", facts));
+	const json_t *evidence = json_object_get(file, "evidence");
+	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
+		const json_t *facts = json_object_get(evidence, transports[i]);
+		if (facts)
+			json_array_append_new(rows, evidence_row(row->id, transports[i], facts));
 	}
 	return rows;
 }
