@@ -1,4 +1,4 @@
-/* One line of an asciicast: formatting and parsing, shared by writer, reader and recovery. Private to common/cast_*.c. */
+/* One line of an asciicast: formatting and parsing, shared by writer, reader and recovery. Private to the cast_….c files. */
 #ifndef BARTIZAN_CAST_LINE_H
 #define BARTIZAN_CAST_LINE_H
 

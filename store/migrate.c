@@ -7,10 +7,10 @@
 
 #include "store/sql.h"
 
-#define APPLICATION_ID 1112820026 /* "BTZ:" */
+#define APPLICATION_ID 1112824369 /* "BTZ1" */
 
 static const char step_1[] =
-	"PRAGMA application_id = 1112820026;"
+	"PRAGMA application_id = 1112824369;"
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES ('instance', 0), ('serial', 1);"
 
@@ -98,5 +98,5 @@ int store_migrate(struct store *store, struct err *err)
 		return err_set(err, -ENOTSUP, "'%s' has schema version %" PRId64 ", older than %" PRId64 ": start the gateway once", STORE_FILE, version, VERSION);
 	while (!rc && version < VERSION)
 		rc = step_next(store, &version, err);
-	return rc ? err_prefix(err, rc, "database '%s'", STORE_FILE) : 0;
+	return rc;
 }

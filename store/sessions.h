@@ -36,6 +36,8 @@ struct channel_row {
 };
 void channel_row_release(struct channel_row *row);
 
+/* Ends of sessions and channels are given once: -ENOENT when there is no such row or it was ended before. A digest that comes with an end is appended to the audit chain in the same
+ * transaction ("session-sealed", "channel-sealed", each {session, path, file, digest}), which audit_verify() compares with the files. */
 int sessions_insert(struct store *store, const struct session_row *row, struct err *err);
 int sessions_end(struct store *store, const char *id, enum session_state state, int64_t ended, const char *reason, const char *digest, struct err *err);
 int sessions_get(struct store *store, const char *id, struct session_row *ret, struct err *err); /* id or a unique prefix of 8+ characters */

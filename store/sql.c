@@ -85,20 +85,26 @@ static int bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)
 	}
 }
 
+/* Takes the statement: closes it when a value does not fit. */
+static int bind(struct store *store, sqlite3_stmt *stmt, struct err *err, const char *types, va_list *args)
+{
+	int code = SQLITE_OK;
+	for (int at = 1; code == SQLITE_OK && types[at - 1]; at++)
+		code = bind_one(stmt, at, types[at - 1], args);
+	if (code == SQLITE_OK)
+		return 0;
+	int rc = code == SQLITE_TOOBIG ? err_set(err, -EMSGSIZE, "database: a value is too long") : sql_error(store, code, err);
+	sql_close(store, stmt);
+	return rc;
+}
+
 static int query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, va_list *args)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = prepare(store, text, &stmt, err);
-	for (int at = 1; !rc && types[at - 1]; at++) {
-		int code = bind_one(stmt, at, types[at - 1], args);
-		if (code == SQLITE_TOOBIG)
-			rc = err_set(err, -EMSGSIZE, "database: a value is too long");
-		else if (code != SQLITE_OK)
-			rc = sql_error(store, code, err);
-	}
-	if (rc)
-		sql_close(store, stmt);
-	else
+	if (!rc)
+		rc = bind(store, stmt, err, types, args);
+	if (!rc)
 		*ret = stmt;
 	return rc;
 }
@@ -109,6 +115,21 @@ int sql_query(struct store *store, sqlite3_stmt **ret, struct err *err, const ch
 	va_start(args, types);
 	int rc = query(store, ret, err, text, types, &args);
 	va_end(args);
+	return rc;
+}
+
+int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, ...)
+{
+	va_list args;
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(store->db, text, -1, &stmt, NULL);
+	if (code != SQLITE_OK)
+		return sql_error(store, code, err);
+	va_start(args, types);
+	int rc = bind(store, stmt, err, types, &args);
+	va_end(args);
+	if (!rc)
+		*ret = stmt;
 	return rc;
 }
 
@@ -149,11 +170,15 @@ int sql_number(struct store *store, int64_t *ret, struct err *err, const char *t
 	if (rc)
 		return rc;
 	rc = sql_step(store, stmt, err);
-	if (rc == 1)
-		*ret = sql_int(stmt, 0);
-	sql_close(store, stmt);
 	if (!rc)
-		return err_set(err, -ENOENT, "database: no such row");
+		rc = err_set(err, -ENOENT, "database: no such row");
+	if (rc == 1) {
+		int64_t number = sql_int(stmt, 0);
+		rc = sql_step(store, stmt, err); /* to its end: a statement that changes something commits there */
+		if (rc >= 0)
+			*ret = number;
+	}
+	sql_close(store, stmt);
 	return rc < 0 ? rc : 0;
 }
 

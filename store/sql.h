@@ -1,4 +1,4 @@
-/* Statements: the little that store/ needs of SQLite, in one place. Private to store/*.c, which alone know SQL.
+/* Statements: the little that store/ needs of SQLite, in one place. Private to the .c files of store/, which alone know SQL.
  *
  * Statement texts are string literals: the cache knows them by address. Types of parameters, one character each: 't' const char * of at most STORE_TEXT_MAX bytes
  * (NULL is NULL), 'l' the same of at most STORE_LONG_TEXT_MAX, 'i' int64_t (also for uint64_t: what is above INT64_MAX is -ERANGE), 'b' struct bytes. Texts and bytes are borrowed
@@ -36,6 +36,7 @@ int sql_run(struct store *store, struct err *err, const char *text, const char *
 int64_t sql_changes(struct store *store);
 /* Begins one that returns rows. sql_step: 1 a row, 0 no more, -errno. sql_close: always, also after an error of sql_step. */
 int sql_query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, ...);
+int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, ...); /* text may be built: not kept */
 int sql_step(struct store *store, sqlite3_stmt *stmt, struct err *err);
 void sql_close(struct store *store, sqlite3_stmt *stmt);
 /* One number: the first column of the first row; -ENOENT without row. */
