@@ -82,23 +82,33 @@ static int verify(int dir, const struct options *options)
 	return report.bad ? CLI_FAILED : status;
 }
 
-/* The configuration's state_dir; the default where there is no configuration. Caller frees. */
-static char *state_dir(const struct cli *cli)
+/* The configuration's state_dir; NULL without one, and then told why where it was named. Caller frees. */
+static char *configured(const struct cli *cli)
 {
 	struct config *config = NULL;
 	struct err err = { "" };
 	struct files *files = files_from_disk();
 	int rc = files ? config_load(files, cli->config, &config, &err) : -ENOMEM;
-	char *dir = NULL;
-	if (!rc)
-		dir = strdup(config->conf->state_dir);
-	else if (cli->config_given)
+	char *dir = rc ? NULL : strdup(config->conf->state_dir);
+	if (rc && cli->config_given)
 		cli_error("%s", err.text);
-	else
-		dir = strdup(CLI_STATE_DIR);
 	config_free(config);
 	files_free(files);
 	return dir;
+}
+
+/* Option, environment, the gateway on the socket that was named, configuration, default. Caller frees. */
+static char *state_dir(const struct cli *cli, const char *option)
+{
+	const char *given = option;
+	if (!given && !cli->config_given && !(given = getenv("BARTIZAN_STATE_DIR")))
+		given = getenv("STATE_DIR");
+	if (given && *given)
+		return strdup(given);
+	char *dir = cli->socket && !cli->config_given ? cli_ask_state_dir(cli) : NULL;
+	if (!dir)
+		dir = configured(cli);
+	return dir || cli->config_given ? dir : strdup(CLI_STATE_DIR);
 }
 
 int cli_run_audit_verify(const struct cli *cli, char *const *argv)
@@ -107,7 +117,7 @@ int cli_run_audit_verify(const struct cli *cli, char *const *argv)
 	struct args_list words;
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
-	FREE_CLEANUP char *path = options.state_dir ? strdup(options.state_dir) : state_dir(cli);
+	FREE_CLEANUP char *path = state_dir(cli, options.state_dir);
 	if (!path)
 		return CLI_FAILED;
 	FD_CLEANUP int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -51,6 +51,7 @@ int cli_put_one(bool json, json_t *object, const struct table_column *columns); 
 char *cli_socket_path(const struct cli *cli);
 /* Runs a command in the gateway (NULL-terminated argv) and returns its exit status. */
 int cli_ask(const struct cli *cli, char *const *argv);
+char *cli_ask_state_dir(const struct cli *cli); /* where the running gateway keeps its state; NULL: nobody answers. Caller frees */
 bool cli_answers(const struct cli *cli); /* whether a gateway listens: tells nothing */
 
 /* Plays a transcript on stdout. Returns an exit status; Ctrl-C ends it, the terminal is put back. */

@@ -93,20 +93,18 @@ bool cli_answers(const struct cli *cli)
 
 /* ---- one message ---- */
 
-static int take_output(const void *msg)
+static int take_output(const struct msg_output *output, struct buf *capture)
 {
-	const struct msg_output *output = msg;
-	int rc = fd_write_all(output->stream == 2 ? STDERR_FILENO : STDOUT_FILENO, output->data.data, output->data.len);
+	int rc;
+	if (capture)
+		rc = output->stream == 1 ? buf_put(capture, output->data.data, output->data.len) : 0;
+	else
+		rc = fd_write_all(output->stream == 2 ? STDERR_FILENO : STDOUT_FILENO, output->data.data, output->data.len);
 	return rc ? cli_error("output: %s", strerror(-rc)) : -1;
 }
 
-static int take_exit(const void *msg)
-{
-	return (int)(((const struct msg_command_exit *)msg)->status & 0xff);
-}
-
-/* An exit status, or -1: go on. */
-static int take_message(struct ipc_raw *raw)
+/* An exit status, or -1: go on. capture takes what is for stdout, if not NULL. */
+static int take_message(struct ipc_raw *raw, struct buf *capture)
 {
 	union { struct msg_output output; struct msg_play play; struct msg_command_exit exit; } msg;
 	struct err err = { "" };
@@ -120,9 +118,9 @@ static int take_message(struct ipc_raw *raw)
 	}
 	int status;
 	if (raw->type == IPC_OUTPUT)
-		status = take_output(&msg.output);
+		status = take_output(&msg.output, capture);
 	else if (raw->type == IPC_COMMAND_EXIT)
-		status = take_exit(&msg.exit);
+		status = (int)(msg.exit.status & 0xff);
 	else
 		status = raw->fd_count == 1 ? cli_play(raw->fds[0], &msg.play) : EXIT_OURS;
 	ipc_msg_free(raw->type, &msg);
@@ -135,7 +133,7 @@ static int lost(int rc)
 	return EXIT_OURS;
 }
 
-static int converse(struct ipc *link)
+static int converse(struct ipc *link, struct buf *capture)
 {
 	for (;;) {
 		struct pollfd poll_fd = { ipc_fd(link), POLLIN | (ipc_pending(link) ? POLLOUT : 0), 0 };
@@ -146,7 +144,7 @@ static int converse(struct ipc *link)
 		struct ipc_raw raw;
 		int rc;
 		while ((rc = ipc_recv(link, &raw)) > 0) {
-			int status = take_message(&raw);
+			int status = take_message(&raw, capture);
 			ipc_raw_close(&raw);
 			if (status >= 0)
 				return status;
@@ -156,16 +154,13 @@ static int converse(struct ipc *link)
 	}
 }
 
-int cli_ask(const struct cli *cli, char *const *argv)
+static int ask(const char *path, char *const *argv, struct buf *capture)
 {
-	FREE_CLEANUP char *path = cli_socket_path(cli);
 	struct table_style style = cli_style();
 	struct msg_command command = { .argv = (char **)argv, .terminal = style.bold, .columns = style.width };
-	if (!path)
-		return CLI_FAILED;
 	int fd = dial(path);
 	if (fd < 0)
-		return no_gateway(path, fd);
+		return capture ? EXIT_UNREACHABLE : no_gateway(path, fd);
 	struct ipc *link = ipc_new(fd);
 	int rc = link ? ipc_send(link, IPC_COMMAND, 0, &command, NULL, 0) : -ENOMEM;
 	int status;
@@ -173,10 +168,28 @@ int cli_ask(const struct cli *cli, char *const *argv)
 		cli_error("a word is longer than %d bytes", IPC_TEXT_MAX);
 		status = CLI_USAGE;
 	} else {
-		status = rc ? lost(rc) : converse(link);
+		status = rc ? lost(rc) : converse(link, capture);
 	}
 	ipc_free(link);
 	return status;
+}
+
+int cli_ask(const struct cli *cli, char *const *argv)
+{
+	FREE_CLEANUP char *path = cli_socket_path(cli);
+	return path ? ask(path, argv, NULL) : CLI_FAILED;
+}
+
+char *cli_ask_state_dir(const struct cli *cli)
+{
+	static char *const status[] = { (char *)"status", (char *)"--json", NULL };
+	BUF_CLEANUP struct buf text = BUF_INIT(65536);
+	JSON_CLEANUP json_t *rows = NULL;
+	FREE_CLEANUP char *path = cli_socket_path(cli);
+	if (!path || ask(path, status, &text) || json_parse(buf_bytes(&text), 65536, &rows, NULL))
+		return NULL;
+	const char *dir = json_get_string(json_array_get(rows, 0), "state_dir");
+	return dir ? strdup(dir) : NULL;
 }
 
 int cli_run_gateway(const struct cli *cli, char *const *argv)

@@ -10,7 +10,7 @@
 #include "store/transcripts.h"
 
 static const struct table_column evidence_columns[] = {
-	{ "transport", "transport", true }, { "kex", "key exchange", true }, { "strict_kex", "strict", false },
+	{ "transport", "transport", true }, { "kex", "kex", true }, { "strict_kex", "strict", false },
 	{ "host_key_algorithm", "host key", true }, { "host_key_fingerprint", "fingerprint", true }, { "cipher_in", "cipher in", true },
 	{ "cipher_out", "cipher out", true }, { "mac_in", "mac in", true }, { "mac_out", "mac out", true }, { "banner", "peer", true },
 	{ "certificate_serial", "certificate", true }, { "certificate_ca", "signed by", true }, { 0 },

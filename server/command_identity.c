@@ -97,7 +97,7 @@ static const struct table_column status_columns[] = {
 	{ "version", "version", false }, { "started", "started", false }, { "generation", "configuration", false }, { "taken", "taken", false },
 	{ "attempts", "reloads tried", false }, { "refused", "last one refused", true }, { "connections", "connections", false },
 	{ "authenticated", "authenticated", false }, { "sessions", "sessions", false }, { "signer", "signer", false }, { "egress", "egress", false },
-	{ "draining", "draining", false }, { 0 },
+	{ "draining", "draining", false }, { "state_dir", "state", true }, { 0 },
 };
 
 void command_run_status(struct caller *caller, const struct command_args *args)
@@ -105,10 +105,10 @@ void command_run_status(struct caller *caller, const struct command_args *args)
 	const struct broker_conf_status *conf = &caller->broker->conf_status;
 	struct broker_counts counts = { 0 };
 	broker_counts(caller->broker, &counts);
-	json_t *object = json_pack("{s:s, s:o, s:I, s:o, s:I, s:o, s:i, s:i, s:i, s:b, s:b, s:b}", "version", BARTIZAN_VERSION, "started",
+	json_t *object = json_pack("{s:s, s:o, s:I, s:o, s:I, s:o, s:i, s:i, s:i, s:b, s:b, s:b, s:o}", "version", BARTIZAN_VERSION, "started",
 		json_time_ms(counts.started), "generation", (json_int_t)conf->generation, "taken", json_time_ms(conf->taken), "attempts",
 		(json_int_t)conf->attempts, "refused", visible_or_null(conf->refused), "connections", (int)counts.connections, "authenticated",
 		(int)counts.authenticated, "sessions", (int)counts.sessions, "signer", (int)counts.signer, "egress", (int)counts.egress, "draining",
-		(int)counts.draining);
+		(int)counts.draining, "state_dir", visible_or_null(caller->broker->config->conf->state_dir));
 	command_one(caller, args, object, status_columns);
 }
