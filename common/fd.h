@@ -15,6 +15,7 @@ void fd_closep(int *fd);                 /* closes when >= 0 and sets -1; errno 
 int fd_nonblock(int fd);                 /* 0 or -errno */
 int fd_cloexec(int fd, bool on);
 int fd_write_all(int fd, const void *data, size_t len); /* blocking fds; 0 or -errno */
+/* Both append to ret; -EFBIG beyond max or the buffer's own maximum, and then nothing is appended. */
 int fd_read_file(int dir, const char *path, size_t max, struct buf *ret, struct err *err); /* regular files only; -EFBIG beyond max */
 int fd_read_all(int fd, size_t max, struct buf *ret, struct err *err); /* from the current offset to the end */
 int fd_pair(int type, int ret[2]);       /* AF_UNIX socketpair, CLOEXEC; type SOCK_STREAM or SOCK_SEQPACKET */

@@ -297,7 +297,8 @@ static int get_bytes(struct wire *in, size_t max, struct bytes *ret)
 	if (got.len)
 		memcpy(copy, got.data, got.len);
 	copy[got.len] = 0;
-	*ret = (struct bytes){ copy, got.len };
+	ret->data = copy;
+	ret->len = got.len;
 	return 0;
 }
 
