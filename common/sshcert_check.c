@@ -15,7 +15,7 @@
 static const char *when(uint64_t seconds, char out[static CLOCK_RFC3339_MAX])
 {
 	if (seconds > CLOCK_LAST)
-		return "after the year 9999";
+		return "the year 10000 or later";
 	return clock_format((int64_t)seconds, out);
 }
 
