@@ -138,7 +138,7 @@ static void test_nets(void **state)
 	assert_net("::/0", "2001::1", "10.0.0.1");
 	assert_net("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1");
 	assert_net("::1", "::1", "::2");
-	assert_net("::ffff:10.0.0.0/104", "10.9.9.9", "11.0.0.0");
+	assert_net("::ffff:10.0.0.0/104", "10.200.9.9", "11.0.0.0");
 	assert_net("::ffff:0:0/96", "1.2.3.4", "::1");
 	struct net net;
 	const struct addr none = { 0 };

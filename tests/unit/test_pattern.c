@@ -130,6 +130,7 @@ static void test_bounded(void **state)
 	assert_bounded("re:(a+)+[b-z]", 'a', PATTERN_ERROR);
 	assert_bounded("re:(a|aa)+\\z(?<!a)", 'a', PATTERN_ERROR);
 	assert_bounded("re:a.*a.*a.*[b-z]", 'a', PATTERN_ERROR);
+	assert_bounded("re:a.*[b-z]", 'a', PATTERN_ERROR); /* cheap at each place, but there are many places */
 	assert_bounded("re:x.*y", 'a', PATTERN_NO);    /* long is not too much */
 	assert_bounded("re:a[^b]*$", 'a', PATTERN_YES);
 	assert_bounded("re:^.*[^a]", 'a', PATTERN_NO); /* one pass back through all of it */
