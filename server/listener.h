@@ -134,13 +134,13 @@ void listener_phase_set(struct listener *listener, enum listener_phase phase);
 void listener_serve(struct listener *listener);                            /* all roles are ready */
 void listener_fail(struct listener *listener, const char *reason);         /* during the start: say why, end with 1 */
 void listener_apply_log(struct listener *listener);
-struct event *listener_timer(struct listener *listener, event_callback_fn *fn, void *arg); /* NULL without memory */
+struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg); /* NULL without memory */
 void listener_timer_in(struct event *timer, int64_t ms);
 
 /* listener_bind.c */
 int sockets_open(struct socket_set *set, const struct front *front, const struct socket_set *before, struct err *err); /* an address that before has is taken over (dup) */
 void sockets_close(struct socket_set *set);
-int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn *fn);
+int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn fn);
 void sockets_enable(struct socket_set *set, bool on);
 void sockets_describe(const struct socket_set *set, char *out, size_t size);
 int state_dir_open(const struct front *front, struct err *err);      /* fd or -errno */
@@ -172,12 +172,14 @@ void parts_free(struct listener *listener);
 /* listener_reload.c */
 void reload_request(struct listener *listener);
 void reload_next(struct listener *listener); /* the one that had to wait */
+void reload_reader_gone(struct listener *listener, pid_t pid); /* was reaped */
 void reload_ready(struct part *candidate);
 bool reload_is_candidate(const struct part *part);
 void reload_taken(struct listener *listener, uint64_t generation);
 void reload_refuse(struct listener *listener, const char *reason, bool tell_broker);
 
 /* listener_drain.c */
+struct event *drain_timer_new(struct listener *listener);
 void drain_request(struct listener *listener); /* SIGTERM or SIGINT; a second one ends at once */
 void drain_check(struct listener *listener);   /* somebody is gone */
 

@@ -143,17 +143,16 @@ static void on_orphans(evutil_socket_t fd, short what, void *arg)
 void conns_orphaned(struct listener *listener)
 {
 	listener->era++;
-	listener_timer_in(listener->orphans, LISTENER_ORPHAN_MS);
+	if (!evtimer_pending(listener->orphans, NULL))
+		listener_timer_in(listener->orphans, LISTENER_ORPHAN_MS);
 }
 
 /* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are faults. */
 static void conn_log_end(const struct conn *conn, int status)
 {
-	char source[ADDR_TEXT_MAX];
-
 	if (WIFSIGNALED(status) && !conn->killed)
-		log_error("connection %llu from %s: its process %d died of signal %d (%s)", (unsigned long long)conn->id, addr_format(&conn->source, source), (int)conn->pid,
-			WTERMSIG(status), WTERMSIG(status) == SIGSYS ? "a system call that its sandbox forbids" : strsignal(WTERMSIG(status)));
+		log_error("connection %llu: its process %d died of signal %d (%s)", (unsigned long long)conn->id, (int)conn->pid, WTERMSIG(status),
+			WTERMSIG(status) == SIGSYS ? "a system call that its sandbox forbids" : strsignal(WTERMSIG(status)));
 }
 
 bool conn_gone(struct listener *listener, pid_t pid, int status)

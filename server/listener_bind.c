@@ -86,7 +86,7 @@ void sockets_close(struct socket_set *set)
 	set->count = 0;
 }
 
-int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn *fn)
+int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn fn)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		set->at[i].event = event_new(listener->base, set->at[i].fd, EV_READ | EV_PERSIST, fn, listener);

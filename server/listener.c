@@ -1,0 +1,256 @@
+/* Life of the listener: start order, phases, signals, the loop. See listener.h.
+ *
+ * Start: libraries, privileges, configuration (reader), sockets, host key, state directory, control socket, then signer, egress and broker; only when all three are ready is the first
+ * connection accepted and "ready" said. Whatever fails before that ends the process with 1 and one line that says why; afterwards nothing does but a signal. */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "server/notify.h"
+#include "server/reader.h"
+#include "server/session.h"
+
+#define OPEN_FILES_WANTED 65536 /* the broker holds a link and transcripts for each session; it inherits this limit */
+
+static const char *const phase_names[PHASES] = { "starting", "serving", "recovering", "draining", "ending" };
+
+#define TO(phase) (1u << (phase))
+static const unsigned phase_next[PHASES] = {
+	[PHASE_STARTING] = TO(PHASE_SERVING) | TO(PHASE_ENDING),
+	[PHASE_SERVING] = TO(PHASE_RECOVERING) | TO(PHASE_DRAINING) | TO(PHASE_ENDING),
+	[PHASE_RECOVERING] = TO(PHASE_SERVING) | TO(PHASE_DRAINING) | TO(PHASE_ENDING),
+	[PHASE_DRAINING] = TO(PHASE_ENDING),
+};
+
+void listener_phase_set(struct listener *listener, enum listener_phase phase)
+{
+	if (!(phase_next[listener->phase] & TO(phase))) {
+		log_error("internal: %s cannot become %s", phase_names[listener->phase], phase_names[phase]);
+		return;
+	}
+	log_debug("%s -> %s", phase_names[listener->phase], phase_names[phase]);
+	listener->phase = phase;
+	accept_enable(listener, phase == PHASE_SERVING);
+}
+
+static void announce(struct listener *listener)
+{
+	char where[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 2)] = "";
+
+	sockets_describe(&listener->sockets, where, sizeof(where));
+	log_info("%s: listening on %s", listener->announced ? "recovered" : "ready", where);
+	if (listener->announced)
+		return;
+	listener->announced = true;
+	notify_ready();
+	if (listener->options->ready_fd >= 0) {
+		fd_write_all(listener->options->ready_fd, "ready\n", 6);
+		close(listener->options->ready_fd);
+	}
+}
+
+void listener_serve(struct listener *listener)
+{
+	if (listener->phase != PHASE_STARTING && listener->phase != PHASE_RECOVERING)
+		return;
+	listener_phase_set(listener, PHASE_SERVING);
+	announce(listener);
+	reload_next(listener);
+}
+
+void listener_fail(struct listener *listener, const char *reason)
+{
+	log_error("cannot start: %s", reason);
+	listener->status = 1;
+	if (listener->phase != PHASE_ENDING)
+		listener_phase_set(listener, PHASE_ENDING);
+	roles_finish(listener);
+	drain_check(listener);
+}
+
+void listener_apply_log(struct listener *listener)
+{
+	log_level_set(listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->front->log_level);
+}
+
+struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg)
+{
+	return evtimer_new(listener->base, fn, arg);
+}
+
+void listener_timer_in(struct event *timer, int64_t ms)
+{
+	const struct timeval wait = timeval_of(ms);
+
+	evtimer_add(timer, &wait);
+}
+
+/* ---- signals ---- */
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!conn_gone(arg, pid, status) && !part_gone(arg, pid, status))
+			reload_reader_gone(arg, pid);
+}
+
+static void on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+
+	reload_request(arg);
+}
+
+static void on_term(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+
+	drain_request(arg);
+}
+
+static int signals_watch(struct listener *listener)
+{
+	const struct { int sig; event_callback_fn fn; } wanted[] = { { SIGCHLD, on_child }, { SIGHUP, on_hangup }, { SIGTERM, on_term }, { SIGINT, on_term } };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		listener->signals[i] = evsignal_new(listener->base, wanted[i].sig, wanted[i].fn, listener);
+		if (!listener->signals[i] || event_add(listener->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- start ---- */
+
+/* Standard input and output belong to whoever started us; a session must have neither. */
+static void stdio_detach(void)
+{
+	int fd FD_CLEANUP = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	if (fd <= STDERR_FILENO)
+		fd = -1;
+}
+
+static void files_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	rlim_t wanted = limit.rlim_max < OPEN_FILES_WANTED ? limit.rlim_max : OPEN_FILES_WANTED;
+	if (limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int process_setup(struct err *err)
+{
+	umask(077);
+	stdio_detach();
+	files_raise();
+	int rc = session_library_init(err);
+	return rc < 0 ? rc : role_keep_listener(err);
+}
+
+static int resources_open(struct listener *listener, struct err *err)
+{
+	int rc = sockets_open(&listener->sockets, listener->front, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	rc = host_key_load(listener->front->host_key, &listener->host_key, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "host_key");
+	rc = listener->state_dir = state_dir_open(listener->front, err);
+	if (rc < 0)
+		return rc;
+	rc = listener->control = control_socket_open(listener->front, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int loop_open(struct listener *listener, struct err *err)
+{
+	listener->base = event_base_new();
+	if (!listener->base || accept_init(listener) < 0 || signals_watch(listener) < 0)
+		return err_set(err, -ENOMEM, "no event loop");
+	listener->drain_timer = drain_timer_new(listener);
+	return listener->drain_timer ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int listener_start(struct listener *listener, struct err *err)
+{
+	int rc = process_setup(err);
+
+	rc = rc < 0 ? rc : reader_run(listener->options->config, &listener->front, &listener->bundle, err);
+	if (rc < 0)
+		return rc;
+	listener_apply_log(listener);
+	if (geteuid() == 0 && listener->front->uid == UINT32_MAX)
+		log_warning("run_as is not set: every role runs as root, without capabilities");
+	rc = resources_open(listener, err);
+	rc = rc < 0 ? rc : loop_open(listener, err);
+	if (rc < 0)
+		return rc;
+	accept_start(listener);
+	return roles_start(listener, err);
+}
+
+static void listener_free(struct listener *listener)
+{
+	parts_free(listener);
+	sockets_close(&listener->sockets);
+	for (size_t i = 0; i < sizeof(listener->signals) / sizeof(listener->signals[0]); i++)
+		if (listener->signals[i])
+			event_free(listener->signals[i]);
+	struct event *timers[] = { listener->accept_pause, listener->shedding.timer, listener->orphans, listener->drain_timer };
+	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
+		if (timers[i])
+			event_free(timers[i]);
+	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control, &listener->spare_fd };
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fd_closep(fds[i]);
+	host_key_free(listener->host_key);
+	front_free(listener->front);
+	if (listener->base)
+		event_base_free(listener->base);
+}
+
+int listener_run(const struct listener_options *options)
+{
+	struct listener listener = {
+		.options = options, .status = 0, .bundle = -1, .generation = 1, .state_dir = -1, .control = -1, .spare_fd = -1, .reload = { .reader_fd = -1, .bundle = -1 },
+	};
+	struct err err = { "" };
+
+	TAILQ_INIT(&listener.parts);
+	if (listener_start(&listener, &err) < 0) {
+		log_error("cannot start: %s", err.text);
+		listener.status = 1;
+	} else {
+		event_base_dispatch(listener.base);
+		log_info("ended");
+	}
+	listener_free(&listener);
+	return listener.status;
+}
