@@ -1,8 +1,8 @@
 /* Patterns over hostile bytes. Whoever wrote the pattern is trusted with its meaning, not with its running time: the subject comes from a client.
  *
- * Shell-like patterns are matched with one point of return, so their cost is at most text times pattern. Regular expressions are matched on bytes (never
- * UTF: an invalid byte must not turn a deny into an error), `.` matches a newline as `*` does, `$` matches at the very end only. PCRE2's own match limit
- * starts again at every position of the subject, so a callout before each item counts what the whole search costs. */
+ * Shell-like patterns are matched with one point of return, so their cost is at most text times pattern. Regular expressions are matched on
+ * bytes (never UTF: an invalid byte must not turn a deny into an error), `.` matches a newline as `*` does, `$` matches at the very end only.
+ * PCRE2's own match limit starts again at every position of the subject, so a callout before each item counts what the whole search costs. */
 #include "common/pattern.h"
 
 #include <errno.h>
