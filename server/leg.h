@@ -1,0 +1,78 @@
+/* A leg: one SSH session in which we are the server. The outer leg is the client's own connection; inner legs are ended here inside its direct-tcpip channels (jump mode).
+ *
+ * A leg with a target is what the design calls a session: it has a ULID, an outbound session (upstream), and channels that are relayed. The outer leg without a target serves the
+ * gateway's own commands and the jumps. */
+#ifndef BARTIZAN_LEG_H
+#define BARTIZAN_LEG_H
+
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/transport.h"
+
+struct chan;
+struct conn;
+struct shuttle;
+struct upstream;
+
+enum leg_state { LEG_KEX, LEG_AUTH, LEG_READY, LEG_ENDING, LEG_DEAD };
+enum leg_naming { LEG_NAMELESS, LEG_ASKED, LEG_NAMED, LEG_REFUSED };
+
+#define LEG_NOTICE_MAX 1024
+#define LEG_LINGER_MS 5000 /* how long an ended leg may take to flush its last words */
+
+struct leg {
+	struct conn *conn;
+	struct leg *next;
+	struct transport transport;
+	uint32_t id;
+	enum leg_state state;
+	bool outer;
+	struct shuttle *shuttle;   /* inner leg: its way to the client; owned */
+	struct upstream *upstream; /* owned; NULL until the first channel was allowed */
+	struct chan *chans;        /* owned */
+
+	/* whereto */
+	enum leg_naming naming;
+	char *login, *target;      /* as the client wrote them: hostile */
+	uint16_t port;             /* 0: the target's own */
+	char *session;             /* ULID, once named */
+	char *refusal;             /* why this leg may not go there */
+	unsigned refusal_exit;
+	ssh_key key;               /* made for this leg: certified by the signer, used on the outbound session */
+
+	/* login (leg_auth.c) */
+	ssh_message held;          /* the attempt that the broker is asked about */
+	int64_t deadline;          /* of key exchange and login; 0: none */
+
+	/* limits */
+	int64_t idle, last_active; /* ms; idle 0: no limit */
+	int64_t linger;            /* LEG_ENDING: cut at this time */
+	char *end_reason;
+};
+
+struct leg *leg_new(struct conn *conn, int fd, bool outer); /* takes fd. NULL on failure (fd is closed) */
+void leg_free(struct leg *leg);
+void leg_turn(struct leg *leg, bool readable);
+int64_t leg_due(const struct leg *leg);        /* next time it wants a turn, monotonic ms; INT64_MAX: none */
+/* Channels are told the reason on stderr and closed with the exit status; then the transport is cut. */
+void leg_end(struct leg *leg, unsigned exit, const char *reason);
+void leg_notice(struct leg *leg, const char *text); /* a line on the stderr of its terminals */
+void leg_set_state(struct leg *leg, enum leg_state state);
+
+/* leg_auth.c */
+void leg_auth_message(struct leg *leg, ssh_message message);           /* takes the message */
+struct msg_auth_answer;
+void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer);
+void leg_authenticated(struct leg *leg);
+/* leg_open.c: channel opens and global requests; take the message */
+void leg_open_message(struct leg *leg, ssh_message message);
+void leg_global_message(struct leg *leg, ssh_message message);
+/* Names the target (IPC_LEG): once a leg; and the broker's answer, for which channels may be waiting. */
+void leg_name(struct leg *leg, unsigned mode);
+struct msg_leg_answer;
+void leg_named(struct leg *leg, const struct msg_leg_answer *answer);
+
+#endif

@@ -1,0 +1,180 @@
+/* Login of a leg. Outer: publickey with a certificate, judged by the broker; libssh verifies that the client holds the key (VALID), everything else about it is the
+ * broker's. Inner: `none` is enough, because the outer connection is authenticated; the user name is the login on the target. See leg.h. */
+#define SSH_SUPPRESS_DEPRECATED /* the message getters: callbacks would have to answer at once, and we hold requests until somebody has decided */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/sshkey.h"
+#include "common/text.h"
+#include "server/conn.h"
+#include "server/leg.h"
+#include "server/selector.h"
+
+static void reply(struct leg *leg, ssh_message message)
+{
+	transport_enter(&leg->transport);
+	ssh_message_auth_set_methods(message, leg->outer ? SSH_AUTH_METHOD_PUBLICKEY : SSH_AUTH_METHOD_NONE);
+	ssh_message_reply_default(message);
+	ssh_message_free(message);
+	leg->transport.touched = true;
+}
+
+/* SSH_MSG_USERAUTH_BANNER (RFC 4252 section 5.4): the only way to say why before login. */
+static void say(struct leg *leg, const char *text)
+{
+	BUF_CLEANUP struct buf line = BUF_INIT(4096);
+	buf_puts(&line, "bartizan: ");
+	text_visible(&line, text, strlen(text), 2048);
+	buf_puts(&line, "\r\n");
+	ssh_string banner = ssh_string_from_char(buf_cstr(&line));
+	transport_enter(&leg->transport);
+	if (banner)
+		ssh_send_issue_banner(leg->transport.session, banner);
+	ssh_string_free(banner);
+}
+
+/* The first user name counts; a client that changes it is cut (RFC 4252 section 5 allows it, nothing needs it). */
+static bool user_pinned(struct conn *conn, const char *user)
+{
+	if (!conn->user && strlen(user) <= 512)
+		conn->user = strdup(user);
+	return conn->user && !strcmp(conn->user, user);
+}
+
+static int key_blob(ssh_message message, struct buf *blob)
+{
+	char *base64 = NULL;
+	int rc = -1;
+	if (ssh_pki_export_pubkey_base64(ssh_message_auth_pubkey(message), &base64) == SSH_OK) /* of a certificate: the whole of it */
+		rc = text_base64_decode(blob, base64, strlen(base64));
+	ssh_string_free_char(base64);
+	return rc;
+}
+
+static void ask(struct leg *leg, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
+	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
+	if (key_blob(message, &blob)) {
+		reply(leg, message);
+		return;
+	}
+	struct msg_auth msg = { .proved = proved, .user = conn->user, .key = buf_bytes(&blob) };
+	leg->held = message;
+	conn_send(conn, IPC_AUTH, &msg);
+}
+
+static void outer_auth(struct leg *leg, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	const char *user = ssh_message_auth_user(message);
+	if (!user || !user_pinned(conn, user)) {
+		conn_event(conn, leg, "bad-signature", "the user name changed between attempts");
+		leg_end(leg, EXIT_DENIED, "the user name may not change between attempts");
+		ssh_message_free(message);
+	} else if (ssh_message_subtype(message) != SSH_AUTH_METHOD_PUBLICKEY || conn->authenticated) {
+		reply(leg, message);
+	} else if (++conn->probes > CONN_ATTEMPTS_HARD) {
+		leg_end(leg, EXIT_DENIED, "too many keys were offered");
+		ssh_message_free(message);
+	} else {
+		ask(leg, message);
+	}
+}
+
+static void inner_auth(struct leg *leg, ssh_message message)
+{
+	const char *user = ssh_message_auth_user(message);
+	if (ssh_message_subtype(message) != SSH_AUTH_METHOD_NONE || !user || strlen(user) > 512 || leg->login) {
+		reply(leg, message);
+		return;
+	}
+	leg->login = strdup(user);
+	ssh_message_auth_reply_success(message, 0);
+	ssh_message_free(message);
+	leg_authenticated(leg);
+	leg_name(leg, MODE_JUMP);
+}
+
+void leg_auth_message(struct leg *leg, ssh_message message)
+{
+	if (leg->state != LEG_AUTH) {
+		ssh_message_reply_default(message);
+		ssh_message_free(message);
+	} else if (leg->outer) {
+		outer_auth(leg, message);
+	} else {
+		inner_auth(leg, message);
+	}
+}
+
+void leg_authenticated(struct leg *leg)
+{
+	leg->transport.touched = true;
+	leg->last_active = leg->conn->now;
+	leg_set_state(leg, LEG_READY);
+}
+
+/* `login@target` names a target in the user name: direct mode. */
+static void direct_mode(struct leg *leg)
+{
+	struct selector selector;
+	int rc = selector_parse(leg->conn->user, &selector);
+	if (rc) {
+		leg->naming = LEG_REFUSED;
+		leg->refusal_exit = EXIT_DENIED;
+		leg->refusal = strdup("the user name does not name a target: it has to be LOGIN@TARGET");
+	} else if (selector.login) {
+		leg->login = selector.login;
+		leg->target = selector.target;
+		leg->port = selector.port;
+		leg_name(leg, MODE_DIRECT);
+	}
+}
+
+static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	conn->authenticated = true;
+	conn->rights = answer->rights;
+	conn->force_command = *answer->force_command ? strdup(answer->force_command) : NULL;
+	ssh_message_auth_reply_success(message, 0);
+	ssh_message_free(message);
+	leg_authenticated(leg);
+	direct_mode(leg);
+}
+
+static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))), "cert") != NULL;
+	if (cert || answer->proved || !conn->hinted)
+		say(leg, answer->reason);
+	conn->hinted |= !cert;
+	if (answer->proved)
+		conn->attempts++; /* only signed attempts count: an agent may hold many keys (field.md 16) */
+	reply(leg, message);
+	if (conn->attempts >= conn->start->conf->login_attempts)
+		leg_end(leg, EXIT_DENIED, "too many failed logins");
+}
+
+void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
+{
+	ssh_message message = leg->held;
+	if (!message || leg->state != LEG_AUTH)
+		return;
+	leg->held = NULL;
+	leg->transport.touched = true;
+	transport_enter(&leg->transport);
+	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
+	if (!answer->ok) {
+		refused(leg, answer, message);
+	} else if (!answer->proved || !proved) {
+		ssh_message_auth_reply_pk_ok_simple(message);
+		ssh_message_free(message);
+	} else {
+		accepted(leg, answer, message);
+	}
+}
