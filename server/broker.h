@@ -1,9 +1,10 @@
 /* The broker: decides. It holds policy, store, transcripts and the control socket; it speaks no SSH and no HTTP, never blocks, and never dies of anybody's message.
  *
  * One libevent loop. Files: broker.c (life), broker_links.c (links and questions to other roles), broker_roles.c (signer, egress), broker_reload.c (configuration), broker_client.c
- * (one session process), broker_session.c (table of a session's messages), broker_auth.c (who), broker_leg.c (where to), broker_access.c (may), broker_connect.c and broker_dial.c
- * (grants), broker_agent.c (agent protocol for static keys), broker_record.c (rows, session.json), broker_seal.c (digests), broker_audit.c (events, checkpoints), broker_issue.c,
- * broker_scan.c, broker_control.c (control socket), broker_command.c (running commands), command*.c (the commands). */
+ * (one session process), broker_session.c (table of a session's messages), broker_auth.c and broker_identify.c (who), broker_leg.c (where to), broker_access.c (may),
+ * broker_evidence.c (what sessions report), broker_connect.c and broker_dial.c (grants), broker_agent.c (agent protocol for static keys), broker_record.c (rows, session.json),
+ * broker_seal.c (digests), broker_audit.c (events, checkpoints), broker_disk.c (free space), broker_issue.c, broker_scan.c, broker_control.c (control socket), broker_command.c
+ * (running commands), broker_gateway.c (those of sessions), broker_live.c (what is going on), command*.c (the commands). */
 #ifndef BARTIZAN_BROKER_H
 #define BARTIZAN_BROKER_H
 

@@ -1,0 +1,31 @@
+/* Who is it? A certificate becomes an identity, or a reason in words for the user. No client in it, so that it can be tested by itself. */
+#ifndef BARTIZAN_BROKER_AUTH_H
+#define BARTIZAN_BROKER_AUTH_H
+
+#include "common/access.h"
+#include "common/conf.h"
+#include "common/sshcert.h"
+#include "store/store.h"
+
+struct auth_question { /* all borrowed */
+	struct store *store;
+	const struct conf *conf;
+	const struct sshkey *issuing; /* our own authority; NULL: we issue none */
+	struct bytes key;             /* blob as offered: certificate or plain key */
+	const char *user;             /* as the client named it */
+	struct addr source;
+	int64_t now;                  /* seconds */
+};
+
+/* What was seen on the way, for the audit event, whatever came out. */
+struct auth_seen {
+	bool certificate;
+	uint64_t serial;
+	char key_fp[SSHKEY_FP_MAX], ca_fp[SSHKEY_FP_MAX]; /* "": unknown */
+	char key_id[256];             /* visible form */
+};
+
+/* 0, or -EACCES with the reason. The proof that the client holds the key is not made here. */
+int auth_identify(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err);
+
+#endif

@@ -1,0 +1,217 @@
+/* Clients: birth, the one way to "authenticated", and the end of everything that hangs on them. See broker_client.h. */
+#include "server/broker_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
+
+static const char *const state_names[] = { "connected", "authenticated", "ended" };
+
+static void set_state(struct client *client, enum client_state state)
+{
+	static const unsigned allowed[CLIENT_STATES] = {
+		[CLIENT_CONNECTED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
+	};
+	if (!(allowed[client->state] & 1u << state)) {
+		log_error("connection %llu: %s does not become %s", (unsigned long long)client->connection, state_names[client->state], state_names[state]);
+		return;
+	}
+	log_debug("connection %llu: %s -> %s", (unsigned long long)client->connection, state_names[client->state], state_names[state]);
+	client->state = state;
+}
+
+json_t *client_event(const struct client *client)
+{
+	json_t *data = json_object();
+	json_object_set_new(data, "connection", json_integer((json_int_t)client->connection));
+	json_object_set_new(data, "source", json_string(client->source_text));
+	if (client->who)
+		json_object_set_new(data, "user", json_string_or_null(client->who->user));
+	return data;
+}
+
+struct client *client_find(struct broker *broker, uint64_t connection)
+{
+	struct client *client;
+	LIST_FOREACH(client, &broker->private->clients, entry)
+		if (client->connection == connection)
+			return client;
+	return NULL;
+}
+
+/* ---- birth ---- */
+
+static void on_closed(struct link *link, const char *why);
+static void on_drained(struct link *link);
+static const struct link_ops client_ops = { client_message, on_closed, on_drained };
+
+static void client_new(struct broker *broker, const struct msg_client *msg, const struct addr *source, int fd)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	if (!client) {
+		fd_closep(&fd);
+		return;
+	}
+	*client = (struct client){ .broker = broker, .connection = msg->connection, .source = *source, .pid = (pid_t)msg->pid,
+		.tokens = CLIENT_TOKENS_MAX, .tokens_at = clock_mono_ms() };
+	addr_format_port(source, client->source_text);
+	LIST_INIT(&client->legs);
+	LIST_INIT(&client->running);
+	if (link_open(&client->link, broker->base, fd, &client_ops, client)) {
+		free(client);
+		return;
+	}
+	LIST_INSERT_HEAD(&broker->private->clients, client, entry);
+	broker->private->client_count++;
+	log_info("connection %llu from %s", (unsigned long long)client->connection, client->source_text);
+}
+
+void client_arrived(struct broker *broker, const struct msg_client *msg, int fd)
+{
+	struct addr source = { 0 };
+	struct err err;
+	if (fd < 0 || addr_parse_port(msg->source, &source, &err) || client_find(broker, msg->connection)) {
+		log_error("connection %llu from '%s': the listener's message makes no sense", (unsigned long long)msg->connection, msg->source);
+		fd_closep(&fd);
+		link_send(&broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ msg->connection }, NULL, 0);
+		return;
+	}
+	client_new(broker, msg, &source, fd);
+}
+
+/* ---- authenticated ---- */
+
+int client_authenticated(struct client *client, struct identity **who)
+{
+	if (!client->deciding || client->state != CLIENT_CONNECTED || !*who)
+		return -EPERM;
+	set_state(client, CLIENT_AUTHENTICATED);
+	client->who = *who;
+	*who = NULL;
+	link_send(&client->broker->private->parent, IPC_AUTHENTICATED, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static void client_free(void *arg)
+{
+	struct client *client = arg;
+	identity_free(client->who);
+	json_decref(client->outer);
+	for (unsigned i = 0; i < client->early_count; i++)
+		json_decref(client->early[i].evidence);
+	free(client->used);
+	free(client->user);
+	free(client);
+}
+
+void client_end(struct client *client, const char *reason)
+{
+	if (client->state == CLIENT_ENDED)
+		return;
+	set_state(client, CLIENT_ENDED);
+	link_close(&client->link);
+	if (client->gone_timer)
+		event_free(client->gone_timer);
+	client->gone_timer = NULL;
+	struct leg *leg;
+	struct running *running;
+	while ((running = LIST_FIRST(&client->running)))
+		running_stop(running);
+	while ((leg = LIST_FIRST(&client->legs)))
+		broker_leg_end(leg, reason, true);
+	LIST_REMOVE(client, entry);
+	client->broker->private->client_count--;
+	log_info("connection %llu from %s ended%s%s", (unsigned long long)client->connection, client->source_text, *reason ? ": " : "", reason);
+	broker_later(client->broker, client_free, client);
+}
+
+static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	client_end(arg, "connection lost");
+}
+
+/* The process has closed its link: it is about to end, or dead. How it ended is worth waiting for when it has left something open. */
+static void on_closed(struct link *link, const char *why)
+{
+	struct client *client = link->owner;
+	if (!strcmp(why, "malformed message")) {
+		client_violation(client, "unknown", why);
+		return;
+	}
+	if (link->failed)
+		link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+	link_close(link);
+	struct timeval wait = timeval_of(GONE_MS);
+	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
+	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))
+		client_end(client, why);
+}
+
+static void on_drained(struct link *link)
+{
+	struct client *client = link->owner;
+	running_pump(&client->running);
+}
+
+static const char *how_it_ended(uint32_t status, char *out, size_t size)
+{
+	if (WIFSIGNALED((int)status))
+		snprintf(out, size, "session process killed by signal %d", WTERMSIG((int)status));
+	else if (WEXITSTATUS((int)status))
+		snprintf(out, size, "session process ended with status %d", WEXITSTATUS((int)status));
+	else
+		snprintf(out, size, "connection lost");
+	return out;
+}
+
+static void audit_death(struct client *client, const char *how)
+{
+	json_t *data = client_event(client);
+	json_object_set_new(data, "reason", json_string(how));
+	broker_audit(client->broker, "session-process-died", data);
+	log_warning("connection %llu from %s: %s", (unsigned long long)client->connection, client->source_text, how);
+}
+
+void client_gone(struct broker *broker, const struct msg_client_gone *msg)
+{
+	struct client *client = client_find(broker, msg->connection);
+	char how[80];
+	if (!client)
+		return;
+	link_drain(&client->link); /* its last words may still be in the link */
+	if (client->state == CLIENT_ENDED)
+		return;
+	how_it_ended(msg->status, how, sizeof(how));
+	if (WIFSIGNALED((int)msg->status))
+		audit_death(client, how);
+	client_end(client, LIST_EMPTY(&client->legs) && !msg->status ? "" : how);
+}
+
+void client_violation(struct client *client, const char *message, const char *why)
+{
+	json_t *data = client_event(client);
+	json_object_set_new(data, "message", json_string(message));
+	json_object_set_new(data, "why", json_visible(why, strlen(why)));
+	broker_audit(client->broker, "session-violation", data);
+	log_warning("connection %llu from %s: session process killed: message '%s': %s", (unsigned long long)client->connection, client->source_text, message, why);
+	link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+	client_end(client, "session process broke the gateway's protocol");
+}
+
+void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason)
+{
+	link_send(&client->link, IPC_END, 0, &(struct msg_end){ .leg = leg, .exit = exit, .reason = (char *)reason }, NULL, 0);
+}

@@ -1,0 +1,129 @@
+/* A client: the broker's record of one session process, and its legs.
+ *
+ * What a session says about itself is never believed: source and process come from the listener, the identity from a certificate that the broker has verified. A client ends
+ * when its process is gone; everything that hangs on it (legs, dials, commands) is undone there, and nothing keeps a pointer to it. */
+#ifndef BARTIZAN_BROKER_CLIENT_H
+#define BARTIZAN_BROKER_CLIENT_H
+
+#include "common/addr.h"
+#include "common/id.h"
+#include "server/broker_command.h"
+#include "server/broker_private.h"
+
+#define CLIENT_LEGS_MAX 16384      /* in the life of one connection */
+#define CLIENT_PROBES_MAX 64       /* plain keys offered before login */
+#define CLIENT_COMMANDS_MAX 8      /* running at a time */
+#define CLIENT_EVENTS_MAX 1000     /* IPC_EVENT written to the audit chain */
+#define CLIENT_EARLY_MAX 16        /* evidence of inner transports whose leg is not named yet */
+#define CLIENT_TOKENS_MAX 20000    /* cost of messages at once … */
+#define CLIENT_TOKENS_PER_S 200    /* … and in the long run: broker_session.c */
+#define LEG_CHANNELS_MAX 10000     /* in the life of one leg */
+
+enum client_state { CLIENT_CONNECTED, CLIENT_AUTHENTICATED, CLIENT_ENDED, CLIENT_STATES };
+enum leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
+
+struct dial;    /* broker_dial.h */
+LIST_HEAD(leg_list, leg);
+LIST_HEAD(leg_channel_list, leg_channel);
+
+enum leg_channel_state { CHANNEL_NAMED, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
+
+struct leg_channel {
+	LIST_ENTRY(leg_channel) entry;
+	uint32_t number;
+	enum leg_channel_state state;
+};
+
+struct leg {
+	LIST_ENTRY(leg) entry;
+	struct client *client;
+	uint32_t number;
+	enum leg_state state;
+	enum msg_mode mode;
+	char session[ID_ULID_LEN + 1];
+	char *target, *login;      /* as asked, checked */
+	uint16_t port;             /* 0: the target's own */
+	struct bytes pubkey;       /* owned */
+	struct leg_channel_list channels;
+	unsigned channel_count, channels_open;
+	struct record *record;     /* never NULL */
+	struct dial *dial;
+	char *dial_failure;        /* the grant has failed: later accesses hear the same */
+	int64_t deadline;          /* monotonic ms; 0: none */
+	int64_t limit;             /* ms: as configured, for the words */
+	struct event *timer;       /* deadline, warnings, grace */
+	unsigned warned;
+	bool ending;               /* it was told to end */
+};
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct broker *broker;
+	struct link link;
+	uint64_t connection;
+	struct addr source;
+	char source_text[ADDR_TEXT_MAX];
+	pid_t pid;
+	enum client_state state;
+	bool deciding;             /* a row with DECIDES is being handled: the only time in which the state may become AUTHENTICATED */
+	uint32_t seen;             /* bits of ONCE rows */
+	char *user;                /* as the client named it first */
+	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
+	bool plain_refused;        /* one audit event is enough */
+	struct identity *who;
+	struct leg_list legs;
+	unsigned leg_count;
+	uint32_t *used;            /* numbers of legs ever named */
+	size_t used_count, used_size;
+	struct { uint32_t leg; json_t *evidence; } early[CLIENT_EARLY_MAX];
+	unsigned early_count;
+	json_t *outer;             /* evidence */
+	struct running_list running;
+	unsigned running_count;
+	unsigned events;
+	int64_t tokens, tokens_at;
+	struct event *gone_timer;  /* the link is closed, the listener has not yet said how the process ended */
+};
+
+/* broker_client.c */
+void client_arrived(struct broker *broker, const struct msg_client *msg, int fd); /* takes the fd */
+void client_gone(struct broker *broker, const struct msg_client_gone *msg);
+struct client *client_find(struct broker *broker, uint64_t connection);
+void client_end(struct client *client, const char *reason);         /* undoes everything, frees later */
+void client_violation(struct client *client, const char *message, const char *why); /* audit, kill, end */
+int client_authenticated(struct client *client, struct identity **who); /* the only way to CLIENT_AUTHENTICATED; takes *who */
+void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
+json_t *client_event(const struct client *client); /* {"connection", "source", "user"}: begins an audit event's data */
+
+/* broker_session.c */
+void client_message(struct link *link, struct ipc_raw *raw);
+
+/* Handlers of the table: 0, or -EPROTO with the reason when it was a violation. */
+int handle_proxy(struct client *client, const void *msg, struct err *err);
+int handle_auth(struct client *client, const void *msg, struct err *err);
+int handle_leg(struct client *client, const void *msg, struct err *err);
+int handle_access(struct client *client, const void *msg, struct err *err);
+int handle_request(struct client *client, const void *msg, struct err *err);
+int handle_channel_end(struct client *client, const void *msg, struct err *err);
+int handle_evidence(struct client *client, const void *msg, struct err *err);
+int handle_event(struct client *client, const void *msg, struct err *err);
+int handle_leg_end(struct client *client, const void *msg, struct err *err);
+int handle_command(struct client *client, const void *msg, struct err *err);
+int handle_command_stop(struct client *client, const void *msg, struct err *err);
+
+/* broker_leg.c */
+struct leg *broker_leg_find(const struct client *client, uint32_t number);
+bool broker_leg_used(const struct client *client, uint32_t number);
+int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err); /* *ret NULL: was refused or has ended; -EPROTO: never named */
+struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create);
+void broker_leg_end(struct leg *leg, const char *reason, bool lost); /* frees it */
+void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason); /* tells the session to end it, and sees to it */
+void broker_leg_limit(struct leg *leg, int64_t limit_ms); /* the session's whole life from now on, the shortest wins */
+json_t *broker_leg_event(const struct leg *leg); /* client_event() and session, target, login */
+const char *broker_leg_user(const struct leg *leg);
+
+/* broker_evidence.c */
+void evidence_flush(struct client *client); /* on login: the outer transport's evidence is written now */
+void evidence_named(struct leg *leg);       /* what came before the leg had a name */
+
+#endif

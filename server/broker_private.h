@@ -1,0 +1,91 @@
+/* What broker*.c share with each other and with nobody else. */
+#ifndef BARTIZAN_BROKER_PRIVATE_H
+#define BARTIZAN_BROKER_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "common/sshkey.h"
+#include "server/broker.h"
+#include "server/broker_links.h"
+#include "server/role.h"
+
+#define BROKER_SIGN_MS 10000    /* the signer answers within */
+#define BROKER_ROLES_MS 60000   /* new signer and egress are there within, after a reload was accepted */
+#define BROKER_DISK_MS 2000     /* between looks at the free space */
+#define BROKER_STOP_MS 2000     /* last checkpoint at the end */
+#define BROKER_GRACE_MS 20000   /* a session that was told to end has ended within, or is killed */
+
+struct reload;
+struct control;
+struct record;
+struct connect;
+struct scan;
+struct issue;
+LIST_HEAD(client_list, client);
+LIST_HEAD(record_list, record);
+TAILQ_HEAD(connect_list, connect);
+LIST_HEAD(scan_list, scan);
+LIST_HEAD(issue_list, issue);
+
+struct public_key { char *name; struct sshkey *key; };
+struct public_keys { struct public_key *list; size_t count; };
+
+struct broker_private {
+	const struct role_start *start;
+	struct link parent;
+	struct service *signer, *egress; /* NULL: not there now */
+	struct public_keys keys;         /* public halves of what the signer holds */
+	struct question *keys_question;
+	struct reload *reload;           /* under way, else NULL */
+	struct control *control;
+	struct client_list clients;
+	unsigned client_count;
+	struct record_list records;
+	struct connect_list connects;
+	struct scan_list scans;
+	struct issue_list issues;
+	unsigned commands;
+	struct question *checkpoint;     /* never two in flight */
+	uint64_t checkpoint_seq;
+	struct event *disk_timer;
+	bool disk_low;
+	bool ready, draining, stopping;
+	int64_t started;
+};
+
+/* broker_roles.c: signer and egress, their keys. */
+void roles_arrived(struct broker *broker, const char *role, int fd); /* takes the fd */
+int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg, struct err *err);
+void public_keys_release(struct public_keys *keys);
+const struct sshkey *public_keys_find(const struct public_keys *keys, const char *name);
+void roles_install(struct broker *broker, struct service **current, struct service *service); /* service replaces *current, which is retired */
+
+/* broker_reload.c */
+int reload_begin(struct broker *broker, uint64_t generation, int fd); /* fd: borrowed; refuses by IPC_FAILED */
+void reload_refused(struct broker *broker, const char *reason); /* the reader or a role said no */
+bool reload_role(struct broker *broker, enum role role, int fd); /* whether a reload waits for it and took the fd */
+void reload_free(struct broker *broker);
+
+/* broker_audit.c */
+void checkpoint_if_due(struct broker *broker, bool now);
+
+/* broker_disk.c: free space of the state directory. */
+uint64_t broker_free_bytes(struct broker *broker);
+bool broker_disk_low(struct broker *broker);
+bool broker_break_glass(struct broker *broker, const struct identity *who);
+int broker_disk_watch(struct broker *broker);
+
+/* broker_control.c */
+int control_open(struct broker *broker, int fd, struct err *err);
+void control_close(struct broker *broker);
+
+/* broker_scan.c, broker_issue.c: at the end of the broker. */
+void scans_close(struct broker *broker);
+void issues_close(struct broker *broker);
+struct scan *scan_by_id(struct broker *broker, uint32_t id);
+void scan_client(struct scan *scan, const struct msg_client *msg, int fd); /* takes the fd */
+bool scan_gone(struct broker *broker, uint64_t connection);
+void scan_forget(struct broker *broker, void *context);
+void issue_forget(struct broker *broker, void *context);
+
+#endif
