@@ -110,19 +110,26 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 }
 
 /* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes are here", "nothing new since the last short read", "poll() has just said so". */
-int poll(struct pollfd *fds, nfds_t count, int timeout)
+static int answer(struct pollfd *one, const struct ahead *ahead)
 {
-	struct ahead *ahead = watched && count == 1 && timeout == 0 ? find(fds->fd) : NULL;
-	if (!ahead || !(fds->events & POLLIN))
-		return kernel_poll(fds, count, timeout);
-	if ((fds->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
-		int rc = kernel_poll(fds, count, timeout);
+	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
+		int rc = kernel_poll(one, 1, 0);
 		if (rc >= 0 && ahead->len) {
-			fds->revents |= POLLIN;
+			one->revents |= POLLIN;
 			rc = 1;
 		}
 		return rc;
 	}
-	fds->revents = ahead->len || ahead->ready == READABLE ? POLLIN : 0;
-	return fds->revents ? 1 : 0;
+	one->revents = ahead->len || ahead->ready == READABLE ? POLLIN : 0;
+	return one->revents ? 1 : 0;
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	struct pollfd *one = watched && count == 1 && timeout == 0 ? fds : NULL;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" /* glibc declares poll() as one that only writes to fds */
+	const struct ahead *ahead = one && (one->events & POLLIN) ? find(one->fd) : NULL;
+#pragma GCC diagnostic pop
+	return ahead ? answer(one, ahead) : kernel_poll(fds, count, timeout);
 }
