@@ -1,7 +1,7 @@
 /* The configuration that is not policy: one table row per key.
  *
  * conf_table[] makes defaults, parser, `-T`, `bartizan config dump`, and the test that compares the man page and
- * config.example.yaml with the code. targets, roles, guards and rules are read by policy/config.c; here they are rows without a field, so that
+ * config.example.yaml with the code. targets, roles and rules are read by policy/config.c; here they are rows without a field, so that
  * "unknown key" knows them. Durations are milliseconds, sizes bytes. */
 #ifndef BARTIZAN_CONF_H
 #define BARTIZAN_CONF_H
@@ -83,15 +83,16 @@ struct conf {
 	int64_t audit_checkpoint;/* audit.checkpoint: events between signed checkpoints */
 };
 
-enum conf_type { CONF_TEXT, CONF_PATH, CONF_INT, CONF_SIZE, CONF_DURATION, CONF_BOOL, CONF_CHOICE, CONF_SPECIAL };
+enum conf_type { CONF_TEXT, CONF_PATH, CONF_INT, CONF_SIZE, CONF_DURATION, CONF_BOOL, CONF_CHOICE, CONF_ENUM, CONF_SPECIAL };
+#define CONF_NO_FIELD ((size_t)-1)
 
 struct conf_row {
 	const char *path;      /* "limits.login_time"; a list's rows: "certificates.trusted[].key" */
 	enum conf_type type;
-	size_t offset;         /* of the field in struct conf */
+	size_t offset;         /* of the field in struct conf, or CONF_NO_FIELD */
 	const char *fallback;  /* default as written in YAML; NULL: none; "" with required */
-	int64_t min, max;
-	const char *choices;   /* "a|b|c" for CONF_CHOICE */
+	int64_t min, max;      /* of the number; max also of a text's bytes */
+	const char *choices;   /* "a|b|c" for CONF_CHOICE (kept as text) and CONF_ENUM (kept as the position) */
 	bool required;
 	bool reloadable;       /* SIGHUP changes it; otherwise the log says that a restart is needed */
 	const char *doc;       /* one sentence, as the man page has it */
@@ -100,9 +101,14 @@ struct conf_row {
 extern const struct conf_row conf_table[];
 extern const size_t conf_table_count;
 
+/* Refuses a key of the map that no row has under this prefix: "", "limits", "certificates.trusted[]", "keys.*". policy/ has a table of the same kind. */
+int conf_only(const struct conf_row *rows, size_t count, const struct yaml *map, const char *prefix, struct err *err);
 /* Reads everything but policy from the tree; public key files through files. All or nothing. Caller frees *ret. */
 int conf_load(const struct yaml *root, struct files *files, struct conf **ret, struct err *err);
 void conf_free(struct conf *conf);
+const struct conf_key *conf_key_find(const struct conf *conf, const char *name); /* NULL: no such key */
+/* The first key that is not reloadable and differs: its path, or NULL. What SIGHUP reports. */
+const char *conf_needs_restart(const struct conf *before, const struct conf *after);
 int conf_dump(const struct conf *conf, struct buf *out); /* YAML, every key with its value, defaults marked by a comment */
 
 #endif

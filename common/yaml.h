@@ -34,7 +34,7 @@ struct yaml { /* a node; the whole tree belongs to its root */
 };
 
 int yaml_parse(const char *name, struct bytes text, struct yaml **ret, struct err *err); /* caller frees the root */
-void yaml_free(struct yaml *root);
+void yaml_free(struct yaml *root) __asm__("bartizan_yaml_free"); /* libyaml exports a yaml_free of its own, which ours must not take over */
 /* "config.yaml:12:5: …" in front of the formatted text; -EINVAL, so that `return yaml_error(node, err, "…")` is one line. */
 int yaml_error(const struct yaml *node, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int yaml_key_error(const struct yaml *node, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* at its key */

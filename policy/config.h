@@ -17,5 +17,9 @@ struct config {
  * credential whose key is in keys. `approval`, `guard` and `guards`, `mask` are refused until the gateway can do them. */
 int config_load(struct files *files, const char *path, struct config **ret, struct err *err);
 void config_free(struct config *config);
+void config_freep(struct config **config);
+#define CONFIG_CLEANUP __attribute__((cleanup(config_freep)))
+#define CONFIG_DUMP_MAX (64 * 1024 * 1024)
+int config_dump(const struct config *config, struct buf *out); /* everything in force, as YAML that loads again */
 
 #endif

@@ -9,12 +9,17 @@
 #include "common/access.h"
 #include "common/addr.h"
 #include "common/err.h"
+#include "common/files.h"
 #include "common/pattern.h"
 #include "common/yaml.h"
 #include "policy/target.h"
 
 #define RULESET_RULES_MAX 10000
 #define RULESET_ROLES_MAX 1000
+#define RULESET_LIST_MAX 10000 /* entries of one list of a rule or role */
+#define RULESET_TEXT_MAX 255   /* a name */
+#define RULESET_ZONES_MAX 64
+#define RULESET_DUMP_MAX (16 * 1024 * 1024)
 
 enum may { /* rights beyond one's own sessions */
 	MAY_SESSIONS = 1, MAY_REPLAY = 2, MAY_KILL = 4, MAY_REVOKE = 8, MAY_HOSTS = 16, MAY_AUDIT = 32,
@@ -24,8 +29,10 @@ const char *may_name(enum may may);
 
 struct ruleset;
 
-/* root is the configuration's map; reads `roles` and `rules`. */
-int ruleset_load(const struct yaml *root, const struct targets *targets, struct ruleset **ret, struct err *err);
+/* root is the configuration's map; reads `roles` and `rules`. The files of time zones are read through files. */
+int ruleset_load(const struct yaml *root, const struct targets *targets, struct files *files, struct ruleset **ret, struct err *err);
+int ruleset_dump(const struct ruleset *ruleset, struct buf *out); /* `roles` and `rules` as YAML, as parsed */
+size_t ruleset_count(const struct ruleset *ruleset); /* rules */
 void ruleset_free(struct ruleset *ruleset);
 
 bool ruleset_has_role(const struct ruleset *ruleset, const char *role);

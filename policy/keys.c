@@ -1,0 +1,65 @@
+/* The table of the policy's keys. See keys.h. */
+#include "policy/keys.h"
+
+#include <string.h>
+
+#define KEY(p, d, ...) { .path = p, .type = CONF_SPECIAL, .offset = CONF_NO_FIELD, .reloadable = true, .doc = d, __VA_ARGS__ }
+
+const struct conf_row policy_keys[] = {
+	KEY("targets[].name", "Name that users ask for; * and ? make it a pattern.", .required = true),
+	KEY("targets[].address", "Host and port to connect to; a pattern may leave it out: the name asked for is the host."),
+	KEY("targets[].labels", "Names and values that rules select by."),
+	KEY("targets[].host_keys", "Pinned host keys."),
+	KEY("targets[].host_keys_file", "File in known_hosts format with pinned host keys."),
+	KEY("targets[].credential.certificate", "Key in keys that signs a short-lived certificate for each session."),
+	KEY("targets[].credential.key", "Key in keys that logs in itself."),
+	KEY("targets[].credential.password_file", "File with the password, for old gear."),
+	KEY("targets[].crypto.allow", "Algorithms below the bar that this target may use, by name."),
+	KEY("targets[].family", "Address family towards this target.", .choices = "any|ipv4|ipv6"),
+
+	KEY("roles.*.groups", "Groups whose members have the role."),
+	KEY("roles.*.users", "Users who have the role."),
+	KEY("roles.*.may", "Rights beyond one's own sessions."),
+
+	KEY("rules[].name", "Name for messages and the audit log; there once.", .required = true),
+	KEY("rules[].allow", "Kinds of access that the rule allows."),
+	KEY("rules[].deny", "Kinds of access that the rule denies."),
+	KEY("rules[].roles", "Holds when the user has one of these roles."),
+	KEY("rules[].users", "Holds when the user is one of these."),
+	KEY("rules[].groups", "Holds when the user is in one of these groups."),
+	KEY("rules[].targets.labels", "Holds when the target has all of these labels."),
+	KEY("rules[].targets.names", "Holds when the target's name fits one of these."),
+	KEY("rules[].logins", "Holds when the account on the target fits one of these."),
+	KEY("rules[].sources", "Holds when the client's address is in one of these networks."),
+	KEY("rules[].hours.days", "Days of the week; all when left out."),
+	KEY("rules[].hours.from", "Beginning, as \"08:00\".", .fallback = "00:00"),
+	KEY("rules[].hours.to", "End, as \"20:00\"; earlier than from: the next day.", .fallback = "24:00"),
+	KEY("rules[].hours.zone", "Time zone in which days and times are meant.", .fallback = "UTC"),
+	KEY("rules[].commands", "Holds for exec when the command fits one of these."),
+	KEY("rules[].record", "Whether a transcript is written.", .fallback = "required", .choices = "required|optional|off"),
+	KEY("rules[].record_input", "Whether what the user types is kept, too.", .fallback = "false"),
+	KEY("rules[].limits.idle", "A session without traffic ends after this.", .fallback = "0"),
+	KEY("rules[].limits.session", "A session ends after this.", .fallback = "0"),
+};
+const size_t policy_key_count = sizeof(policy_keys) / sizeof(policy_keys[0]);
+
+static const struct {
+	const char *prefix, *key;
+} refused[] = {
+	{ "", "guards" }, { "", "providers" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "guard" }, { "rules[]", "mask" },
+};
+
+int policy_only(const struct yaml *map, const char *prefix, struct err *err)
+{
+	return conf_only(policy_keys, policy_key_count, map, prefix, err);
+}
+
+int policy_refused(const struct yaml *map, const char *prefix, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const struct yaml *node = strcmp(refused[i].prefix, prefix) == 0 ? yaml_get(map, refused[i].key) : NULL;
+		if (node)
+			return yaml_key_error(node, err, "'%s' is not supported by this version", refused[i].key);
+	}
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* The policy's keys: rows like those of conf_table, without a field. The parsers refuse what is not here; the manual and the example are
+ * compared with it by a test. */
+#ifndef BARTIZAN_POLICY_KEYS_H
+#define BARTIZAN_POLICY_KEYS_H
+
+#include "common/conf.h"
+
+extern const struct conf_row policy_keys[];
+extern const size_t policy_key_count;
+
+int policy_only(const struct yaml *map, const char *prefix, struct err *err); /* conf_only() over policy_keys */
+/* Keys that are planned but not there yet, below this prefix ("" or "rules[]"): refused in words of their own. */
+int policy_refused(const struct yaml *map, const char *prefix, struct err *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* `roles` and `rules` as YAML, as parsed: names of targets in lower case, kinds by name, times in full. */
+#include "policy/rule.h"
+
+#include <string.h>
+
+#define DAY_MINUTES 1440
+
+/* Pieces are written one after the other; after a failure nothing more is. */
+struct dump {
+	struct buf *out;
+	int rc;
+};
+
+static void put(struct dump *dump, const char *text)
+{
+	if (dump->rc == 0)
+		dump->rc = buf_puts(dump->out, text);
+}
+
+static void put_text(struct dump *dump, const char *key, const char *text)
+{
+	put(dump, key);
+	if (dump->rc == 0)
+		dump->rc = yaml_put_text(dump->out, text);
+}
+
+static void put_list(struct dump *dump, const char *key, char *const *list)
+{
+	if (!list)
+		return;
+	put(dump, key);
+	if (dump->rc == 0)
+		dump->rc = yaml_put_texts(dump->out, list);
+}
+
+static void put_patterns(struct dump *dump, const char *key, const struct patterns *patterns)
+{
+	for (size_t i = 0; i < patterns->count; i++) {
+		put(dump, i == 0 ? key : "");
+		put_text(dump, i == 0 ? "[" : ", ", pattern_text(patterns->list[i]));
+	}
+	put(dump, patterns->count > 0 ? "]" : "");
+}
+
+static void put_kinds(struct dump *dump, const struct rule *rule)
+{
+	const char *comma = "";
+	put(dump, rule->verdict == VERDICT_ALLOW ? "\n    allow: " : "\n    deny: ");
+	if (rule->kinds == KINDS_ALL) {
+		put(dump, "\"*\"");
+		return;
+	}
+	put(dump, "[");
+	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
+		if (!(rule->kinds & KIND(kind)))
+			continue;
+		put(dump, comma);
+		put(dump, access_kind_name((enum access_kind)kind));
+		comma = ", ";
+	}
+	put(dump, "]");
+}
+
+static void put_targets(struct dump *dump, const struct rule *rule)
+{
+	if (rule->names.count == 0 && rule->label_count == 0)
+		return;
+	put(dump, "\n    targets: {");
+	for (size_t i = 0; i < rule->label_count; i++) {
+		put_text(dump, i == 0 ? "labels: {" : ", ", rule->labels[i].name);
+		put_list(dump, ": ", rule->labels[i].values);
+	}
+	put(dump, rule->label_count > 0 ? "}" : "");
+	put_patterns(dump, rule->label_count > 0 ? ", names: " : "names: ", &rule->names);
+	put(dump, "}");
+}
+
+static void put_sources(struct dump *dump, const struct rule *rule)
+{
+	for (size_t i = 0; dump->rc == 0 && i < rule->source_count; i++) {
+		char text[ADDR_TEXT_MAX];
+		addr_format(&rule->sources[i].base, text);
+		dump->rc = buf_printf(dump->out, "%s\"%s/%u\"", i == 0 ? "\n    sources: [" : ", ", text, rule->sources[i].bits);
+	}
+	put(dump, rule->source_count > 0 ? "]" : "");
+}
+
+static void put_hours(struct dump *dump, const struct window *hours)
+{
+	if (!hours)
+		return;
+	put(dump, "\n    hours: {days: \"");
+	if (dump->rc == 0)
+		dump->rc = window_put_days(dump->out, hours->days);
+	if (dump->rc == 0)
+		dump->rc = buf_printf(dump->out, "\", from: \"%02d:%02d\", to: \"%02d:%02d\", zone: ", hours->from / 60, hours->from % 60, hours->to / 60,
+			hours->to % 60);
+	put_text(dump, "", zone_name(hours->zone));
+	put(dump, "}");
+}
+
+static void put_obligations(struct dump *dump, const struct obligations *obligations)
+{
+	char idle[YAML_NUMBER_MAX], session[YAML_NUMBER_MAX];
+	put(dump, !obligations->record ? "\n    record: off" : obligations->record_required ? "\n    record: required" : "\n    record: optional");
+	put(dump, obligations->record_input ? "\n    record_input: true" : "\n    record_input: false");
+	if (dump->rc == 0)
+		dump->rc = buf_printf(dump->out, "\n    limits: {idle: %s, session: %s}", yaml_format_duration(obligations->idle, idle),
+			yaml_format_duration(obligations->session, session));
+}
+
+static void put_rule(struct dump *dump, const struct rule *rule)
+{
+	put_text(dump, "\n  - name: ", rule->name);
+	put_kinds(dump, rule);
+	put_list(dump, "\n    roles: ", rule->roles);
+	put_list(dump, "\n    users: ", rule->users);
+	put_list(dump, "\n    groups: ", rule->groups);
+	put_targets(dump, rule);
+	put_patterns(dump, "\n    logins: ", &rule->logins);
+	put_sources(dump, rule);
+	put_hours(dump, rule->hours);
+	put_patterns(dump, "\n    commands: ", &rule->commands);
+	if (rule->verdict == VERDICT_ALLOW)
+		put_obligations(dump, &rule->obligations);
+}
+
+static void put_role(struct dump *dump, const struct role *role)
+{
+	const char *comma = role->groups ? ", " : "";
+	put_text(dump, "\n  ", role->name);
+	put(dump, ": {");
+	put_list(dump, "groups: ", role->groups);
+	put(dump, role->users ? comma : "");
+	put_list(dump, "users: ", role->users);
+	comma = ", may: [";
+	for (unsigned may = 1; may < MAY_ALL; may <<= 1) {
+		if (!(role->may & may))
+			continue;
+		put(dump, comma);
+		put(dump, may_name((enum may)may));
+		comma = ", ";
+	}
+	put(dump, role->may ? "]}" : "}");
+}
+
+int ruleset_dump(const struct ruleset *ruleset, struct buf *out)
+{
+	struct dump dump = { out, 0 };
+	put(&dump, ruleset->role_count > 0 ? "roles:" : "roles: {}");
+	for (size_t i = 0; i < ruleset->role_count; i++)
+		put_role(&dump, &ruleset->roles[i]);
+	put(&dump, ruleset->rule_count > 0 ? "\nrules:" : "\nrules: []");
+	for (size_t i = 0; i < ruleset->rule_count; i++)
+		put_rule(&dump, &ruleset->rules[i]);
+	put(&dump, "\n");
+	return dump.rc;
+}
