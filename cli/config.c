@@ -35,20 +35,20 @@ int cli_run_config_check(const struct cli *cli, char *const *argv)
 	struct config *config = load(cli, argv, &path, &status);
 	if (!config)
 		return status;
-	printf("%s: ok, %zu targets\n", path, targets_count(config->targets));
+	printf("%s: ok, %zu targets, %zu rules\n", path, targets_count(config->targets), ruleset_count(config->ruleset));
 	config_free(config);
 	return CLI_OK;
 }
 
 int cli_run_config_dump(const struct cli *cli, char *const *argv)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(CLI_OUT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(CONFIG_DUMP_MAX);
 	int status = CLI_OK;
 	const char *path;
 	struct config *config = load(cli, argv, &path, &status);
 	if (!config)
 		return status;
-	status = conf_dump(config->conf, &out) ? cli_error("the configuration could not be printed") : cli_put(&out);
+	status = config_dump(config, &out) ? cli_error("the configuration could not be printed") : cli_put(&out);
 	config_free(config);
 	return status;
 }

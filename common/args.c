@@ -118,7 +118,7 @@ int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct 
 	bool options = true;
 	*words = (struct args_list){ 0 };
 	for (; *argv; argv++) {
-		struct given given;
+		struct given given = { 0 };
 		if (options && !strcmp(*argv, "--")) {
 			options = false;
 			continue;

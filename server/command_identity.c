@@ -54,7 +54,7 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 /* ---- targets ---- */
 
 static const struct table_column target_columns[] = {
-	{ "name", "TARGET", true }, { "labels", "LABELS", true }, { "kinds", "KINDS", true }, { "note", "NOTE", true }, { 0 },
+	{ "name", "TARGET", true }, { "labels", "LABELS", true }, { "rule", "RULE", true }, { 0 },
 };
 
 static json_t *labels_of(const struct target *target)
@@ -65,28 +65,17 @@ static json_t *labels_of(const struct target *target)
 	return array;
 }
 
-static void access_of(const struct caller *caller, const struct target *target, struct access *ret)
-{
-	*ret = (struct access){ .who = caller->who, .source = caller->source, .target = target->name, .now = clock_wall() };
-}
-
-static json_t *target_row(struct caller *caller, const struct target *target)
-{
-	return json_pack("{s:s, s:o, s:o, s:s}", "name", target->name, "labels", labels_of(target), "kinds", json_array(), "note", "");
-	(void)caller;
-}
-
 void command_run_targets(struct caller *caller, const struct command_args *args)
 {
 	const struct config *config = caller->broker->config;
 	json_t *rows = json_array();
 	for (size_t i = 0; rows && i < targets_count(config->targets); i++) {
 		const struct target *target = targets_at(config->targets, i);
-		struct access access;
+		struct access access = { .who = caller->who, .source = caller->source, .target = target->name, .now = clock_wall() };
 		struct decision decision;
-		access_of(caller, target, &access);
 		if (decide_any(config->ruleset, target, &access, &decision))
-			json_array_append_new(rows, target_row(caller, target));
+			json_array_append_new(rows, json_pack("{s:s, s:o, s:o}", "name", target->name, "labels", labels_of(target), "rule",
+							    json_string_or_null(decision.rule)));
 	}
 	command_list(caller, args, rows, target_columns);
 }
