@@ -11,13 +11,11 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "server/listener.h"
 #include "server/reader.h"
 #include "server/role.h"
 
-#ifndef BARTIZAN_VERSION
-#define BARTIZAN_VERSION "0.1.0"
-#endif
 #define CONFIG_DEFAULT "/etc/bartizan/config.yaml"
 #define DUMP_MAX (4 * 1024 * 1024)
 
