@@ -36,7 +36,7 @@ static void refuse_words(struct asking *asking, unsigned exit, const char *words
 {
 	asking->decision.verdict = VERDICT_DENY;
 	asking->exit = exit;
-	snprintf(asking->decision.reason, sizeof(asking->decision.reason), "%s", words);
+	text_clean(asking->decision.reason, sizeof(asking->decision.reason), words, strlen(words));
 }
 
 static bool forced_ok(const struct asking *asking)

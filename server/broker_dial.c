@@ -259,31 +259,28 @@ static struct dial *dial_new(struct leg *leg, const struct target *target)
 	return NULL;
 }
 
-static int pinned(struct dial *dial, const struct target *target, uint16_t port, char *words, size_t size)
+static int pinned(struct dial *dial, const struct target *target, uint16_t port, struct err *err)
 {
-	struct err err = { 0 };
-	if (target_host_keys(target, dial->leg->target, port, &dial->host_keys, &err))
-		snprintf(words, size, "target '%s': %s", dial->leg->target, err.text);
-	else if (!dial->host_keys || !dial->host_keys[0])
-		snprintf(words, size, "target '%s' has no pinned host key: an administrator can add it with: bartizan hosts scan %s", dial->leg->target, dial->leg->target);
-	else
+	const char *name = dial->leg->target;
+	if (target_host_keys(target, name, port, &dial->host_keys, err))
+		return err_prefix(err, -EINVAL, "target '%s'", name);
+	if (dial->host_keys && dial->host_keys[0])
 		return 0;
-	return -ENOENT;
+	return err_set(err, -ENOENT, "target '%s' has no pinned host key: an administrator can add it with: bartizan hosts scan %s", name, name);
 }
 
 int dial_start(struct leg *leg, const struct target *target, struct err *err)
 {
 	struct broker *broker = leg->client->broker;
-	char words[1024];
+	struct err why = { 0 };
 	struct dial *dial = dial_new(leg, target);
 	if (!dial)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	leg->dial = dial;
 	const uint16_t port = leg->port ? leg->port : target->port;
 	const struct connect_spec spec = { leg->target, target->host ? target->host : leg->target, target->family ? target->family : broker->config->conf->resolve_family, port };
-	if (pinned(dial, target, port, words, sizeof(words)))
-		return fail_later(dial, EXIT_UNREACHABLE, words);
-	struct err why = { 0 };
+	if (pinned(dial, target, port, &why))
+		return fail_later(dial, EXIT_UNREACHABLE, why.text);
 	int rc = connect_start(broker, &spec, on_connected, dial, &dial->connect, &why);
 	if (!rc)
 		rc = want[dial->credential](dial, &why);

@@ -37,6 +37,7 @@ struct broker_private {
 	struct public_keys keys;         /* public halves of what the signer holds */
 	struct question *keys_question;
 	struct reload *reload;           /* under way, else NULL */
+	unsigned skip;                   /* bits of roles whose next link belongs to a configuration that was refused */
 	struct control *control;
 	struct client_list clients;
 	unsigned client_count;

@@ -114,8 +114,7 @@ static void lost(struct service *service)
 	struct broker *broker = service->broker;
 	struct reload *reload = broker->private->reload;
 	if (reload && (reload->signer == service || reload->egress == service)) {
-		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL; /* it closes itself */
-		refuse(broker, service->role == ROLE_SIGNER ? "the new signer ended at once" : "the new egress ended at once");
+		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL; /* it closes itself; the listener says what became of it and refuses */
 	} else if (broker->private->signer == service) {
 		broker->private->signer = NULL;
 	} else if (broker->private->egress == service) {
@@ -125,6 +124,11 @@ static void lost(struct service *service)
 
 bool reload_role(struct broker *broker, enum role role, int fd)
 {
+	if (broker->private->skip & 1u << role) {
+		broker->private->skip &= ~(1u << role);
+		fd_closep(&fd);
+		return true;
+	}
 	struct reload *reload = broker->private->reload;
 	struct service **slot = reload ? role == ROLE_SIGNER ? &reload->signer : &reload->egress : NULL;
 	if (!slot || *slot)
@@ -156,6 +160,7 @@ int reload_begin(struct broker *broker, uint64_t generation, int fd)
 	int rc = reload ? load(fd, &config, &err) : err_set(&err, -ENOMEM, "out of memory");
 	if (rc) {
 		free(reload);
+		broker->private->skip = 1u << ROLE_SIGNER | 1u << ROLE_EGRESS; /* their links are on the way */
 		refuse(broker, err.text);
 		return rc;
 	}
