@@ -41,12 +41,12 @@ static json_t *may_of(const struct caller *caller)
 void command_run_whoami(struct caller *caller, const struct command_args *args)
 {
 	const struct identity *who = caller->who;
-	char source[ADDR_TEXT_MAX];
+	char source[ADDR_TEXT_MAX], expires[CLOCK_RFC3339_MAX];
 	bool forever = who->expires == INT64_MAX;
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "user", visible_or_null(who->user), "provider",
 		visible_or_null(who->provider), "subject", visible_or_null(who->subject), "groups", command_strings(who->groups), "roles", roles_of(caller),
 		"may", may_of(caller), "serial", (json_int_t)who->serial, "key_id", visible_or_null(who->key_id), "key", visible_or_null(who->key_fp), "ca",
-		visible_or_null(who->ca_fp), "expires", forever ? json_null() : json_time_ms(who->expires * 1000), "source",
+		visible_or_null(who->ca_fp), "expires", forever ? json_null() : json_string(clock_format(who->expires, expires)), "source",
 		caller->local ? "control socket" : addr_format(&caller->source, source));
 	command_one(caller, args, object, whoami_columns);
 }
