@@ -129,7 +129,7 @@ static void reason_of(struct dial *dial, CURLcode code, char *out, size_t size)
 
 static void dial_finish(struct dial *dial, CURLcode code)
 {
-	char address[ADDR_TEXT_MAX] = "", reason[512] = "";
+	char address[ADDR_TEXT_MAX] = "", reason[1024] = "";
 	struct dials *dials = dial->dials;
 	uint32_t id = dial->id;
 	int fd = -1;
@@ -250,7 +250,7 @@ static bool dial_options(struct dial *dial, const char *url, const char *family)
 	CURLcode rc = CURLE_OK;
 	const struct { CURLoption name; long value; } numbers[] = {
 		{ CURLOPT_CONNECT_ONLY, 1 }, { CURLOPT_CONNECTTIMEOUT_MS, (long)dial->timeout_ms }, { CURLOPT_TIMEOUT_MS, (long)dial->timeout_ms },
-		{ CURLOPT_IPRESOLVE, resolve_family(family) }, { CURLOPT_NOSIGNAL, 1 }, { CURLOPT_FRESH_CONNECT, 1 }, { CURLOPT_FORBID_REUSE, 1 },
+		{ CURLOPT_IPRESOLVE, resolve_family(family) }, { CURLOPT_NOSIGNAL, 1 }, { CURLOPT_FRESH_CONNECT, 1 },
 		{ CURLOPT_DNS_CACHE_TIMEOUT, 0 }, { CURLOPT_TCP_NODELAY, 1 }, { CURLOPT_FOLLOWLOCATION, 0 }, { CURLOPT_QUICK_EXIT, 1 },
 	};
 	const struct { CURLoption name; const void *value; } pointers[] = {

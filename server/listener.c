@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,42 +99,51 @@ void listener_timer_in(struct event *timer, int64_t ms)
 
 /* ---- signals ---- */
 
-static void on_child(evutil_socket_t sig, short what, void *arg)
+static void children_reap(struct listener *listener)
 {
-	(void)sig, (void)what;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!conn_gone(arg, pid, status) && !part_gone(arg, pid, status))
-			reload_reader_gone(arg, pid);
+		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status))
+			reload_reader_gone(listener, pid);
 }
 
-static void on_hangup(evutil_socket_t sig, short what, void *arg)
+static const struct {
+	int sig;
+	void (*handle)(struct listener *listener);
+} handlers[] = {
+	{ SIGCHLD, children_reap }, { SIGHUP, reload_request }, { SIGTERM, drain_request }, { SIGINT, drain_request },
+};
+#define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
-	(void)sig, (void)what;
+	(void)what;
+	struct signalfd_siginfo info;
 
-	reload_request(arg);
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		for (size_t i = 0; i < HANDLERS; i++)
+			if (handlers[i].sig == (int)info.ssi_signo)
+				handlers[i].handle(arg);
 }
 
-static void on_term(evutil_socket_t sig, short what, void *arg)
-{
-	(void)sig, (void)what;
-
-	drain_request(arg);
-}
-
+/* By descriptor, not by libevent's signal events: those are one event base's in a process and its forks, and the broker wants its own. */
 static int signals_watch(struct listener *listener)
 {
-	const struct { int sig; event_callback_fn fn; } wanted[] = { { SIGCHLD, on_child }, { SIGHUP, on_hangup }, { SIGTERM, on_term }, { SIGINT, on_term } };
+	sigset_t set;
 
+	sigemptyset(&set);
+	for (size_t i = 0; i < HANDLERS; i++)
+		sigaddset(&set, handlers[i].sig);
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		listener->signals[i] = evsignal_new(listener->base, wanted[i].sig, wanted[i].fn, listener);
-		if (!listener->signals[i] || event_add(listener->signals[i], NULL) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	listener->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (listener->signal_fd < 0)
+		return -errno;
+	listener->signal_event = event_new(listener->base, listener->signal_fd, EV_READ | EV_PERSIST, on_signal, listener);
+	return listener->signal_event && event_add(listener->signal_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 /* ---- start ---- */
@@ -220,14 +230,11 @@ static void listener_free(struct listener *listener)
 {
 	parts_free(listener);
 	sockets_close(&listener->sockets);
-	for (size_t i = 0; i < sizeof(listener->signals) / sizeof(listener->signals[0]); i++)
-		if (listener->signals[i])
-			event_free(listener->signals[i]);
-	struct event *timers[] = { listener->accept_pause, listener->shedding.timer, listener->orphans, listener->drain_timer };
-	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
-		if (timers[i])
-			event_free(timers[i]);
-	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control, &listener->spare_fd };
+	struct event *events[] = { listener->signal_event, listener->accept_pause, listener->shedding.timer, listener->orphans, listener->drain_timer };
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control, &listener->spare_fd, &listener->signal_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fd_closep(fds[i]);
 	host_key_free(listener->host_key);
@@ -239,7 +246,8 @@ static void listener_free(struct listener *listener)
 int listener_run(const struct listener_options *options)
 {
 	struct listener listener = {
-		.options = options, .status = 0, .bundle = -1, .generation = 1, .state_dir = -1, .control = -1, .spare_fd = -1, .reload = { .reader_fd = -1, .bundle = -1 },
+		.options = options, .status = 0, .bundle = -1, .generation = 1, .state_dir = -1, .control = -1, .spare_fd = -1, .signal_fd = -1,
+		.reload = { .reader_fd = -1, .bundle = -1 },
 	};
 	struct err err = { "" };
 

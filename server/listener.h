@@ -101,7 +101,8 @@ struct listener_reload {
 struct listener {
 	const struct listener_options *options;
 	struct event_base *base;
-	struct event *signals[4];
+	int signal_fd;
+	struct event *signal_event;
 	enum listener_phase phase;
 	int status;                  /* of the process */
 	bool announced;              /* ready was said once */
