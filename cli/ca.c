@@ -78,7 +78,7 @@ static bool taken(int dir, const char *shown, const struct made *made, size_t co
 	return any;
 }
 
-static void tell(const char *dir, struct made *made)
+static void tell(const struct cli *cli, const char *dir, struct made *made)
 {
 	printf("created in %s:\n", dir);
 	for (size_t i = 0; i < 3; i++)
@@ -89,13 +89,13 @@ static void tell(const char *dir, struct made *made)
 	       "    issuing_key: %s/user_ca\n"
 	       "  keys:\n"
 	       "    backend_ca: {file: %s/backend_ca}\n",
-		CLI_CONFIG, dir, dir, dir);
+		cli->config, dir, dir, dir);
 	printf("\non every target, this line in /etc/ssh/backend_ca.pub:\n  %s\n", buf_cstr(&made[1].line));
 	printf("and this one in /etc/ssh/sshd_config, then reload sshd:\n  TrustedUserCAKeys /etc/ssh/backend_ca.pub\n");
 	printf("\nfor engineers, after the targets are configured: bartizan config ssh\n");
 }
 
-static int init(const char *shown, int dir, bool force)
+static int init(const struct cli *cli, const char *shown, int dir, bool force)
 {
 	struct made made[] = {
 		{ "user_ca", "signs certificates of people", BUF_INIT(4096) },
@@ -110,7 +110,7 @@ static int init(const char *shown, int dir, bool force)
 			cli_error("%s: %s", shown, err.text[0] ? err.text : strerror(-rc));
 	}
 	if (!rc)
-		tell(shown, made);
+		tell(cli, shown, made);
 	for (size_t i = 0; i < 3; i++)
 		buf_release(&made[i].line);
 	return rc ? CLI_FAILED : CLI_OK;
@@ -129,5 +129,5 @@ int cli_run_ca_init(const struct cli *cli, char *const *argv)
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return cli_error("'%s': %s", dir, strerror(errno));
 	FD_CLEANUP int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? cli_error("'%s': %s", dir, strerror(errno)) : init(dir, fd, options.force);
+	return fd < 0 ? cli_error("'%s': %s", dir, strerror(errno)) : init(cli, dir, fd, options.force);
 }

@@ -74,7 +74,7 @@ static int put_known_hosts(const struct config *config, const struct options *op
 
 static int put_ssh_config(const struct config *config, const struct options *options, struct buf *out)
 {
-	int rc = buf_printf(out, "Host " GW "\n    HostName %s\n    Port %d\n", options->host, (int)options->port);
+	int rc = buf_printf(out, "Host " GW "\n    HostName %s\n    Port %d\n    ProxyJump none\n", options->host, (int)options->port);
 	if (!rc && options->user)
 		rc = buf_printf(out, "    User %s\n", options->user);
 	if (!rc && targets_count(config->targets)) {
