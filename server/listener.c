@@ -174,9 +174,10 @@ static void files_raise(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int process_setup(struct err *err)
+static int process_setup(const struct listener_options *options, struct err *err)
 {
 	umask(077);
+	fd_close_others(&options->ready_fd, options->ready_fd >= 0); /* whatever a shell or a test runner left open */
 	stdio_detach();
 	files_raise();
 	int rc = session_library_init(err);
@@ -210,7 +211,7 @@ static int loop_open(struct listener *listener, struct err *err)
 
 static int listener_start(struct listener *listener, struct err *err)
 {
-	int rc = process_setup(err);
+	int rc = process_setup(listener->options, err);
 
 	rc = rc < 0 ? rc : reader_run(listener->options->config, &listener->front, &listener->bundle, err);
 	if (rc < 0)
