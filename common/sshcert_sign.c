@@ -11,7 +11,7 @@
 #define NONCE_LEN 32
 #define PRESENT(text) ((text) && *(text))
 
-static int check_spec(const struct sshcert_spec *spec, const struct sshkey *ca, const struct sshcert_kind **ret_kind, struct err *err)
+static int check_spec(const struct sshcert_spec *spec, const struct sshcert_kind **ret_kind, struct err *err)
 {
 	struct sshcert view = {
 		.type = SSHCERT_TYPE_USER, .principals = (char **)spec->principals, .valid_after = spec->valid_after,
@@ -23,8 +23,6 @@ static int check_spec(const struct sshcert_spec *spec, const struct sshkey *ca, 
 	*ret_kind = sshcert_kind_of(sshkey_type(spec->key));
 	if (!*ret_kind)
 		return err_set(err, -EINVAL, "a key of type %s cannot be certified", sshkey_type(spec->key));
-	if (!sshkey_is_private(ca))
-		return err_set(err, -EINVAL, "the CA key has no private half here");
 	while (view.principals[view.principal_count])
 		if (++view.principal_count > SSHCERT_PRINCIPALS_MAX)
 			return err_set(err, -EINVAL, "a certificate has at most %d principals", SSHCERT_PRINCIPALS_MAX);
@@ -129,7 +127,7 @@ int sshcert_sign(const struct sshcert_spec *spec, const struct sshkey *ca, const
 	const struct sshcert_kind *kind = NULL;
 	int rc;
 
-	rc = check_spec(spec, ca, &kind, err);
+	rc = check_spec(spec, &kind, err);
 	if (rc < 0)
 		return rc;
 	rc = put_all(spec, kind, ca, nonce, &blob);
@@ -137,7 +135,7 @@ int sshcert_sign(const struct sshcert_spec *spec, const struct sshkey *ca, const
 		return err_set(err, rc, "the certificate would be longer than %d bytes", SSHKEY_BLOB_MAX);
 	rc = sshkey_sign(ca, NULL, buf_bytes(&blob), &signature, err);
 	if (rc < 0)
-		return rc;
+		return err_prefix(err, rc, "CA");
 	rc = wire_put_bytes(&blob, buf_bytes(&signature));
 	if (rc < 0)
 		return err_set(err, rc, "the certificate would be longer than %d bytes", SSHKEY_BLOB_MAX);

@@ -9,7 +9,7 @@ static const struct {
 	const char *algorithms[3];
 } made[] = {
 	{ "ed", "ssh-ed25519", "ssh-keygen -q -t ed25519 -N '' -C 'a comment' -f ed", { "ssh-ed25519" } },
-	{ "ec256", "ecdsa-sha2-nistp256", "ssh-keygen -q -t ecdsa -b 256 -N '' -f ec256", { "ecdsa-sha2-nistp256" } },
+	{ "ec256", "ecdsa-sha2-nistp256", "ssh-keygen -q -t ecdsa -b 256 -N '' -C comment -f ec256", { "ecdsa-sha2-nistp256" } },
 	{ "ec384", "ecdsa-sha2-nistp384", "ssh-keygen -q -t ecdsa -b 384 -N '' -f ec384", { "ecdsa-sha2-nistp384" } },
 	{ "ec521", "ecdsa-sha2-nistp521", "ssh-keygen -q -t ecdsa -b 521 -N '' -f ec521", { "ecdsa-sha2-nistp521" } },
 	{ "rsa", "ssh-rsa", "ssh-keygen -q -t rsa -b 2048 -N '' -f rsa", { "rsa-sha2-512", "rsa-sha2-256" } },

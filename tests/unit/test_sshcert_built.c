@@ -336,6 +336,25 @@ static void source_must_be_known(void **state)
 	}
 }
 
+/* A clock before 1970 must not read as one far in the future, where a certificate without end is still valid. */
+static void clock_before_1970_is_refused(void **state)
+{
+	DRAFT_CLEANUP struct draft draft = draft_good();
+	BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
+	SSHCERT_CLEANUP struct sshcert *cert = NULL;
+	struct err err = { "" };
+
+	(void)state;
+	draft.valid_after = 0;
+	draft.valid_before = SSHCERT_FOREVER;
+	draft_build(&draft, &blob);
+	assert_int_equal(sshcert_parse(buf_bytes(&blob), &cert, NULL), 0);
+	assert_int_equal(sshcert_check(cert, 0, &here, NULL), 0);
+	assert_int_equal(sshcert_check(cert, INT64_MAX, &here, NULL), 0);
+	assert_int_equal(sshcert_check(cert, -1, &here, &err), -EACCES);
+	assert_words("clock", &err, "the clock stands before 1970");
+}
+
 static void blob_has_a_limit(void **state)
 {
 	DRAFT_CLEANUP struct draft draft = draft_good();
@@ -382,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(built_certificates),
 		cmocka_unit_test(source_must_be_known),
+		cmocka_unit_test(clock_before_1970_is_refused),
 		cmocka_unit_test(blob_has_a_limit),
 		cmocka_unit_test(types_of_certificates),
 	};

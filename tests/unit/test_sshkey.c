@@ -275,6 +275,7 @@ static void damaged_private_files_never_give_another_key(void **state)
 {
 	BUF_CLEANUP struct buf raw = BUF_INIT(FILE_MAX);
 	SSHKEY_CLEANUP struct sshkey *right = keygen_private("ec256");
+	const struct bytes probe = { (const uint8_t *)"probe", 5 };
 	size_t accepted = 0;
 
 	(void)state;
@@ -284,6 +285,7 @@ static void damaged_private_files_never_give_another_key(void **state)
 		BUF_CLEANUP struct buf armored = BUF_INIT(FILE_MAX);
 		SSHKEY_CLEANUP struct sshkey *key = NULL;
 		uint8_t *bytes = (uint8_t *)(uintptr_t)buf_data(&raw);
+		BUF_CLEANUP struct buf sig = BUF_INIT(SSHKEY_SIG_MAX);
 
 		bytes[i] ^= 1;
 		buf_puts(&armored, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
@@ -294,8 +296,32 @@ static void damaged_private_files_never_give_another_key(void **state)
 			continue;
 		accepted++;
 		assert_true(sshkey_same(key, right));
+		assert_int_equal(sshkey_sign(key, NULL, probe, &sig, NULL), 0);
+		assert_int_equal(sshkey_verify(right, buf_bytes(&sig), probe, NULL), 0);
 	}
-	assert_in_range(accepted, 1, 100); /* the comment */
+	assert_int_equal(accepted, strlen("comment"));
+}
+
+static void hardware_private_file_is_refused(void **state)
+{
+	static const char section[] = "\0\0\0\7\0\0\0\7\0\0\0\32sk-ssh-ed25519@openssh.com\1\2";
+	BUF_CLEANUP struct buf raw = BUF_INIT(4096), file = BUF_INIT(4096);
+	struct sshkey *key = NULL;
+	struct err err = { "" };
+
+	(void)state;
+	buf_put(&raw, "openssh-key-v1", 15);
+	wire_put_cstring(&raw, "none");
+	wire_put_cstring(&raw, "none");
+	wire_put_cstring(&raw, "");
+	wire_put_u32(&raw, 1);
+	wire_put_cstring(&raw, "");
+	wire_put_string(&raw, section, sizeof(section) - 1);
+	buf_puts(&file, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+	text_base64(&file, buf_data(&raw), raw.len);
+	buf_puts(&file, "\n-----END OPENSSH PRIVATE KEY-----\n");
+	assert_int_equal(sshkey_from_private(buf_bytes(&file), &key, &err), -EBADMSG);
+	assert_words("sk", &err, "its secret is in a hardware token");
 }
 
 static void private_file_is_read_by_openssh(void **state)
@@ -352,6 +378,7 @@ int main(void)
 		cmocka_unit_test(lines_are_refused),
 		cmocka_unit_test(private_files_are_refused),
 		cmocka_unit_test(damaged_private_files_never_give_another_key),
+		cmocka_unit_test(hardware_private_file_is_refused),
 		cmocka_unit_test(private_file_is_read_by_openssh),
 		cmocka_unit_test(private_file_is_for_ed25519_only),
 	};
