@@ -191,7 +191,7 @@ static int channel_seal(struct store *store, const struct channel_row *row, stru
 	if (rc == 0)
 		rc = err_set(err, -EINVAL, "session '%s': channel %u has a digest but no file", row->session, row->channel);
 	if (rc == 1) {
-		JSON_CLEANUP json_t *data = json_pack("{s:s, s:i, s:s, s:s, s:s}", "session", row->session, "channel", (int)row->channel, "path", (const char *)sqlite3_column_text(stmt, 0),
+		JSON_CLEANUP json_t *data = json_pack("{s:s, s:I, s:s, s:s, s:s}", "session", row->session, "channel", (json_int_t)row->channel, "path", (const char *)sqlite3_column_text(stmt, 0),
 			"file", (const char *)sqlite3_column_text(stmt, 1), "digest", row->digest);
 		rc = data ? audit_append(store, row->ended, "channel-sealed", data, NULL, err) : -ENOMEM;
 	}
