@@ -44,9 +44,15 @@ static void drain_finish(struct listener *listener)
 	listener_timer_in(listener->drain_timer, LISTENER_TERM_MS);
 }
 
+/* Scans are the broker's own errand: nobody waits for them. */
+static unsigned live(const struct listener *listener)
+{
+	return listener->conn_count - listener->scans;
+}
+
 void drain_check(struct listener *listener)
 {
-	if (listener->phase == PHASE_DRAINING && (listener->conn_count == 0 || !roles_broker(listener)))
+	if (listener->phase == PHASE_DRAINING && (live(listener) == 0 || !roles_broker(listener)))
 		drain_finish(listener);
 	if (listener->phase == PHASE_ENDING && listener->conn_count == 0 && TAILQ_EMPTY(&listener->parts))
 		event_base_loopexit(listener->base, NULL);
@@ -62,8 +68,8 @@ static void drain_begin(struct listener *listener)
 	reload_refuse(listener, "this instance is ending", true);
 	if (roles_broker(listener))
 		link_send(roles_broker(listener), IPC_DRAIN, 0, &(struct msg_empty){ 0 }, NULL, 0);
-	if (listener->conn_count)
-		log_info("draining: %u connections may go on for %s", listener->conn_count,
+	if (live(listener))
+		log_info("draining: %u connections may go on for %s", live(listener),
 			clock_duration_format(listener->front->drain_ms, how_long, sizeof(how_long)));
 	listener_timer_in(listener->drain_timer, listener->front->drain_ms);
 	drain_check(listener);
@@ -71,8 +77,8 @@ static void drain_begin(struct listener *listener)
 
 static void drain_now(struct listener *listener)
 {
-	if (listener->conn_count)
-		log_warning("ending at once with %u connections", listener->conn_count);
+	if (live(listener))
+		log_warning("ending at once with %u connections", live(listener));
 	if (listener->phase < PHASE_DRAINING) {
 		notify_stopping();
 		sockets_close(&listener->sockets);
