@@ -15,15 +15,26 @@
 
 #define PROBLEMS_MAX 1000 /* that are listed; all are counted */
 
-struct options { const char *state_dir, *key; bool json; };
+struct options {
+	const char *state_dir, *key;
+	bool json;
+};
 
 static const struct arg_row rows[] = {
-	{ "state-dir", ARG_TEXT, offsetof(struct options, state_dir), 0, 0 }, { "key", ARG_TEXT, offsetof(struct options, key), 0, 0 },
-	{ "json", ARG_FLAG, offsetof(struct options, json), 0, 0 }, { 0 },
+	{ "state-dir", ARG_TEXT, offsetof(struct options, state_dir), 0, 0 },
+	{ "key", ARG_TEXT, offsetof(struct options, key), 0, 0 },
+	{ "json", ARG_FLAG, offsetof(struct options, json), 0, 0 },
+	{ 0 },
 };
 static const struct table_column columns[] = {
-	{ "events", "events", false }, { "checkpoints", "checkpoints", false }, { "transcripts", "transcripts", false },
-	{ "signed_up_to", "signed up to", false }, { "key", "checkpoint key", false }, { "bad", "problems", false }, { "ok", "all well", false }, { 0 },
+	{ "events", "events", false },
+	{ "checkpoints", "checkpoints", false },
+	{ "transcripts", "transcripts", false },
+	{ "signed_up_to", "signed up to", false },
+	{ "key", "checkpoint key", false },
+	{ "bad", "problems", false },
+	{ "ok", "all well", false },
+	{ 0 },
 };
 
 static void note(const char *text, void *context)
@@ -52,9 +63,9 @@ static json_t *report_json(const struct audit_report *report, const struct sshke
 	char fingerprint[SSHKEY_FP_MAX] = "";
 	if (key)
 		sshkey_fingerprint(key, fingerprint);
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:b, s:O}", "events", (json_int_t)report->events, "checkpoints", (json_int_t)report->checkpoints,
-		"transcripts", (json_int_t)report->transcripts, "signed_up_to", (json_int_t)report->signed_up_to, "key",
-		key ? json_string(fingerprint) : json_null(), "bad", (json_int_t)report->bad, "ok", !report->bad, "problems", problems);
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:b, s:O}", "events", (json_int_t)report->events, "checkpoints",
+		(json_int_t)report->checkpoints, "transcripts", (json_int_t)report->transcripts, "signed_up_to", (json_int_t)report->signed_up_to,
+		"key", key ? json_string(fingerprint) : json_null(), "bad", (json_int_t)report->bad, "ok", !report->bad, "problems", problems);
 }
 
 static int verify(int dir, const struct options *options)
@@ -64,8 +75,6 @@ static int verify(int dir, const struct options *options)
 	struct audit_report report = { 0 };
 	struct store *store = NULL;
 	struct err err = { "" };
-	json_t *problem;
-	size_t i;
 	int rc = load_key(dir, options->key, &key, &err);
 	if (!rc)
 		rc = store_open(dir, true, &store, &err);
@@ -74,8 +83,8 @@ static int verify(int dir, const struct options *options)
 	store_close(store);
 	if (rc)
 		return cli_error("the audit chain cannot be checked: %s", err.text);
-	json_array_foreach(problems, i, problem)
-		cli_error("%s", json_string_value(problem));
+	for (size_t i = 0; i < json_array_size(problems); i++)
+		cli_error("%s", json_string_value(json_array_get(problems, i)));
 	int status = cli_put_one(options->json, report_json(&report, key, problems), columns);
 	if (!key && report.checkpoints && !options->json)
 		cli_error("no checkpoint key was given: the checkpoints were checked against the key that they name themselves");

@@ -1,7 +1,7 @@
 /* bartizan ca init: the three keys of a new gateway, written once.
  *
- * user_ca signs the certificates of people, backend_ca those that the gateway shows to targets, host_ed25519 is the gateway's own face. Nothing that exists
- * is overwritten without --force, and then all three or none: what is looked at first is only whether any name is taken. */
+ * user_ca signs the certificates of people, backend_ca those that the gateway shows to targets, host_ed25519 is the gateway's own face. Nothing that
+ * exists is overwritten without --force, and then all three or none: what is looked at first is only whether any name is taken. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -15,13 +15,21 @@
 #include "common/fd.h"
 #include "common/sshkey.h"
 
-struct options { const char *dir; bool force; };
-
-static const struct arg_row rows[] = {
-	{ "dir", ARG_TEXT, offsetof(struct options, dir), 0, 0 }, { "force", ARG_FLAG, offsetof(struct options, force), 0, 0 }, { 0 },
+struct options {
+	const char *dir;
+	bool force;
 };
 
-struct made { const char *name, *use; struct buf line; };
+static const struct arg_row rows[] = {
+	{ "dir", ARG_TEXT, offsetof(struct options, dir), 0, 0 },
+	{ "force", ARG_FLAG, offsetof(struct options, force), 0, 0 },
+	{ 0 },
+};
+
+struct made {
+	const char *name, *use;
+	struct buf line;
+};
 
 /* Written whole beside its name, synced, then linked (never over something) or renamed (force). */
 static int write_file(int dir, const char *name, mode_t mode, bool force, const struct buf *text, struct err *err)

@@ -15,8 +15,8 @@ static int read_key(const char *path, struct buf *ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
-	int rc = strcmp(path, "-") ? fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX - 1, &text, err) :
-				     fd_read_all(STDIN_FILENO, SSHKEY_FILE_MAX - 1, &text, err);
+	int rc = strcmp(path, "-") ? fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX - 1, &text, err)
+				   : fd_read_all(STDIN_FILENO, SSHKEY_FILE_MAX - 1, &text, err);
 	if (rc)
 		return rc;
 	const char *line = buf_cstr(&text);

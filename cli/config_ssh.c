@@ -1,7 +1,7 @@
 /* bartizan config ssh: what an engineer's machine needs: an ssh_config, and one known_hosts line.
  *
- * The gateway shows the same host key for itself and, in jump mode, for every target, since it ends those sessions too. So one line with all names serves, on any
- * port. Target names come from the checked configuration: they hold nothing that either file would read as more than a name. */
+ * The gateway shows the same host key for itself and, in jump mode, for every target, since it ends those sessions too. So one line with all names
+ * serves, on any port. Target names come from the checked configuration: they hold nothing that either file would read as more than a name. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -17,12 +17,19 @@
 
 #define GW "gw"
 
-struct options { const char *user, *host; int64_t port; bool ssh_config, known_hosts; };
+struct options {
+	const char *user, *host;
+	int64_t port;
+	bool ssh_config, known_hosts;
+};
 
 static const struct arg_row rows[] = {
-	{ "user", ARG_TEXT, offsetof(struct options, user), 0, 0 }, { "host", ARG_TEXT, offsetof(struct options, host), 0, 0 },
-	{ "port", ARG_INT, offsetof(struct options, port), 1, 65535 }, { "ssh-config", ARG_FLAG, offsetof(struct options, ssh_config), 0, 0 },
-	{ "known-hosts", ARG_FLAG, offsetof(struct options, known_hosts), 0, 0 }, { 0 },
+	{ "user", ARG_TEXT, offsetof(struct options, user), 0, 0 },
+	{ "host", ARG_TEXT, offsetof(struct options, host), 0, 0 },
+	{ "port", ARG_INT, offsetof(struct options, port), 1, 65535 },
+	{ "ssh-config", ARG_FLAG, offsetof(struct options, ssh_config), 0, 0 },
+	{ "known-hosts", ARG_FLAG, offsetof(struct options, known_hosts), 0, 0 },
+	{ 0 },
 };
 
 /* "type base64" of the host key, from its .pub file, else from the private file. */

@@ -74,11 +74,12 @@ static int dial(const char *path)
 static int no_gateway(const char *path, int rc)
 {
 	if (rc == -EACCES || rc == -EPERM) {
-		cli_error("'%s': %s: only root and members of the group of that socket may ask the gateway here; over ssh, everybody may: 'ssh gw help'", path,
+		cli_error("'%s': %s: only root and members of the group 'bartizan' may ask here; over ssh everybody may: 'ssh gw help'", path,
 			strerror(-rc));
 		return EXIT_DENIED;
 	}
-	cli_error("no gateway answers on '%s' (%s): start bartizand, or name its socket with --socket or BARTIZAN_CONTROL_SOCKET", path, strerror(-rc));
+	cli_error("no gateway answers on '%s' (%s): start bartizand, or name its socket with --socket or BARTIZAN_CONTROL_SOCKET", path,
+		strerror(-rc));
 	return EXIT_UNREACHABLE;
 }
 
@@ -106,7 +107,11 @@ static int take_output(const struct msg_output *output, struct buf *capture)
 /* An exit status, or -1: go on. capture takes what is for stdout, if not NULL. */
 static int take_message(struct ipc_raw *raw, struct buf *capture)
 {
-	union { struct msg_output output; struct msg_play play; struct msg_command_exit exit; } msg;
+	union {
+		struct msg_output output;
+		struct msg_play play;
+		struct msg_command_exit exit;
+	} msg;
 	struct err err = { "" };
 	if (raw->type != IPC_OUTPUT && raw->type != IPC_PLAY && raw->type != IPC_COMMAND_EXIT) {
 		cli_error("the gateway sent an unexpected message '%s'", ipc_msg_name(raw->type));

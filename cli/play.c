@@ -118,7 +118,10 @@ static int play(struct player *player, struct screen *screen, bool paced)
 int cli_play(int fd, const struct msg_play *options)
 {
 	struct player_options player_options = {
-		.speed = options->speed_milli / 1000.0, .idle_us = options->idle_us, .from_us = options->from_us, .text = options->text,
+		.speed = options->speed_milli / 1000.0,
+		.idle_us = options->idle_us,
+		.from_us = options->from_us,
+		.text = options->text,
 	};
 	struct err err = { "" };
 	struct player *player = NULL;

@@ -24,21 +24,42 @@ struct options {
 	bool json;
 };
 
-#define OPT(n, t, f) { n, t, offsetof(struct options, f), 0, 0 }
+#define OPT(n, t, f)                                    \
+	{                                               \
+		n, t, offsetof(struct options, f), 0, 0 \
+	}
 static const struct arg_row rows[] = {
-	OPT("user", ARG_TEXT, user), OPT("target", ARG_TEXT, target), OPT("login", ARG_TEXT, login), OPT("kind", ARG_TEXT, kind),
-	OPT("source", ARG_TEXT, source), OPT("at", ARG_TEXT, at), OPT("command", ARG_TEXT, command), OPT("provider", ARG_TEXT, provider),
-	OPT("group", ARG_LIST, groups), OPT("right", ARG_LIST, rights), OPT("json", ARG_FLAG, json), { 0 },
+	OPT("user", ARG_TEXT, user),
+	OPT("target", ARG_TEXT, target),
+	OPT("login", ARG_TEXT, login),
+	OPT("kind", ARG_TEXT, kind),
+	OPT("source", ARG_TEXT, source),
+	OPT("at", ARG_TEXT, at),
+	OPT("command", ARG_TEXT, command),
+	OPT("provider", ARG_TEXT, provider),
+	OPT("group", ARG_LIST, groups),
+	OPT("right", ARG_LIST, rights),
+	OPT("json", ARG_FLAG, json),
+	{ 0 },
 };
 
-static const struct { const char *name; unsigned right; } right_names[] = {
-	{ "pty", SSHCERT_PTY }, { "port-forwarding", SSHCERT_PORT_FORWARDING }, { "agent-forwarding", SSHCERT_AGENT_FORWARDING },
-	{ "X11-forwarding", SSHCERT_X11_FORWARDING }, { "user-rc", SSHCERT_USER_RC },
+static const struct {
+	const char *name;
+	unsigned right;
+} right_names[] = {
+	{ "pty", SSHCERT_PTY },
+	{ "port-forwarding", SSHCERT_PORT_FORWARDING },
+	{ "agent-forwarding", SSHCERT_AGENT_FORWARDING },
+	{ "X11-forwarding", SSHCERT_X11_FORWARDING },
+	{ "user-rc", SSHCERT_USER_RC },
 };
 #define RIGHTS (sizeof(right_names) / sizeof(*right_names))
 
 static const struct table_column columns[] = {
-	{ "decision", "decision", false }, { "rule", "rule", false }, { "reason", "reason", true }, { 0 },
+	{ "decision", "decision", false },
+	{ "rule", "rule", false },
+	{ "reason", "reason", true },
+	{ 0 },
 };
 
 /* ---- who ---- */
@@ -73,16 +94,23 @@ static struct identity *stored(const char *state_dir, const char *user)
 		rc = identities_by_user(store, user, &who, &err);
 	store_close(store);
 	if (rc)
-		cli_error("groups of '%s' are not known here (%s): none is assumed; --group names them", user, err.text[0] ? err.text : strerror(-rc));
+		cli_error(
+			"groups of '%s' are not known here (%s): none is assumed; --group names them", user, err.text[0] ? err.text : strerror(-rc));
 	return rc ? NULL : who;
 }
 
 static struct identity *given(const struct options *options)
 {
 	const struct identity who = {
-		.user = (char *)options->user, .provider = (char *)(options->provider ? options->provider : "local"), .subject = (char *)options->user,
-		.groups = (char **)options->groups.items, .group_count = options->groups.count, .key_id = (char *)"", .key_fp = (char *)"",
-		.ca_fp = (char *)"", .expires = INT64_MAX,
+		.user = (char *)options->user,
+		.provider = (char *)(options->provider ? options->provider : "local"),
+		.subject = (char *)options->user,
+		.groups = (char **)options->groups.items,
+		.group_count = options->groups.count,
+		.key_id = (char *)"",
+		.key_fp = (char *)"",
+		.ca_fp = (char *)"",
+		.expires = INT64_MAX,
 	};
 	return identity_copy(&who);
 }
@@ -132,9 +160,9 @@ static json_t *trace_lines(struct buf *trace)
 
 static int answer(const struct options *options, const struct access *access, const struct decision *decision, struct buf *trace)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "user", access->who->user, "target", access->target, "login", access->login, "kind",
-		access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule", json_string_or_null(decision->rule), "reason",
-		decision->reason);
+	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "user", access->who->user, "target", access->target, "login", access->login,
+		"kind", access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule", json_string_or_null(decision->rule),
+		"reason", decision->reason);
 	if (options->json)
 		json_object_set_new(object, "trace", trace_lines(trace));
 	else if (cli_put(trace))

@@ -8,7 +8,9 @@
 #include "common/files.h"
 #include "policy/caserun.h"
 
-struct options { bool json; };
+struct options {
+	bool json;
+};
 
 static const struct arg_row rows[] = { { "json", ARG_FLAG, offsetof(struct options, json), 0, 0 }, { 0 } };
 
@@ -36,7 +38,7 @@ static void on_case(const char *name, bool ok, const char *detail, void *arg)
 	*(ok ? &tally->good : &tally->bad) += 1;
 	if (tally->cases)
 		json_array_append_new(tally->cases, json_pack("{s:o, s:o, s:b, s:o}", "file", json_visible(tally->file, strlen(tally->file)), "name",
-							     json_visible(name, strlen(name)), "ok", (int)ok, "detail", json_string_or_null(detail)));
+							    json_visible(name, strlen(name)), "ok", (int)ok, "detail", json_string_or_null(detail)));
 	else
 		print_case(name, ok, detail);
 }

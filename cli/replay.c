@@ -9,11 +9,17 @@
 
 #include "common/fd.h"
 
-struct options { int64_t speed, idle, from; bool text; };
+struct options {
+	int64_t speed, idle, from;
+	bool text;
+};
 
 static const struct arg_row rows[] = {
-	{ "speed", ARG_MILLI, offsetof(struct options, speed), 0, 1000000 }, { "idle", ARG_DURATION, offsetof(struct options, idle), 0, 0 },
-	{ "from", ARG_DURATION, offsetof(struct options, from), 0, 0 }, { "text", ARG_FLAG, offsetof(struct options, text), 0, 0 }, { 0 },
+	{ "speed", ARG_MILLI, offsetof(struct options, speed), 0, 1000000 },
+	{ "idle", ARG_DURATION, offsetof(struct options, idle), 0, 0 },
+	{ "from", ARG_DURATION, offsetof(struct options, from), 0, 0 },
+	{ "text", ARG_FLAG, offsetof(struct options, text), 0, 0 },
+	{ 0 },
 };
 
 static bool is_file(const char *word)
@@ -25,7 +31,10 @@ static bool is_file(const char *word)
 static int play_file(const char *path, const struct options *options, int64_t speed)
 {
 	struct msg_play play = {
-		.text = options->text, .speed_milli = (uint32_t)speed, .idle_us = options->idle * 1000, .from_us = options->from * 1000,
+		.text = options->text,
+		.speed_milli = (uint32_t)speed,
+		.idle_us = options->idle * 1000,
+		.from_us = options->from * 1000,
 	};
 	FD_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? cli_error("'%s': %s", path, strerror(errno)) : cli_play(fd, &play);

@@ -22,12 +22,15 @@ enum arg_type {
 	ARG_MILLI,    /* int64_t: a decimal number times 1000 */
 };
 
-struct args_list { const char *items[ARGS_LIST_MAX + 1]; size_t count; }; /* NULL-terminated */
+struct args_list {
+	const char *items[ARGS_LIST_MAX + 1];
+	size_t count;
+}; /* NULL-terminated */
 
 struct arg_row {
 	const char *name; /* without the dashes; NULL ends the table */
 	enum arg_type type;
-	size_t offset;    /* in what ret points at */
+	size_t offset;	  /* in what ret points at */
 	int64_t min, max; /* of the field's value; both 0: any that is not negative */
 };
 

@@ -19,15 +19,38 @@ struct cells { /* rows * columns texts, each in visible form */
 	size_t width[TABLE_COLUMNS_MAX];
 };
 
-struct range { uint32_t from, to; };
+struct range {
+	uint32_t from, to;
+};
 
-static const struct range wide[] = { /* East Asian wide and full width, and emoji: Unicode's EastAsianWidth W and F, blocks as a whole */
-	{ 0x1100, 0x115f }, { 0x2e80, 0x303e }, { 0x3041, 0x33ff }, { 0x3400, 0x4dbf }, { 0x4e00, 0x9fff }, { 0xa000, 0xa4cf }, { 0xac00, 0xd7a3 },
-	{ 0xf900, 0xfaff }, { 0xfe30, 0xfe6f }, { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1f64f }, { 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
+static const struct range wide[] = {
+	/* East Asian wide and full width, and emoji: Unicode's EastAsianWidth W and F, blocks as a whole */
+	{ 0x1100, 0x115f },
+	{ 0x2e80, 0x303e },
+	{ 0x3041, 0x33ff },
+	{ 0x3400, 0x4dbf },
+	{ 0x4e00, 0x9fff },
+	{ 0xa000, 0xa4cf },
+	{ 0xac00, 0xd7a3 },
+	{ 0xf900, 0xfaff },
+	{ 0xfe30, 0xfe6f },
+	{ 0xff00, 0xff60 },
+	{ 0xffe0, 0xffe6 },
+	{ 0x1f300, 0x1f64f },
+	{ 0x1f900, 0x1f9ff },
+	{ 0x20000, 0x3fffd },
 };
 static const struct range combining[] = {
-	{ 0x0300, 0x036f }, { 0x0483, 0x0489 }, { 0x0591, 0x05bd }, { 0x0610, 0x061a }, { 0x064b, 0x065f }, { 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff },
-	{ 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
+	{ 0x0300, 0x036f },
+	{ 0x0483, 0x0489 },
+	{ 0x0591, 0x05bd },
+	{ 0x0610, 0x061a },
+	{ 0x064b, 0x065f },
+	{ 0x1ab0, 0x1aff },
+	{ 0x1dc0, 0x1dff },
+	{ 0x20d0, 0x20ff },
+	{ 0xfe00, 0xfe0f },
+	{ 0xfe20, 0xfe2f },
 };
 
 static bool in_ranges(const struct range *ranges, size_t count, uint32_t code)
@@ -51,8 +74,9 @@ static size_t character(const char *p, size_t *ret_width)
 		}
 		code = code << 6 | (u[i] & 0x3f);
 	}
-	*ret_width = in_ranges(combining, sizeof(combining) / sizeof(*combining), code) ? 0 :
-		     in_ranges(wide, sizeof(wide) / sizeof(*wide), code) ? 2 : 1;
+	*ret_width = in_ranges(combining, sizeof(combining) / sizeof(*combining), code) ? 0
+		     : in_ranges(wide, sizeof(wide) / sizeof(*wide), code)		? 2
+											: 1;
 	return len;
 }
 
@@ -93,29 +117,28 @@ static int put_text(struct buf *out, const char *text, bool visible)
 	return visible ? table_visible(out, text, room) : text_visible(out, text, strlen(text), room);
 }
 
+static int put_value(struct buf *out, const json_t *value, bool visible);
+
+static int put_list(struct buf *out, const json_t *list, bool visible)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < json_array_size(list) && out->len < TABLE_CELL_MAX; i++) {
+		rc = i ? buf_putc(out, ',') : 0;
+		if (!rc)
+			rc = put_value(out, json_array_get(list, i), visible);
+	}
+	return rc;
+}
+
 static int put_value(struct buf *out, const json_t *value, bool visible)
 {
-	size_t i;
-	json_t *item;
-	int rc = 0;
 	switch (json_typeof(value)) {
 	case JSON_STRING: return put_text(out, json_string_value(value), visible);
 	case JSON_INTEGER: return buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	case JSON_REAL: return buf_printf(out, "%g", json_real_value(value));
 	case JSON_TRUE: return buf_puts(out, "yes");
 	case JSON_FALSE: return buf_puts(out, "no");
-	case JSON_ARRAY:
-		json_array_foreach(value, i, item)
-		{
-			if (out->len >= TABLE_CELL_MAX)
-				break;
-			rc = i ? buf_putc(out, ',') : 0;
-			if (!rc)
-				rc = put_value(out, item, visible);
-			if (rc)
-				return rc;
-		}
-		return 0;
+	case JSON_ARRAY: return put_list(out, value, visible);
 	default: return 0;
 	}
 }
@@ -239,8 +262,7 @@ int table_fields(const json_t *object, const struct table_column *columns, const
 		if (!json_object_get(object, c->key))
 			continue;
 		FREE_CLEANUP char *text = cell(object, c);
-		rc = !text ? -ENOMEM :
-			     buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label, c->header, style->bold ? PLAIN : "");
+		rc = !text ? -ENOMEM : buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label, c->header, style->bold ? PLAIN : "");
 		if (!rc)
 			rc = buf_puts(out, text);
 		if (!rc)

@@ -15,14 +15,14 @@
 #define TABLE_CELL_MAX 1024 /* bytes of a cell; longer ones end in "…" */
 
 struct table_column {
-	const char *key;    /* in the object; NULL ends the list */
+	const char *key; /* in the object; NULL ends the list */
 	const char *header;
-	bool visible;       /* the value is in visible form already: its backslashes are not doubled */
+	bool visible; /* the value is in visible form already: its backslashes are not doubled */
 };
 
 struct table_style {
 	unsigned width; /* lines are cut to it, widest columns first; 0: never cut */
-	bool bold;      /* header and labels in bold: a terminal that wants it */
+	bool bold;	/* header and labels in bold: a terminal that wants it */
 };
 
 /* Absent and null are "-", lists are joined by commas, true and false are "yes" and "no". */

@@ -10,28 +10,51 @@
 #include "common/version.h"
 #include "server/command_impl.h"
 
-#define OPT(n, t, f) { n, t, offsetof(struct command_args, f), 0, 0 }
-#define NUM(n, t, f, low, high) { n, t, offsetof(struct command_args, f), low, high }
+#define OPT(n, t, f)                                         \
+	{                                                    \
+		n, t, offsetof(struct command_args, f), 0, 0 \
+	}
+#define NUM(n, t, f, low, high)                                   \
+	{                                                         \
+		n, t, offsetof(struct command_args, f), low, high \
+	}
 #define JSON OPT("json", ARG_FLAG, json)
-#define END { NULL, ARG_FLAG, 0, 0, 0 }
+#define END                             \
+	{                               \
+		NULL, ARG_FLAG, 0, 0, 0 \
+	}
 
 static const struct arg_row no_options[] = { END };
 static const struct arg_row json_options[] = { JSON, END };
 static const struct arg_row list_options[] = {
-	JSON, OPT("all", ARG_FLAG, all), OPT("mine", ARG_FLAG, mine), OPT("open", ARG_FLAG, open), OPT("user", ARG_TEXT, user),
-	OPT("target", ARG_TEXT, target), NUM("limit", ARG_INT, limit, 1, COMMAND_LIST_MAX), END,
+	JSON,
+	OPT("all", ARG_FLAG, all),
+	OPT("mine", ARG_FLAG, mine),
+	OPT("open", ARG_FLAG, open),
+	OPT("user", ARG_TEXT, user),
+	OPT("target", ARG_TEXT, target),
+	NUM("limit", ARG_INT, limit, 1, COMMAND_LIST_MAX),
+	END,
 };
 static const struct arg_row show_options[] = { JSON, OPT("channels", ARG_FLAG, channels), END };
 static const struct arg_row kill_options[] = { OPT("reason", ARG_TEXT, reason), END };
 static const struct arg_row replay_options[] = {
-	NUM("speed", ARG_MILLI, speed, 0, COMMAND_SPEED_MAX_MILLI), OPT("idle", ARG_DURATION, idle), OPT("from", ARG_DURATION, from),
-	OPT("text", ARG_FLAG, text), END,
+	NUM("speed", ARG_MILLI, speed, 0, COMMAND_SPEED_MAX_MILLI),
+	OPT("idle", ARG_DURATION, idle),
+	OPT("from", ARG_DURATION, from),
+	OPT("text", ARG_FLAG, text),
+	END,
 };
 static const struct arg_row audit_options[] = { JSON, NUM("lines", ARG_INT, lines, 1, COMMAND_LIST_MAX), END };
 static const struct arg_row issue_options[] = {
-	OPT("user", ARG_TEXT, user), OPT("group", ARG_LIST, groups), NUM("lifetime", ARG_DURATION, lifetime, 1000, COMMAND_LIFETIME_MAX_MS),
-	OPT("source-address", ARG_TEXT, source_address), OPT("no-pty", ARG_FLAG, no_pty), OPT("force-command", ARG_TEXT, force_command),
-	OPT("public-key", ARG_TEXT, public_key), END,
+	OPT("user", ARG_TEXT, user),
+	OPT("group", ARG_LIST, groups),
+	NUM("lifetime", ARG_DURATION, lifetime, 1000, COMMAND_LIFETIME_MAX_MS),
+	OPT("source-address", ARG_TEXT, source_address),
+	OPT("no-pty", ARG_FLAG, no_pty),
+	OPT("force-command", ARG_TEXT, force_command),
+	OPT("public-key", ARG_TEXT, public_key),
+	END,
 };
 
 #define LS_USAGE "[--all|--mine] [--open] [--user USER] [--target TARGET] [--limit N] [--json]"
@@ -44,13 +67,15 @@ const struct command command_table[] = {
 	{ "sessions", "ls", LS_USAGE, "the same; everybody's with the right 'sessions'", 0, list_options, 0, 0, command_run_sessions },
 	{ "sessions", "show", "ID [--channels] [--json]", "one session: channels, bytes, evidence", 0, show_options, 1, 1, command_run_show },
 	{ "sessions", "kill", "ID [--reason TEXT]", "end a live session", 0, kill_options, 1, 1, command_run_kill },
-	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", 0, replay_options, 1, 1, command_run_replay },
+	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", 0, replay_options, 1, 1,
+		command_run_replay },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0, json_options, 1, 1, command_run_evidence },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT, audit_options, 0, 0, command_run_audit },
-	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1, 1, command_run_scan },
+	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1, 1,
+		command_run_scan },
 	{ "cert", "issue",
-	  "--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --public-key LINE",
-	  "issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
+		"--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --public-key LINE",
+		"issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", COMMAND_LOCAL, json_options, 0, 0, command_run_status },
 	{ "version", NULL, "", "the gateway's version", 0, no_options, 0, 0, command_run_version },
 	{ 0 },
@@ -162,7 +187,7 @@ void command_run(struct caller *caller, char *const *argv)
 	size_t used, count = 0;
 	if (!argv || !argv[0])
 		argv = help;
-	while (argv[count] && count <= COMMAND_ARGS_MAX)
+	while (count <= COMMAND_ARGS_MAX && argv[count])
 		count++;
 	if (count > COMMAND_ARGS_MAX) {
 		command_fail(caller, 2, "more than %d words", COMMAND_ARGS_MAX);

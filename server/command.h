@@ -1,7 +1,8 @@
 /* The gateway's own commands: the same table answers `ssh gw COMMAND` and the CLI's control socket.
  *
- * A command runs in the broker, never blocks, writes to its caller, and ends with command_exit() exactly once, at once or later (command_hold). What a caller may do is in
- * caller->may and caller->who; each handler's right is a column of the table, and every permission has a test that it is refused without. */
+ * A command runs in the broker, never blocks, writes to its caller, and ends exactly once, at once or later: with command_exit(), or with
+ * ops->play(), after which the other end leaves by itself. What a caller may do is in caller->may and caller->who; each handler's right is a column
+ * of the table, and every permission has a test that it is refused without. */
 #ifndef BARTIZAN_COMMAND_H
 #define BARTIZAN_COMMAND_H
 
@@ -16,22 +17,22 @@
 
 struct caller { /* who runs a command; freed by its owner after command_exit() and when the connection ends */
 	struct broker *broker;
-	struct identity *who;     /* never NULL: on the control socket provider "local", user "local:NAME" */
+	struct identity *who; /* never NULL: on the control socket provider "local", user "local:NAME" */
 	struct addr source;
-	unsigned may;             /* MAY_* */
-	bool local;               /* control socket: an administrator of this machine */
-	bool terminal;            /* the other end shows a terminal: colours and widths are welcome */
-	unsigned columns;         /* 0: unknown */
-	bool gone;                /* the connection ended while the command was held: write nothing more */
-	struct caller_ops const *ops; /* how bytes reach the other end */
-	void *context;            /* of ops */
-	void *state;              /* of the running command */
+	unsigned may;		       /* MAY_* */
+	bool local;		       /* control socket: an administrator of this machine */
+	bool terminal;		       /* the other end shows a terminal: colours and widths are welcome */
+	unsigned columns;	       /* 0: unknown */
+	bool gone;		       /* the connection ended while the command was held: write nothing more */
+	struct caller_ops const *ops;  /* how bytes reach the other end */
+	void *context;		       /* of ops */
+	void *state;		       /* of the running command */
 	void (*stop)(struct caller *); /* set by a command that is held: called when the other end goes away; frees state */
 };
 
 struct caller_ops {
 	void (*output)(struct caller *caller, int stream, const void *data, size_t len); /* stream 1 or 2; any length, split as needed */
-	void (*play)(struct caller *caller, int fd, const struct msg_play *options);     /* the other end replays this transcript, then ends by itself */
+	void (*play)(struct caller *caller, int fd, const struct msg_play *options); /* the other end replays this transcript, then ends by itself */
 	void (*exit)(struct caller *caller, unsigned status);
 };
 

@@ -55,7 +55,8 @@ void command_fail(struct caller *caller, unsigned status, const char *fmt, ...)
 	command_exit(caller, status);
 }
 
-/* Only ASCII leaves as JSON, so what no parser minds cannot trouble a terminal either. Delete is the one control character that jansson leaves alone. */
+/* Only ASCII leaves as JSON, so what no parser minds cannot trouble a terminal either. Delete is the one control character that jansson leaves alone.
+ */
 static int put_json(const json_t *rows, struct buf *out)
 {
 	char *text = json_dumps(rows, JSON_INDENT(2) | JSON_ENSURE_ASCII);

@@ -11,7 +11,11 @@
 #define TAIL_BYTES_MAX (1024 * 1024) /* of event data in one answer: the older ones are left out, and that is said */
 
 static const struct table_column audit_columns[] = {
-	{ "seq", "SEQ", false }, { "time", "TIME", false }, { "type", "EVENT", false }, { "data", "DATA", true }, { 0 },
+	{ "seq", "SEQ", false },
+	{ "time", "TIME", false },
+	{ "type", "EVENT", false },
+	{ "data", "DATA", true },
+	{ 0 },
 };
 
 struct tail {
@@ -31,14 +35,11 @@ static json_t *plain_row(const struct audit_row *row)
 /* Event data is flat by habit, not by force: what is nested becomes text. Steals event. */
 static json_t *flat(json_t *event)
 {
-	const char *key;
-	json_t *value;
-	void *next;
-	json_object_foreach_safe(event, next, key, value)
-	{
+	for (void *at = json_object_iter(event); at; at = json_object_iter_next(event, at)) {
 		BUF_CLEANUP struct buf text = BUF_INIT(2 * AUDIT_DATA_MAX);
+		const json_t *value = json_object_iter_value(at);
 		if (json_is_object(value) && !json_text(value, &text))
-			json_object_set_new(event, key, json_stringn((const char *)buf_data(&text), text.len));
+			json_object_iter_set_new(event, at, json_stringn((const char *)buf_data(&text), text.len));
 	}
 	return event;
 }

@@ -15,7 +15,9 @@
 #define RIGHTS_ALL (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 #define FORCE_COMMAND_MAX 4096
 
-struct issue { struct caller *caller; };
+struct issue {
+	struct caller *caller;
+};
 
 static void issue_stop(struct caller *caller)
 {
@@ -69,9 +71,14 @@ static void issue(struct caller *caller, const struct command_args *args, const 
 	caller->state = state;
 	caller->stop = issue_stop;
 	struct issue_spec spec = {
-		.user = args->user, .groups = (char *const *)args->groups.items, .key = key, .lifetime_s = args->lifetime / 1000,
-		.source_address = args->source_address, .rights = args->no_pty ? RIGHTS_ALL & ~(unsigned)SSHCERT_PTY : RIGHTS_ALL,
-		.force_command = args->force_command, .local_admin = true,
+		.user = args->user,
+		.groups = (char *const *)args->groups.items,
+		.key = key,
+		.lifetime_s = args->lifetime / 1000,
+		.source_address = args->source_address,
+		.rights = args->no_pty ? RIGHTS_ALL & ~(unsigned)SSHCERT_PTY : RIGHTS_ALL,
+		.force_command = args->force_command,
+		.local_admin = true,
 	};
 	broker_issue(caller->broker, &spec, caller->who->user, issue_done, state);
 }

@@ -10,20 +10,28 @@
 #include "store/transcripts.h"
 
 static const struct table_column evidence_columns[] = {
-	{ "transport", "transport", true }, { "kex", "kex", true }, { "strict_kex", "strict", false },
-	{ "host_key_algorithm", "host key", true }, { "host_key_fingerprint", "fingerprint", true }, { "cipher_in", "cipher in", true },
-	{ "cipher_out", "cipher out", true }, { "mac_in", "mac in", true }, { "mac_out", "mac out", true }, { "banner", "peer", true },
-	{ "certificate_serial", "certificate", true }, { "certificate_ca", "signed by", true }, { 0 },
+	{ "transport", "transport", true },
+	{ "kex", "kex", true },
+	{ "strict_kex", "strict", false },
+	{ "host_key_algorithm", "host key", true },
+	{ "host_key_fingerprint", "fingerprint", true },
+	{ "cipher_in", "cipher in", true },
+	{ "cipher_out", "cipher out", true },
+	{ "mac_in", "mac in", true },
+	{ "mac_out", "mac out", true },
+	{ "banner", "peer", true },
+	{ "certificate_serial", "certificate", true },
+	{ "certificate_ca", "signed by", true },
+	{ 0 },
 };
 
 /* Scalars of one transport's facts, with the session's id in front. */
 static json_t *evidence_row(const char *session, const char *transport, const json_t *facts)
 {
 	json_t *row = json_pack("{s:s, s:s}", "session", session, "transport", transport);
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)facts, key, value)
-	{
+	for (void *at = json_object_iter((json_t *)facts); at; at = json_object_iter_next((json_t *)facts, at)) {
+		const char *key = json_object_iter_key(at);
+		json_t *value = json_object_iter_value(at);
 		if (!row || json_is_object(value) || !strcmp(key, "session") || !strcmp(key, "transport"))
 			continue;
 		if (json_is_string(value))
@@ -58,26 +66,22 @@ json_t *command_evidence_summary(struct caller *caller, const struct session_row
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(4096);
 	JSON_CLEANUP json_t *rows = evidence_rows(caller, row, NULL);
-	json_t *facts;
-	size_t i;
-	json_array_foreach(rows, i, facts)
-	{
-		const char *kex = json_get_string(facts, "kex"), *cipher = json_get_string(facts, "cipher_out"), *mac = json_get_string(facts, "mac_out");
-		buf_printf(&text, "%s%s: %.100s %.100s %.100s", i ? "; " : "", json_get_string(facts, "transport"), kex ? kex : "-", cipher ? cipher : "-",
-			mac ? mac : "-");
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *facts = json_array_get(rows, i);
+		const char *kex = json_get_string(facts, "kex"), *cipher = json_get_string(facts, "cipher_out"),
+			   *mac = json_get_string(facts, "mac_out");
+		buf_printf(&text, "%s%s: %.100s %.100s %.100s", i ? "; " : "", json_get_string(facts, "transport"), kex ? kex : "-",
+			cipher ? cipher : "-", mac ? mac : "-");
 	}
 	return text.len ? json_stringn((const char *)buf_data(&text), text.len) : json_null();
 }
 
 static void show_each(struct caller *caller, const struct command_args *args, json_t *rows)
 {
-	json_t *facts;
-	size_t i;
-	json_array_foreach(rows, i, facts)
-	{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
 		if (i)
 			command_out(caller, "\n");
-		if (!command_show_one(caller, args, json_incref(facts), evidence_columns))
+		if (!command_show_one(caller, args, json_incref(json_array_get(rows, i)), evidence_columns))
 			return;
 	}
 	command_exit(caller, 0);

@@ -19,8 +19,12 @@ struct scan { /* while the scan is under way */
 };
 
 static const struct table_column scan_columns[] = {
-	{ "target", "TARGET", false }, { "port", "PORT", false }, { "type", "TYPE", true }, { "fingerprint", "FINGERPRINT", true },
-	{ "pinned", "PINNED", false }, { 0 },
+	{ "target", "TARGET", false },
+	{ "port", "PORT", false },
+	{ "type", "TYPE", true },
+	{ "fingerprint", "FINGERPRINT", true },
+	{ "pinned", "PINNED", false },
+	{ 0 },
 };
 
 static void scan_stop(struct caller *caller)
@@ -60,31 +64,29 @@ static json_t *scan_row(const struct scan *scan, const char *line, char *const *
 		len--;
 	json_t *key_text = json_stringn(clean ? clean : "", len);
 	sshkey_fingerprint(key, fingerprint);
-	json_t *row = json_pack("{s:s, s:i, s:s, s:s, s:b, s:o, s:O}", "target", scan->name, "port", scan->port, "type", sshkey_type(key), "fingerprint",
-		fingerprint, "pinned", (int)in_list(pinned, key), "known_hosts", known_hosts_line(scan, json_string_value(key_text)), "key", key_text);
+	json_t *row = json_pack("{s:s, s:i, s:s, s:s, s:b, s:o, s:O}", "target", scan->name, "port", scan->port, "type", sshkey_type(key),
+		"fingerprint", fingerprint, "pinned", (int)in_list(pinned, key), "known_hosts", known_hosts_line(scan, json_string_value(key_text)),
+		"key", key_text);
 	json_decref(key_text);
 	return row;
 }
 
 static void tell_lines(struct caller *caller, const json_t *rows)
 {
-	json_t *row;
-	size_t i;
 	command_out(caller, "\nfor a known_hosts file (host_keys_file):\n");
-	json_array_foreach(rows, i, row)
-		command_out(caller, "%s\n", json_get_string(row, "known_hosts"));
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		command_out(caller, "%s\n", json_get_string(json_array_get(rows, i), "known_hosts"));
 	command_out(caller, "\nfor the target in the configuration:\n    host_keys:\n");
-	json_array_foreach(rows, i, row)
-		command_out(caller, "      - \"%s\"\n", json_get_string(row, "key"));
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		command_out(caller, "      - \"%s\"\n", json_get_string(json_array_get(rows, i), "key"));
 	command_out(caller, "\n");
 }
 
 static void tell_verdict(struct caller *caller, const struct scan *scan, const json_t *rows, bool any_pinned)
 {
-	size_t same = 0, i;
-	json_t *row;
-	json_array_foreach(rows, i, row)
-		same += json_is_true(json_object_get(row, "pinned"));
+	size_t same = 0;
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		same += json_is_true(json_object_get(json_array_get(rows, i), "pinned"));
 	if (same)
 		command_error(caller, "'%s' shows %zu of the keys that are pinned", scan->name, same);
 	else if (any_pinned)

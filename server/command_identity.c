@@ -13,9 +13,19 @@
 /* ---- whoami ---- */
 
 static const struct table_column whoami_columns[] = {
-	{ "user", "user", true }, { "provider", "provider", true }, { "subject", "subject", true }, { "groups", "groups", true },
-	{ "roles", "roles", true }, { "may", "may", true }, { "serial", "serial", true }, { "key_id", "key id", true }, { "key", "key", true },
-	{ "ca", "ca", true }, { "expires", "expires", true }, { "source", "source", true }, { 0 },
+	{ "user", "user", true },
+	{ "provider", "provider", true },
+	{ "subject", "subject", true },
+	{ "groups", "groups", true },
+	{ "roles", "roles", true },
+	{ "may", "may", true },
+	{ "serial", "serial", true },
+	{ "key_id", "key id", true },
+	{ "key", "key", true },
+	{ "ca", "ca", true },
+	{ "expires", "expires", true },
+	{ "source", "source", true },
+	{ 0 },
 };
 
 static json_t *visible_or_null(const char *text)
@@ -44,9 +54,10 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 	char source[ADDR_TEXT_MAX], expires[CLOCK_RFC3339_MAX];
 	bool forever = who->expires == INT64_MAX;
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "user", visible_or_null(who->user), "provider",
-		visible_or_null(who->provider), "subject", visible_or_null(who->subject), "groups", command_strings(who->groups), "roles", roles_of(caller),
-		"may", may_of(caller), "serial", (json_int_t)who->serial, "key_id", visible_or_null(who->key_id), "key", visible_or_null(who->key_fp), "ca",
-		visible_or_null(who->ca_fp), "expires", forever ? json_null() : json_string(clock_format(who->expires, expires)), "source",
+		visible_or_null(who->provider), "subject", visible_or_null(who->subject), "groups", command_strings(who->groups), "roles",
+		roles_of(caller), "may", may_of(caller), "serial", (json_int_t)who->serial, "key_id", visible_or_null(who->key_id), "key",
+		visible_or_null(who->key_fp), "ca", visible_or_null(who->ca_fp), "expires",
+		forever ? json_null() : json_string(clock_format(who->expires, expires)), "source",
 		caller->local ? "control socket" : addr_format(&caller->source, source));
 	command_one(caller, args, object, whoami_columns);
 }
@@ -54,7 +65,10 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 /* ---- targets ---- */
 
 static const struct table_column target_columns[] = {
-	{ "name", "TARGET", true }, { "labels", "LABELS", true }, { "rule", "RULE", true }, { 0 },
+	{ "name", "TARGET", true },
+	{ "labels", "LABELS", true },
+	{ "rule", "RULE", true },
+	{ 0 },
 };
 
 static json_t *labels_of(const struct target *target)
@@ -83,10 +97,20 @@ void command_run_targets(struct caller *caller, const struct command_args *args)
 /* ---- status ---- */
 
 static const struct table_column status_columns[] = {
-	{ "version", "version", false }, { "started", "started", false }, { "generation", "configuration", false }, { "taken", "taken", false },
-	{ "attempts", "reloads tried", false }, { "refused", "last one refused", true }, { "connections", "connections", false },
-	{ "authenticated", "authenticated", false }, { "sessions", "sessions", false }, { "signer", "signer", false }, { "egress", "egress", false },
-	{ "draining", "draining", false }, { "state_dir", "state", true }, { 0 },
+	{ "version", "version", false },
+	{ "started", "started", false },
+	{ "generation", "configuration", false },
+	{ "taken", "taken", false },
+	{ "attempts", "reloads tried", false },
+	{ "refused", "last one refused", true },
+	{ "connections", "connections", false },
+	{ "authenticated", "authenticated", false },
+	{ "sessions", "sessions", false },
+	{ "signer", "signer", false },
+	{ "egress", "egress", false },
+	{ "draining", "draining", false },
+	{ "state_dir", "state", true },
+	{ 0 },
 };
 
 void command_run_status(struct caller *caller, const struct command_args *args)

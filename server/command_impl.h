@@ -9,9 +9,9 @@
 #include "server/command.h"
 #include "store/sessions.h"
 
-#define COMMAND_REASON_MAX 512                /* bytes of --reason */
-#define COMMAND_LIST_MAX 10000                /* --limit, --lines */
-#define COMMAND_ANSWER_MAX (4 * 1024 * 1024)  /* bytes of one answer: below IPC_QUEUE_BYTES_MAX */
+#define COMMAND_REASON_MAX 512		     /* bytes of --reason */
+#define COMMAND_LIST_MAX 10000		     /* --limit, --lines */
+#define COMMAND_ANSWER_MAX (4 * 1024 * 1024) /* bytes of one answer: below IPC_QUEUE_BYTES_MAX */
 #define COMMAND_LIFETIME_MAX_MS ((int64_t)BROKER_ISSUE_MAX_S * 1000)
 #define COMMAND_SPEED_MAX_MILLI 1000000
 
@@ -20,17 +20,17 @@ struct command_args { /* of all commands: each row of the table says which it ta
 	bool json, all, mine, open, text, channels, no_pty;
 	const char *user, *target, *reason, *public_key, *source_address, *force_command;
 	struct args_list groups;
-	int64_t limit, lines;               /* counts */
-	int64_t speed;                      /* thousandths; -1: not given */
-	int64_t idle, from, lifetime;       /* milliseconds */
+	int64_t limit, lines;	      /* counts */
+	int64_t speed;		      /* thousandths; -1: not given */
+	int64_t idle, from, lifetime; /* milliseconds */
 };
 
 #define COMMAND_LOCAL 0x8000u /* in the column of rights: on the control socket only */
 
 struct command {
-	const char *name, *sub;       /* sub NULL: the command by itself */
+	const char *name, *sub; /* sub NULL: the command by itself */
 	const char *usage, *help;
-	unsigned right;               /* MAY_*, COMMAND_LOCAL, 0 for everybody. Own sessions need none: those handlers ask command_session(). */
+	unsigned right; /* MAY_*, COMMAND_LOCAL, 0 for everybody. Own sessions need none: those handlers ask command_session(). */
 	const struct arg_row *options;
 	size_t words_min, words_max;
 	void (*run)(struct caller *caller, const struct command_args *args);
@@ -53,7 +53,7 @@ void command_put(struct caller *caller, int stream, const struct buf *buf);
 bool command_own(const struct caller *caller, const struct session_row *row);
 /* The session that `id` (or a unique beginning) names, if the caller owns it or has the right. Otherwise answers, ends the command and is false. */
 bool command_session(struct caller *caller, const char *id, unsigned right, struct session_row *ret);
-json_t *command_strings(char *const *list); /* a JSON array of texts */
+json_t *command_strings(char *const *list);						/* a JSON array of texts */
 json_t *command_evidence_summary(struct caller *caller, const struct session_row *row); /* one line of text, or null */
 
 void command_run_help(struct caller *caller, const struct command_args *args);

@@ -12,7 +12,10 @@
 
 #define CHOICES_MAX 1000 /* channels that are listed */
 
-struct choice { uint32_t channel; char *kind, *file; };
+struct choice {
+	uint32_t channel;
+	char *kind, *file;
+};
 
 struct choices {
 	struct choice list[CHOICES_MAX];

@@ -43,8 +43,16 @@ bool command_session(struct caller *caller, const char *id, unsigned right, stru
 /* ---- ls ---- */
 
 static const struct table_column session_columns[] = {
-	{ "id", "SESSION", false }, { "user", "USER", false }, { "target", "TARGET", false }, { "login", "LOGIN", false }, { "source", "SOURCE", false },
-	{ "mode", "MODE", false }, { "state", "STATE", false }, { "started", "STARTED", false }, { "ended", "ENDED", false }, { "reason", "REASON", false },
+	{ "id", "SESSION", false },
+	{ "user", "USER", false },
+	{ "target", "TARGET", false },
+	{ "login", "LOGIN", false },
+	{ "source", "SOURCE", false },
+	{ "mode", "MODE", false },
+	{ "state", "STATE", false },
+	{ "started", "STARTED", false },
+	{ "ended", "ENDED", false },
+	{ "reason", "REASON", false },
 	{ 0 },
 };
 
@@ -77,8 +85,12 @@ void command_run_sessions(struct caller *caller, const struct command_args *args
 	if (!scope(caller, args, &own))
 		return;
 	struct session_filter filter = {
-		.user = args->user, .target = args->target, .subject = own ? caller->who->subject : NULL, .provider = own ? caller->who->provider : NULL,
-		.open_only = args->open, .limit = (unsigned)args->limit,
+		.user = args->user,
+		.target = args->target,
+		.subject = own ? caller->who->subject : NULL,
+		.provider = own ? caller->who->provider : NULL,
+		.open_only = args->open,
+		.limit = (unsigned)args->limit,
 	};
 	json_t *rows = json_array();
 	int rc = rows ? sessions_each(caller->broker->store, &filter, add_session, rows, &err) : -ENOMEM;
@@ -93,18 +105,46 @@ void command_run_sessions(struct caller *caller, const struct command_args *args
 /* ---- show ---- */
 
 static const struct table_column show_columns[] = {
-	{ "id", "session", false }, { "user", "user", false }, { "target", "target", false }, { "login", "login", false }, { "source", "source", false },
-	{ "mode", "mode", false }, { "rule", "rule", false }, { "state", "state", false }, { "live", "live", false }, { "started", "started", false },
-	{ "ended", "ended", false }, { "reason", "reason", false }, { "channels", "channels", false }, { "bytes_in", "bytes in", false },
-	{ "bytes_out", "bytes out", false }, { "bytes_err", "bytes err", false }, { "evidence", "evidence", false }, { "sealed", "sealed", false }, { 0 },
+	{ "id", "session", false },
+	{ "user", "user", false },
+	{ "target", "target", false },
+	{ "login", "login", false },
+	{ "source", "source", false },
+	{ "mode", "mode", false },
+	{ "rule", "rule", false },
+	{ "state", "state", false },
+	{ "live", "live", false },
+	{ "started", "started", false },
+	{ "ended", "ended", false },
+	{ "reason", "reason", false },
+	{ "channels", "channels", false },
+	{ "bytes_in", "bytes in", false },
+	{ "bytes_out", "bytes out", false },
+	{ "bytes_err", "bytes err", false },
+	{ "evidence", "evidence", false },
+	{ "sealed", "sealed", false },
+	{ 0 },
 };
 static const struct table_column channel_columns[] = {
-	{ "channel", "CHANNEL", false }, { "kind", "KIND", false }, { "exit_status", "EXIT", false }, { "exit_signal", "SIGNAL", false },
-	{ "bytes_in", "IN", false }, { "bytes_out", "OUT", false }, { "bytes_err", "ERR", false }, { "started", "STARTED", false },
-	{ "ended", "ENDED", false }, { "file", "TRANSCRIPT", false }, { "reason", "REASON", false }, { "detail", "DETAIL", true }, { 0 },
+	{ "channel", "CHANNEL", false },
+	{ "kind", "KIND", false },
+	{ "exit_status", "EXIT", false },
+	{ "exit_signal", "SIGNAL", false },
+	{ "bytes_in", "IN", false },
+	{ "bytes_out", "OUT", false },
+	{ "bytes_err", "ERR", false },
+	{ "started", "STARTED", false },
+	{ "ended", "ENDED", false },
+	{ "file", "TRANSCRIPT", false },
+	{ "reason", "REASON", false },
+	{ "detail", "DETAIL", true },
+	{ 0 },
 };
 
-struct totals { json_t *rows; uint64_t in, out, err; };
+struct totals {
+	json_t *rows;
+	uint64_t in, out, err;
+};
 
 static int add_channel(const struct channel_row *row, void *context)
 {
@@ -171,8 +211,9 @@ static void kill_it(struct caller *caller, const struct session_row *row, const 
 	if (!rc)
 		rc = text_visible(&text, reason, strlen(reason), 4096);
 	const char *why = rc ? NULL : buf_cstr(&text);
-	if (!why || broker_audit(caller->broker, "session-kill", json_pack("{s:s, s:s, s:s, s:o}", "session", row->id, "by", caller->who->user, "provider",
-			    caller->who->provider, "reason", json_visible(reason, strlen(reason))))) {
+	if (!why || broker_audit(caller->broker, "session-kill",
+			    json_pack("{s:s, s:s, s:s, s:o}", "session", row->id, "by", caller->who->user, "provider", caller->who->provider,
+				    "reason", json_visible(reason, strlen(reason))))) {
 		command_fail(caller, EXIT_OURS, "session '%s' was not ended: the audit event could not be written", row->id);
 		return;
 	}

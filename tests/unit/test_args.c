@@ -9,12 +9,25 @@
 
 #include <cmocka.h>
 
-struct options { bool json; const char *user; struct args_list groups; int64_t limit, idle, speed; };
+struct options {
+	bool json;
+	const char *user;
+	struct args_list groups;
+	int64_t limit, idle, speed;
+};
 
-#define OPT(n, t, f, low, high) { n, t, offsetof(struct options, f), low, high }
+#define OPT(n, t, f, low, high)                              \
+	{                                                    \
+		n, t, offsetof(struct options, f), low, high \
+	}
 static const struct arg_row rows[] = {
-	OPT("json", ARG_FLAG, json, 0, 0), OPT("user", ARG_TEXT, user, 0, 0), OPT("group", ARG_LIST, groups, 0, 0), OPT("limit", ARG_INT, limit, 1, 100),
-	OPT("idle", ARG_DURATION, idle, 0, 0), OPT("speed", ARG_MILLI, speed, 0, 10000), { 0 },
+	OPT("json", ARG_FLAG, json, 0, 0),
+	OPT("user", ARG_TEXT, user, 0, 0),
+	OPT("group", ARG_LIST, groups, 0, 0),
+	OPT("limit", ARG_INT, limit, 1, 100),
+	OPT("idle", ARG_DURATION, idle, 0, 0),
+	OPT("speed", ARG_MILLI, speed, 0, 10000),
+	{ 0 },
 };
 
 static int parse(struct options *options, struct args_list *words, struct err *err, char *const *argv)
@@ -58,11 +71,28 @@ static void test_defaults_stay(void **state)
 static void test_numbers(void **state)
 {
 	(void)state;
-	static const struct { const char *option, *value; int ok; int64_t want; } cases[] = {
-		{ "--limit", "1", 1, 1 }, { "--limit", "100", 1, 100 }, { "--limit", "0", 0, 0 }, { "--limit", "101", 0, 0 }, { "--limit", "1.5", 0, 0 },
-		{ "--limit", "-1", 0, 0 }, { "--limit", "", 0, 0 }, { "--limit", "99999999999999999999999", 0, 0 }, { "--limit", "7x", 0, 0 },
-		{ "--speed", "1.5", 1, 1500 }, { "--speed", "10", 1, 10000 }, { "--speed", "10.001", 0, 0 }, { "--speed", "0.0001", 0, 0 },
-		{ "--speed", "nan", 0, 0 }, { "--idle", "2", 1, 2000 }, { "--idle", "0.5", 1, 500 }, { "--idle", "1m30s", 1, 90000 },
+	static const struct {
+		const char *option, *value;
+		int ok;
+		int64_t want;
+	} cases[] = {
+		{ "--limit", "1", 1, 1 },
+		{ "--limit", "100", 1, 100 },
+		{ "--limit", "0", 0, 0 },
+		{ "--limit", "101", 0, 0 },
+		{ "--limit", "1.5", 0, 0 },
+		{ "--limit", "-1", 0, 0 },
+		{ "--limit", "", 0, 0 },
+		{ "--limit", "99999999999999999999999", 0, 0 },
+		{ "--limit", "7x", 0, 0 },
+		{ "--speed", "1.5", 1, 1500 },
+		{ "--speed", "10", 1, 10000 },
+		{ "--speed", "10.001", 0, 0 },
+		{ "--speed", "0.0001", 0, 0 },
+		{ "--speed", "nan", 0, 0 },
+		{ "--idle", "2", 1, 2000 },
+		{ "--idle", "0.5", 1, 500 },
+		{ "--idle", "1m30s", 1, 90000 },
 		{ "--idle", "soon", 0, 0 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -115,7 +145,10 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms), cmocka_unit_test(test_defaults_stay), cmocka_unit_test(test_numbers), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_defaults_stay),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

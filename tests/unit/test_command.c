@@ -19,17 +19,16 @@
 #include "store/audit.h"
 #include "store/transcripts.h"
 
-static const char policy[] =
-	"targets:\n"
-	"  - {name: web1, address: 10.0.3.11, labels: {env: staging, role: web}}\n"
-	"  - {name: '*.db.example.com', labels: {env: prod}}\n"
-	"roles:\n"
-	"  sre: {groups: [sre]}\n"
-	"  lead: {groups: [leads], may: [sessions, kill]}\n"
-	"  auditor: {groups: [auditors], may: [sessions, replay, audit]}\n"
-	"rules:\n"
-	"  - {name: staging, allow: [shell, exec], roles: [sre], targets: {labels: {env: staging}}}\n"
-	"  - {name: prod, allow: [sftp], roles: [lead], targets: {labels: {env: prod}}}\n";
+static const char policy[] = "targets:\n"
+			     "  - {name: web1, address: 10.0.3.11, labels: {env: staging, role: web}}\n"
+			     "  - {name: '*.db.example.com', labels: {env: prod}}\n"
+			     "roles:\n"
+			     "  sre: {groups: [sre]}\n"
+			     "  lead: {groups: [leads], may: [sessions, kill]}\n"
+			     "  auditor: {groups: [auditors], may: [sessions, replay, audit]}\n"
+			     "rules:\n"
+			     "  - {name: staging, allow: [shell, exec], roles: [sre], targets: {labels: {env: staging}}}\n"
+			     "  - {name: prod, allow: [sftp], roles: [lead], targets: {labels: {env: prod}}}\n";
 
 #define ALICE "01JD0000000000000000000001"
 #define BOB "01JD0000000000000000000002"
@@ -112,7 +111,12 @@ void broker_forget(struct broker *broker, void *context)
 
 /* ---- a caller ---- */
 
-struct answer { struct buf out, err; int status, exits; int played; struct msg_play play; };
+struct answer {
+	struct buf out, err;
+	int status, exits;
+	int played;
+	struct msg_play play;
+};
 static struct answer answer;
 
 static void on_output(struct caller *caller, int stream, const void *data, size_t len)
@@ -146,9 +150,11 @@ static char *lead_groups[] = { (char *)"sre", (char *)"leads", NULL };
 static char *auditor_groups[] = { (char *)"auditors", NULL };
 static char *no_groups[] = { NULL };
 
-#define WHO(name, list, number) \
-	{ .user = (char *)(name), .provider = (char *)"local", .subject = (char *)(name), .groups = list, .group_count = number, .serial = 7, \
-	  .key_id = (char *)"key\033id", .key_fp = (char *)"SHA256:k", .ca_fp = (char *)"SHA256:c", .expires = 1000 }
+#define WHO(name, list, number)                                                                                                                     \
+	{                                                                                                                                           \
+		.user = (char *)(name), .provider = (char *)"local", .subject = (char *)(name), .groups = list, .group_count = number, .serial = 7, \
+		.key_id = (char *)"key\033id", .key_fp = (char *)"SHA256:k", .ca_fp = (char *)"SHA256:c", .expires = 1000                           \
+	}
 static struct identity alice = WHO("alice", alice_groups, 1), bob = WHO("bob", lead_groups, 2), carol = WHO("carol", auditor_groups, 1),
 		       mallory = WHO("mallory", no_groups, 0), root = WHO("local:root", no_groups, 0);
 
@@ -160,8 +166,9 @@ static void begin(struct caller *caller, struct identity *who)
 	answer.exits = answer.played = 0;
 	memset(&did, 0, sizeof(did));
 	bool local = who == &root;
-	*caller = (struct caller){ .broker = &world.broker, .who = who, .local = local, .ops = &ops,
-		.may = local ? MAY_ALL : ruleset_may(world.config.ruleset, who) };
+	*caller = (struct caller){
+		.broker = &world.broker, .who = who, .local = local, .ops = &ops, .may = local ? MAY_ALL : ruleset_may(world.config.ruleset, who)
+	};
 }
 
 static int run_argv(struct identity *who, char *const *argv)
@@ -192,8 +199,16 @@ static json_t *parsed(void)
 static void add_session(const char *id, const char *user, bool open)
 {
 	struct session_row row = {
-		.id = (char *)id, .user = (char *)user, .provider = (char *)"local", .subject = (char *)user, .target = (char *)"web1",
-		.login = (char *)"deploy", .source = (char *)"10.0.0.1:5", .mode = (char *)"jump", .rule = (char *)"staging", .started = 1700000000000,
+		.id = (char *)id,
+		.user = (char *)user,
+		.provider = (char *)"local",
+		.subject = (char *)user,
+		.target = (char *)"web1",
+		.login = (char *)"deploy",
+		.source = (char *)"10.0.0.1:5",
+		.mode = (char *)"jump",
+		.rule = (char *)"staging",
+		.started = 1700000000000,
 		.reason = (char *)"",
 	};
 	char path[TRANSCRIPT_PATH_MAX];
@@ -204,8 +219,17 @@ static void add_session(const char *id, const char *user, bool open)
 		char name[32];
 		snprintf(name, sizeof(name), "%u-%s.cast", i, i ? "shell" : "exec");
 		struct channel_row channel = {
-			.session = (char *)id, .channel = i, .kind = (char *)(i ? "shell" : "exec"), .detail = (char *)"echo \\x1b[31m", .file = name,
-			.started = 1700000000000, .exit_status = 7, .bytes_in = 1, .bytes_out = 20, .bytes_err = 300, .exit_signal = (char *)"",
+			.session = (char *)id,
+			.channel = i,
+			.kind = (char *)(i ? "shell" : "exec"),
+			.detail = (char *)"echo \\x1b[31m",
+			.file = name,
+			.started = 1700000000000,
+			.exit_status = 7,
+			.bytes_in = 1,
+			.bytes_out = 20,
+			.bytes_err = 300,
+			.exit_signal = (char *)"",
 			.reason = (char *)"",
 		};
 		FD_CLEANUP int fd = transcripts_file(world.store, path, name, NULL);
@@ -254,7 +278,9 @@ static int setup(void **state)
 	load_policy();
 	world.conf = (struct conf){ .state_dir = world.dir };
 	world.config.conf = &world.conf;
-	world.broker = (struct broker){ .config = &world.config, .store = world.store, .conf_status = { .generation = 4, .attempts = 6, .refused = (char *)"no" } };
+	world.broker = (struct broker){
+		.config = &world.config, .store = world.store, .conf_status = { .generation = 4, .attempts = 6, .refused = (char *)"no" }
+	};
 	answer = (struct answer){ .out = BUF_INIT(1 << 20), .err = BUF_INIT(1 << 20) };
 	assert_int_equal(sshkey_generate_ed25519(&world.key, &err), 0);
 	add_session(ALICE, "alice", false);
@@ -559,8 +585,9 @@ static void test_issue(void **state)
 	BUF_CLEANUP struct buf line = BUF_INIT(4096);
 	struct caller caller;
 	assert_int_equal(sshkey_line(world.key, "x", &line), 0);
-	char *argv[] = { (char *)"cert", (char *)"issue", (char *)"--user", (char *)"deploy-bot", (char *)"--group=ci", (char *)"--lifetime", (char *)"2h",
-		(char *)"--no-pty", (char *)"--source-address", (char *)"10.0.0.0/8", (char *)"--public-key", (char *)buf_cstr(&line), NULL };
+	char *argv[] = { (char *)"cert", (char *)"issue", (char *)"--user", (char *)"deploy-bot", (char *)"--group=ci", (char *)"--lifetime",
+		(char *)"2h", (char *)"--no-pty", (char *)"--source-address", (char *)"10.0.0.0/8", (char *)"--public-key", (char *)buf_cstr(&line),
+		NULL };
 	begin(&caller, &root);
 	command_run(&caller, argv);
 	assert_int_equal(answer.exits, 0); /* held */
@@ -650,11 +677,26 @@ static void test_version_is_the_package_s(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words), cmocka_unit_test(test_word_limit), cmocka_unit_test(test_rights), cmocka_unit_test(test_every_right),
-		cmocka_unit_test(test_a_guess_learns_nothing), cmocka_unit_test(test_whoami), cmocka_unit_test(test_targets), cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_show), cmocka_unit_test(test_kill), cmocka_unit_test(test_no_audit_no_act), cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_evidence), cmocka_unit_test(test_audit), cmocka_unit_test(test_audit_answer_is_bounded), cmocka_unit_test(test_status),
-		cmocka_unit_test(test_issue), cmocka_unit_test(test_issue_refuses), cmocka_unit_test(test_caller_goes_away), cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_word_limit),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_every_right),
+		cmocka_unit_test(test_a_guess_learns_nothing),
+		cmocka_unit_test(test_whoami),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_show),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_no_audit_no_act),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_evidence),
+		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_audit_answer_is_bounded),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_issue),
+		cmocka_unit_test(test_issue_refuses),
+		cmocka_unit_test(test_caller_goes_away),
+		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_version_is_the_package_s),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -22,8 +22,8 @@ static void test_aligned(void **state)
 {
 	(void)state;
 	BUF_CLEANUP struct buf out = BUF_INIT(4096);
-	json_t *rows = json_pack("[{s:s, s:i, s:[s,s]}, {s:s, s:n, s:b}]", "name", "web1", "count", 12345678, "what", "a", "b", "name", "a-longer-name", "count",
-		"what", 1);
+	json_t *rows = json_pack("[{s:s, s:i, s:[s,s]}, {s:s, s:n, s:b}]", "name", "web1", "count", 12345678, "what", "a", "b", "name",
+		"a-longer-name", "count", "what", 1);
 	assert_string_equal(render(rows, 0, false, &out), "NAME           COUNT     WHAT\n"
 							  "web1           12345678  a,b\n"
 							  "a-longer-name  -         yes\n");
@@ -45,7 +45,7 @@ static void test_hostile_cells(void **state)
 	const char *text = render(rows, 0, false, &out);
 	assert_null(strchr(text, '\033'));
 	assert_null(strstr(text, "\xe2\x80\xae"));
-	assert_non_null(strstr(text, "a\\x1b[2J\\nb\\\\ "));  /* a backslash is doubled … */
+	assert_non_null(strstr(text, "a\\x1b[2J\\nb\\\\ "));	  /* a backslash is doubled … */
 	assert_non_null(strstr(text, " x\\x1b\\x1b\\u{202E}\n")); /* … but not where the value is in visible form already */
 }
 
@@ -67,10 +67,10 @@ static void test_width(void **state)
 {
 	(void)state;
 	assert_int_equal(table_width("abc"), 3);
-	assert_int_equal(table_width("\xc3\xbc"), 1);             /* ü */
+	assert_int_equal(table_width("\xc3\xbc"), 1);		      /* ü */
 	assert_int_equal(table_width("\xe6\xbc\xa2\xe5\xad\x97"), 4); /* 漢字 */
-	assert_int_equal(table_width("e\xcc\x81"), 1);            /* e and an acute accent */
-	assert_int_equal(table_width("\xe6\xbc"), 2);             /* broken: one column a byte, no reading on */
+	assert_int_equal(table_width("e\xcc\x81"), 1);		      /* e and an acute accent */
+	assert_int_equal(table_width("\xe6\xbc"), 2);		      /* broken: one column a byte, no reading on */
 }
 
 static void test_wide_characters_are_not_cut_in_half(void **state)
@@ -117,9 +117,15 @@ static void test_output_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_aligned), cmocka_unit_test(test_header_is_bold_only_where_wanted), cmocka_unit_test(test_hostile_cells),
-		cmocka_unit_test(test_cut), cmocka_unit_test(test_width), cmocka_unit_test(test_wide_characters_are_not_cut_in_half),
-		cmocka_unit_test(test_cell_limit), cmocka_unit_test(test_fields), cmocka_unit_test(test_output_is_bounded),
+		cmocka_unit_test(test_aligned),
+		cmocka_unit_test(test_header_is_bold_only_where_wanted),
+		cmocka_unit_test(test_hostile_cells),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_wide_characters_are_not_cut_in_half),
+		cmocka_unit_test(test_cell_limit),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_output_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
