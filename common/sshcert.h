@@ -51,7 +51,7 @@ void sshcert_freep(struct sshcert **cert);
 #define SSHCERT_CLEANUP __attribute__((cleanup(sshcert_freep)))
 bool sshcert_is_cert_type(struct bytes type_name); /* "…-cert-v0N@openssh.com" */
 
-/* Whether it may be used now, from there: type, times (each end with skew seconds of tolerance: 0 as OpenSSH), principals (present, each text_name_ok),
+/* Whether it may be used now, from there: type, times (no tolerance at either end, as OpenSSH), principals (present, each text_name_ok),
  * unknown critical options, verify-required, source-address. Trust in the CA is the caller's. -EACCES with the reason. */
 int sshcert_check(const struct sshcert *cert, int64_t now, const struct addr *source, struct err *err);
 

@@ -106,7 +106,7 @@ static int check_source(const struct sshcert *cert, const struct addr *source, s
 		return 0;
 	text_clean(shown, sizeof(shown), cert->source_address, strlen(cert->source_address));
 	if (!source || source->family == 0)
-		return err_set(err, -EACCES, "certificate may be used from certain addresses only (source-address %s), and yours is not known", shown);
+		return err_set(err, -EACCES, "certificate is for certain addresses only (source-address %s), and yours is not known", shown);
 	if (net_list_contains(cert->source_address, source, NULL) != 1)
 		return err_set(err, -EACCES, "certificate may not be used from %s (source-address %s)", addr_format(source, from), shown);
 	return 0;

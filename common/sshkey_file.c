@@ -386,7 +386,8 @@ int sshkey_private_file(const struct sshkey *key, const char *comment, struct bu
 	if (strlen(comment) > COMMENT_MAX)
 		return -EMSGSIZE;
 	/* Room at once: a buffer that grows leaves its old bytes behind. */
-	if (buf_grow(&section, 2 * COMMENT_MAX, &room) < 0 || buf_grow(&raw, 4 * COMMENT_MAX, &room) < 0 || buf_grow(&base64, 8 * COMMENT_MAX, &room) < 0)
+	if (buf_grow(&section, 2 * COMMENT_MAX, &room) < 0 || buf_grow(&raw, 4 * COMMENT_MAX, &room) < 0 ||
+	    buf_grow(&base64, 8 * COMMENT_MAX, &room) < 0)
 		return -ENOMEM;
 	rc = put_section(key, comment, &section);
 	if (rc == 0)

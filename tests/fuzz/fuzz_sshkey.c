@@ -65,9 +65,14 @@ static void as_signature(struct bytes data)
 {
 	static const char *const lines[] = {
 		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILbFAkSC07tbgbBQT/9wAIk02Iz6EmAfifjI66Z+BLxl",
-		"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAILbFAkSC07tbgbBQT/9wAIk02Iz6EmAfifjI66Z+BLxlAAAABHNzaDo=",
-		"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBIG4O7WauwWG3xEHimmSvH9zldio0NyX5y4uXZ1IV/fWeJYdDExdQD6i+i7/ywITpVVvbcgl1LGmICq+Tc/BVNQ=",
-		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDgkkb6KHu3JiSlUXM/DnA57ccO2wvlOpGgSkPsGCnDx/dg6Rnvn1UrqMAbUctxEsiOzSWlaxgcBgmq+Xvp1Uf9WPJf3+UIyyEpAxoBaluCApwLhhHcZokvrEv0Jb+hJpLN4OK6hNpEI/UM0zPhd5kBdX/f9OnNIMH2v8U+9UiGYwbD11Ti+U81FDqLYi3tOHrA1UWnEnmlaSxq/nkqn2Gvtbyqcri1oRu6txaCJVGO5x8YmSJflyQPW3IjhTR4kVg+ADemYZG0Xl5JCa5b4oq+cpr14xFmGoL9lJX69quPEtQmI0g35n+1yM1flehVxEyS25GzTCIguEuBghvzDzfz",
+		"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAILbFAkSC07tbgbBQT/9wAIk02Iz6E"
+		"mAfifjI66Z+BLxlAAAABHNzaDo=",
+		"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBIG4O7WauwWG3xEHimmSvH9zldio"
+		"0NyX5y4uXZ1IV/fWeJYdDExdQD6i+i7/ywITpVVvbcgl1LGmICq+Tc/BVNQ=",
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDgkkb6KHu3JiSlUXM/DnA57ccO2wvlOpGgSkPsGCnDx/dg6Rnvn1UrqMAbUctx"
+		"EsiOzSWlaxgcBgmq+Xvp1Uf9WPJf3+UIyyEpAxoBaluCApwLhhHcZokvrEv0Jb+hJpLN4OK6hNpEI/UM0zPhd5kBdX/f9OnNIMH2"
+		"v8U+9UiGYwbD11Ti+U81FDqLYi3tOHrA1UWnEnmlaSxq/nkqn2Gvtbyqcri1oRu6txaCJVGO5x8YmSJflyQPW3IjhTR4kVg+ADem"
+		"YZG0Xl5JCa5b4oq+cpr14xFmGoL9lJX69quPEtQmI0g35n+1yM1flehVxEyS25GzTCIguEuBghvzDzfz",
 	};
 	static struct sshkey *keys[sizeof(lines) / sizeof(lines[0])];
 	static const struct bytes message = { (const uint8_t *)"message", 7 };

@@ -18,8 +18,8 @@ static const struct {
 	{ "p8_rsa", "ssh-rsa", "ssh-keygen -q -t rsa -b 2048 -m PKCS8 -N '' -f p8_rsa", { "rsa-sha2-256" } },
 	{ "p8_ec", "ecdsa-sha2-nistp521", "ssh-keygen -q -t ecdsa -b 521 -m PKCS8 -N '' -f p8_ec", { "ecdsa-sha2-nistp521" } },
 	{ "p8_short", "ecdsa-sha2-nistp256",
-	  "openssl ecparam -name prime256v1 -genkey -noout -conv_form compressed | openssl pkcs8 -topk8 -nocrypt -out p8_short && chmod 600 p8_short && "
-	  "ssh-keygen -y -f p8_short > p8_short.pub", { "ecdsa-sha2-nistp256" } },
+	  "openssl ecparam -name prime256v1 -genkey -noout -conv_form compressed | openssl pkcs8 -topk8 -nocrypt -out p8_short && "
+	  "chmod 600 p8_short && ssh-keygen -y -f p8_short > p8_short.pub", { "ecdsa-sha2-nistp256" } },
 	{ "p8_ed", "ssh-ed25519",
 	  "openssl genpkey -algorithm ed25519 -out p8_ed && chmod 600 p8_ed && printf 'ssh-ed25519 %s\\n' "
 	  "$( (printf '\\0\\0\\0\\013ssh-ed25519\\0\\0\\0\\040'; openssl pkey -in p8_ed -pubout -outform DER | tail -c 32) | base64 -w0) > p8_ed.pub",

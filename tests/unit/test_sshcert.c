@@ -7,6 +7,7 @@
 #include "common/wire.h"
 #include "tests/unit/keygen.h"
 
+#define ALL_RIGHTS (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 #define NOW 1800000000 /* 2027-01-15T08:00:00Z: with fixed times */
 
 static const struct {
@@ -66,6 +67,8 @@ static void issue(const char *ca, const char *options, const char *key, struct b
 
 static void every_key_and_ca_of_openssh(void **state)
 {
+	static const char options[] = "-I some-id -n alice,bob -z 18446744073709551615 -V 20200101000000Z:20300101000000Z";
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		for (size_t j = 0; j < COUNT(keys); j++) {
@@ -73,7 +76,7 @@ static void every_key_and_ca_of_openssh(void **state)
 			SSHKEY_CLEANUP struct sshkey *key = keygen_private(keys[i].name), *ca = keygen_private(keys[j].name);
 			SSHCERT_CLEANUP struct sshcert *cert = NULL;
 
-			issue(keys[j].name, "-I some-id -n alice,bob -z 18446744073709551615 -V 20200101000000Z:20300101000000Z", keys[i].name, &blob);
+			issue(keys[j].name, options, keys[i].name, &blob);
 			cert = parse(buf_bytes(&blob));
 			assert_string_equal(cert->type_name, keys[i].certificate);
 			assert_true(sshkey_same(cert->key, key));
@@ -86,7 +89,7 @@ static void every_key_and_ca_of_openssh(void **state)
 			assert_string_equal(cert->principals[1], "bob");
 			assert_null(cert->principals[2]);
 			assert_true(cert->valid_after == 1577836800 && cert->valid_before == 1893456000);
-			assert_int_equal(cert->rights, SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC);
+			assert_int_equal(cert->rights, ALL_RIGHTS);
 			assert_null(cert->force_command);
 			assert_null(cert->source_address);
 			assert_null(cert->unknown_critical);
@@ -102,8 +105,8 @@ static void options_of_openssh(void **state)
 	SSHCERT_CLEANUP struct sshcert *cert = NULL;
 
 	(void)state;
-	issue("ec256", "-I x -n alice -O clear -O permit-pty -O force-command='echo \"a b\"' -O source-address=10.0.0.0/8,::1/128 -O extension:login@github.com=alice",
-	      "ed", &blob);
+	issue("ec256", "-I x -n alice -O clear -O permit-pty -O force-command='echo \"a b\"' -O source-address=10.0.0.0/8,::1/128 "
+	               "-O extension:login@github.com=alice", "ed", &blob);
 	cert = parse(buf_bytes(&blob));
 	assert_string_equal(cert->force_command, "echo \"a b\"");
 	assert_string_equal(cert->source_address, "10.0.0.0/8,::1/128");
@@ -243,9 +246,10 @@ static void check_issued(const struct sshkey *key, const struct sshkey *ca)
 	keygen_write("ours-cert.pub", buf_bytes(&line));
 	sshkey_fingerprint(key, print);
 	sshkey_fingerprint(ca, ca_print);
-	keygen_run("TZ=UTC ssh-keygen -L -f ours-cert.pub > seen; for w in 'Type: %s user certificate' 'Public key: .*-CERT %s' 'Signing CA: .* %s (using ' "
-	           "'Key ID: \"alice 42\"' 'Serial: 42$' 'Valid: from 2027-01-15T07:55:00 to 2027-01-15T18:00:00' '^ *alice$' 'force-command echo hello$' "
-	           "'source-address 10.0.0.0/8,2001:db8::/32$' 'permit-X11-forwarding$' 'permit-pty$'; do grep -q -- \"$w\" seen || { echo \"$w\"; exit 1; }; done; "
+	keygen_run("TZ=UTC ssh-keygen -L -f ours-cert.pub > seen; for w in 'Type: %s user certificate' 'Public key: .*-CERT %s' "
+	           "'Signing CA: .* %s (using ' 'Key ID: \"alice 42\"' 'Serial: 42$' 'Valid: from 2027-01-15T07:55:00 to 2027-01-15T18:00:00' "
+	           "'^ *alice$' 'force-command echo hello$' 'source-address 10.0.0.0/8,2001:db8::/32$' 'permit-X11-forwarding$' 'permit-pty$'; "
+	           "do grep -q -- \"$w\" seen || { echo \"$w\"; exit 1; }; done; "
 	           "! grep -q -e permit-agent -e permit-port -e permit-user-rc -e UNKNOWN seen", cert->type_name, print, ca_print);
 }
 

@@ -64,7 +64,7 @@ static void signatures_fit_their_key_only(void **state)
 
 			if (i != j)
 				check_refused_signature(other, buf_bytes(&sig), made[j].name,
-				                        strcmp(made[i].type, made[j].type) == 0 ? "signature is wrong" : "does not fit a key of type");
+				                        strcmp(made[i].type, made[j].type) == 0 ? "signature is wrong" : "does not fit a key");
 		}
 	}
 }
