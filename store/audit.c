@@ -144,10 +144,11 @@ int audit_checkpoint_put(struct store *store, uint64_t seq, int64_t now_ms, cons
 
 static bool text_column(sqlite3_stmt *stmt, int column, size_t max, const char **ret)
 {
-	const char *text = (const char *)sqlite3_column_text(stmt, column);
+	if (sqlite3_column_type(stmt, column) != SQLITE_TEXT)
+		return false;
+	*ret = (const char *)sqlite3_column_text(stmt, column);
 	size_t len = (size_t)sqlite3_column_bytes(stmt, column);
-	*ret = text;
-	return sqlite3_column_type(stmt, column) == SQLITE_TEXT && text && len <= max && strlen(text) == len;
+	return *ret && len <= max && strlen(*ret) == len;
 }
 
 static bool hash_column(sqlite3_stmt *stmt, int column, uint8_t ret[static AUDIT_HASH_LEN])
