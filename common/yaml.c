@@ -260,7 +260,11 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
 			}
 		}
 	}
-	return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, line + 1, column + 1, parser->problem ? parser->problem : "not YAML");
+	const char *problem = parser->problem ? parser->problem : "not YAML";
+	if (!parser->context || parser->error == YAML_READER_ERROR)
+		return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, line + 1, column + 1, problem);
+	return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s %s that begins in line %zu", b->name, line + 1, column + 1, problem, parser->context,
+		parser->context_mark.line + 1);
 }
 
 static int build(struct builder *b, yaml_parser_t *parser, struct bytes text)
