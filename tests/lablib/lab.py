@@ -49,9 +49,9 @@ class Lab:
         return self.dir / "config.yaml"
 
     def cli(self, *arguments, **options):
-        """Runs `bartizan --socket … ARGUMENTS`."""
+        """Runs bartizan as an administrator of this lab."""
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True, "timeout": 30, **options}
-        return subprocess.run([program("bartizan"), "--socket", self.env["CONTROL_SOCKET"], *map(str, arguments)], **options)
+        return subprocess.run([program("bartizan"), "--config", str(self.config), "--socket", self.env["CONTROL_SOCKET"], *map(str, arguments)], **options)
 
     def gateway_status(self):
         """`bartizan status` as a dict, or None while nobody answers."""

@@ -67,6 +67,7 @@ def sshd_config(directory, name, port, trust):
     return "\n".join([
         "Port %d" % port,
         "ListenAddress 127.0.0.1",
+        *(["ListenAddress ::1"] if has_ipv6() else []),
         "HostKey %s" % (directory / "hosts" / name),
         "PidFile none",
         trust,
