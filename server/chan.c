@@ -55,8 +55,12 @@ bool chan_busy(const struct chan *chan)
 
 void chan_turn(struct chan *chan)
 {
-	if (states[chan->state].turn)
-		states[chan->state].turn(chan);
+	enum chan_state before;
+	do { /* a new state acts at once: nothing else might wake the loop for it */
+		before = chan->state;
+		if (states[before].turn)
+			states[before].turn(chan);
+	} while (chan->state != before);
 	if (chan->recorder)
 		recorder_turn(chan->recorder);
 }
