@@ -124,10 +124,20 @@ static bool chan_eager(const struct chan *chan)
 	return stream_can_move(&chan->in) || stream_can_move(&chan->out) || stream_can_move(&chan->err);
 }
 
+/* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them first. */
+static bool ripe(const struct leg *leg)
+{
+	if (leg->outer || leg->state != LEG_DEAD)
+		return false;
+	return !leg->shuttle || shuttle_done(leg->shuttle);
+}
+
 /* Something can go on without anything new from outside. */
 static bool leg_eager(const struct leg *leg)
 {
-	if (leg->state == LEG_DEAD || (!leg->held && transport_eager(&leg->transport)))
+	if (leg->state == LEG_DEAD) /* what keeps a dead leg is its shuttle's last bytes: poll() tells when they can go */
+		return leg->outer || leg->transport.session || ripe(leg) || shuttle_can_move(leg->shuttle);
+	if (!leg->held && transport_eager(&leg->transport))
 		return true;
 	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED && transport_eager(&leg->upstream->transport))
 		return true;
@@ -224,14 +234,6 @@ static void sweep_channels(struct leg *leg)
 		*at = chan->next;
 		chan_free(chan);
 	}
-}
-
-/* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them first. */
-static bool ripe(const struct leg *leg)
-{
-	if (leg->outer || leg->state != LEG_DEAD)
-		return false;
-	return !leg->shuttle || shuttle_done(leg->shuttle);
 }
 
 static void sweep(struct conn *conn)
