@@ -1,0 +1,137 @@
+/* Roles and rules: what is refused, and who has which role and right. What a rule matches is test_decide.c and tests/policy/. */
+#include "policy/ruleset.h"
+
+#include <errno.h>
+
+#include "tests/unit/policy_world.h"
+
+#define HEAD "version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}]\n" \
+	"roles: {sre: {groups: [sre]}, lead: {users: [bob], may: [kill, replay]}, auditor: {groups: auditors, users: [bob], may: audit}}\n"
+#define RULE HEAD "rules:\n- "
+
+static void test_roles(void **state)
+{
+	(void)state;
+	CONFIG_CLEANUP struct config *config = world_config(HEAD);
+	char *groups[] = { "sre", "auditors", NULL }, *none[] = { NULL };
+	const struct identity alice = { .user = "alice", .groups = groups, .group_count = 2 }, bob = { .user = "bob", .groups = none }, eve = { .user = "sre", .groups = none };
+	assert_true(ruleset_has_role(config->ruleset, "sre"));
+	assert_false(ruleset_has_role(config->ruleset, "SRE"));
+	assert_true(ruleset_in_role(config->ruleset, "sre", &alice));
+	assert_false(ruleset_in_role(config->ruleset, "sre", &bob));
+	assert_false(ruleset_in_role(config->ruleset, "sre", &eve)); /* a user of a group's name */
+	assert_false(ruleset_in_role(config->ruleset, "none", &alice));
+	assert_int_equal(ruleset_may(config->ruleset, &alice), MAY_AUDIT);
+	assert_int_equal(ruleset_may(config->ruleset, &bob), MAY_KILL | MAY_REPLAY | MAY_AUDIT);
+	assert_int_equal(ruleset_may(config->ruleset, &eve), 0);
+	FREE_CLEANUP const char **roles = ruleset_roles(config->ruleset, &alice);
+	assert_string_equal(roles[0], "sre");
+	assert_string_equal(roles[1], "auditor");
+	assert_null(roles[2]);
+	FREE_CLEANUP const char **no_roles = ruleset_roles(config->ruleset, &eve);
+	assert_null(no_roles[0]);
+	for (unsigned may = 1; may < MAY_ALL; may <<= 1)
+		assert_string_not_equal(may_name((enum may)may), "unknown");
+	assert_string_equal(may_name(MAY_ALL), "unknown");
+}
+
+static void test_bad_roles(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *words; } cases[] = {
+		{ "roles: [a]", "expected a map of roles" },
+		{ "roles: {a: {}}", "config.yaml:3:9: role 'a' has neither 'groups' nor 'users'" },
+		{ "roles: {a: {group: [b]}}", "unknown key 'group': did you mean 'groups'?" },
+		{ "roles: {a: {groups: [b], may: [fly]}}", "'fly' is not a right" },
+		{ "roles: {a: {groups: ['b c']}}", "'b c' is not a name" },
+		{ "roles: {a: {users: ['*']}}", "'*' is not a name" },
+		{ "roles: {'a,b': {users: [x]}}", "not a good name for a role" },
+		{ "roles: {a: {users: }}", "expected a text" },
+		{ "roles: {a: [x]}", "expected a map" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[512];
+		snprintf(text, sizeof(text), "version: 1\nhost_key: /k\n%s", cases[i].text);
+		world_refused(text, cases[i].words);
+	}
+}
+
+static void test_bad_rules(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *words; } cases[] = {
+		{ HEAD "rules: {a: b}", "expected a list of rules" },
+		{ RULE "{allow: [shell]}", "config.yaml:7:3: a rule needs a 'name'" },
+		{ RULE "{name: a}", "either 'allow' or 'deny'" },
+		{ RULE "{name: a, allow: [shell], deny: [exec]}", "either 'allow' or 'deny'" },
+		{ RULE "{name: a, allow: []}", "'allow' is empty" },
+		{ RULE "{name: a, allow: }", "expected a text" },
+		{ RULE "{name: a, allow: [ssh]}", "config.yaml:7:21: 'ssh' is not a kind of access" },
+		{ RULE "{name: 'a b', allow: [shell]}", "not a good name for a rule" },
+		{ RULE "{name: a, allow: [shell]}\n- {name: b, deny: '*'}\n- {name: a, deny: '*'}", "config.yaml:9:10: the rule 'a' is there twice" },
+		{ RULE "{name: a, allow: [shell], role: [sre]}", "unknown key 'role': did you mean 'roles'?" },
+		{ RULE "{name: a, allow: [shell], roles: [sre, ser]}", "there is no role 'ser'" },
+		{ RULE "{name: a, allow: [shell], roles: []}", "'roles' is empty" },
+		{ RULE "{name: a, allow: [shell], roles: }", "expected a text" },
+		{ RULE "{name: a, allow: [shell], users: []}", "'users' is empty" },
+		{ RULE "{name: a, allow: [shell], users: ['*']}", "names are compared exactly" },
+		{ RULE "{name: a, allow: [shell], groups: {a: b}}", "expected a list, not a map" },
+		{ RULE "{name: a, allow: [shell], targets: [web2]}", "config.yaml:7:39: there is no target 'web2'" },
+		{ RULE "{name: a, allow: [shell], targets: [db*]}", "there is no target 'db*'" },
+		{ RULE "{name: a, allow: [shell], targets: {}}", "expected a list of names, or labels or names" },
+		{ RULE "{name: a, allow: [shell], targets: {label: {a: b}}}", "did you mean 'labels'" },
+		{ RULE "{name: a, allow: [shell], targets: {labels: {}}}", "'labels' is empty" },
+		{ RULE "{name: a, allow: [shell], targets: {labels: {evn: prod}}}", "no target has a label 'evn'" },
+		{ RULE "{name: a, allow: [shell], targets: {labels: {env: []}}}", "'env' is empty" },
+		{ RULE "{name: a, allow: [shell], logins: ['re:(']}", "config.yaml:7:38:" },
+		{ RULE "{name: a, allow: [shell], sources: [10.0.0.0/33]}", "config.yaml:7:39:" },
+		{ RULE "{name: a, allow: [shell], sources: [example.com]}", "config.yaml:7:39:" },
+		{ RULE "{name: a, allow: [shell], hours: {}}", "'hours' is empty" },
+		{ RULE "{name: a, allow: [shell], hours: {days: [monday]}}", "expected days" },
+		{ RULE "{name: a, allow: [shell], hours: {from: 8am}}", "expected a time" },
+		{ RULE "{name: a, allow: [shell], hours: {from: '08:00', to: '08:00'}}", "no time between them" },
+		{ RULE "{name: a, allow: [shell], hours: {from: '24:00', to: '08:00'}}", "no time between them" },
+		{ RULE "{name: a, allow: [shell], hours: {zone: ../x}}", "is not a name of a time zone" },
+		{ RULE "{name: a, allow: [shell], hours: {zone: Mars/Olympus}}", "is the package tzdata installed?" },
+		{ RULE "{name: a, allow: [shell], commands: [ls]}", "'commands' only ever matches exec" },
+		{ RULE "{name: a, allow: [exec], record: maybe}", "expected required, optional or off" },
+		{ RULE "{name: a, allow: [exec], record_input: perhaps}", "is not true or false" },
+		{ RULE "{name: a, allow: [exec], limits: {idle: soon}}", "is not a duration" },
+		{ RULE "{name: a, allow: [exec], limits: {ilde: 1m}}", "did you mean 'idle'" },
+		{ RULE "{name: a, deny: [exec], record: off}", "'record' has no meaning in a rule that denies" },
+		{ RULE "{name: a, deny: [exec], limits: {idle: 1m}}", "'limits' has no meaning in a rule that denies" },
+		{ RULE "{name: a, allow: [exec], approval: {by: lead}}", "config.yaml:7:28: 'approval' is not supported by this version" },
+		{ RULE "{name: a, allow: [exec], guard: prod}", "'guard' is not supported by this version" },
+		{ RULE "{name: a, allow: [exec], mask: [keys]}", "'mask' is not supported by this version" },
+		{ RULE "a", "expected a map" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++)
+		world_refused(cases[i].text, cases[i].words);
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	BUF_CLEANUP struct buf rules = BUF_INIT(1024 * 1024), roles = BUF_INIT(1024 * 1024);
+	CONFIG_CLEANUP struct config *config = NULL;
+	struct err err = { 0 };
+	assert_int_equal(buf_puts(&rules, HEAD "rules:\n"), 0);
+	for (size_t i = 0; i < RULESET_RULES_MAX; i++)
+		assert_int_equal(buf_printf(&rules, "- {name: r%zu, deny: '*'}\n", i) < 0, 0);
+	assert_int_equal(world_load(buf_cstr(&rules), &config, &err), 0);
+	assert_int_equal(ruleset_count(config->ruleset), RULESET_RULES_MAX);
+	assert_int_equal(buf_puts(&rules, "- {name: more, deny: '*'}\n"), 0);
+	world_refused(buf_cstr(&rules), "more than 10000 rules");
+	assert_int_equal(buf_puts(&roles, "version: 1\nhost_key: /k\nroles:\n"), 0);
+	for (size_t i = 0; i <= RULESET_ROLES_MAX; i++)
+		assert_int_equal(buf_printf(&roles, "  r%zu: {users: [x]}\n", i) < 0, 0);
+	world_refused(buf_cstr(&roles), "more than 1000 roles");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_roles), cmocka_unit_test(test_bad_roles), cmocka_unit_test(test_bad_rules), cmocka_unit_test(test_limits),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
