@@ -103,10 +103,11 @@ static int line_put(struct cast *cast, char code, const void *data, size_t len)
 	return rc;
 }
 
-static void note_put(struct cast *cast, const char *fmt, uint64_t bytes)
+/* A marker of the recorder's own: "bartizan: 17 bytes are missing …". */
+static void note_put(struct cast *cast, const char *before, uint64_t bytes, const char *after)
 {
 	char text[160];
-	snprintf(text, sizeof(text), fmt, bytes);
+	snprintf(text, sizeof(text), "bartizan: %s%" PRIu64 " bytes %s", before, bytes, after);
 	line_put(cast, 'm', text, strlen(text));
 }
 
@@ -118,7 +119,7 @@ static bool below_max(struct cast *cast, size_t len)
 	if (!cast->max || cast_size(cast) + len + RESERVE <= cast->max)
 		return true;
 	cast->full = true;
-	note_put(cast, "bartizan: transcript stops here: %" PRIu64 " bytes limit reached", cast->max);
+	note_put(cast, "transcript stops here: ", cast->max, "limit reached");
 	return false;
 }
 
@@ -134,7 +135,7 @@ static int make_room(struct cast *cast, size_t len)
 	if (cast->lost) {
 		uint64_t lost = cast->lost;
 		cast->lost = 0;
-		note_put(cast, "bartizan: %" PRIu64 " bytes are missing here: the transcript could not be written", lost);
+		note_put(cast, "", lost, "are missing here: the transcript could not be written");
 	}
 	return 0;
 }
@@ -293,7 +294,7 @@ int cast_close(struct cast *cast)
 	if (cast->lost)
 		make_room(cast, 0);
 	if (cast->beyond)
-		note_put(cast, "bartizan: %" PRIu64 " further bytes were not kept", cast->beyond);
+		note_put(cast, "", cast->beyond, "more were not kept");
 	int rc = cast_flush(cast);
 	buf_release(&cast->out);
 	free(cast);

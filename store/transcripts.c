@@ -34,8 +34,8 @@ static bool path_ok(const char *path)
 
 static bool name_ok(const char *name)
 {
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.");
-	return len && len <= TRANSCRIPT_NAME_MAX && !name[len] && name[0] != '.';
+	size_t len = strnlen(name, TRANSCRIPT_NAME_MAX + 1);
+	return len && len <= TRANSCRIPT_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len && name[0] != '.';
 }
 
 static int open_dir(int at, const char *name)

@@ -17,7 +17,8 @@
 #include "store/sql.h"
 #include "store/transcripts.h"
 
-#define CHANNELS_MAX 100000 /* of one session that are mended; there is a row for each */
+#define CHANNELS_MAX 100000 /* of one session that are mended; further ones are only closed */
+#define PROBLEMS_MAX 20     /* told in the event; with more of them it would be too long to be written */
 
 struct lost { /* a session being closed */
 	struct store *store;
@@ -26,11 +27,15 @@ struct lost { /* a session being closed */
 	size_t count;
 	int64_t ended;      /* ms: the last time that anything of it shows */
 	json_t *problems;   /* texts, for the event */
+	json_int_t more;    /* that are not among them */
 };
 
 static void note(struct lost *lost, const struct err *why)
 {
-	json_array_append_new(lost->problems, json_string_or_null(why->text));
+	if (json_array_size(lost->problems) >= PROBLEMS_MAX)
+		lost->more++;
+	else
+		json_array_append_new(lost->problems, json_string_or_null(why->text));
 }
 
 static void seen_at(struct lost *lost, int64_t ms)
@@ -51,10 +56,8 @@ static int channel_keep(const struct channel_row *row, void *context)
 	struct lost *lost = context;
 	seen_at(lost, row->started);
 	seen_at(lost, row->ended);
-	if (row->ended)
+	if (row->ended || lost->count == CHANNELS_MAX)
 		return 0;
-	if (lost->count == CHANNELS_MAX)
-		return -EMSGSIZE;
 	struct channel_row *grown = reallocarray(lost->channels, lost->count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -184,10 +187,12 @@ static int rows_close(struct lost *lost, const char *digest, int64_t now_ms, str
 		return rc;
 	for (size_t i = 0; !rc && i < lost->count; i++)
 		rc = channels_end(lost->store, &lost->channels[i], err);
+	if (!rc && lost->count == CHANNELS_MAX)
+		rc = sql_run(lost->store, err, "UPDATE channels SET ended = ?2, reason = ?3 WHERE session = ?1 AND ended = 0", "tit", lost->row->id, lost->ended, TRANSCRIPT_LOST_REASON);
 	if (!rc)
 		rc = sessions_end(lost->store, lost->row->id, SESSION_LOST, lost->ended, TRANSCRIPT_LOST_REASON, digest, err);
-	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O}", "session", lost->row->id, "user", lost->row->user, "target", lost->row->target,
-		"login", lost->row->login, "ended", json_time_ms(lost->ended), "reason", TRANSCRIPT_LOST_REASON, "problems", lost->problems);
+	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O, s:I}", "session", lost->row->id, "user", lost->row->user, "target", lost->row->target,
+		"login", lost->row->login, "ended", json_time_ms(lost->ended), "reason", TRANSCRIPT_LOST_REASON, "problems", lost->problems, "more_problems", lost->more);
 	if (!rc)
 		rc = event ? audit_append(lost->store, now_ms, "session-lost", event, NULL, err) : -ENOMEM;
 	return sql_leave(lost->store, mine, rc, err);

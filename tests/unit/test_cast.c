@@ -297,7 +297,7 @@ static void recording_stops_at_the_limit(void **state)
 		char *marker = strstr(got, want);
 		assert_non_null(marker);
 		assert_null(strstr(marker + strlen(want), "stops here"));
-		assert_non_null(strstr(marker, "further bytes were not kept"));
+		assert_non_null(strstr(marker, "bytes more were not kept"));
 		assert_null(strstr(got, "late"));
 		assert_true(max < header + 1024 || size + 1600 > max); /* and not much earlier */
 		free(got);
@@ -319,7 +319,7 @@ static void counted_bytes_are_all_bytes(void **state)
 	for (const char *at = strchr(got, 'x'); at && *at == 'x'; at++)
 		kept++;
 	char want[80];
-	snprintf(want, sizeof(want), "\"bartizan: %zu further bytes were not kept\"", 50 * sizeof(block) - kept);
+	snprintf(want, sizeof(want), "\"bartizan: %zu bytes more were not kept\"", 50 * sizeof(block) - kept);
 	assert_non_null(strstr(got, want));
 	free(got);
 	end(&file);

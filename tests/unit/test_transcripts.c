@@ -326,6 +326,34 @@ static void one_damaged_session_does_not_block_the_others(void **state)
 	verify_finds_nothing(place);
 }
 
+/* More goes wrong than an event can hold: the session is closed all the same. */
+static int one_with_many_channels(struct store *store)
+{
+	char path[TRANSCRIPT_PATH_MAX], id[ID_ULID_LEN + 1];
+	int rc = session_begin(store, 1, path) < 0;
+	for (uint32_t n = 1; !rc && n <= 500; n++) {
+		struct channel_row channel = { .session = (char *)id_of(1, id), .channel = n, .kind = "shell", .file = "gone.cast", .started = T0 };
+		rc = channels_insert(store, &channel, NULL);
+	}
+	return rc;
+}
+
+static void many_problems_do_not_block_either(void **state)
+{
+	struct place *place = *state;
+	json_t *event = NULL;
+	int64_t open;
+	in_a_process_that_dies(place, one_with_many_channels);
+	assert_int_equal(recovered(place), 1);
+	assert_int_equal(sql_number(place->store, &open, NULL, "SELECT COUNT(*) FROM channels WHERE ended = 0", ""), 0);
+	assert_int_equal(open, 0);
+	assert_int_equal(audit_each(place->store, 1, keep_event, &event, NULL), 0);
+	assert_int_equal(json_array_size(json_object_get(event, "problems")), 20);
+	assert_int_equal(json_integer_value(json_object_get(event, "more_problems")), 480);
+	json_decref(event);
+	verify_finds_nothing(place);
+}
+
 static void sessions_of_a_living_broker_are_left_alone(void **state)
 {
 	struct place *place = *state;
@@ -415,7 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(folders_lie_by_day), TEST(links_are_not_followed), TEST(names_are_checked), TEST(only_regular_files_are_read), TEST(files_are_new_private_and_appended_to),
 		TEST(session_json_is_replaced_whole), TEST(free_space_is_told), TEST(a_crash_leaves_nothing_open), TEST(one_damaged_session_does_not_block_the_others),
-		TEST(sessions_of_a_living_broker_are_left_alone), TEST(a_transcript_that_is_still_written_is_left_alone), TEST(recovery_itself_may_be_killed),
+		TEST(many_problems_do_not_block_either), TEST(sessions_of_a_living_broker_are_left_alone), TEST(a_transcript_that_is_still_written_is_left_alone), TEST(recovery_itself_may_be_killed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
