@@ -110,9 +110,10 @@ int main(int argc, char **argv)
 	log_setup(role_name(ROLE_LISTENER), choice.options.debug ? LOG_DEBUG_ : LOG_INFO_);
 	if (choice.mode == 't' || choice.mode == 'T')
 		return check(choice.options.config, choice.mode == 'T');
-	choice.options.config = strdup(choice.options.config); /* the title is written over argv */
-	if (!choice.options.config)
+	char *config FREE_CLEANUP = strdup(choice.options.config); /* the title is written over argv */
+	if (!config)
 		return 1;
+	choice.options.config = config;
 	role_title_init(argc, argv);
 	return listener_run(&choice.options);
 }
