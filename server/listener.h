@@ -3,8 +3,8 @@
  * It reads no network byte, and from its children only typed, bounded messages. It parses no configuration (reader.h) and holds no policy, because sessions are forked from it. This
  * header is for main.c (listener_run) and for listener*.c; nobody else looks inside.
  *
- * listener.c life, phases, signals; listener_bind.c sockets and state directory; listener_accept.c connections, limits, scans; listener_roles.c broker, signer, egress;
- * listener_reload.c SIGHUP; listener_drain.c the end. */
+ * listener.c life, phases, signals; listener_bind.c sockets and state directory; listener_accept.c accept and fork; listener_conns.c connections
+ * and limits; listener_part.c one broker, signer or egress; listener_roles.c who holds which post; listener_reload.c SIGHUP; listener_drain.c the end. */
 #ifndef BARTIZAN_LISTENER_H
 #define BARTIZAN_LISTENER_H
 
@@ -151,19 +151,31 @@ int control_socket_open(const struct front *front, struct err *err); /* fd or -e
 int accept_init(struct listener *listener);
 void accept_start(struct listener *listener);  /* watch the sockets of the set in force */
 void accept_enable(struct listener *listener, bool on);
+void conn_scan(struct listener *listener, uint32_t question);
+
+/* listener_conns.c */
+int conns_init(struct listener *listener);
+struct conn *conn_add(struct listener *listener, const struct addr *source, bool scan); /* NULL without memory */
+void conn_remove(struct listener *listener, struct conn *conn);
+struct addr conns_source(const struct addr *peer);  /* what the limit per source counts */
+const char *conns_refusal(const struct listener *listener, const struct addr *source); /* why one more from there is refused; NULL: it is not */
+void conns_shed(struct listener *listener, const char *why); /* one was closed at once */
 void conn_authenticated(struct listener *listener, uint64_t id);
 void conn_kill(struct listener *listener, uint64_t id);
-void conn_scan(struct listener *listener, uint32_t question);
 bool conn_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
 void conns_signal(struct listener *listener, int sig, bool orphans_only);
 void conns_orphaned(struct listener *listener); /* their broker is gone */
 
-/* listener_roles.c */
+/* listener_part.c */
 struct part *part_start(struct listener *listener, enum role role, int bundle, uint64_t generation, struct err *err);
 void part_install(struct part *part);               /* holds its role from now on */
 void part_leave(struct part *part, int64_t grace_ms); /* is to end */
-bool part_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
 int part_introduce(struct part *part);              /* its link goes to the broker */
+void part_free(struct part *part);
+
+/* listener_roles.c */
+bool part_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
+void roles_check(struct listener *listener);        /* one more is ready */
 int roles_start(struct listener *listener, struct err *err);
 struct link *roles_broker(struct listener *listener); /* NULL: there is none now */
 void roles_fill(struct listener *listener, enum role role, int64_t delay_ms);
