@@ -43,19 +43,36 @@ static void note(const char *text, void *context)
 		json_array_append_new(context, json_visible(text, strlen(text)));
 }
 
-/* The key of FILE, or of STATE_DIR/audit_key.pub where that exists: then *ret may stay NULL. */
+static int parse_public(struct buf *text, struct sshkey **ret, struct err *err)
+{
+	const char *line = buf_cstr(text);
+	FREE_CLEANUP char *first = line ? strndup(line, strcspn(line, "\r\n")) : NULL;
+	return first ? sshkey_from_line(first, ret, err) : -ENOMEM;
+}
+
+/* audit_key.pub of the state directory, or the public half of the signer's audit_key where this user may read it. *ret stays NULL where there is
+ * neither. */
+static int default_key(int dir, struct sshkey **ret, struct err *err)
+{
+	struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
+	int rc = fd_read_file(dir, "audit_key.pub", SSHKEY_FILE_MAX - 1, &text, err);
+	if (!rc)
+		rc = parse_public(&text, ret, err);
+	else if (rc == -ENOENT && !(rc = fd_read_file(dir, "audit_key", SSHKEY_FILE_MAX, &text, err)))
+		rc = sshkey_from_private(buf_bytes(&text), ret, err);
+	buf_burn(&text);
+	return rc == -ENOENT || rc == -EACCES ? 0 : rc ? err_prefix(err, rc, "audit key") : 0;
+}
+
 static int load_key(int dir, const char *path, struct sshkey **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
-	int rc = fd_read_file(path ? AT_FDCWD : dir, path ? path : "audit_key.pub", SSHKEY_FILE_MAX - 1, &text, err);
-	if (rc == -ENOENT && !path)
-		return 0;
-	if (rc)
-		return rc;
-	const char *line = buf_cstr(&text);
-	FREE_CLEANUP char *first = line ? strndup(line, strcspn(line, "\r\n")) : NULL;
-	rc = first ? sshkey_from_line(first, ret, err) : -ENOMEM;
-	return rc ? err_prefix(err, rc, "'%s'", path ? path : "audit_key.pub") : 0;
+	if (!path)
+		return default_key(dir, ret, err);
+	int rc = fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX - 1, &text, err);
+	if (!rc && (rc = parse_public(&text, ret, err)))
+		err_prefix(err, rc, "'%s'", path);
+	return rc;
 }
 
 static json_t *report_json(const struct audit_report *report, const struct sshkey *key, json_t *problems)

@@ -27,6 +27,7 @@ const struct cli_row cli_table[] = {
 	{ "audit", "verify", "[--state-dir DIR] [--key FILE] [--json]", "check the audit chain and the transcripts, offline", cli_run_audit_verify,
 		false },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", GATEWAY },
+	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", GATEWAY },
 	{ "cert", "issue", "--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --key FILE|-",
 		"issue a user certificate for a public key", cli_run_cert_issue, true },
 	{ "whoami", NULL, "[--json]", "who you are to the gateway", GATEWAY },

@@ -71,6 +71,7 @@ const struct command command_table[] = {
 		command_run_replay },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0, json_options, 1, 1, command_run_evidence },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT, audit_options, 0, 0, command_run_audit },
+	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", MAY_AUDIT, no_options, 0, 0, command_run_audit_key },
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1, 1,
 		command_run_scan },
 	{ "cert", "issue",

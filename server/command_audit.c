@@ -1,4 +1,4 @@
-/* audit tail: the newest events of the chain. Verifying it is the CLI's, offline. */
+/* audit tail: the newest events of the chain; audit key: who signs it. Verifying it is the CLI's, offline. */
 #include "server/command_impl.h"
 
 #include <errno.h>
@@ -89,4 +89,17 @@ void command_run_audit(struct caller *caller, const struct command_args *args)
 	if (tail.left_out)
 		command_error(caller, "%zu older events are left out: the answer would be too long", tail.left_out);
 	command_list(caller, args, tail.rows, audit_columns);
+}
+
+void command_run_audit_key(struct caller *caller, const struct command_args *args)
+{
+	BUF_CLEANUP struct buf line = BUF_INIT(2 * SSHKEY_BLOB_MAX);
+	const struct sshkey *key = broker_key(caller->broker, "audit");
+	(void)args;
+	if (!key || sshkey_line(key, "bartizan-audit", &line) || buf_putc(&line, '\n')) {
+		command_fail(caller, EXIT_OURS, "the signer, who has the key, cannot be asked now");
+		return;
+	}
+	command_put(caller, 1, &line);
+	command_exit(caller, 0);
 }

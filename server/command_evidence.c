@@ -22,6 +22,7 @@ static const struct table_column evidence_columns[] = {
 	{ "banner", "peer", true },
 	{ "certificate_serial", "certificate", true },
 	{ "certificate_ca", "signed by", true },
+	{ "certificate_key", "for key", true },
 	{ 0 },
 };
 
@@ -42,6 +43,19 @@ static json_t *evidence_row(const char *session, const char *transport, const js
 	return row;
 }
 
+/* What the client has proved on the outer transport. */
+static void add_identity(json_t *row, const json_t *who)
+{
+	static const struct {
+		const char *key, *from;
+	} fields[] = { { "certificate_serial", "serial" }, { "certificate_ca", "ca" }, { "certificate_key", "key" } };
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		json_t *value = json_object_get(who, fields[i].from);
+		if (value && !json_is_null(value))
+			json_object_set(row, fields[i].key, value);
+	}
+}
+
 /* In the order in which they came up; session.json has them by name. */
 static const char *const transports[] = { "outer", "inner", "outbound" };
 
@@ -53,11 +67,14 @@ static json_t *evidence_rows(struct caller *caller, const struct session_row *ro
 		json_decref(rows);
 		return NULL;
 	}
-	const json_t *evidence = json_object_get(file, "evidence");
+	const json_t *evidence = json_object_get(file, "evidence"), *who = json_object_get(file, "identity");
 	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
 		const json_t *facts = json_object_get(evidence, transports[i]);
-		if (facts)
-			json_array_append_new(rows, evidence_row(row->id, transports[i], facts));
+		json_t *one = facts ? evidence_row(row->id, transports[i], facts) : NULL;
+		if (one && !i)
+			add_identity(one, who);
+		if (one)
+			json_array_append_new(rows, one);
 	}
 	return rows;
 }

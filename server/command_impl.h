@@ -67,6 +67,7 @@ void command_run_kill(struct caller *caller, const struct command_args *args);
 void command_run_replay(struct caller *caller, const struct command_args *args);
 void command_run_evidence(struct caller *caller, const struct command_args *args);
 void command_run_audit(struct caller *caller, const struct command_args *args);
+void command_run_audit_key(struct caller *caller, const struct command_args *args);
 void command_run_scan(struct caller *caller, const struct command_args *args);
 void command_run_issue(struct caller *caller, const struct command_args *args);
 

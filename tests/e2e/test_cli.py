@@ -319,3 +319,26 @@ def test_public_key_is_read_here(gateway, tmp_path):
         assert cli("--socket", path, "cert", "issue", "--user", "a", *words, stdin=stdin).returncode == 0
         it.end()
         assert it.argv[:5] == ["cert", "issue", "--user", "a", "--public-key"] and it.argv[5].strip() == line
+
+
+def test_every_command_is_in_the_manual_and_the_readme():
+    shown = re.findall(r"^  ([a-z]+(?: [a-z]+)?) {2,}", cli("help").stdout, re.M)
+    assert len(shown) > 15
+    manual = re.sub(r"\\&", "", (ROOT / "man/bartizan.1").read_text())
+    readme = (ROOT / "README.md").read_text()
+    for name in shown:
+        assert re.search(r"^\.It (Xo )?Cm %s\b" % name, manual, re.M), name
+        first, *rest = name.split()
+        assert first in ("help", "version") or re.search(r"`%s\b[^|]*%s" % (first, "".join(rest)), readme), name
+
+
+def test_the_readme_s_configuration_is_one(tmp_path):
+    cli("ca", "init", "--dir", tmp_path)
+    text_of = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    key = (tmp_path / "host_ed25519.pub").read_text().split()[1]
+    (tmp_path / "config.yaml").write_text(text_of.replace("AAAA…", key))
+    done = cli("config", "check", tmp_path / "config.yaml")
+    assert done.returncode == 0, done.stderr
+    explained = cli("--config", tmp_path / "config.yaml", "policy", "explain", "--user", "alice", "--group", "sre", "--target", "web1", "--login", "deploy",
+                    "--kind", "shell")
+    assert explained.returncode == 0, explained.stdout

@@ -85,6 +85,12 @@ void broker_counts(struct broker *broker, struct broker_counts *ret)
 	*ret = (struct broker_counts){ .connections = 3, .authenticated = 2, .sessions = 1, .signer = true };
 }
 
+const struct sshkey *broker_key(struct broker *broker, const char *name)
+{
+	(void)broker;
+	return strcmp(name, "audit") ? NULL : world.key;
+}
+
 void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by, broker_issued_fn *done, void *context)
 {
 	(void)broker;
@@ -239,8 +245,8 @@ static void add_session(const char *id, const char *user, bool open)
 		channel.ended = 1700000001000;
 		assert_int_equal(channels_end(world.store, &channel, NULL), 0);
 	}
-	json_t *file = json_pack("{s:{s:{s:s,s:b},s:{s:s,s:s}}}", "evidence", "outer", "kex", "curve25519-sha256", "strict_kex", 1, "outbound", "kex",
-		"sntrup", "banner", "SSH-2.0-evil\033[2J");
+	json_t *file = json_pack("{s:{s:i},s:{s:{s:s,s:b},s:{s:s,s:s}}}", "identity", "serial", 7, "evidence", "outer", "kex", "curve25519-sha256",
+		"strict_kex", 1, "outbound", "kex", "sntrup", "banner", "SSH-2.0-evil\033[2J");
 	assert_int_equal(transcripts_write_json(world.store, path, file, NULL), 0);
 	json_decref(file);
 	if (!open)
@@ -534,6 +540,7 @@ static void test_evidence(void **state)
 	assert_int_equal(json_array_size(rows), 2);
 	assert_string_equal(json_get_string(json_array_get(rows, 0), "transport"), "outer");
 	assert_true(json_is_true(json_object_get(json_array_get(rows, 0), "strict_kex")));
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "certificate_serial")), 7);
 	assert_string_equal(json_get_string(json_array_get(rows, 1), "session"), ALICE);
 	assert_int_equal(RUN(alice, "evidence", ALICE), 0);
 	SAYS(OUT, "SSH-2.0-evil\\x1b[2J");
@@ -562,6 +569,13 @@ static void test_audit_answer_is_bounded(void **state)
 	assert_int_equal(RUN(carol, "audit", "tail", "--lines", "60", "--json"), 0);
 	SAYS(ERR, "older events are left out");
 	assert_true(answer.out.len > 500000 && answer.out.len < COMMAND_ANSWER_MAX);
+}
+
+static void test_audit_key(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(carol, "audit", "key"), 0);
+	assert_int_equal(strncmp(OUT, "ssh-ed25519 AAAA", 16), 0);
 }
 
 static void test_status(void **state)
@@ -691,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_audit_key),
 		cmocka_unit_test(test_audit_answer_is_bounded),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_issue),
