@@ -249,8 +249,10 @@ static void in_manual(const struct conf_row *row, const char *manual)
 	char item[160], words[200];
 	snprintf(item, sizeof(item), "\n.It Sy %s%s\n", row->path, row->offset != CONF_NO_FIELD && !row->reloadable ? " Ns \\(dg" : "");
 	const char *at = strstr(manual, item);
-	if (!at)
+	if (!at) {
 		fail_msg("bartizan.yaml(5) has no '%s'", item + 1);
+		return;
+	}
 	const char *end = strstr(at + 1, "\n.It Sy ");
 	FREE_CLEANUP char *entry = strndup(at + strlen(item), end ? (size_t)(end - at) - strlen(item) + 1 : 1000);
 	FREE_CLEANUP char *text = plain(entry);
