@@ -101,7 +101,8 @@ struct conf_row {
 extern const struct conf_row conf_table[];
 extern const size_t conf_table_count;
 
-/* Refuses a key of the map that no row has under this prefix: "", "limits", "certificates.trusted[]", "keys.*". policy/ has a table of the same kind. */
+/* Refuses a key of the map that no row has under this prefix: "", "limits", "certificates.trusted[]", "keys.*". policy/keys.h has a table like this.
+ */
 int conf_only(const struct conf_row *rows, size_t count, const struct yaml *map, const char *prefix, struct err *err);
 /* Reads everything but policy from the tree; public key files through files. All or nothing. Caller frees *ret. */
 int conf_load(const struct yaml *root, struct files *files, struct conf **ret, struct err *err);

@@ -224,7 +224,8 @@ int yaml_duration(const struct yaml *node, int64_t min_ms, int64_t max_ms, int64
 		return bad_value(node, "a duration such as 15m", err);
 	char low[YAML_NUMBER_MAX], high[YAML_NUMBER_MAX];
 	if (value < min_ms || value > max_ms)
-		return yaml_error(node, err, "'%s' is not between %s and %s", node->text, yaml_format_duration(min_ms, low), yaml_format_duration(max_ms, high));
+		return yaml_error(node, err, "'%s' is not between %s and %s", node->text, yaml_format_duration(min_ms, low),
+			yaml_format_duration(max_ms, high));
 	*ret_ms = value;
 	return 0;
 }

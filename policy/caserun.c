@@ -106,8 +106,14 @@ static int read_groups(struct one *one, const struct yaml *node, struct err *err
 
 static int read_rights(struct one *one, const struct yaml *node, struct err *err)
 {
-	static const struct { const char *name; unsigned right; } names[] = {
-		{ "port-forwarding", SSHCERT_PORT_FORWARDING }, { "agent", SSHCERT_AGENT_FORWARDING }, { "x11", SSHCERT_X11_FORWARDING }, { "pty", SSHCERT_PTY },
+	static const struct {
+		const char *name;
+		unsigned right;
+	} names[] = {
+		{ "port-forwarding", SSHCERT_PORT_FORWARDING },
+		{ "agent", SSHCERT_AGENT_FORWARDING },
+		{ "x11", SSHCERT_X11_FORWARDING },
+		{ "pty", SSHCERT_PTY },
 	};
 	char **list = NULL;
 	int rc = yaml_strings(node, 16, 64, &list, err);
@@ -276,7 +282,7 @@ static int run_all(const struct policy *policy, const struct yaml *cases, void (
 	struct err *err)
 {
 	int failed = 0;
-	if (!cases || cases->kind != YAML_LIST || cases->count == 0 || cases->count > CASERUN_CASES_MAX)
+	if (cases->kind != YAML_LIST || cases->count == 0 || cases->count > CASERUN_CASES_MAX)
 		return yaml_error(cases, err, "expected a list of 1 to %d cases", CASERUN_CASES_MAX);
 	for (const struct yaml *node = cases->child; node; node = node->next) {
 		char detail[CASERUN_DETAIL_MAX];
@@ -291,7 +297,8 @@ static int run_all(const struct policy *policy, const struct yaml *cases, void (
 	return failed;
 }
 
-int caserun(struct files *files, const char *path, void (*report)(const char *name, bool ok, const char *detail, void *arg), void *arg, struct err *err)
+int caserun(
+	struct files *files, const char *path, void (*report)(const char *name, bool ok, const char *detail, void *arg), void *arg, struct err *err)
 {
 	static const char *const names[] = { "policy", "cases", NULL };
 	struct bytes text = { 0 };

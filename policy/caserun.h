@@ -28,8 +28,9 @@
 #define CASERUN_CASES_MAX 10000
 #define CASERUN_DETAIL_MAX 1024
 
-/* report is called for each case in order; detail says what was decided, or what is wrong. Returns the number of cases that failed, or -errno when the
- * file cannot be used. */
-int caserun(struct files *files, const char *path, void (*report)(const char *name, bool ok, const char *detail, void *arg), void *arg, struct err *err);
+/* report is called for each case in order; detail says what was decided, or what is wrong. Returns the number of cases that failed, or -errno when
+ * the file cannot be used. */
+int caserun(
+	struct files *files, const char *path, void (*report)(const char *name, bool ok, const char *detail, void *arg), void *arg, struct err *err);
 
 #endif

@@ -37,7 +37,8 @@ static int check_credentials(const struct config *config, const struct yaml *roo
 	for (size_t i = 0; i < targets_count(config->targets); i++) {
 		const struct target *target = targets_at(config->targets, i);
 		if (target->credential != TARGET_PASSWORD && !conf_key_find(config->conf, target->credential_name))
-			return yaml_error(target_node(root, i)->child, err, "target '%s': there is no key '%s' in 'keys'", target->name, target->credential_name);
+			return yaml_error(target_node(root, i)->child, err, "target '%s': there is no key '%s' in 'keys'", target->name,
+				target->credential_name);
 	}
 	return 0;
 }

@@ -78,7 +78,8 @@ static const char *deny_words(const struct deciding *d, const struct rule *rule,
 	buf_clear(words);
 	for (enum predicate p = 0; rc == 0 && p < PREDICATES; p++) {
 		bool is_who = p == BY_ROLE || p == BY_USER || p == BY_GROUP;
-		if (!match_asked(rule, p) || (p == BY_KIND && rule->kinds == KINDS_ALL) || (is_who && who) || (d->question.any && (p == BY_KIND || p == BY_COMMAND)))
+		if (!match_asked(rule, p) || (p == BY_KIND && rule->kinds == KINDS_ALL) || (is_who && who) ||
+			(d->question.any && (p == BY_KIND || p == BY_COMMAND)))
 			continue;
 		who |= is_who;
 		rc = words->len > 0 ? buf_puts(words, ", ") : 0;

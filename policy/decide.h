@@ -7,8 +7,9 @@
 #include "policy/ruleset.h"
 #include "policy/target.h"
 
-/* The first rule that matches decides; none: deny. A predicate that cannot be evaluated is a deny, with the error as the reason. target NULL: no such target, deny.
- * Certificate rights are part of it: a kind whose right the certificate lacks is denied whatever the rules say (exec and shell need none; pty is the session's). */
+/* The first rule that matches decides; none: deny. A predicate that cannot be evaluated is a deny, with the error as the reason. target NULL: no such
+ * target, deny. Certificate rights are part of it: a kind whose right the certificate lacks is denied whatever the rules say (exec and shell need
+ * none; pty is the session's). */
 void decide(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret);
 
 /* Whether any kind on this target could be allowed for this identity now: for listing targets, and before the gateway spends anything on a leg. */

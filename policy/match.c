@@ -121,9 +121,15 @@ static enum match (*const predicates[PREDICATES])(struct question *, const struc
 bool match_asked(const struct rule *rule, enum predicate predicate)
 {
 	const bool asked[PREDICATES] = {
-		[BY_KIND] = true, [BY_ROLE] = rule->role_count > 0, [BY_USER] = rule->users, [BY_GROUP] = rule->groups,
-		[BY_TARGET] = rule->names.count > 0 || rule->label_count > 0, [BY_LOGIN] = rule->logins.count > 0, [BY_SOURCE] = rule->source_count > 0,
-		[BY_HOURS] = rule->hours, [BY_COMMAND] = rule->commands.count > 0,
+		[BY_KIND] = true,
+		[BY_ROLE] = rule->role_count > 0,
+		[BY_USER] = rule->users,
+		[BY_GROUP] = rule->groups,
+		[BY_TARGET] = rule->names.count > 0 || rule->label_count > 0,
+		[BY_LOGIN] = rule->logins.count > 0,
+		[BY_SOURCE] = rule->source_count > 0,
+		[BY_HOURS] = rule->hours,
+		[BY_COMMAND] = rule->commands.count > 0,
 	};
 	return asked[predicate];
 }

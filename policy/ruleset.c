@@ -12,7 +12,12 @@ static const struct {
 	const char *name;
 	enum may may;
 } may_names[] = {
-	{ "sessions", MAY_SESSIONS }, { "replay", MAY_REPLAY }, { "kill", MAY_KILL }, { "revoke", MAY_REVOKE }, { "hosts", MAY_HOSTS }, { "audit", MAY_AUDIT },
+	{ "sessions", MAY_SESSIONS },
+	{ "replay", MAY_REPLAY },
+	{ "kill", MAY_KILL },
+	{ "revoke", MAY_REVOKE },
+	{ "hosts", MAY_HOSTS },
+	{ "audit", MAY_AUDIT },
 };
 #define MAYS (sizeof(may_names) / sizeof(may_names[0]))
 
@@ -100,7 +105,8 @@ static int load_members(const struct yaml *node, char ***ret, struct err *err)
 	for (char **name = rc < 0 ? NULL : *ret; name && *name; name++, child = child->next) {
 		char shown[64];
 		if (!text_name_ok(*name, strlen(*name)))
-			return yaml_error(child, err, "'%s' is not a name: names are compared exactly", text_clean(shown, sizeof(shown), *name, strlen(*name)));
+			return yaml_error(
+				child, err, "'%s' is not a name: names are compared exactly", text_clean(shown, sizeof(shown), *name, strlen(*name)));
 	}
 	return rc;
 }
@@ -109,7 +115,8 @@ static int load_role(struct role *role, const struct yaml *node, struct err *err
 {
 	char shown[64];
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(node, err, "'%s' is not a good name for a role", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(
+			node, err, "'%s' is not a good name for a role", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	int rc = policy_only(node, "roles.*", err);
 	if (rc < 0)
 		return rc;

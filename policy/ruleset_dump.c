@@ -93,8 +93,8 @@ static void put_hours(struct dump *dump, const struct window *hours)
 	if (dump->rc == 0)
 		dump->rc = window_put_days(dump->out, hours->days);
 	if (dump->rc == 0)
-		dump->rc = buf_printf(dump->out, "\", from: \"%02d:%02d\", to: \"%02d:%02d\", zone: ", hours->from / 60, hours->from % 60, hours->to / 60,
-			hours->to % 60);
+		dump->rc = buf_printf(dump->out, "\", from: \"%02d:%02d\", to: \"%02d:%02d\", zone: ", hours->from / 60, hours->from % 60,
+			hours->to / 60, hours->to % 60);
 	put_text(dump, "", zone_name(hours->zone));
 	put(dump, "}");
 }

@@ -58,7 +58,8 @@ static int load_name(struct loading *loading, struct target_slot *slot, const st
 	if (rc < 0)
 		return rc;
 	if (!name_ok(target->name, &target->is_pattern))
-		return yaml_error(name, err, "'%s' is not a good name for a target", text_clean(shown, sizeof(shown), target->name, strlen(target->name)));
+		return yaml_error(
+			name, err, "'%s' is not a good name for a target", text_clean(shown, sizeof(shown), target->name, strlen(target->name)));
 	slot->line = name->line;
 	slot->lower = target_lower(target->name);
 	if (!slot->lower)
@@ -94,7 +95,8 @@ static int load_label(struct target *target, const struct yaml *node, struct err
 	struct label *label = &target->labels[target->label_count++];
 	char shown[64];
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(node, err, "'%s' is not a good name for a label", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(
+			node, err, "'%s' is not a good name for a label", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	label->name = strdup(node->key);
 	return label->name ? keep(node, TARGET_TEXT_MAX, &label->value, err) : no_memory(err);
 }

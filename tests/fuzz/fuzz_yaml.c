@@ -31,7 +31,9 @@ static void ask(const struct config *config)
 {
 	char *groups[] = { "sre", NULL };
 	const struct identity who = { .user = "alice", .groups = groups, .group_count = 1, .rights = 31 };
-	struct access access = { .who = &who, .target = "web1", .login = "deploy", .kind = ACCESS_EXEC, .detail = text_bytes("ls -l"), .now = 1795860000 };
+	struct access access = {
+		.who = &who, .target = "web1", .login = "deploy", .kind = ACCESS_EXEC, .detail = text_bytes("ls -l"), .now = 1795860000
+	};
 	struct buf trace = BUF_INIT(1024 * 1024);
 	struct decision decision, again;
 	addr_parse("10.1.2.3", &access.source, NULL);

@@ -37,9 +37,11 @@ static void test_defaults(void **state)
 static void test_values(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *config = world_config("version: 1\nhost_key: keys/host\nlisten: 127.0.0.1:22\nrun_as: bartizan\ndrain: 0\n"
-		"certificates: {issuing_key: ca, lifetime: 1m, trusted: [{key: step_user_ca.pub, user: key_id}]}\nkeys: {a: {file: x}, b: {file: /y}}\n"
-		"proxy_protocol: {from: 10.0.0.0/8}\ncrypto: {minimum: strict}\ntranscripts: {min_free: 0}\nlog: {level: debug}\n");
+	CONFIG_CLEANUP struct config *config =
+		world_config("version: 1\nhost_key: keys/host\nlisten: 127.0.0.1:22\nrun_as: bartizan\ndrain: 0\n"
+			     "certificates: {issuing_key: ca, lifetime: 1m, trusted: [{key: step_user_ca.pub, user: key_id}]}\nkeys: {a: {file: x}, "
+			     "b: {file: /y}}\n"
+			     "proxy_protocol: {from: 10.0.0.0/8}\ncrypto: {minimum: strict}\ntranscripts: {min_free: 0}\nlog: {level: debug}\n");
 	const struct conf *conf = config->conf;
 	assert_string_equal(conf->host_key, "/etc/bartizan/keys/host");
 	assert_string_equal(conf->issuing_key, "/etc/bartizan/ca");
@@ -193,7 +195,8 @@ static void test_dump(void **state)
 static void test_restart(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *a = world_config(LEAST), *b = world_config(LEAST "drain: 1h\nlimits: {idle: 1m}"), *c = world_config(LEAST "listen: 127.0.0.1:1");
+	CONFIG_CLEANUP struct config *a = world_config(LEAST), *b = world_config(LEAST "drain: 1h\nlimits: {idle: 1m}"),
+				     *c = world_config(LEAST "listen: 127.0.0.1:1");
 	assert_null(conf_needs_restart(a->conf, a->conf));
 	assert_null(conf_needs_restart(a->conf, b->conf));
 	assert_string_equal(conf_needs_restart(a->conf, c->conf), "listen");

@@ -10,8 +10,8 @@
 #include "policy/caserun.h"
 #include "tests/unit/policy_world.h"
 
-#define HEAD "version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}]\n" \
-	"roles: {sre: {groups: [sre]}}\nrules:\n"
+#define TARGET "{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}"
+#define HEAD "version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [" TARGET "]\nroles: {sre: {groups: [sre]}}\nrules:\n"
 
 static char *groups[] = { "sre", NULL };
 static const struct identity alice = { .user = "alice", .groups = groups, .group_count = 1, .rights = 31 };
@@ -26,7 +26,8 @@ static struct access access_of(enum access_kind kind, const char *login, const c
 static void test_obligations(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *config = world_config(HEAD "- {name: a, allow: [shell]}\n- {name: b, allow: [exec], record: optional, record_input: true, limits: {idle: 15m, session: 8h}}\n"
+	CONFIG_CLEANUP struct config *config = world_config(HEAD
+		"- {name: a, allow: [shell]}\n- {name: b, allow: [exec], record: optional, record_input: true, limits: {idle: 15m, session: 8h}}\n"
 		"- {name: c, allow: [sftp], record: off}\n- {name: d, deny: [agent]}\n");
 	const struct target *web1 = targets_find(config->targets, "web1");
 	static const struct { enum access_kind kind; enum verdict verdict; const char *rule; struct obligations want; } cases[] = {
@@ -58,9 +59,13 @@ static void test_obligations(void **state)
 static void test_trace(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *config = world_config(HEAD "- {name: kind, allow: [sftp]}\n- {name: cmd, deny: '*', commands: ['rm *', 'dd *']}\n- {name: roles, allow: '*', roles: [sre], users: [bob]}\n"
-		"- {name: groups, allow: '*', groups: [dev]}\n- {name: labels, allow: '*', targets: {labels: {env: [a, b]}}}\n- {name: logins, allow: '*', logins: [deploy]}\n"
-		"- {name: sources, allow: '*', sources: [192.0.2.0/24]}\n- {name: hours, allow: '*', hours: {days: mon-fri, zone: Europe/Berlin}}\n- {name: last, allow: '*'}\n- {name: never, deny: '*'}\n");
+	CONFIG_CLEANUP struct config *config =
+		world_config(HEAD "- {name: kind, allow: [sftp]}\n- {name: cmd, deny: '*', commands: ['rm *', 'dd *']}\n- {name: roles, allow: '*', "
+				  "roles: [sre], users: [bob]}\n"
+				  "- {name: groups, allow: '*', groups: [dev]}\n- {name: labels, allow: '*', targets: {labels: {env: [a, b]}}}\n- "
+				  "{name: logins, allow: '*', logins: [deploy]}\n"
+				  "- {name: sources, allow: '*', sources: [192.0.2.0/24]}\n- {name: hours, allow: '*', hours: {days: mon-fri, zone: "
+				  "Europe/Berlin}}\n- {name: last, allow: '*'}\n- {name: never, deny: '*'}\n");
 	struct access access = access_of(ACCESS_EXEC, "root", "ls\n-l");
 	struct decision decision = { 0 };
 	BUF_CLEANUP struct buf trace = BUF_INIT(65536);
@@ -92,8 +97,10 @@ static void test_trace(void **state)
 static void test_doubt(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *config = world_config(HEAD "- {name: heavy, deny: [exec], users: [alice], commands: ['re:(a|aa)+$']}\n- {name: all, allow: '*'}\n");
-	CONFIG_CLEANUP struct config *other = world_config(HEAD "- {name: heavy, deny: [exec], users: [bob], commands: ['re:(a|aa)+$']}\n- {name: all, allow: '*'}\n");
+	CONFIG_CLEANUP struct config *config =
+		world_config(HEAD "- {name: heavy, deny: [exec], users: [alice], commands: ['re:(a|aa)+$']}\n- {name: all, allow: '*'}\n");
+	CONFIG_CLEANUP struct config *other =
+		world_config(HEAD "- {name: heavy, deny: [exec], users: [bob], commands: ['re:(a|aa)+$']}\n- {name: all, allow: '*'}\n");
 	const struct target *web1 = targets_find(config->targets, "web1");
 	char command[4096];
 	memset(command, 'a', sizeof(command));
@@ -128,7 +135,10 @@ static void test_speed(void **state)
 	BUF_CLEANUP struct buf text = BUF_INIT(1024 * 1024);
 	assert_int_equal(buf_puts(&text, HEAD), 0);
 	for (int i = 0; i < 1000; i++)
-		assert_true(buf_printf(&text, "- {name: r%d, allow: [shell, exec], roles: [sre], targets: {labels: {env: prod}}, logins: ['svc-%d-*'], sources: [10.0.0.0/8]}\n", i, i) >= 0);
+		assert_true(buf_printf(&text,
+				    "- {name: r%d, allow: [shell, exec], roles: [sre], targets: {labels: {env: prod}}, logins: ['svc-%d-*'], "
+				    "sources: [10.0.0.0/8]}\n",
+				    i, i) >= 0);
 	CONFIG_CLEANUP struct config *config = world_config(buf_cstr(&text));
 	struct access access = access_of(ACCESS_EXEC, "svc-999-x", "ls");
 	struct decision decision = { 0 };
@@ -182,19 +192,34 @@ static void test_runner(void **state)
 	(void)state;
 	int counts[2];
 	struct err err = { 0 };
-	static const struct { const char *text; int failed; } cases[] = {
-		{ POLICY CASE "allow}]", 0 }, { POLICY CASE "allow, rule: a, reason: allows shell}]", 0 }, { POLICY CASE "deny}]", 1 }, { POLICY CASE "hold}]", 1 },
-		{ POLICY CASE "allow, rule: b}]", 1 }, { POLICY CASE "allow, rule: null}]", 1 }, { POLICY CASE "allow, reason: denies}]", 1 },
+	static const struct {
+		const char *text;
+		int failed;
+	} cases[] = {
+		{ POLICY CASE "allow}]", 0 },
+		{ POLICY CASE "allow, rule: a, reason: allows shell}]", 0 },
+		{ POLICY CASE "deny}]", 1 },
+		{ POLICY CASE "hold}]", 1 },
+		{ POLICY CASE "allow, rule: b}]", 1 },
+		{ POLICY CASE "allow, rule: null}]", 1 },
+		{ POLICY CASE "allow, reason: denies}]", 1 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(run(cases[i].text, counts, &err), cases[i].failed);
 		assert_int_equal(counts[false], cases[i].failed);
 		assert_int_equal(counts[true], !cases[i].failed);
 	}
-	static const struct { const char *text, *words; } bad[] = {
-		{ POLICY, "expected 'policy' and 'cases'" }, { POLICY "cases: []", "expected a list of 1 to" }, { POLICY "cases: [{name: n}]", "'user' is missing" },
-		{ POLICY CASE "maybe}]", "expected allow, deny or hold" }, { POLICY CASE "allow, rul: a}]", "did you mean 'rule'" }, { POLICY CASE "allow, at: noon}]", "/c.yaml:2:" },
-		{ "policy: {targets: [{name: w}], rool: []}\n" CASE "allow}]", "unknown key 'rool'" }, { "policy: |\n  rules: [{name: a}]\n" CASE "allow}]", "/c.yaml: policy:1:" },
+	static const struct {
+		const char *text, *words;
+	} bad[] = {
+		{ POLICY, "expected 'policy' and 'cases'" },
+		{ POLICY "cases: []", "expected a list of 1 to" },
+		{ POLICY "cases: [{name: n}]", "'user' is missing" },
+		{ POLICY CASE "maybe}]", "expected allow, deny or hold" },
+		{ POLICY CASE "allow, rul: a}]", "did you mean 'rule'" },
+		{ POLICY CASE "allow, at: noon}]", "/c.yaml:2:" },
+		{ "policy: {targets: [{name: w}], rool: []}\n" CASE "allow}]", "unknown key 'rool'" },
+		{ "policy: |\n  rules: [{name: a}]\n" CASE "allow}]", "/c.yaml: policy:1:" },
 		{ "policy: none.yaml\n" CASE "allow}]", "none.yaml" },
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {

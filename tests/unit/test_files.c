@@ -128,8 +128,15 @@ static void test_damaged(void **state)
 	}
 	assert_int_equal(buf_putc(&good, 0), 0); /* trailing byte */
 	assert_true(unpack(&good) < 0);
-	static const struct { uint32_t magic, count; const char *path; } bad[] = {
-		{ 0x42545a47, 1, "/a" }, { 0x42545a46, 2, "/a" }, { 0x42545a46, FILES_COUNT_MAX + 1, "/a" }, { 0x42545a46, 1, "a" }, { 0x42545a46, 1, "" },
+	static const struct {
+		uint32_t magic, count;
+		const char *path;
+	} bad[] = {
+		{ 0x42545a47, 1, "/a" },
+		{ 0x42545a46, 2, "/a" },
+		{ 0x42545a46, FILES_COUNT_MAX + 1, "/a" },
+		{ 0x42545a46, 1, "a" },
+		{ 0x42545a46, 1, "" },
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		BUF_CLEANUP struct buf out = BUF_INIT(4096);

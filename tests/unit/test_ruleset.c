@@ -5,8 +5,9 @@
 
 #include "tests/unit/policy_world.h"
 
-#define HEAD "version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}]\n" \
-	"roles: {sre: {groups: [sre]}, lead: {users: [bob], may: [kill, replay]}, auditor: {groups: auditors, users: [bob], may: audit}}\n"
+#define TARGET "{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}"
+#define ROLES "{sre: {groups: [sre]}, lead: {users: [bob], may: [kill, replay]}, auditor: {groups: auditors, users: [bob], may: audit}}"
+#define HEAD "version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [" TARGET "]\nroles: " ROLES "\n"
 #define RULE HEAD "rules:\n- "
 
 static void test_roles(void **state)
@@ -14,7 +15,8 @@ static void test_roles(void **state)
 	(void)state;
 	CONFIG_CLEANUP struct config *config = world_config(HEAD);
 	char *groups[] = { "sre", "auditors", NULL }, *none[] = { NULL };
-	const struct identity alice = { .user = "alice", .groups = groups, .group_count = 2 }, bob = { .user = "bob", .groups = none }, eve = { .user = "sre", .groups = none };
+	const struct identity alice = { .user = "alice", .groups = groups, .group_count = 2 }, bob = { .user = "bob", .groups = none },
+			      eve = { .user = "sre", .groups = none };
 	assert_true(ruleset_has_role(config->ruleset, "sre"));
 	assert_false(ruleset_has_role(config->ruleset, "SRE"));
 	assert_true(ruleset_in_role(config->ruleset, "sre", &alice));

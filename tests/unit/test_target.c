@@ -16,8 +16,9 @@ static const struct target *find(const struct config *config, const char *name)
 static void test_find(void **state)
 {
 	(void)state;
-	CONFIG_CLEANUP struct config *config = world_config(HEAD "- {name: '*.example.com', labels: {n: '1'}" REST "- {name: a.*, address: '[::1]:2200', labels: {n: '2'}" REST
-		"- {name: Web1, address: 10.0.0.1" REST "- {name: a.example.com, address: 'h:22'" REST "- {name: 'db?', address: x" REST);
+	CONFIG_CLEANUP struct config *config = world_config(
+		HEAD "- {name: '*.example.com', labels: {n: '1'}" REST "- {name: a.*, address: '[::1]:2200', labels: {n: '2'}" REST
+		     "- {name: Web1, address: 10.0.0.1" REST "- {name: a.example.com, address: 'h:22'" REST "- {name: 'db?', address: x" REST);
 	assert_int_equal(targets_count(config->targets), 5);
 	assert_string_equal(find(config, "web1")->name, "Web1");
 	assert_string_equal(find(config, "WEB1")->host, "10.0.0.1");
@@ -29,7 +30,8 @@ static void test_find(void **state)
 	assert_string_equal(find(config, "a.x")->host, "::1");
 	assert_int_equal(find(config, "a.x")->port, 2200);
 	assert_null(target_label(find(config, "a.x"), "m"));
-	static const char *const none[] = { "web", "web11", "", "example.com", "db12", "../web1", "web1\n", "a b.example.com", "*.example.com", "-a.example.com" };
+	static const char *const none[] = { "web", "web11", "", "example.com", "db12", "../web1", "web1\n", "a b.example.com", "*.example.com",
+		"-a.example.com" };
 	for (size_t i = 0; i < COUNT(none); i++)
 		if (find(config, none[i]))
 			fail_msg("'%s' is a target", none[i]);
@@ -46,7 +48,9 @@ static void test_find(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *words; } cases[] = {
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
 		{ HEAD "- {address: x" REST, "config.yaml:5:3: 'name' is missing" },
 		{ HEAD "- {name: 'a b', address: x" REST, "not a good name" },
 		{ HEAD "- {name: 're:x*', address: x" REST, "not a good name" },
@@ -61,12 +65,14 @@ static void test_refused(void **state)
 		{ HEAD "- {name: a, address: x, credential: {certificate: ca}}", "its host key must be pinned" },
 		{ HEAD "- {name: a, address: x, host_keys: [], credential: {certificate: ca}}", "its host key must be pinned" },
 		{ HEAD "- {name: a, address: x, host_keys: [rubbish], credential: {certificate: ca}}", "config.yaml:5:37: host key:" },
-		{ HEAD "- {name: a, address: x, host_keys_file: none, credential: {certificate: ca}}", "target 'a': '/etc/bartizan/none' is not among" },
+		{ HEAD "- {name: a, address: x, host_keys_file: none, credential: {certificate: ca}}",
+			"target 'a': '/etc/bartizan/none' is not among" },
 		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts}", "target 'a': 'credential' is missing" },
 		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts, credential: {}}", "exactly one of" },
 		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts, credential: {key: ca, certificate: ca}}", "exactly one of" },
 		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts, credential: {cert: ca}}", "unknown key 'cert'" },
-		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts, credential: {key: cb}}", "config.yaml:5:72: target 'a': there is no key 'cb' in 'keys'" },
+		{ HEAD "- {name: a, address: x, host_keys_file: known_hosts, credential: {key: cb}}",
+			"config.yaml:5:72: target 'a': there is no key 'cb' in 'keys'" },
 		{ HEAD "- {name: a, address: x, family: ipv5" REST, "expected any, ipv4 or ipv6" },
 		{ HEAD "- {name: a, address: x, crypto: {allow: ['a b']}" REST, "not a name of an algorithm" },
 		{ HEAD "- {name: a, address: x, crypto: {}" REST, "'allow' is missing" },
@@ -102,7 +108,9 @@ static const char *pinned(const char *known_hosts, const char *own, const char *
 {
 	static char out[8];
 	char *keys[] = { (char *)(uintptr_t)own, NULL };
-	struct target target = { .name = (char[]){ "t" }, .host = (char *)(uintptr_t)host, .host_keys = own ? keys : keys + 1, .known_hosts = known_hosts };
+	struct target target = {
+		.name = (char[]){ "t" }, .host = (char *)(uintptr_t)host, .host_keys = own ? keys : keys + 1, .known_hosts = known_hosts
+	};
 	char **list = NULL;
 	size_t n = 0;
 	if (target_host_keys(&target, name, port, &list, NULL) < 0)
@@ -161,8 +169,9 @@ static void test_hashed(void **state)
 	char folder[] = "/tmp/bartizan-hosts-XXXXXX", command[1024];
 	BUF_CLEANUP struct buf file = BUF_INIT(8192);
 	assert_non_null(mkdtemp(folder));
-	snprintf(command, sizeof(command), "cd %s && printf '%%s\\n' 'web1 %s' '[web2]:2222 %s' > f && ssh-keygen -q -H -f f >log 2>&1 && cat f >g && rm f f.old log",
-		folder, KEY_A, KEY_B);
+	snprintf(command, sizeof(command),
+		"cd %s && printf '%%s\\n' 'web1 %s' '[web2]:2222 %s' > f && ssh-keygen -q -H -f f >log 2>&1 && cat f >g && rm f f.old log", folder,
+		KEY_A, KEY_B);
 	assert_int_equal(system(command), 0);
 	snprintf(command, sizeof(command), "%s/g", folder);
 	assert_int_equal(fd_read_file(-100, command, 8192, &file, NULL), 0);
@@ -174,7 +183,8 @@ static void test_hashed(void **state)
 	assert_string_equal(pinned(text, NULL, NULL, "web3", 22), "");
 	unlink(command);
 	rmdir(folder);
-	assert_string_equal(pinned("|1| " KEY_A "\n|1|x " KEY_A "\n|1|x|y " KEY_A "\n|1||  " KEY_A "\n|2|AAAA|AAAA " KEY_A "\n", NULL, NULL, "web1", 22), "");
+	assert_string_equal(
+		pinned("|1| " KEY_A "\n|1|x " KEY_A "\n|1|x|y " KEY_A "\n|1||  " KEY_A "\n|2|AAAA|AAAA " KEY_A "\n", NULL, NULL, "web1", 22), "");
 }
 
 static void test_limits(void **state)

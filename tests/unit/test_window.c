@@ -62,8 +62,21 @@ static void test_zones(void **state)
 {
 	(void)state;
 	static const char *const names[] = {
-		"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca", "Europe/Dublin", "America/Sao_Paulo", "Asia/Tehran",
-		"Pacific/Apia", "Antarctica/Troll", "America/Nuuk", "Etc/GMT+12", "Asia/Jerusalem", "America/Santiago", "UTC",
+		"Europe/Berlin",
+		"America/New_York",
+		"Australia/Lord_Howe",
+		"Asia/Kolkata",
+		"Africa/Casablanca",
+		"Europe/Dublin",
+		"America/Sao_Paulo",
+		"Asia/Tehran",
+		"Pacific/Apia",
+		"Antarctica/Troll",
+		"America/Nuuk",
+		"Etc/GMT+12",
+		"Asia/Jerusalem",
+		"America/Santiago",
+		"UTC",
 	};
 	for (size_t i = 0; i < COUNT(names); i++)
 		compare(names[i]);
@@ -96,7 +109,8 @@ static void test_known_instants(void **state)
 static void test_zone_names(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "/etc/passwd", "../../../etc/passwd", "Europe/../Berlin", "Europe//Berlin", "Europe/", "Europe/Berlin\n", "a b", "zone.tab" };
+	static const char *const bad[] = { "", "/etc/passwd", "../../../etc/passwd", "Europe/../Berlin", "Europe//Berlin", "Europe/",
+		"Europe/Berlin\n", "a b", "zone.tab" };
 	FILES_CLEANUP struct files *files = files_from_disk();
 	struct zone *zone = NULL;
 	struct err err = { 0 };
@@ -144,10 +158,11 @@ static void test_rules(void **state)
 {
 	(void)state;
 	struct zone_rule rule;
-	static const char *const good[] = { "UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "EST5EDT,0/0,J365/25", "IST-1GMT0,M10.5.0,M3.5.0/1", "<-02>2<-01>,M3.5.0/-1,M10.5.0/0",
-		"AAA24BBB-24,J60,300/167:59:59" };
-	static const char *const bad[] = { "", "U0", "UTC", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,M10.5.0/3x", "CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0",
-		"CET-1CEST,M3.0.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J5", "CET-1CEST,J366,J5", "CET-1CEST,366,5", "CET-25", "<+03-3", "<>3", "CET-1:60", "CET-1CEST,1/168,2" };
+	static const char *const good[] = { "UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "EST5EDT,0/0,J365/25", "IST-1GMT0,M10.5.0,M3.5.0/1",
+		"<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "AAA24BBB-24,J60,300/167:59:59" };
+	static const char *const bad[] = { "", "U0", "UTC", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,M10.5.0/3x",
+		"CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.0.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J5",
+		"CET-1CEST,J366,J5", "CET-1CEST,366,5", "CET-25", "<+03-3", "<>3", "CET-1:60", "CET-1CEST,1/168,2" };
 	for (size_t i = 0; i < COUNT(good); i++)
 		if (zone_rule_parse(good[i], &rule) < 0)
 			fail_msg("%s", good[i]);
@@ -163,9 +178,25 @@ static void test_rules(void **state)
 static void test_texts(void **state)
 {
 	(void)state;
-	static const struct { const char *text; int days; } days[] = {
-		{ "mon", 0x02 }, { "mon-fri", 0x3e }, { "sat-mon", 0x43 }, { "mon,wed-fri", 0x3a }, { "sun - sat", -1 }, { "mon, wed", 0x0a }, { "sun-sat", 0x7f }, { "mon-", -1 }, { "", -1 },
-		{ "Mon", -1 }, { "mon,", -1 }, { "monday", -1 }, { "mon fri", -1 }, { "-", -1 }, { "mon-fri-sat", -1 },
+	static const struct {
+		const char *text;
+		int days;
+	} days[] = {
+		{ "mon", 0x02 },
+		{ "mon-fri", 0x3e },
+		{ "sat-mon", 0x43 },
+		{ "mon,wed-fri", 0x3a },
+		{ "sun - sat", -1 },
+		{ "mon, wed", 0x0a },
+		{ "sun-sat", 0x7f },
+		{ "mon-", -1 },
+		{ "", -1 },
+		{ "Mon", -1 },
+		{ "mon,", -1 },
+		{ "monday", -1 },
+		{ "mon fri", -1 },
+		{ "-", -1 },
+		{ "mon-fri-sat", -1 },
 	};
 	for (size_t i = 0; i < COUNT(days); i++) {
 		uint8_t got = 0;
@@ -173,8 +204,21 @@ static void test_texts(void **state)
 		if ((rc < 0 ? -1 : got) != days[i].days)
 			fail_msg("'%s': %d %x", days[i].text, rc, got);
 	}
-	static const struct { const char *text; int minutes; } times[] = {
-		{ "00:00", 0 }, { "08:30", 510 }, { "24:00", 1440 }, { "24:01", -1 }, { "25:00", -1 }, { "12:60", -1 }, { "8:00", -1 }, { "08:00:00", -1 }, { "0800", -1 }, { "", -1 }, { "-1:00", -1 },
+	static const struct {
+		const char *text;
+		int minutes;
+	} times[] = {
+		{ "00:00", 0 },
+		{ "08:30", 510 },
+		{ "24:00", 1440 },
+		{ "24:01", -1 },
+		{ "25:00", -1 },
+		{ "12:60", -1 },
+		{ "8:00", -1 },
+		{ "08:00:00", -1 },
+		{ "0800", -1 },
+		{ "", -1 },
+		{ "-1:00", -1 },
 	};
 	for (size_t i = 0; i < COUNT(times); i++) {
 		int got = -1;
@@ -208,8 +252,13 @@ static void test_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_zones), cmocka_unit_test(test_known_instants), cmocka_unit_test(test_zone_names), cmocka_unit_test(test_damaged_zone),
-		cmocka_unit_test(test_rules), cmocka_unit_test(test_texts), cmocka_unit_test(test_format),
+		cmocka_unit_test(test_zones),
+		cmocka_unit_test(test_known_instants),
+		cmocka_unit_test(test_zone_names),
+		cmocka_unit_test(test_damaged_zone),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_format),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,8 +128,10 @@ static void test_depth(void **state)
 {
 	(void)state;
 	struct err err = { 0 };
-	static const struct { const char *open, *middle, *close; } forms[] = { { "[", "x", "]" }, { "{a: ", "x", "}" }, { "- ", "x", "" }, { "- a:\n", "", "" } };
-	for (size_t i = 0; i + 1 < COUNT(forms); i++) {
+	static const struct {
+		const char *open, *middle, *close;
+	} forms[] = { { "[", "x", "]" }, { "{a: ", "x", "}" }, { "- ", "x", "" } };
+	for (size_t i = 0; i < COUNT(forms); i++) {
 		assert_int_equal(parse_nested(forms[i].open, forms[i].middle, forms[i].close, YAML_DEPTH_MAX, &err), 0);
 		assert_int_equal(parse_nested(forms[i].open, forms[i].middle, forms[i].close, YAML_DEPTH_MAX + 1, &err), -EINVAL);
 	}
@@ -238,7 +240,8 @@ static void test_numbers(void **state)
 	assert_int_equal(number(yaml_int, "42", 0, 42), 42);
 	assert_int_equal(number(yaml_int, "43", 0, 42), -1);
 	assert_int_equal(number(yaml_int, "1", 2, 42), -1);
-	static const char *const bad[] = { "-1", "+1", "0x10", "1 2", "1.5", "abc", "~", "[1]", "{a: 1}", "9223372036854775808", "99999999999999999999", "''" };
+	static const char *const bad[] = { "-1", "+1", "0x10", "1 2", "1.5", "abc", "~", "[1]", "{a: 1}", "9223372036854775808",
+		"99999999999999999999", "''" };
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(number(yaml_int, bad[i], INT64_MIN, INT64_MAX), -1);
 	assert_int_equal(number(yaml_int, "9223372036854775807", 0, INT64_MAX), INT64_MAX);
@@ -293,8 +296,37 @@ static void test_put(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"plain", "", "null", "~", "True", "no", "12", "1:2", "a b", "a: b", "- x", "*x", "#x", "it's \"q\" \\ back", "tab\tnl\ncr\r", "\x01\x7f", "äöü€", "\xc2\x85",
-		"\xc2\x9f", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbf", "/etc/x", "=", "y", "!x", "%x", "@x", "`x", "re:\\bdd\\b",
+		"plain",
+		"",
+		"null",
+		"~",
+		"True",
+		"no",
+		"12",
+		"1:2",
+		"a b",
+		"a: b",
+		"- x",
+		"*x",
+		"#x",
+		"it's \"q\" \\ back",
+		"tab\tnl\ncr\r",
+		"\x01\x7f",
+		"äöü€",
+		"\xc2\x85",
+		"\xc2\x9f",
+		"\xe2\x80\xa8",
+		"\xe2\x80\xa9",
+		"\xef\xbb\xbf",
+		"\xef\xbf\xbf",
+		"/etc/x",
+		"=",
+		"y",
+		"!x",
+		"%x",
+		"@x",
+		"`x",
+		"re:\\bdd\\b",
 	};
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		BUF_CLEANUP struct buf out = BUF_INIT(4096);
