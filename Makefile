@@ -8,7 +8,7 @@ endif
 
 # Asked of pkg-config once, and only when something is compiled: `make deps` must run where pkg-config is still missing.
 once = $(eval $(1) := $(shell $(2)))$($(1))
-pkgs := libcrypto sqlite3 yaml-0.1 libseccomp libcurl jansson libevent libpcre2-8
+pkgs := libcrypto sqlite3 yaml-0.1 libseccomp libcurl jansson libevent libpcre2-8 libjwt vterm
 pkg_cflags = $(call once,pkg_cflags,pkg-config --cflags $(pkgs) libssh)
 pkg_libs = $(call once,pkg_libs,pkg-config --libs $(pkgs))
 ssh_libs = $(call once,ssh_libs,pkg-config --libs libssh)
@@ -24,7 +24,7 @@ cppflags = -I. -D_GNU_SOURCE $(pkg_cflags) $(CPPFLAGS)
 ldflags := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-library := $(wildcard common/*.c policy/*.c store/*.c)
+library := $(wildcard common/*.c oidc/*.c policy/*.c store/*.c)
 server := $(filter-out server/main.c,$(wildcard server/*.c))
 cli := $(wildcard cli/*.c)
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))

@@ -41,6 +41,11 @@ void identity_free(struct identity *identity)
 	for (size_t i = 0; identity->groups && identity->groups[i]; i++)
 		free(identity->groups[i]);
 	free(identity->groups);
+	for (size_t i = 0; identity->claims && identity->claims[i].name; i++) {
+		free(identity->claims[i].name);
+		free(identity->claims[i].value);
+	}
+	free(identity->claims);
 	free(identity->user);
 	free(identity->provider);
 	free(identity->subject);
@@ -75,6 +80,28 @@ static bool copy_groups(const struct identity *from, struct identity *to)
 	return true;
 }
 
+static bool copy_claims(const struct identity *from, struct identity *to)
+{
+	size_t count = 0;
+	while (from->claims && from->claims[count].name)
+		count++;
+	if (!count)
+		return true;
+	to->claims = calloc(count + 1, sizeof(*to->claims));
+	for (size_t i = 0; to->claims && i < count; i++)
+		if (!copy_text(from->claims[i].name, &to->claims[i].name) || !copy_text(from->claims[i].value, &to->claims[i].value))
+			return false;
+	return to->claims != NULL;
+}
+
+const char *identity_claim(const struct identity *identity, const char *name)
+{
+	for (size_t i = 0; identity->claims && identity->claims[i].name; i++)
+		if (!strcmp(identity->claims[i].name, name))
+			return identity->claims[i].value;
+	return NULL;
+}
+
 struct identity *identity_copy(const struct identity *identity)
 {
 	struct identity *copy = calloc(1, sizeof(*copy));
@@ -84,10 +111,12 @@ struct identity *identity_copy(const struct identity *identity)
 	copy->serial = identity->serial;
 	copy->expires = identity->expires;
 	copy->rights = identity->rights;
+	copy->login_time = identity->login_time;
+	copy->machine = identity->machine;
 	if (!copy_text(identity->user, &copy->user) || !copy_text(identity->provider, &copy->provider) ||
 		!copy_text(identity->subject, &copy->subject) || !copy_text(identity->key_id, &copy->key_id) ||
 		!copy_text(identity->key_fp, &copy->key_fp) || !copy_text(identity->ca_fp, &copy->ca_fp) ||
-		!copy_text(identity->force_command, &copy->force_command) || !copy_groups(identity, copy))
+		!copy_text(identity->force_command, &copy->force_command) || !copy_groups(identity, copy) || !copy_claims(identity, copy))
 		identity_freep(&copy);
 	return copy;
 }

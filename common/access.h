@@ -37,8 +37,15 @@ struct identity {
 	int64_t expires;   /* seconds since the epoch; INT64_MAX: never */
 	unsigned rights;   /* SSHCERT_PTY | … */
 	char *force_command; /* NULL when none */
+	int64_t login_time;  /* when the person last proved who they are to the provider, seconds since the epoch; 0: unknown, or no person */
+	bool machine;        /* a workload: its login was a token, not a person */
+	struct claim *claims; /* of the token, those that roles may match; ended by a NULL name; NULL: none */
 };
 
+struct claim { char *name, *value; };
+#define IDENTITY_CLAIMS_MAX 32
+
+const char *identity_claim(const struct identity *identity, const char *name); /* NULL when absent */
 void identity_free(struct identity *identity);
 void identity_freep(struct identity **identity);
 struct identity *identity_copy(const struct identity *identity); /* NULL without memory */

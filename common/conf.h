@@ -34,6 +34,29 @@ struct conf_key { /* a private key that the signer holds */
 	char *file; /* resolved path */
 };
 
+#define CONF_PROVIDERS_MAX 16
+#define CONF_ALGORITHMS_MAX 16
+#define CONF_SCOPES_MAX 32
+
+struct conf_provider { /* an OpenID provider (providers[]) */
+	char *name;
+	char *issuer;            /* exact; https, or http on loopback where allow_http is true */
+	char *client_id;
+	char *client_secret_file;/* resolved path, read by egress only; NULL: a public client */
+	char *audience;          /* of accepted tokens; NULL: client_id */
+	char **scopes;           /* NULL-terminated; openid is always asked */
+	char *user, *groups;     /* claim paths; groups NULL: none */
+	char **algorithms;       /* RS256 RS384 RS512 PS256 ES256 ES384 EdDSA */
+	char *ca;                /* PEM contents of ca_file, NULL: the system's */
+	bool allow_http;
+	bool machine;            /* its tokens need no human: `ssh gw login --token` */
+	int64_t skew;            /* ms, at most 60 s */
+	int64_t token_lifetime;  /* ms: exp - iat at most; 0: 24 h */
+	int64_t connect_time, answer_time; /* ms */
+	int64_t jwks_refresh;    /* ms between refetches at the least */
+	int64_t jwks_max_age;    /* ms: keys older than this are not used when the provider is out of reach */
+};
+
 enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
 
 struct conf {
@@ -55,6 +78,10 @@ struct conf {
 	size_t trusted_count;
 	struct conf_key *keys;
 	size_t key_count;
+	struct conf_provider *providers;
+	size_t provider_count;
+	char *krl;               /* certificates.revoked: contents of an OpenSSH KRL file, with its length; NULL: none */
+	size_t krl_len;
 	int64_t login_time;      /* limits.login_time */
 	int64_t login_attempts;  /* limits.login_attempts: signed or refused attempts a connection */
 	int64_t unauthenticated; /* limits.unauthenticated: connections before login, in total */

@@ -71,7 +71,7 @@ static const struct field command_fields[] = {
 };
 static const struct field channel_fields[] = { U32(msg_channel, channel) };
 static const struct field auth_answer_fields[] = {
-	BOOL(msg_auth_answer, ok), BOOL(msg_auth_answer, proved), TEXT(msg_auth_answer, reason), TEXT(msg_auth_answer, user),
+	BOOL(msg_auth_answer, ok), BOOL(msg_auth_answer, proved), BOOL(msg_auth_answer, partial), TEXT(msg_auth_answer, reason), TEXT(msg_auth_answer, user),
 	U32(msg_auth_answer, rights), FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX), I64(msg_auth_answer, expires),
 };
 static const struct field leg_answer_fields[] = {
@@ -107,6 +107,23 @@ static const struct field signed_fields[] = { BOOL(msg_signed, ok), TEXT(msg_sig
 static const struct field keys_answer_fields[] = { TEXTS(msg_keys_answer, names), TEXTS(msg_keys_answer, lines) };
 static const struct field dial_fields[] = { TEXT(msg_dial, host), U32(msg_dial, port), TEXT(msg_dial, family), U32(msg_dial, timeout_ms) };
 static const struct field dialed_fields[] = { BOOL(msg_dialed, ok), TEXT(msg_dialed, reason), TEXT(msg_dialed, address) };
+
+static const struct field login_start_fields[] = { TEXT(msg_login_start, provider), I64(msg_login_start, max_age) };
+static const struct field provider_fields[] = { TEXT(msg_provider, provider) };
+static const struct field provider_state_fields[] = {
+	TEXT(msg_provider_state, provider), BOOL(msg_provider_state, ok), TEXT(msg_provider_state, reason),
+	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX), I64(msg_provider_state, fetched),
+};
+static const struct field login_code_fields[] = {
+	TEXT(msg_login_code, user_code), TEXT(msg_login_code, uri), TEXT(msg_login_code, uri_complete), U32(msg_login_code, expires),
+};
+static const struct field login_done_fields[] = {
+	BOOL(msg_login_done, ok), TEXT(msg_login_done, kind), TEXT(msg_login_done, reason), BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
+	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
+};
+static const struct field login_fields[] = { TEXT(msg_login, submethods) };
+static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
+static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text), TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
 
 #define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }
 #define ROW(name, s, fields, fds) { name, sizeof(struct s), fields, COUNT(fields), fds }
@@ -155,6 +172,15 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_DIAL] = ROW("dial", msg_dial, dial_fields, 0),
 	[IPC_DIAL_CANCEL] = EMPTY("dial-cancel", 0),
 	[IPC_DIALED] = ROW("dialed", msg_dialed, dialed_fields, 1),
+	[IPC_LOGIN_START] = ROW("login-start", msg_login_start, login_start_fields, 0),
+	[IPC_LOGIN_CANCEL] = EMPTY("login-cancel", 0),
+	[IPC_PROVIDER_REFRESH] = ROW("provider-refresh", msg_provider, provider_fields, 0),
+	[IPC_PROVIDER_STATE] = ROW("provider-state", msg_provider_state, provider_state_fields, 0),
+	[IPC_LOGIN_CODE] = ROW("login-code", msg_login_code, login_code_fields, 0),
+	[IPC_LOGIN_DONE] = ROW("login-done", msg_login_done, login_done_fields, 0),
+	[IPC_LOGIN] = ROW("login", msg_login, login_fields, 0),
+	[IPC_LOGIN_INPUT] = ROW("login-input", msg_login_input, login_input_fields, 0),
+	[IPC_LOGIN_PROMPT] = ROW("login-prompt", msg_login_prompt, login_prompt_fields, 0),
 };
 
 static const struct row *row_of(unsigned type)

@@ -68,6 +68,19 @@ enum ipc_type {
 	IPC_DIAL,
 	IPC_DIAL_CANCEL,
 	IPC_DIALED,
+	/* OIDC: broker -> egress */
+	IPC_LOGIN_START,
+	IPC_LOGIN_CANCEL,
+	IPC_PROVIDER_REFRESH,
+	/* egress -> broker */
+	IPC_PROVIDER_STATE,
+	IPC_LOGIN_CODE,
+	IPC_LOGIN_DONE,
+	/* session -> broker */
+	IPC_LOGIN,
+	IPC_LOGIN_INPUT,
+	/* broker -> session */
+	IPC_LOGIN_PROMPT,
 	IPC_TYPES
 };
 
@@ -117,6 +130,7 @@ struct msg_channel { uint32_t channel; };           /* COMMAND_STOP */
 struct msg_auth_answer {
 	bool ok;
 	bool proved;           /* as asked */
+	bool partial;          /* the key is proved; a login by keyboard-interactive has to follow (RFC 4252 section 5.1, partial success) */
 	char *reason;
 	char *user;
 	uint32_t rights;       /* SSHCERT_PTY | … */
@@ -171,6 +185,18 @@ struct msg_keys_answer { char **names; char **lines; }; /* public halves, "issui
 
 struct msg_dial { char *host; uint32_t port; char *family; uint32_t timeout_ms; };
 struct msg_dialed { bool ok; char *reason; char *address; }; /* + fd when ok */
+
+/* OIDC (design.md section 6). One device flow is one id of the link's header, chosen by the broker; parallel flows never share one. */
+#define IPC_TOKEN_MAX 16384      /* an ID token */
+#define IPC_DOCUMENT_MAX 98304   /* JWKS, userinfo */
+struct msg_login_start { char *provider; int64_t max_age; };          /* max_age in seconds, -1: none. LOGIN_CANCEL has no fields */
+struct msg_provider { char *provider; };                              /* PROVIDER_REFRESH: an unknown kid was seen; egress limits the rate */
+struct msg_provider_state { char *provider; bool ok; char *reason; struct bytes jwks; int64_t fetched; }; /* fetched: seconds since the epoch */
+struct msg_login_code { char *user_code, *uri, *uri_complete; uint32_t expires; }; /* seconds */
+struct msg_login_done { bool ok; char *kind, *reason; struct bytes id_token, userinfo; }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
+struct msg_login { char *submethods; };                               /* the client began keyboard-interactive */
+struct msg_login_input { struct bytes text; };                        /* the answer to a prompt: a choice, or a pasted token */
+struct msg_login_prompt { char *text, *prompt; bool echo; };          /* text is shown; prompt "": nothing is asked, the message is held */
 
 /* Encodes and sends. msg points at the struct of that type. */
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);
