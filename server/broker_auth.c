@@ -64,12 +64,13 @@ static json_t *auth_event(const struct client *client, const struct auth_seen *s
 	return data;
 }
 
-/* Plain keys come by the dozen from an agent: one event tells it, and offering them costs no attempt. The attempts bound the rest. */
+/* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key: one event tells it, none where a certificate has told the reason, and offering
+ * them costs no attempt. The attempts bound the rest. */
 static void audit_refusal(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, const char *reason)
 {
 	if (!seen->certificate && client->plain_refused)
 		return;
-	client->plain_refused |= !seen->certificate;
+	client->plain_refused = true;
 	json_t *data = auth_event(client, seen);
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
 	json_object_set_new(data, "proved", json_boolean(msg->proved));

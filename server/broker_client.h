@@ -69,7 +69,7 @@ struct client {
 	uint32_t seen;             /* bits of ONCE rows */
 	char *user;                /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
-	bool plain_refused;        /* one audit event is enough */
+	bool plain_refused;        /* a plain key is not worth an audit event any more */
 	struct identity *who;
 	struct leg_list legs;
 	unsigned leg_count;

@@ -15,7 +15,7 @@
 #include "common/text.h"
 #include "server/broker_client.h"
 
-#define CAST_ROOM_MIN 65536 /* a transcript that may not have that is not begun */
+#define CAST_ROOM_MIN 4096 /* a transcript may always have this much: its beginning, and the marker that says why it stops */
 
 struct kept_channel {
 	LIST_ENTRY(kept_channel) entry;
@@ -289,18 +289,13 @@ void record_request(struct record *record, const struct msg_request *request)
 }
 
 /* Channels share transcripts.session_max: one that is open has half of what was left put aside, and gives back what it did not use. */
-static int reserve(struct record *record, struct kept_channel *channel, uint64_t *ret_max, struct err *err)
+static uint64_t reserve(struct record *record, struct kept_channel *channel)
 {
-	const uint64_t most = (uint64_t)record->broker->config->conf->session_max;
-	uint64_t taken = record->cast_used + record->cast_reserved;
-	*ret_max = 0;
-	if (!most)
-		return 0;
-	if (taken >= most || (most - taken) / 2 < CAST_ROOM_MIN)
-		return err_set(err, -ENOSPC, "this session's transcripts have no room left (transcripts.session_max)");
-	channel->reserved = *ret_max = (most - taken) / 2;
+	const uint64_t most = (uint64_t)record->broker->config->conf->session_max, taken = record->cast_used + record->cast_reserved;
+	uint64_t half = most > taken ? (most - taken) / 2 : 0;
+	channel->reserved = half > CAST_ROOM_MIN ? half : CAST_ROOM_MIN;
 	record->cast_reserved += channel->reserved;
-	return 0;
+	return channel->reserved;
 }
 
 static int make_file(struct record *record, struct kept_channel *channel, const struct access *access, int *ret_fd, uint64_t *ret_max, struct err *err)
@@ -308,9 +303,7 @@ static int make_file(struct record *record, struct kept_channel *channel, const 
 	char name[64];
 	if (!record_kept(record))
 		return err_set(err, -EIO, "the session has no folder");
-	int rc = reserve(record, channel, ret_max, err);
-	if (rc)
-		return rc;
+	*ret_max = reserve(record, channel);
 	snprintf(name, sizeof(name), "%u-%s.cast", channel->number, access_kind_name(access->kind));
 	channel->file = strdup(name);
 	int fd = channel->file ? transcripts_file(record->broker->store, record->path, name, err) : -ENOMEM;
