@@ -1,7 +1,8 @@
 /* The egress role: the only process that opens connections to elsewhere.
  *
- * It does what the broker asks on its link (IPC_DIAL, IPC_DIAL_CANCEL) and hands connected sockets over; it holds no key, no policy and no database, and reads nothing from the
- * connections it makes. What it does read is hostile: name servers' answers, by libc in threads of this process. It ends when its link closes. */
+ * It does what the broker asks on its link (IPC_DIAL, IPC_DIAL_CANCEL) and hands connected sockets over; it holds no key, no policy and no
+ * database, and reads nothing from the connections it makes. What it does read is hostile: name servers' answers, by libc in threads of this
+ * process. It ends when its link closes. */
 #include "server/egress.h"
 
 #include <curl/curl.h>

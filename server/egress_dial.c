@@ -1,8 +1,10 @@
-/* See egress.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced (RFC 8305), and deadlines; we take the connected socket from it.
+/* See egress.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced (RFC 8305), and deadlines; we take the
+ * connected socket from it.
  *
- * Life of a dial: begun -> done or cancelled; its easy handle belongs to the multi handle all that time. CURLOPT_QUICK_EXIT: without it libcurl joins a resolver thread when a dial
- * ends early, and one dead name server would hold up every other dial; so a thread may outlive its dial by what the resolver's own time-out allows (RES_OPTIONS in egress.c).
- * Nothing comes from the environment: no proxy, no netrc, no redirects; not one byte is sent or read. */
+ * Life of a dial: begun -> done or cancelled; its easy handle belongs to the multi handle all that time. CURLOPT_QUICK_EXIT: without it libcurl
+ * joins a resolver thread when a dial ends early, and one dead name server would hold up every other dial; so a thread may outlive its dial by
+ * what the resolver's own time-out allows (RES_OPTIONS in egress.c). Nothing comes from the environment: no proxy, no netrc, no redirects; not
+ * one byte is sent or read. */
 #include "server/egress.h"
 
 #include <curl/curl.h>
@@ -224,7 +226,9 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 
 static long resolve_family(const char *family)
 {
-	return family && strcmp(family, "ipv4") == 0 ? CURL_IPRESOLVE_V4 : family && strcmp(family, "ipv6") == 0 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
+	if (family && strcmp(family, "ipv4") == 0)
+		return CURL_IPRESOLVE_V4;
+	return family && strcmp(family, "ipv6") == 0 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
 }
 
 /* The configuration was checked, and is checked again: what becomes part of a URL holds nothing that means something in one. */

@@ -1,4 +1,5 @@
-/* See front.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides are the same binary, yet every length is checked. */
+/* See front.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides are the same binary, yet every length is
+ * checked. */
 #include "server/front.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The part of the configuration that the listener may know: what to listen on, whom to run as, how many to admit, and what a session is told.
  *
- * Made by the reader (reader.c) from the whole configuration and handed over as one message, so that no policy, no target and no key ever lies in the memory that sessions
- * are forked from. */
+ * Made by the reader (reader.c) from the whole configuration and handed over as one message, so that no policy, no target and no key ever lies in
+ * the memory that sessions are forked from. */
 #ifndef BARTIZAN_FRONT_H
 #define BARTIZAN_FRONT_H
 

@@ -150,7 +150,8 @@ int keyring_load(const struct config *config, struct keyring **ret, struct err *
 	return 0;
 }
 
-/* Whole or not at all: written under another name, synced, then linked, so that of two instances that start together one wins and both use its key. */
+/* Whole or not at all: written under another name, synced, then linked, so that of two instances that start together one wins and both use its
+ * key. */
 static int audit_create(int dir, uid_t uid, gid_t gid, struct err *err)
 {
 	struct sshkey *key SSHKEY_CLEANUP = NULL;

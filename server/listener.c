@@ -1,7 +1,8 @@
 /* Life of the listener: start order, phases, signals, the loop. See listener.h.
  *
- * Start: libraries, privileges, configuration (reader), sockets, host key, state directory, control socket, then signer, egress and broker; only when all three are ready is the first
- * connection accepted and "ready" said. Whatever fails before that ends the process with 1 and one line that says why; afterwards nothing does but a signal. */
+ * Start: libraries, privileges, configuration (reader), sockets, host key, state directory, control socket, then signer, egress and broker; only
+ * when all three are ready is the first connection accepted and "ready" said. Whatever fails before that ends the process with 1 and one line
+ * that says why; afterwards nothing does but a signal. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -231,7 +232,8 @@ static void listener_free(struct listener *listener)
 {
 	parts_free(listener);
 	sockets_close(&listener->sockets);
-	struct event *events[] = { listener->signal_event, listener->accept_pause, listener->shedding.timer, listener->orphans, listener->drain_timer };
+	struct event *events[] = { listener->signal_event, listener->accept_pause, listener->shedding.timer, listener->orphans,
+		listener->drain_timer };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);

@@ -1,10 +1,11 @@
 /* The listener: parent of all. It accepts connections, forks sessions, starts and restarts the other roles, reloads and drains.
  *
- * It reads no network byte, and from its children only typed, bounded messages. It parses no configuration (reader.h) and holds no policy, because sessions are forked from it. This
- * header is for main.c (listener_run) and for listener*.c; nobody else looks inside.
+ * It reads no network byte, and from its children only typed, bounded messages. It parses no configuration (reader.h) and holds no policy,
+ * because sessions are forked from it. This header is for main.c (listener_run) and for listener*.c; nobody else looks inside.
  *
  * listener.c life, phases, signals; listener_bind.c sockets and state directory; listener_accept.c accept and fork; listener_conns.c connections
- * and limits; listener_part.c one broker, signer or egress; listener_roles.c who holds which post; listener_reload.c SIGHUP; listener_drain.c the end. */
+ * and limits; listener_part.c one broker, signer or egress; listener_roles.c who holds which post; listener_reload.c SIGHUP; listener_drain.c the
+ * end. */
 #ifndef BARTIZAN_LISTENER_H
 #define BARTIZAN_LISTENER_H
 
@@ -139,7 +140,8 @@ struct event *listener_timer(struct listener *listener, event_callback_fn fn, vo
 void listener_timer_in(struct event *timer, int64_t ms);
 
 /* listener_bind.c */
-int sockets_open(struct socket_set *set, const struct front *front, const struct socket_set *before, struct err *err); /* an address that before has is taken over (dup) */
+int sockets_open(struct socket_set *set, const struct front *front, const struct socket_set *before,
+	struct err *err); /* an address that before has is taken over (dup) */
 void sockets_close(struct socket_set *set);
 int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn fn);
 void sockets_enable(struct socket_set *set, bool on);

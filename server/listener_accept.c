@@ -29,8 +29,8 @@ static int session_run(const struct listener *listener, const struct entry *entr
 {
 	struct session_conf conf = listener->front->session;
 	const struct session_start start = {
-		.role = { .parent = -1, .peer = peer, .bundle = -1, .control = -1, .state_dir = -1, .generation = listener->generation, .uid = listener->front->uid,
-			.gid = listener->front->gid },
+		.role = { .parent = -1, .peer = peer, .bundle = -1, .control = -1, .state_dir = -1, .generation = listener->generation,
+			.uid = listener->front->uid, .gid = listener->front->gid },
 		.client = entry->client,
 		.conf = &conf,
 		.host_key = listener->host_key,
@@ -56,8 +56,8 @@ static int session_fork(struct listener *listener, struct conn *conn, const stru
 	close(pair[1]);
 	rc = conn->pid < 0 ? (int)conn->pid : 0;
 	if (rc == 0) {
-		struct msg_client msg = { .connection = conn->id, .source = (char *)(uintptr_t)entry->source, .local = (char *)(uintptr_t)entry->local,
-			.pid = (uint32_t)conn->pid, .scan = conn->scan };
+		struct msg_client msg = { .connection = conn->id, .source = (char *)(uintptr_t)entry->source,
+			.local = (char *)(uintptr_t)entry->local, .pid = (uint32_t)conn->pid, .scan = conn->scan };
 
 		if (link_send(broker, IPC_CLIENT, question, &msg, &pair[0], 1) < 0)
 			kill(conn->pid, SIGKILL); /* a session that the broker does not know must not live; its end is reported as any other */
@@ -83,7 +83,8 @@ void conn_scan(struct listener *listener, uint32_t question)
 		return;
 	struct msg_client gone = { .connection = ++listener->conn_last, .source = (char[]){ "" }, .local = (char[]){ "" }, .scan = true };
 	link_send(roles_broker(listener), IPC_CLIENT, question, &gone, &pair[0], 1);
-	link_send(roles_broker(listener), IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = gone.connection, .status = W_EXITCODE(1, 0) }, NULL, 0);
+	link_send(roles_broker(listener), IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = gone.connection, .status = W_EXITCODE(1, 0) },
+		NULL, 0);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -158,7 +159,7 @@ static void accept_starved(struct listener *listener, int fd)
 /* Whether to go on taking. */
 static bool accept_error(struct listener *listener, int fd, int error)
 {
-	if (error == EAGAIN || error == EWOULDBLOCK)
+	if (error == EAGAIN)
 		return false;
 	if (error == EMFILE || error == ENFILE) {
 		accept_starved(listener, fd);

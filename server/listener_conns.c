@@ -1,7 +1,7 @@
 /* The connections that live, the limits on new ones, and the telling of those that were refused. See listener.h.
  *
- * Limits on connections that have not logged in yet are what keeps one source from holding all places; a source is an IPv4 address or an IPv6 /64, and a load balancer whose PROXY
- * header is believed is no source at all (the total still counts). */
+ * Limits on connections that have not logged in yet are what keeps one source from holding all places; a source is an IPv4 address or an IPv6
+ * /64, and a load balancer whose PROXY header is believed is no source at all (the total still counts). */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -126,7 +126,7 @@ void conn_kill(struct listener *listener, uint64_t id)
 
 void conns_signal(struct listener *listener, int sig, bool orphans_only)
 {
-	struct conn *conn;
+	struct conn *conn = NULL;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry) {
 		if (orphans_only && conn->era == listener->era)
@@ -188,7 +188,7 @@ struct addr conns_source(const struct addr *peer)
 /* The unauthenticated ones come first in the list, so the walk is as long as that limit, not as there are connections. */
 static unsigned source_count(const struct listener *listener, const struct addr *source)
 {
-	const struct conn *conn;
+	const struct conn *conn = NULL;
 	unsigned count = 0;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry) {

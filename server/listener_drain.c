@@ -1,7 +1,8 @@
 /* The end. See listener.h.
  *
- * First SIGTERM or SIGINT: nothing new is accepted, live sessions go on under their broker, signer and egress until they end or `drain` has passed; then SIGTERM, then SIGKILL for them.
- * The second: the broker goes at once, and with it every session (fail closed). Then the broker ends (it seals and closes), then signer and egress, whose links it held. */
+ * First SIGTERM or SIGINT: nothing new is accepted, live sessions go on under their broker, signer and egress until they end or `drain` has
+ * passed; then SIGTERM, then SIGKILL for them. The second: the broker goes at once, and with it every session (fail closed). Then the broker ends
+ * (it seals and closes), then signer and egress, whose links it held. */
 #include "server/listener.h"
 
 #include <signal.h>

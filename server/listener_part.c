@@ -130,7 +130,8 @@ static void on_message(struct link *link, struct ipc_raw *raw)
 	union link_msg msg;
 
 	if (!handle || link_decode(raw, &msg, &err) < 0) {
-		log_error("%s %d: message '%s' %s; it is killed", role_name(part->role), (int)part->pid, ipc_msg_name(raw->type), handle ? err.text : "is not for the listener");
+		log_error("%s %d: message '%s' %s; it is killed", role_name(part->role), (int)part->pid, ipc_msg_name(raw->type),
+			handle ? err.text : "is not for the listener");
 		part_kill(part);
 		return;
 	}

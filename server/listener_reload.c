@@ -4,7 +4,8 @@
  *   reading   a reader child loads and checks the new configuration;
  *   starting  a new signer and egress start from the new bundle, and the new addresses are bound;
  *   taking    the broker has the bundle and the new links, and says whether it takes them.
- * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the broker lets go of their links. A SIGHUP in the middle is done afterwards. */
+ * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the broker lets go of their links. A SIGHUP in the
+ * middle is done afterwards. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -141,7 +142,8 @@ static void reload_offer(struct listener *listener)
 		return;
 	}
 	reload->stage = RELOAD_TAKING;
-	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 || part_introduce(reload->signer) < 0 || part_introduce(reload->egress) < 0)
+	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 || part_introduce(reload->signer) < 0 ||
+		part_introduce(reload->egress) < 0)
 		reload_refuse(listener, "the broker cannot be reached", false);
 }
 

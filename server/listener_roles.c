@@ -1,7 +1,8 @@
 /* Broker, signer and egress: started, watched, replaced. See listener.h.
  *
- * A part is one process; a post is the office it holds. A signer or egress that dies is replaced after a back-off, and the new one's link goes to the broker. When the broker dies, its
- * sessions end by themselves (their links close), and all three are started anew: signer and egress too, since their links led to the dead one. */
+ * A part is one process; a post is the office it holds. A signer or egress that dies is replaced after a back-off, and the new one's link goes to
+ * the broker. When the broker dies, its sessions end by themselves (their links close), and all three are started anew: signer and egress too,
+ * since their links led to the dead one. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -139,7 +140,8 @@ static void part_replace(struct listener *listener, enum role role, int64_t live
 			roles_fill(listener, staffed[i], delay_ms);
 }
 
-/* While a reload is taken, the broker may let the old signer and egress go before we have read that it did; if it refuses in the end, reload_refuse() fills the post. */
+/* While a reload is taken, the broker may let the old signer and egress go before we have read that it did; if it refuses in the end,
+ * reload_refuse() fills the post. */
 static bool end_expected(const struct part *part)
 {
 	return part->leaving || (part->listener->reload.stage == RELOAD_TAKING && part->role != ROLE_BROKER);

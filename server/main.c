@@ -1,4 +1,5 @@
-/* bartizand: options, and then the listener. It always runs in the foreground and logs to standard error; a service manager or a shell does the rest.
+/* bartizand: options, and then the listener. It always runs in the foreground and logs to standard error; a service manager or a shell does the
+ * rest.
  *
  * -t and -T check in this process: it serves nobody and ends. */
 #include <errno.h>
@@ -32,7 +33,8 @@ static const char usage[] =
 	"  -h, --help\n";
 
 static const struct option longs[] = {
-	{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 't' }, { "dump", no_argument, NULL, 'T' }, { "version", no_argument, NULL, 'V' },
+	{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 't' }, { "dump", no_argument, NULL, 'T' },
+	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' }, { "debug", no_argument, NULL, 'd' }, { "ready-fd", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
 };
 

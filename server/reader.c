@@ -1,4 +1,5 @@
-/* See reader.h. The reader runs with the listener's privileges (key files may be root's alone), reads only the configuration and what it names, and is gone before the first client. */
+/* See reader.h. The reader runs with the listener's privileges (key files may be root's alone), reads only the configuration and what it names,
+ * and is gone before the first client. */
 #include "server/reader.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ static int front_user(const struct conf *conf, struct front *front, struct err *
 	errno = 0;
 	user = getpwnam(conf->run_as);
 	if (!user)
-		return err_set(err, -ENOENT, "run_as: no user '%s' on this machine%s%s", conf->run_as, errno ? ": " : "", errno ? strerror(errno) : "");
+		return err_set(err, -ENOENT, "run_as: no user '%s' on this machine%s%s", conf->run_as, errno ? ": " : "",
+			errno ? strerror(errno) : "");
 	if (user->pw_uid == 0)
 		return err_set(err, -EPERM, "run_as: '%s' is root", conf->run_as);
 	front->uid = user->pw_uid;

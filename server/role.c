@@ -1,10 +1,11 @@
 /* The start recipe: fork without exec, names, signals, descriptors, privileges. See role.h.
  *
- * Invariant: between fork() and the moment the child's signals are reset, every signal is blocked; otherwise a signal for the child would run the listener's handler and
- * write into the listener's event loop, whose pipe the child still shares.
+ * Invariant: between fork() and the moment the child's signals are reset, every signal is blocked; otherwise a signal for the child would run the
+ * listener's handler and write into the listener's event loop, whose pipe the child still shares.
  *
- * Roles ignore SIGHUP and SIGINT (a terminal sends them to the whole group, and a reload or a drain is the listener's business), and broker, signer and egress ignore SIGTERM as
- * well: they finish when their links close, which is how a drain reaches them in order. A session keeps the default for SIGTERM: it is how a drain that took too long ends it. */
+ * Roles ignore SIGHUP and SIGINT (a terminal sends them to the whole group, and a reload or a drain is the listener's business), and broker,
+ * signer and egress ignore SIGTERM as well: they finish when their links close, which is how a drain reaches them in order. A session keeps the
+ * default for SIGTERM: it is how a drain that took too long ends it. */
 #include "server/role.h"
 
 #include <errno.h>
@@ -41,8 +42,6 @@ static const struct recipe recipes[ROLES] = {
 };
 
 static struct { char *start; size_t size; } title_area; /* the kernel's view of argv and environ; written once in main() */
-
-extern char **environ;
 
 const char *role_name(enum role role)
 {

@@ -1,7 +1,8 @@
-/* Giving up privileges: what role.h promises of role_drop() and role_keep_listener(). Capabilities by the raw system calls; libcap would be a library for sixty lines.
+/* Giving up privileges: what role.h promises of role_drop() and role_keep_listener(). Capabilities by the raw system calls; libcap would be a
+ * library for sixty lines.
  *
- * Order matters: the bounding set needs CAP_SETPCAP, the groups need CAP_SETGID, both go with the uid. A change of uid clears the parent death signal (commit_creds in the
- * kernel), so it is set again afterwards and the parent looked at once more. */
+ * Order matters: the bounding set needs CAP_SETPCAP, the groups need CAP_SETGID, both go with the uid. A change of uid clears the parent death
+ * signal (commit_creds in the kernel), so it is set again afterwards and the parent looked at once more. */
 #include "server/role.h"
 
 #include <errno.h>
@@ -17,10 +18,10 @@
 #define CAPS_LAST_TRIED 63 /* as many as a capability set can hold */
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-/* Roles are started with another uid and killed across it, key files are read whoever owns them, the state directory is made for another user, ports below 1024 are bound.
- * SETPCAP is for the children: without it they could not empty their bounding set. */
-#define LISTENER_CAPS (BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER) | BIT(CAP_DAC_OVERRIDE) | \
-		       BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_NET_BIND_SERVICE))
+/* Roles are started with another uid and killed across it, key files are read whoever owns them, the state directory is made for another user,
+ * ports below 1024 are bound. SETPCAP is for the children: without it they could not empty their bounding set. */
+#define LISTENER_CAPS (BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER) | \
+		       BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_NET_BIND_SERVICE))
 
 struct caps { uint64_t effective, permitted, inheritable; };
 

@@ -1,8 +1,9 @@
 /* The signer: private keys, and what may be signed with them.
  *
- * It loads keys and password files with the listener's privileges, drops those, enters its sandbox, and from then on reads one thing: its link to the broker. It answers in order, one
- * question at a time, and ends when that link closes. The broker may be taken over one day; so the signer checks what it can check alone: no certificate beyond SIGNER_LIFETIME_MAX, none
- * by the audit key, no signature by the audit key over anything but a checkpoint, no agent signature over anything but an SSH login of the stated account. */
+ * It loads keys and password files with the listener's privileges, drops those, enters its sandbox, and from then on reads one thing: its link to
+ * the broker. It answers in order, one question at a time, and ends when that link closes. The broker may be taken over one day; so the signer
+ * checks what it can check alone: no certificate beyond SIGNER_LIFETIME_MAX, none by the audit key, no signature by the audit key over anything
+ * but a checkpoint, no agent signature over anything but an SSH login of the stated account. */
 #include "server/signer.h"
 
 #include <errno.h>

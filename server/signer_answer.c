@@ -51,8 +51,9 @@ static int sign_cert(const struct keyring *keyring, const void *msg, struct buf 
 	if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return err_set(err, -EIO, "no randomness");
 	const struct sshcert_spec spec = {
-		.key = key, .serial = ask->serial, .key_id = ask->key_id, .principals = (const char *const *)ask->principals, .valid_after = ask->valid_after,
-		.valid_before = ask->valid_before, .force_command = or_null(ask->force_command), .source_address = or_null(ask->source_address), .rights = ask->rights,
+		.key = key, .serial = ask->serial, .key_id = ask->key_id, .principals = (const char *const *)ask->principals, .rights = ask->rights,
+		.valid_after = ask->valid_after, .valid_before = ask->valid_before, .force_command = or_null(ask->force_command),
+		.source_address = or_null(ask->source_address),
 	};
 	return sshcert_sign(&spec, ca, nonce, out, err);
 }
@@ -66,7 +67,8 @@ static int sign_audit(const struct keyring *keyring, const void *msg, struct buf
 	struct bytes hash;
 	uint64_t seq;
 
-	if (!wire_next_is(&in, SIGNER_AUDIT_PREFIX) || wire_get_u64(&in, &seq) < 0 || wire_get_string(&in, &hash) < 0 || hash.len != 32 || !wire_done(&in))
+	if (!wire_next_is(&in, SIGNER_AUDIT_PREFIX) || wire_get_u64(&in, &seq) < 0 || wire_get_string(&in, &hash) < 0 || hash.len != 32 ||
+		!wire_done(&in))
 		return err_set(err, -EINVAL, "not a checkpoint of the audit chain");
 	return key ? sshkey_sign(key, NULL, ask->data, out, err) : err_set(err, -ENOENT, "no audit key");
 }

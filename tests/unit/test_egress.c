@@ -240,7 +240,8 @@ static void test_malformed(void **state)
 {
 	(void)state;
 	const struct { const char *host; uint32_t port; } cases[] = {
-		{ "", 22 }, { "a/b", 22 }, { "a@b", 22 }, { "a b", 22 }, { "a?b", 22 }, { "a#b", 22 }, { "[::1]", 22 }, { "1:2", 22 }, { "fe80::1%lo", 22 }, { "-a", 22 },
+		{ "", 22 }, { "a/b", 22 }, { "a@b", 22 }, { "a b", 22 }, { "a?b", 22 }, { "a#b", 22 }, { "[::1]", 22 }, { "1:2", 22 },
+		{ "fe80::1%lo", 22 }, { "-a", 22 },
 		{ "127.0.0.1", 0 }, { "127.0.0.1", 65536 }, { "a\nb", 22 },
 	};
 	struct err err;
@@ -274,7 +275,8 @@ static void test_no_proxy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DIALS_TEST(test_connect), DIALS_TEST(test_ipv6), DIALS_TEST(test_refused), DIALS_TEST(test_timeout), DIALS_TEST(test_cancel_and_limit),
+		DIALS_TEST(test_connect), DIALS_TEST(test_ipv6), DIALS_TEST(test_refused), DIALS_TEST(test_timeout),
+		DIALS_TEST(test_cancel_and_limit),
 		DIALS_TEST(test_malformed), DIALS_TEST(test_no_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,10 @@ static char host_key[] = "/etc/bartizan/host", state_dir[] = "/var/lib/bartizan"
 static struct front sample(size_t listens, size_t nets)
 {
 	struct front front = { .host_key = host_key, .state_dir = state_dir, .control_socket = control, .run_as = run_as, .uid = 900, .gid = 901,
-		.control_gid = UINT32_MAX, .unauthenticated = 100, .unauthenticated_per_source = 10, .connections = 4096, .drain_ms = INT64_C(28800000), .log_level = 2,
-		.session = { .login_time_ms = 60000, .login_attempts = 6, .channels = 64, .legs = 65, .keepalive_s = 61, .crypto = 1, .verbose = true } };
+		.control_gid = UINT32_MAX, .unauthenticated = 100, .unauthenticated_per_source = 10, .connections = 4096,
+		.drain_ms = INT64_C(28800000), .log_level = 2,
+		.session = { .login_time_ms = 60000, .login_attempts = 6, .channels = 64, .legs = 65, .keepalive_s = 61, .crypto = 1,
+		.verbose = true } };
 
 	for (size_t i = 0; i < listens && i < CONF_LISTEN_MAX; i++)
 		addr_parse_port(i % 2 ? "[::1]:2222" : "127.0.0.1:2222", &front.listen[i], NULL);
@@ -99,7 +101,8 @@ static void test_proxy(void **state)
 {
 	(void)state;
 	const struct front front = sample(1, 2);
-	const struct { const char *peer; bool believed; } cases[] = { { "10.1.2.3", true }, { "11.1.2.3", false }, { "fd00::1", true }, { "fe80::1", false } };
+	const struct { const char *peer; bool believed; } cases[] = { { "10.1.2.3", true }, { "11.1.2.3", false }, { "fd00::1", true },
+		{ "fe80::1", false } };
 	const struct front none = sample(1, 0);
 
 	for (size_t i = 0; i < 4; i++) {

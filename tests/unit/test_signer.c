@@ -177,7 +177,8 @@ static struct msg_sign_cert cert_ask(void)
 {
 	if (!user_key)
 		assert_int_equal(sshkey_generate_ed25519(&user_key, NULL), 0);
-	return (struct msg_sign_cert){ .key = issuing, .pubkey = sshkey_blob(user_key), .serial = 42, .key_id = key_id, .principals = principals, .valid_after = 1000000,
+	return (struct msg_sign_cert){ .key = issuing, .pubkey = sshkey_blob(user_key), .serial = 42, .key_id = key_id, .principals = principals,
+		.valid_after = 1000000,
 		.valid_before = 1000000 + DAY, .force_command = empty, .source_address = source, .rights = SSHCERT_PTY };
 }
 
@@ -287,7 +288,8 @@ static void test_audit_refused(void **state)
 {
 	(void)state;
 	struct buf wrong[] = { checkpoint("bartizan-audit-checkpoint-v2", 32, false), checkpoint("bartizan-audit-checkpoint-v1", 31, false),
-		checkpoint("bartizan-audit-checkpoint-v1", 33, false), checkpoint("bartizan-audit-checkpoint-v1", 32, true), checkpoint("", 32, false) };
+		checkpoint("bartizan-audit-checkpoint-v1", 33, false), checkpoint("bartizan-audit-checkpoint-v1", 32, true),
+		checkpoint("", 32, false) };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct msg_sign_audit asked = { .data = buf_bytes(&wrong[i]) };
@@ -518,9 +520,12 @@ static void test_audit_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cert), cmocka_unit_test(test_cert_twice_differs), cmocka_unit_test(test_cert_lifetime), cmocka_unit_test(test_cert_keys),
-		cmocka_unit_test(test_cert_principals), cmocka_unit_test(test_audit), cmocka_unit_test(test_audit_refused), cmocka_unit_test(test_agent),
-		cmocka_unit_test(test_agent_refused), cmocka_unit_test(test_agent_truncated), cmocka_unit_test(test_password), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_cert), cmocka_unit_test(test_cert_twice_differs), cmocka_unit_test(test_cert_lifetime),
+		cmocka_unit_test(test_cert_keys),
+		cmocka_unit_test(test_cert_principals), cmocka_unit_test(test_audit), cmocka_unit_test(test_audit_refused),
+		cmocka_unit_test(test_agent),
+		cmocka_unit_test(test_agent_refused), cmocka_unit_test(test_agent_truncated), cmocka_unit_test(test_password),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_keyring_refused), cmocka_unit_test(test_audit_key),
 	};
 	int rc = cmocka_run_group_tests(tests, setup, teardown);
