@@ -3,7 +3,7 @@ import hashlib
 import os
 
 import pytest
-from world import SLOW, finish, until
+from world import SLOW, end_input, finish, until
 
 
 def test_exit_status_soon(world, either):
@@ -144,8 +144,7 @@ def test_one_connection_many_channels(world, either, tmp_path):
     children = [world.popen("alice", "-S", path, either, "cat; exit %d" % i) for i in range(8)]
     for i, child in enumerate(children):
         child.stdin.write(b"%d\n" % i)
-        child.stdin.close()
-        child.stdin = None
+        end_input(child)
     for i, child in enumerate(children):
         done = finish(child)
         assert (done.code, done.out) == (i, "%d\n" % i), done

@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from world import SLOW, finish, memory, read_line, until
+from world import SLOW, end_input, finish, memory, read_line, until
 
 STALLED_MAX = 16 * 1024 * (6 if SLOW > 1 else 1)  # KiB: the bar of a stalled transfer; sanitizers have shadow memory
 WATCH = 4.0
@@ -96,7 +96,6 @@ def test_memory_goes_back_after_a_transfer(world):
     assert read_line(child) == b"moved\n"
     until(lambda: memory(pid, "Pss") < 6 * 1024 * (10 if SLOW > 1 else 1), 10, "a small process")
     child.stdin.write(b"still there\n")
-    child.stdin.close()
-    child.stdin = None
+    end_input(child)
     done = finish(child)
     assert (done.code, done.out) == (0, "still there\n")

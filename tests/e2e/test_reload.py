@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from lablib import process
 from lablib.lab import LabError, program
-from world import finish, read_line, until
+from world import end_input, finish, read_line, until
 
 
 def echoing(world, who="alice", host="web1"):
@@ -24,8 +24,7 @@ def still_echoes(child):
 
 
 def end(child):
-    child.stdin.close()
-    child.stdin = None
+    end_input(child)
     return finish(child)
 
 
@@ -49,7 +48,7 @@ def test_good(own_world):
     (lambda text: text.replace("roles: [sre]", "roles: [nobody-knows]"), "nobody-knows"),
     (lambda text: text.replace("certificate: backend_ca", "certificate: other_ca"), "other_ca"),
     (lambda text: text.replace("keys/router}", "keys/no-such-file}"), "no-such-file"),
-    (lambda text: text.replace("lifetime: 10h", "lifetime: 10y"), "lifetime"),
+    (lambda text: text.replace("lifetime: 10h", "lifetime: 10y"), "10y"),
     (lambda text: text.replace("    roles: [lead]\n", "    roles: [lead]\n    guard: prod\n"), "guard"),
     (lambda text: text.replace("    roles: [lead]\n", "    roles: [lead]\n    approval: {by: lead}\n"), "approval"),
     (lambda text: "&a " + text, "config.yaml:"),
@@ -118,6 +117,7 @@ def test_drain(own_world):
     """SIGTERM: nobody new, the live session goes on, a new instance serves beside it, the old one ends with its last session."""
     world = own_world()
     child = echoing(world)
+    session, folder = world.record("begun", closed=False)
     old = int(world.env["GW_PID"])
     started = process.start_time(old)
     os.kill(old, signal.SIGTERM)
@@ -126,8 +126,11 @@ def test_drain(own_world):
     world.lab.start_gateway("gateway-2")
     assert world.ssh("alice", "web1", "echo second").out == "second\n"
     assert still_echoes(child) and process.alive(old, started)
+    assert world.sessions(id=session["id"])[0]["state"] == "open"  # the new instance's recovery leaves it alone
     assert end(child).code == 0
     until(lambda: not process.alive(old, started) or process.reap(old) is not None, 10, "the end of the old instance")
+    assert world.sessions(id=session["id"])[0]["state"] == "closed"
+    assert "lost" not in (folder / "session.json").read_text()
     assert world.ssh("alice", "web1", "echo third").out == "third\n"
     done = world.lab.cli("audit", "verify")
     assert done.returncode == 0, done
@@ -174,7 +177,7 @@ def test_lab_contract(own_world):
     assert shown.stdout.strip() == world.env["LOGIN"]
     done = subprocess.run([*lab, "reload", str(world.dir)], capture_output=True, text=True)
     assert done.returncode == 0 and "taken" in done.stdout
-    world.lab.config.write_text("wrong: 1\n")
+    world.lab.config.write_text("version: 1\nwrong: 1\n")
     done = subprocess.run([*lab, "reload", str(world.dir)], capture_output=True, text=True)
     assert done.returncode == 1 and "wrong" in done.stderr
     child = echoing(world)

@@ -196,15 +196,25 @@ def read_line(child, seconds=PATIENCE):
 
 
 def finish(child, seconds=PATIENCE):
-    """Waits for a background ssh; its Result."""
+    """Waits for a background ssh, whose standard input stays as the test left it; its Result."""
     begun = time.monotonic()
-    out, err = child.communicate(timeout=seconds)
+    stdin, child.stdin = child.stdin, None  # communicate() would close it
+    try:
+        out, err = child.communicate(timeout=seconds)
+    finally:
+        child.stdin = stdin
     return Result(child.returncode, out or b"", err or b"", time.monotonic() - begun)
+
+
+def end_input(child):
+    """Closes a background ssh's standard input."""
+    child.stdin.close()
+    child.stdin = None
 
 
 def cast_events(path):
     """Header and events of an asciicast; every line must be whole JSON."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(newline="\n").rstrip("\n").split("\n")  # not splitlines(): the data may hold U+0085
     return json.loads(lines[0]), [json.loads(line) for line in lines[1:]]
 
 
@@ -213,8 +223,10 @@ def cast_text(path, code="o"):
 
 
 def asciinema_cat(path):
-    """What stock asciinema makes of a transcript."""
-    return run(["asciinema", "cat", path], env={**os.environ, "ASCIINEMA_CONFIG_HOME": str(path.parent), "LC_ALL": "C.UTF-8"})
+    """What stock asciinema makes of a transcript; it wants a terminal of its own."""
+    begun = time.monotonic()
+    out, code = pexpect.run("asciinema cat %s" % path, withexitstatus=True, timeout=PATIENCE, env={**os.environ, "ASCIINEMA_CONFIG_HOME": str(path.parent), "LC_ALL": "C.UTF-8"})
+    return Result(code, out, b"", time.monotonic() - begun)
 
 
 def memory(pid, field="Pss"):
