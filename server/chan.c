@@ -44,8 +44,6 @@ void chan_set_state(struct chan *chan, enum chan_state state)
 	}
 	log_debug("channel %u: %s -> %s", chan->id, states[chan->state].name, states[state].name);
 	chan->state = state;
-	if (state == CHAN_CLOSING)
-		chan->deadline = chan->leg->conn->now + CHAN_CLOSE_MS;
 }
 
 bool chan_busy(const struct chan *chan)
@@ -71,7 +69,7 @@ int64_t chan_due(const struct chan *chan)
 	int64_t command = chan->command ? command_due(chan->command) : INT64_MAX;
 	if (command < due)
 		due = command;
-	return chan->state == CHAN_CLOSING && chan->deadline < due ? chan->deadline : due;
+	return chan->state == CHAN_CLOSING && chan->deadline && chan->deadline < due ? chan->deadline : due;
 }
 
 void chan_tap(struct chan *chan, char code, const void *data, size_t len)
@@ -204,7 +202,7 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 		ssh_message_free(chan->start);
 		chan->start = NULL;
 	}
-	chan->exited = true;
+	chan->exited = chan->refused = true;
 	chan->exit_status = exit;
 	free(chan->exit_signal);
 	chan->exit_signal = NULL;

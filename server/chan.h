@@ -47,6 +47,7 @@ struct chan {
 	struct ssh_channel_callbacks_struct client_callbacks, backend_callbacks;
 	bool client_closed, backend_closed;         /* the peer's CLOSE has come */
 	bool client_close_sent, backend_close_sent; /* ours has gone */
+	bool backend_opening, backend_open;         /* nothing may be sent on it before its number is known */
 
 	/* before the start */
 	bool pty;
@@ -70,6 +71,7 @@ struct chan {
 	int64_t exit_status;        /* -1: none */
 	char *exit_signal, *exit_message, *exit_language;
 	bool exit_core, exit_sent;
+	bool refused;               /* the exit status is our own: the backend's no longer counts */
 	struct buf last_words;      /* for stderr, before the end */
 	char *end_reason;           /* for the record; NULL: normal */
 	int64_t deadline;           /* CHAN_CLOSING */
@@ -94,6 +96,7 @@ void chan_tap(struct chan *chan, char code, const void *data, size_t len);
 bool chan_busy(const struct chan *chan); /* between the start request and its answer: latency counts */
 
 /* chan_open.c: the backend's half */
+int chan_open_backend(struct chan *chan); /* SSH_OK, SSH_AGAIN, SSH_ERROR */
 void chan_open_turn(struct chan *chan);
 /* chan_close.c: relay, exit, EOF, close */
 void chan_relay_turn(struct chan *chan);

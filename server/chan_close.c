@@ -97,13 +97,23 @@ void chan_tell_turn(struct chan *chan)
 
 static void send_exit(struct chan *chan)
 {
-	if (chan->exit_sent || !chan->exited || chan->client_closed)
+	if (chan->exit_sent || !chan->exited)
 		return;
 	if (chan->exit_signal)
 		ssh_channel_request_send_exit_signal(chan->client, chan->exit_signal, chan->exit_core, chan->exit_message, chan->exit_language);
 	else
 		ssh_channel_request_send_exit_status(chan->client, (int)chan->exit_status);
 	chan->exit_sent = true;
+}
+
+/* The end came while the backend's channel was being opened: it has to be open before it can be closed. */
+static bool settle_open(struct chan *chan)
+{
+	struct upstream *upstream = chan->leg->upstream;
+	if (!chan->backend_opening || transport_dead(&upstream->transport))
+		return true;
+	transport_enter(&upstream->transport);
+	return chan_open_backend(chan) != SSH_AGAIN;
 }
 
 /* SSH_AGAIN means that EOF is still on its way out and CLOSE was *not* sent: come back when the socket takes more. */
@@ -117,6 +127,14 @@ static bool close_one(ssh_channel channel, struct transport *transport, bool *se
 	return *sent;
 }
 
+/* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a ControlMaster), while the program still runs; the exit status is owed all the same, and
+ * only the backend's own close says that none will come (field.md 1). */
+static bool exit_owed(const struct chan *chan)
+{
+	const struct upstream *upstream = chan->leg->upstream;
+	return chan->backend_open && !chan->backend_closed && !chan->refused && upstream && !transport_dead(&upstream->transport);
+}
+
 void chan_close_turn(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
@@ -126,14 +144,23 @@ void chan_close_turn(struct chan *chan)
 	stream_turn(&chan->out);
 	stream_turn(&chan->err);
 	conn->depth++;
+	bool sent = true;
+	if (!settle_open(chan))
+		sent = false;
+	else if (chan->backend_open && chan->leg->upstream)
+		sent = close_one(chan->backend, &chan->leg->upstream->transport, &chan->backend_close_sent);
+	if (!transport_dead(client) && exit_owed(chan)) {
+		conn->depth--;
+		return;
+	}
 	if (!transport_dead(client)) {
 		transport_enter(client);
 		send_exit(chan);
 	}
-	bool sent = close_one(chan->client, client, &chan->client_close_sent);
-	if (chan->backend && chan->leg->upstream)
-		sent = close_one(chan->backend, &chan->leg->upstream->transport, &chan->backend_close_sent) && sent;
+	sent = close_one(chan->client, client, &chan->client_close_sent) && sent;
 	conn->depth--;
+	if (!chan->deadline)
+		chan->deadline = conn->now + CHAN_CLOSE_MS;
 	if (transport_dead(client) || (sent && chan->client_closed) || conn->now >= chan->deadline)
 		chan_set_state(chan, CHAN_DONE);
 }

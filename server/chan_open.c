@@ -80,9 +80,17 @@ static void step_wait(struct chan *chan)
 		chan_set_state(chan, CHAN_OPENING);
 }
 
-static void step_open(struct chan *chan)
+int chan_open_backend(struct chan *chan)
 {
 	int rc = ssh_channel_open_session(chan->backend);
+	chan->backend_opening = rc == SSH_AGAIN;
+	chan->backend_open = rc == SSH_OK;
+	return rc;
+}
+
+static void step_open(struct chan *chan)
+{
+	int rc = chan_open_backend(chan);
 	if (rc == SSH_OK)
 		chan_set_state(chan, chan->pty ? CHAN_PTY : CHAN_ENV);
 	else if (rc != SSH_AGAIN)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,20 @@
 #define FDS_MAX (1 + 3 * 129)         /* the broker; a leg's transport, shuttle, upstream */
 #define EVENTS_MAX 2000               /* told to the broker in one connection: beyond, it would take us for hostile */
 #define TRIM_BYTES (8 * 1024 * 1024)  /* relayed since the last trim: give memory back once it is quiet */
+
+static volatile sig_atomic_t terminated; /* set by SIGTERM: the one flag that a handler needs */
+
+static void on_sigterm(int sig)
+{
+	(void)sig;
+	terminated = 1;
+}
+
+void conn_catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = on_sigterm }; /* no SA_RESTART: poll() has to return */
+	sigaction(SIGTERM, &action, NULL);
+}
 
 /* ---- lookups ---- */
 
@@ -322,6 +337,10 @@ int conn_run(struct conn *conn)
 		if (wait(conn, &set))
 			return EXIT_OURS;
 		conn->now = clock_mono_ms();
+		if (terminated && !conn->told_to_end) {
+			conn->told_to_end = true;
+			conn_end(conn, EXIT_WAIT, "the gateway is being restarted and has waited for this session long enough: connect again");
+		}
 		if (conn->broker && !session_link_turn(conn)) {
 			ipc_free(conn->broker);
 			conn->broker = NULL;

@@ -25,6 +25,7 @@ struct conn {
 	uint32_t next_leg, next_channel;
 	int depth;                 /* callbacks of libssh under way: see above */
 	bool ended;                /* the loop ends at the next turn */
+	bool told_to_end;          /* SIGTERM was obeyed: the drain is over */
 	int64_t now;               /* monotonic ms, once a turn */
 
 	/* login */
@@ -41,6 +42,8 @@ struct conn {
 
 int conn_run(struct conn *conn); /* exit status of the process */
 
+/* SIGTERM: the drain is over. To be called before the sandbox. */
+void conn_catch_signals(void);
 /* Ends everything with a reason that the user reads, flushed before the connection is cut. */
 void conn_end(struct conn *conn, unsigned exit, const char *reason);
 struct leg *conn_leg(struct conn *conn, uint32_t id);

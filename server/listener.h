@@ -31,7 +31,7 @@
 #define LISTENER_STEADY_MS 60000      /* a role that lived so long begins its back-off anew */
 #define LISTENER_PAUSE_MS 100         /* without descriptors or memory, accept nothing for so long */
 #define LISTENER_ORPHAN_MS 10000      /* sessions of a dead broker end by themselves within, or are killed */
-#define LISTENER_TERM_MS 2000         /* between SIGTERM and SIGKILL for sessions that outlived the drain */
+#define LISTENER_TERM_MS 6000         /* between SIGTERM and SIGKILL for sessions that outlived the drain */
 #define LISTENER_SCANS_MAX 16
 #define LISTENER_ACCEPT_BATCH 32      /* connections taken before other events get their turn */
 

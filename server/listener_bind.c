@@ -1,6 +1,7 @@
 /* Listening sockets, the state directory and the control socket. See listener.h.
  *
- * SO_REUSEPORT: a new instance starts beside one that drains, and a reload binds before it lets go. Nothing is ever unlinked at the end: the
+ * No SO_REUSEPORT: one that drains has closed its sockets, a reload keeps the descriptors of addresses that stay, and a second instance that was started by
+ * mistake must fail instead of sharing the port in silence. Nothing is ever unlinked at the end: the
  * control socket is bound under a temporary name and renamed, so a new instance replaces the name in one step, and an old one that removed "its"
  * name could only remove the new one's. */
 #include "server/listener.h"
@@ -32,8 +33,7 @@ static int socket_bind(const struct addr *addr, struct err *err)
 	if (addr_to_sockaddr(addr, &to, &len) < 0)
 		return err_set(err, -EINVAL, "listen: not an address");
 	int fd FD_CLEANUP = socket(addr->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0;
+	bool failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0;
 	if (!failed && addr->family == AF_INET6)
 		failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0;
 	if (failed || bind(fd, (struct sockaddr *)&to, len) < 0 || listen(fd, SOMAXCONN) < 0)

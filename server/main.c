@@ -12,13 +12,14 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "policy/config.h"
 #include "common/version.h"
 #include "server/listener.h"
 #include "server/reader.h"
 #include "server/role.h"
 
 #define CONFIG_DEFAULT "/etc/bartizan/config.yaml"
-#define DUMP_MAX (4 * 1024 * 1024)
+#define DUMP_MAX CONFIG_DUMP_MAX
 
 static const char usage[] =
 	"usage: bartizand [-c FILE] [-d] [--ready-fd N]\n"

@@ -112,7 +112,7 @@ static int config_check(struct files *files, struct config *config, struct front
 	int rc = front ? keys_check(config, err) : err_set(err, -ENOMEM, "out of memory");
 
 	rc = rc < 0 ? rc : front_fill(config->conf, front, err);
-	if (rc == 0 && dump && conf_dump(config->conf, dump) < 0)
+	if (rc == 0 && dump && config_dump(config, dump) < 0)
 		rc = err_set(err, -ENOMEM, "the configuration is too large to show");
 	if (rc == 0 && ret_bundle)
 		rc = files_bundle(files, ret_bundle, err);

@@ -81,6 +81,7 @@ int session_main(const struct session_start *start)
 {
 	struct err err = { "" };
 	struct conn conn = { .start = start, .broker = ipc_new(start->role.peer), .now = clock_mono_ms() };
+	conn_catch_signals();
 	int rc = conn.broker ? confine(start, &err) : -ENOMEM;
 	if (!rc && !(conn.bind = make_bind(start, &err)))
 		rc = -EIO;
