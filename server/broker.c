@@ -97,18 +97,42 @@ static void parent_message(struct link *link, struct ipc_raw *raw)
 
 /* ---- the end ---- */
 
-static void stop(struct broker *broker)
+static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
 {
-	struct client *client;
-	struct timeval wait = timeval_of(BROKER_STOP_MS);
-	broker->private->stopping = true;
-	control_close(broker);
-	scans_close(broker);
-	while ((client = LIST_FIRST(&broker->private->clients)))
-		client_end(client, "the gateway was stopped");
+	(void)fd, (void)what;
+	struct broker *broker = arg;
+	event_base_loopbreak(broker->base);
+}
+
+/* The last client is gone: seal, sign, end. */
+void broker_stop_check(struct broker *broker)
+{
+	struct broker_private *private = broker->private;
+	if (!private->stopping || !LIST_EMPTY(&private->clients))
+		return;
 	records_finish(broker);
 	checkpoint_if_due(broker, true);
-	event_base_loopexit(broker->base, broker->private->checkpoint ? &wait : NULL);
+	if (!private->checkpoint)
+		event_base_loopexit(broker->base, NULL);
+}
+
+/* Sessions are told and have a moment to close in order. What is open after that may still be written to: recovery closes it at the next start. */
+static void stop(struct broker *broker)
+{
+	struct broker_private *private = broker->private;
+	struct timeval wait = timeval_of(BROKER_STOP_MS);
+	struct client *next;
+	private->stopping = true;
+	control_close(broker);
+	scans_close(broker);
+	private->stop_timer = evtimer_new(broker->base, on_stop_timeout, broker);
+	if (!private->stop_timer || evtimer_add(private->stop_timer, &wait))
+		event_base_loopbreak(broker->base);
+	for (struct client *client = LIST_FIRST(&private->clients); client; client = next) {
+		next = LIST_NEXT(client, entry);
+		client_stop(client);
+	}
+	broker_stop_check(broker);
 }
 
 static void parent_closed(struct link *link, const char *why)
@@ -133,6 +157,8 @@ static void broker_close(struct broker *broker)
 	if (private->egress)
 		service_close(private->egress);
 	link_close(&private->parent);
+	if (private->stop_timer)
+		event_free(private->stop_timer);
 	if (private->disk_timer)
 		event_free(private->disk_timer);
 	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* what waits to be freed */

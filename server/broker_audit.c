@@ -29,8 +29,7 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 		log_warning("audit checkpoint %llu was not signed: %s", (unsigned long long)broker->private->checkpoint_seq, failure ? failure : msg && !msg->ok ? msg->reason : "no audit key");
 	else if (audit_checkpoint_put(broker->store, broker->private->checkpoint_seq, clock_wall_ms(), key, msg->data, &err))
 		log_error("audit checkpoint %llu: %s", (unsigned long long)broker->private->checkpoint_seq, err.text);
-	if (broker->private->stopping)
-		event_base_loopbreak(broker->base);
+	broker_stop_check(broker);
 }
 
 void checkpoint_if_due(struct broker *broker, bool now)

@@ -11,9 +11,11 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "server/broker_dial.h"
 
 #define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
 
+static const char stopped[] = "the gateway was stopped";
 static const char *const state_names[] = { "connected", "authenticated", "ended" };
 
 static void set_state(struct client *client, enum client_state state)
@@ -135,15 +137,45 @@ void client_end(struct client *client, const char *reason)
 	client->broker->private->client_count--;
 	log_info("connection %llu from %s ended%s%s", (unsigned long long)client->connection, client->source_text, *reason ? ": " : "", reason);
 	broker_later(client->broker, client_free, client);
+	broker_stop_check(client->broker);
+}
+
+void client_stop(struct client *client)
+{
+	if (client->gone_timer)
+		client_end(client, client->doomed ? client->doomed : stopped);
+	else
+		client_send_end(client, IPC_LEG_ALL, EXIT_OURS, stopped);
 }
 
 static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	client_end(arg, "connection lost");
+	struct client *client = arg;
+	client_end(client, client->doomed ? client->doomed : "connection lost");
 }
 
-/* The process has closed its link: it is about to end, or dead. How it ended is worth waiting for when it has left something open. */
+/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone, and how: that is worth telling, and until then it may still write. */
+static void await_gone(struct client *client)
+{
+	struct timeval wait = timeval_of(GONE_MS);
+	struct running *running;
+	struct leg *leg;
+	link_close(&client->link);
+	while ((running = LIST_FIRST(&client->running)))
+		running_stop(running);
+	LIST_FOREACH(leg, &client->legs, entry)
+		dial_cancel(leg);
+	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
+	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))
+		client_end(client, client->doomed ? client->doomed : "connection lost");
+}
+
+static void kill_process(const struct client *client)
+{
+	link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+}
+
 static void on_closed(struct link *link, const char *why)
 {
 	struct client *client = link->owner;
@@ -152,12 +184,11 @@ static void on_closed(struct link *link, const char *why)
 		return;
 	}
 	if (link->failed)
-		link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
-	link_close(link);
-	struct timeval wait = timeval_of(GONE_MS);
-	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
-	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))
-		client_end(client, why);
+		kill_process(client);
+	if (client->broker->private->stopping)
+		client_end(client, stopped);
+	else
+		await_gone(client);
 }
 
 static void on_drained(struct link *link)
@@ -195,20 +226,25 @@ void client_gone(struct broker *broker, const struct msg_client_gone *msg)
 	if (client->state == CLIENT_ENDED)
 		return;
 	how_it_ended(msg->status, how, sizeof(how));
-	if (WIFSIGNALED((int)msg->status))
+	if (client->doomed)
+		snprintf(how, sizeof(how), "%s", client->doomed);
+	else if (WIFSIGNALED((int)msg->status))
 		audit_death(client, how);
-	client_end(client, LIST_EMPTY(&client->legs) && !msg->status ? "" : how);
+	client_end(client, LIST_EMPTY(&client->legs) && !msg->status && !client->doomed ? "" : how);
 }
 
 void client_violation(struct client *client, const char *message, const char *why)
 {
+	if (client->doomed)
+		return;
 	json_t *data = client_event(client);
 	json_object_set_new(data, "message", json_string(message));
 	json_object_set_new(data, "why", json_visible(why, strlen(why)));
 	broker_audit(client->broker, "session-violation", data);
 	log_warning("connection %llu from %s: session process killed: message '%s': %s", (unsigned long long)client->connection, client->source_text, message, why);
-	link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
-	client_end(client, "session process broke the gateway's protocol");
+	kill_process(client);
+	client->doomed = "session process broke the gateway's protocol";
+	await_gone(client);
 }
 
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason)

@@ -82,7 +82,8 @@ struct client {
 	unsigned running_count;
 	unsigned events;
 	int64_t tokens, tokens_at;
-	struct event *gone_timer;  /* the link is closed, the listener has not yet said how the process ended */
+	struct event *gone_timer;  /* the link is closed, the listener has not yet said how the process ended: until then it may write to its transcripts, and nothing is sealed */
+	const char *doomed;        /* it is being killed, for this reason */
 };
 
 /* broker_client.c */
@@ -91,6 +92,7 @@ void client_gone(struct broker *broker, const struct msg_client_gone *msg);
 struct client *client_find(struct broker *broker, uint64_t connection);
 void client_end(struct client *client, const char *reason);         /* undoes everything, frees later */
 void client_violation(struct client *client, const char *message, const char *why); /* audit, kill, end */
+void client_stop(struct client *client); /* the broker is ending: tells it, or ends it where it is gone already */
 int client_authenticated(struct client *client, struct identity **who); /* the only way to CLIENT_AUTHENTICATED; takes *who */
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
 json_t *client_event(const struct client *client); /* {"connection", "source", "user"}: begins an audit event's data */

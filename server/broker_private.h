@@ -12,7 +12,7 @@
 #define BROKER_SIGN_MS 10000    /* the signer answers within */
 #define BROKER_ROLES_MS 60000   /* new signer and egress are there within, after a reload was accepted */
 #define BROKER_DISK_MS 2000     /* between looks at the free space */
-#define BROKER_STOP_MS 2000     /* last checkpoint at the end */
+#define BROKER_STOP_MS 3000     /* at the end: for sessions to close, and for the last checkpoint */
 #define BROKER_GRACE_MS 20000   /* a session that was told to end has ended within, or is killed */
 
 struct reload;
@@ -48,11 +48,14 @@ struct broker_private {
 	unsigned commands;
 	struct question *checkpoint;     /* never two in flight */
 	uint64_t checkpoint_seq;
-	struct event *disk_timer;
+	struct event *disk_timer, *stop_timer;
 	bool disk_low;
 	bool ready, draining, stopping;
 	int64_t started;
 };
+
+/* broker.c */
+void broker_stop_check(struct broker *broker); /* a client is gone: perhaps the last one */
 
 /* broker_roles.c: signer and egress, their keys. */
 void roles_arrived(struct broker *broker, const char *role, int fd); /* takes the fd */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cast.h"
 #include "common/clock.h"
@@ -163,6 +164,8 @@ int record_open(struct record *record, const struct decision *decision, struct e
 	if (!rc)
 		rc = sessions_insert(record->broker->store, &row, err);
 	if (rc) {
+		if (record->path[0])
+			unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR); /* or a second attempt finds it there */
 		record->path[0] = 0;
 		return err_prefix(err, rc, "the session's record could not be begun");
 	}
@@ -316,6 +319,16 @@ static int make_file(struct record *record, struct kept_channel *channel, const 
 	return 0;
 }
 
+/* Of a channel that has no row: an empty file that nobody was given. */
+static void drop_file(struct record *record, struct kept_channel *channel)
+{
+	char path[TRANSCRIPT_PATH_MAX + 80];
+	snprintf(path, sizeof(path), "%s/%s", record->path, channel->file);
+	unlinkat(store_dir(record->broker->store), path, 0);
+	free(channel->file);
+	channel->file = NULL;
+}
+
 static int insert_row(struct record *record, struct kept_channel *channel, const struct access *access, struct err *err)
 {
 	BUF_CLEANUP struct buf detail = BUF_INIT(RECORD_DETAIL_MAX + 16);
@@ -332,12 +345,16 @@ int record_channel(struct record *record, uint32_t number, const struct access *
 	struct kept_channel *channel = need_channel(record, number);
 	int fd = -1;
 	*ret_max = 0;
+	if (channel)
+		free(channel->kind); /* of an attempt that failed */
 	if (!channel || !(channel->kind = strdup(access_kind_name(access->kind))))
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = what->record ? make_file(record, channel, access, &fd, ret_max, err) : 0;
 	if (!rc && record->opened)
 		rc = insert_row(record, channel, access, err);
 	if (rc) {
+		if (fd >= 0)
+			drop_file(record, channel);
 		fd_closep(&fd);
 		record->cast_reserved -= channel->reserved;
 		channel->reserved = 0;

@@ -411,7 +411,9 @@ static inline void world_stop(void)
 	int status = -1;
 	if (!world.broker)
 		return;
-	peer_close(world.parent);
+	for (size_t i = 0; i < world.link_count; i++) /* sessions end when they are told that the gateway stops */
+		if (world.links[i] != world.signer && world.links[i] != world.egress)
+			peer_close(world.links[i]);
 	for (int64_t end = clock_mono_ms() + WAIT_MS; clock_mono_ms() < end; turn(20))
 		if (waitpid(world.broker, &status, WNOHANG) == world.broker) {
 			world.broker = 0;
