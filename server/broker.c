@@ -221,6 +221,7 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 		rc = recover(broker, err);
 	if (rc)
 		return rc;
+	private->log_forced = (int)log_level() != log_level_parse(broker->config->conf->log_level);
 	broker->conf_status.generation = start->generation ? start->generation : 1;
 	broker->conf_status.taken = private->started = clock_wall_ms();
 	rc = audit_start(broker, err);

@@ -51,6 +51,7 @@ struct broker_private {
 	struct event *disk_timer, *stop_timer;
 	bool disk_low;
 	bool ready, draining, stopping;
+	bool log_forced;                 /* the level is not the configuration's: a reload does not change it */
 	int64_t started;
 };
 

@@ -91,7 +91,8 @@ static void swap(struct reload *reload)
 	broker->conf_status.attempts++;
 	free(broker->conf_status.refused);
 	broker->conf_status.refused = NULL;
-	log_level_set((enum log_level)log_level_parse(broker->config->conf->log_level));
+	if (!private->log_forced)
+		log_level_set((enum log_level)log_level_parse(broker->config->conf->log_level));
 	link_send(&private->parent, IPC_CONF_TAKEN, 0, &(struct msg_conf_taken){ reload->generation }, NULL, 0);
 	audit_taken(broker);
 	reload_free(broker);

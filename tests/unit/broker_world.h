@@ -322,11 +322,12 @@ static inline int bundle_of(const char *config)
 {
 	FILES_CLEANUP struct files *files = files_in_memory();
 	struct err err = { 0 };
-	char line[1024];
+	char line[1024], known[1200], key[1024];
 	int fd = -1;
+	snprintf(known, sizeof(known), "a.db %s\n", line_of(world.target_key, key));
 	if (!files || files_add(files, "/etc/bartizan/config.yaml", (struct bytes){ (const uint8_t *)config, strlen(config) }) ||
 		files_add(files, "/etc/bartizan/foreign.pub", (struct bytes){ (const uint8_t *)line_of(world.foreign_ca, line), strlen(line) }) ||
-		files_bundle(files, &fd, &err))
+		files_add(files, "/etc/bartizan/known_hosts", (struct bytes){ (const uint8_t *)known, strlen(known) }) || files_bundle(files, &fd, &err))
 		fail_msg("%s", err.text);
 	return fd;
 }
@@ -346,6 +347,7 @@ static inline char *config_text(const char *extra)
 		"  - {name: old1, address: \"10.0.0.2\", labels: {env: staging}, host_keys: [\"%s\"], credential: {key: router_key}}\n"
 		"  - {name: pass1, address: \"10.0.0.3\", labels: {env: staging}, host_keys: [\"%s\"], credential: {password_file: /etc/bartizan/pass}}\n"
 		"  - {name: secret1, address: \"10.0.0.4\", labels: {env: prod}, host_keys: [\"%s\"], credential: {certificate: backend_ca}}\n"
+		"  - {name: \"*.db\", labels: {env: staging}, host_keys_file: known_hosts, credential: {certificate: backend_ca}}\n"
 		"roles: {sre: {groups: [sre]}, glass: {groups: [glass]}}\n%s", key, key, key, key, extra);
 	return text;
 }
