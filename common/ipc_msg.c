@@ -125,6 +125,13 @@ static const struct field login_fields[] = { TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text), TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
 
+static const struct field hold_fields[] = { U32(msg_hold, leg), U32(msg_hold, channel), TEXT(msg_hold, text), TEXT(msg_hold, status) };
+static const struct field ask_fields[] = { U32(msg_ask, leg), U32(msg_ask, channel), TEXT(msg_ask, prompt), U32(msg_ask, max) };
+static const struct field ask_answer_fields[] = {
+	U32(msg_ask_answer, leg), U32(msg_ask_answer, channel), BOOL(msg_ask_answer, given), BYTES(msg_ask_answer, text, IPC_TEXT_MAX),
+};
+static const struct field access_cancel_fields[] = { U32(msg_access_cancel, leg), U32(msg_access_cancel, channel) };
+
 #define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }
 #define ROW(name, s, fields, fds) { name, sizeof(struct s), fields, COUNT(fields), fds }
 
@@ -180,6 +187,10 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_LOGIN_DONE] = ROW("login-done", msg_login_done, login_done_fields, 0),
 	[IPC_LOGIN] = ROW("login", msg_login, login_fields, 0),
 	[IPC_LOGIN_INPUT] = ROW("login-input", msg_login_input, login_input_fields, 0),
+	[IPC_HOLD] = ROW("hold", msg_hold, hold_fields, 0),
+	[IPC_ASK] = ROW("ask", msg_ask, ask_fields, 0),
+	[IPC_ASK_ANSWER] = ROW("ask-answer", msg_ask_answer, ask_answer_fields, 0),
+	[IPC_ACCESS_CANCEL] = ROW("access-cancel", msg_access_cancel, access_cancel_fields, 0),
 	[IPC_LOGIN_PROMPT] = ROW("login-prompt", msg_login_prompt, login_prompt_fields, 0),
 };
 

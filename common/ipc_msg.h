@@ -81,6 +81,11 @@ enum ipc_type {
 	IPC_LOGIN_INPUT,
 	/* broker -> session */
 	IPC_LOGIN_PROMPT,
+	/* a channel that waits for a human: broker -> session, and the session's answers */
+	IPC_HOLD,
+	IPC_ASK,
+	IPC_ASK_ANSWER,
+	IPC_ACCESS_CANCEL,
 	IPC_TYPES
 };
 
@@ -197,6 +202,12 @@ struct msg_login_done { bool ok; char *kind, *reason; struct bytes id_token, use
 struct msg_login { char *submethods; };                               /* the client began keyboard-interactive */
 struct msg_login_input { struct bytes text; };                        /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_prompt { char *text, *prompt; bool echo; };          /* text is shown; prompt "": nothing is asked, the message is held */
+
+/* A held channel (IPC_ACCESS without IPC_DECISION yet). text: lines to show once, "" for none; status: one line that is kept up to date on a terminal, shown once elsewhere, "" for none. */
+struct msg_hold { uint32_t leg, channel; char *text, *status; };
+struct msg_ask { uint32_t leg, channel; char *prompt; uint32_t max; };        /* asks the person at the terminal for a line of at most max bytes */
+struct msg_ask_answer { uint32_t leg, channel; bool given; struct bytes text; }; /* given false: there is no terminal, or Ctrl-C */
+struct msg_access_cancel { uint32_t leg, channel; };                           /* Ctrl-C, or the channel was closed, before the decision */
 
 /* Encodes and sends. msg points at the struct of that type. */
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);

@@ -35,6 +35,8 @@ enum chan_state {
 
 struct chan_env { char *name, *value; };
 
+#define CHAN_ANSWER_MAX 1024      /* a line typed at a question of ours */
+
 struct command; /* session_command.h */
 struct recorder;
 
@@ -66,6 +68,13 @@ struct chan {
 	struct recorder *recorder;
 	struct command *command;    /* CHAN_COMMAND */
 
+	/* waiting for a human (chan_hold.c) */
+	struct buf held_words;      /* our lines, not yet taken by the client's window */
+	bool status_shown;          /* a status line stands on the terminal */
+	bool asking;                /* a question is being answered */
+	struct buf answer;
+	size_t answer_max;
+
 	/* the end */
 	bool exited;
 	int64_t exit_status;        /* -1: none */
@@ -93,6 +102,12 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 void chan_refuse(struct chan *chan, unsigned exit, const char *reason);
 void chan_notice(struct chan *chan, const char *text); /* a line on stderr of a running terminal; best effort */
 void chan_tap(struct chan *chan, char code, const void *data, size_t len);
+/* chan_hold.c: what a person sees and answers while the channel waits. */
+void chan_hold(struct chan *chan, const char *text, const char *status);
+void chan_question(struct chan *chan, const char *prompt, size_t max);
+void chan_hold_turn(struct chan *chan);
+int chan_hold_input(struct chan *chan, const char *data, size_t len); /* bytes consumed: none unless a question is open or Ctrl-C is among them */
+void chan_hold_end(struct chan *chan);                                /* the wait is over: leave a clean line */
 bool chan_busy(const struct chan *chan); /* between the start request and its answer: latency counts */
 
 /* chan_open.c: the backend's half */

@@ -216,6 +216,7 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 		chan_refuse(chan, decision->exit, decision->reason);
 		return;
 	}
+	chan_hold_end(chan);
 	chan_set_state(chan, CHAN_WAITING);
 	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
 		chan->leg->idle = decision->idle;

@@ -80,6 +80,11 @@ void leg_free(struct leg *leg)
 	upstream_free(leg->upstream);
 	if (leg->held)
 		ssh_message_free(leg->held);
+	if (leg->waiting)
+		ssh_message_free(leg->waiting);
+	if (leg->prompt)
+		ipc_msg_free(IPC_LOGIN_PROMPT, leg->prompt);
+	free(leg->prompt);
 	if (leg->naming == LEG_NAMED) {
 		struct msg_leg_end msg = { leg->id, leg->end_reason };
 		conn_send(leg->conn, IPC_LEG_END, &msg);
@@ -235,18 +240,30 @@ static void limits(struct leg *leg)
 	}
 }
 
+/* ssh_disconnect() frees every channel of its session: nobody may hold one afterwards. */
+static void disconnect(struct leg *leg)
+{
+	transport_enter(&leg->transport);
+	if (leg->end_reason)
+		ssh_session_set_disconnect_message(leg->transport.session, leg->end_reason);
+	ssh_disconnect(leg->transport.session);
+	for (struct chan *chan = leg->chans; chan; chan = chan->next) {
+		chan->client = NULL;
+		chan->in.src = chan->out.dst = chan->err.dst = NULL;
+	}
+	for (struct leg *other = leg->conn->legs; other; other = other->next)
+		if (other->shuttle && other->shuttle->outer == leg)
+			shuttle_orphan(other->shuttle);
+	leg_set_state(leg, LEG_DEAD);
+}
+
 static void ending(struct leg *leg)
 {
 	bool flushed = true;
 	for (struct chan *chan = leg->chans; chan; chan = chan->next)
 		flushed &= chan->state == CHAN_DONE || (chan->state == CHAN_CLOSING && chan->client_close_sent);
-	if ((flushed && transport_writable(&leg->transport)) || leg->conn->now >= leg->linger) {
-		transport_enter(&leg->transport);
-		if (leg->end_reason)
-			ssh_session_set_disconnect_message(leg->transport.session, leg->end_reason);
-		ssh_disconnect(leg->transport.session);
-		leg_set_state(leg, LEG_DEAD);
-	}
+	if ((flushed && transport_writable(&leg->transport)) || leg->conn->now >= leg->linger)
+		disconnect(leg);
 }
 
 void leg_turn(struct leg *leg, bool readable)

@@ -20,7 +20,7 @@ struct upstream;
 enum leg_state { LEG_KEX, LEG_AUTH, LEG_READY, LEG_ENDING, LEG_DEAD };
 enum leg_naming { LEG_NAMELESS, LEG_ASKED, LEG_NAMED, LEG_REFUSED };
 
-#define LEG_NOTICE_MAX 1024
+#define LOGIN_MAX_MS (30 * 60 * 1000) /* a login at a provider: its codes live shorter */
 #define LEG_LINGER_MS 5000 /* how long an ended leg may take to flush its last words */
 
 struct leg {
@@ -44,7 +44,10 @@ struct leg {
 	ssh_key key;               /* made for this leg: certified by the signer, used on the outbound session */
 
 	/* login (leg_auth.c) */
-	ssh_message held;          /* the attempt that the broker is asked about */
+	ssh_message held;          /* the attempt that the broker is asked about: until it answers, nothing else of the client is read */
+	ssh_message waiting;       /* keyboard-interactive: answered when the login goes on or ends, which may take minutes */
+	bool partial;              /* a key was proved, and a person has to follow */
+	struct msg_login_prompt *prompt; /* came while no message of the client waited for it */
 	int64_t deadline;          /* of key exchange and login; 0: none */
 
 	/* limits */
@@ -66,6 +69,8 @@ void leg_set_state(struct leg *leg, enum leg_state state);
 void leg_auth_message(struct leg *leg, ssh_message message);           /* takes the message */
 struct msg_auth_answer;
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer);
+struct msg_login_prompt;
+void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt); /* takes the strings of prompt */
 void leg_authenticated(struct leg *leg);
 /* leg_open.c: channel opens and global requests; take the message */
 void leg_open_message(struct leg *leg, ssh_message message);

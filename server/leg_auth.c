@@ -14,7 +14,7 @@
 static void reply(struct leg *leg, ssh_message message)
 {
 	transport_enter(&leg->transport);
-	ssh_message_auth_set_methods(message, leg->outer ? SSH_AUTH_METHOD_PUBLICKEY : SSH_AUTH_METHOD_NONE);
+	ssh_message_auth_set_methods(message, !leg->outer ? SSH_AUTH_METHOD_NONE : leg->partial ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PUBLICKEY);
 	ssh_message_reply_default(message);
 	ssh_message_free(message);
 	leg->transport.touched = true;
@@ -66,6 +66,84 @@ static void ask(struct leg *leg, ssh_message message)
 	conn_send(conn, IPC_AUTH, &msg);
 }
 
+/* ---- keyboard-interactive (RFC 4256): the login at a provider ---- */
+
+static void clear_prompt(struct leg *leg)
+{
+	if (leg->prompt)
+		ipc_msg_free(IPC_LOGIN_PROMPT, leg->prompt);
+	free(leg->prompt);
+	leg->prompt = NULL;
+}
+
+/* Answers the message that waits with what the broker wants shown. No prompt: the client answers at once, and its answer is held while the login runs elsewhere; each further
+ * text shows progress, and that the client is still there. */
+static void show_prompt(struct leg *leg)
+{
+	if (!leg->waiting || !leg->prompt)
+		return;
+	BUF_CLEANUP struct buf text = BUF_INIT(2 * IPC_TEXT_MAX), prompt = BUF_INIT(2 * IPC_TEXT_MAX);
+	const char *line = leg->prompt->text;
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		text_visible(&text, line, strcspn(line, "\n"), IPC_TEXT_MAX);
+		buf_puts(&text, "\n");
+	}
+	text_visible(&prompt, leg->prompt->prompt, strlen(leg->prompt->prompt), 256);
+	const char *prompts[] = { buf_cstr(&prompt) };
+	char echo[] = { leg->prompt->echo };
+	transport_enter(&leg->transport);
+	ssh_message_auth_interactive_request(leg->waiting, "", buf_cstr(&text), prompt.len ? 1 : 0, prompts, echo);
+	ssh_message_free(leg->waiting);
+	leg->waiting = NULL;
+	leg->transport.touched = true;
+	clear_prompt(leg);
+}
+
+void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
+{
+	clear_prompt(leg);
+	leg->prompt = malloc(sizeof(*prompt));
+	if (!leg->prompt)
+		return;
+	*leg->prompt = *prompt;
+	*prompt = (struct msg_login_prompt){ 0 };
+	show_prompt(leg);
+}
+
+static void interactive(struct leg *leg, ssh_message message)
+{
+	ssh_session session = leg->transport.session;
+	struct msg_login begin = { "" };
+	struct msg_login_input input = { { NULL, 0 } };
+	if (!leg->partial || leg->waiting) {
+		reply(leg, message);
+		return;
+	}
+	leg->waiting = message;
+	if (!ssh_message_auth_kbdint_is_response(message)) {
+		leg->deadline = leg->conn->now + LOGIN_MAX_MS; /* the broker bounds the login itself */
+		conn_send(leg->conn, IPC_LOGIN, &begin);
+		return;
+	}
+	const char *answer = ssh_userauth_kbdint_getnanswers(session) > 0 ? ssh_userauth_kbdint_getanswer(session, 0) : NULL;
+	if (answer && strlen(answer) <= IPC_TOKEN_MAX)
+		input.text = (struct bytes){ (const uint8_t *)answer, strlen(answer) };
+	conn_send(leg->conn, IPC_LOGIN_INPUT, &input);
+	show_prompt(leg);
+}
+
+/* The key is proved, a person is not: go on with keyboard-interactive. A client that cannot (BatchMode) reads in the banner what to do. */
+static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	leg->partial = true;
+	if (*answer->reason)
+		say(leg, answer->reason);
+	transport_enter(&leg->transport);
+	ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
+	ssh_message_auth_reply_success(message, 1);
+	ssh_message_free(message);
+}
+
 static void outer_auth(struct leg *leg, ssh_message message)
 {
 	struct conn *conn = leg->conn;
@@ -74,6 +152,8 @@ static void outer_auth(struct leg *leg, ssh_message message)
 		conn_event(conn, leg, "bad-signature", "the user name changed between attempts");
 		leg_end(leg, EXIT_DENIED, "the user name may not change between attempts");
 		ssh_message_free(message);
+	} else if (ssh_message_subtype(message) == SSH_AUTH_METHOD_INTERACTIVE && !conn->authenticated) {
+		interactive(leg, message);
 	} else if (ssh_message_subtype(message) != SSH_AUTH_METHOD_PUBLICKEY || conn->authenticated) {
 		reply(leg, message);
 	} else if (++conn->probes > CONN_ATTEMPTS_HARD) {
@@ -160,8 +240,29 @@ static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_m
 		leg_end(leg, EXIT_DENIED, "too many failed logins");
 }
 
+/* The end of a login by keyboard-interactive. */
+static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
+{
+	ssh_message message = leg->waiting;
+	leg->waiting = NULL;
+	leg->transport.touched = true;
+	transport_enter(&leg->transport);
+	if (answer->ok && answer->proved) {
+		accepted(leg, answer, message);
+		return;
+	}
+	say(leg, answer->reason);
+	leg->conn->attempts++;
+	reply(leg, message);
+	leg_end(leg, EXIT_DENIED, answer->reason);
+}
+
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 {
+	if (leg->state == LEG_AUTH && !leg->held && leg->waiting) {
+		login_answer(leg, answer);
+		return;
+	}
 	ssh_message message = leg->held;
 	if (!message || leg->state != LEG_AUTH)
 		return;
@@ -169,7 +270,9 @@ void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 	leg->transport.touched = true;
 	transport_enter(&leg->transport);
 	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
-	if (!answer->ok) {
+	if (answer->partial && answer->proved && proved) {
+		partial(leg, answer, message);
+	} else if (!answer->ok) {
 		refused(leg, answer, message);
 	} else if (!answer->proved || !proved) {
 		ssh_message_auth_reply_pk_ok_simple(message);

@@ -27,6 +27,31 @@ static void on_auth(struct conn *conn, void *msg, struct ipc_raw *raw)
 		leg_auth_answer(conn->legs, msg);
 }
 
+static void on_login_prompt(struct conn *conn, void *msg, struct ipc_raw *raw)
+{
+	(void)raw;
+	if (conn->legs && conn->legs->outer)
+		leg_login_prompt(conn->legs, msg);
+}
+
+static void on_hold(struct conn *conn, void *msg, struct ipc_raw *raw)
+{
+	const struct msg_hold *hold = msg;
+	struct chan *chan = conn_channel(conn, hold->channel);
+	(void)raw;
+	if (chan)
+		chan_hold(chan, hold->text, hold->status);
+}
+
+static void on_ask(struct conn *conn, void *msg, struct ipc_raw *raw)
+{
+	const struct msg_ask *ask = msg;
+	struct chan *chan = conn_channel(conn, ask->channel);
+	(void)raw;
+	if (chan)
+		chan_question(chan, ask->prompt, ask->max);
+}
+
 static void on_leg(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_leg_answer *answer = msg;
@@ -117,7 +142,7 @@ static const struct {
 	enum ipc_type type;
 	void (*handler)(struct conn *conn, void *msg, struct ipc_raw *raw);
 } table[] = {
-	{ IPC_AUTH_ANSWER, on_auth }, { IPC_LEG_ANSWER, on_leg }, { IPC_DECISION, on_decision }, { IPC_GRANT, on_grant }, { IPC_NOTICE, on_notice },
+	{ IPC_LOGIN_PROMPT, on_login_prompt }, { IPC_HOLD, on_hold }, { IPC_ASK, on_ask }, { IPC_AUTH_ANSWER, on_auth }, { IPC_LEG_ANSWER, on_leg }, { IPC_DECISION, on_decision }, { IPC_GRANT, on_grant }, { IPC_NOTICE, on_notice },
 	{ IPC_END, on_end }, { IPC_OUTPUT, on_output }, { IPC_PLAY, on_play }, { IPC_COMMAND_EXIT, on_exit },
 };
 

@@ -105,6 +105,13 @@ void shuttle_free(struct shuttle *shuttle)
 	free(shuttle);
 }
 
+void shuttle_orphan(struct shuttle *shuttle)
+{
+	shuttle->channel = NULL;
+	shuttle->client_done = shuttle->client_closed = shuttle->inner_done = shuttle->close_sent = true;
+	shuttle->unread = false;
+}
+
 static bool room_down(const struct shuttle *shuttle)
 {
 	return !shuttle->client_closed && transport_writable(&shuttle->outer->transport) && ssh_channel_window_size(shuttle->channel) > 0;
@@ -176,9 +183,9 @@ static void fetch_up(struct shuttle *shuttle)
 static void turn_up(struct shuttle *shuttle)
 {
 	do {
-		if (!shuttle->up.len && shuttle->unread)
+		if (!shuttle->up.len && shuttle->unread && shuttle->channel)
 			fetch_up(shuttle);
-		size_t n = shuttle->up.len && look(shuttle, (const char *)buf_data(&shuttle->up), shuttle->up.len)
+		size_t n = shuttle->channel && shuttle->up.len && look(shuttle, (const char *)buf_data(&shuttle->up), shuttle->up.len)
 				? send_up(shuttle, buf_data(&shuttle->up), shuttle->up.len) : 0;
 		if (!n)
 			break;

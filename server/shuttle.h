@@ -31,6 +31,7 @@ struct shuttle {
 
 struct shuttle *shuttle_new(struct leg *outer, ssh_channel channel, int fd); /* takes fd */
 void shuttle_free(struct shuttle *shuttle);
+void shuttle_orphan(struct shuttle *shuttle); /* the outer connection has gone, and the channel with it */
 short shuttle_events(const struct shuttle *shuttle);
 void shuttle_turn(struct shuttle *shuttle, short revents);
 bool shuttle_done(const struct shuttle *shuttle); /* closed on both sides */
