@@ -214,7 +214,7 @@ def end_input(child):
 
 def cast_events(path):
     """Header and events of an asciicast; every line must be whole JSON."""
-    lines = path.read_text(newline="\n").rstrip("\n").split("\n")  # not splitlines(): the data may hold U+0085
+    lines = path.read_bytes().decode().rstrip("\n").split("\n")  # not splitlines(): the data may hold U+0085
     return json.loads(lines[0]), [json.loads(line) for line in lines[1:]]
 
 
