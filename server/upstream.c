@@ -253,9 +253,10 @@ static void turn_kex(struct upstream *upstream)
 		upstream_fail(upstream, EXIT_UNREACHABLE, "%s", err.text);
 		return;
 	}
-	evidence(upstream);
 	if (host_key_ok(upstream))
 		upstream->state = UPSTREAM_AUTH;
+	else
+		evidence(upstream);
 }
 
 /* ---- authentication ---- */
@@ -333,6 +334,7 @@ static void turn_auth(struct upstream *upstream)
 	if (rc == SSH_AUTH_AGAIN)
 		return;
 	buf_burn(&upstream->secret);
+	evidence(upstream); /* now: the broker takes it as the end of the dial, and the target's MaxStartups counts until here */
 	if (rc == SSH_AUTH_SUCCESS) {
 		upstream->state = UPSTREAM_READY;
 		upstream->transport.handshake = false;
