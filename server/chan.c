@@ -220,6 +220,10 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 
 void chan_notice(struct chan *chan, const char *text)
 {
+	if (chan->state < CHAN_RELAY) { /* said when the channel has begun, or with its refusal */
+		chan_hold_note(chan, text);
+		return;
+	}
 	if (chan->state != CHAN_RELAY || !chan->client || ssh_channel_window_size(chan->client) < CHAN_TELL_MAX || !transport_writable(&chan->leg->transport))
 		return;
 	BUF_CLEANUP struct buf line = BUF_INIT(CHAN_TELL_MAX);

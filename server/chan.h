@@ -105,6 +105,7 @@ void chan_tap(struct chan *chan, char code, const void *data, size_t len);
 /* chan_hold.c: what a person sees and answers while the channel waits. */
 void chan_hold(struct chan *chan, const char *text, const char *status);
 void chan_question(struct chan *chan, const char *prompt, size_t max);
+void chan_hold_note(struct chan *chan, const char *text);             /* a line for later: shown when the wait is over */
 void chan_hold_turn(struct chan *chan);
 int chan_hold_input(struct chan *chan, const char *data, size_t len); /* bytes consumed: none unless a question is open or Ctrl-C is among them */
 void chan_hold_end(struct chan *chan);                                /* the wait is over: leave a clean line */

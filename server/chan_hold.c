@@ -42,6 +42,11 @@ static void put_lines(struct chan *chan, const char *text)
 	}
 }
 
+void chan_hold_note(struct chan *chan, const char *text)
+{
+	put_lines(chan, text);
+}
+
 void chan_hold(struct chan *chan, const char *text, const char *status)
 {
 	if (chan->state != CHAN_ASKED)

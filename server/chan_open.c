@@ -153,6 +153,7 @@ static void step_start(struct chan *chan)
 	}
 	chan->in.open = chan->out.open = chan->err.open = true;
 	chan->in.unread = chan->out.unread = chan->err.unread = true; /* stdin may have come in the same flight as exec */
+	chan_hold_end(chan);
 	chan_set_state(chan, CHAN_RELAY);
 }
 

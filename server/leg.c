@@ -259,10 +259,12 @@ static void disconnect(struct leg *leg)
 
 static void ending(struct leg *leg)
 {
-	bool flushed = true;
-	for (struct chan *chan = leg->chans; chan; chan = chan->next)
-		flushed &= chan->state == CHAN_DONE || (chan->state == CHAN_CLOSING && chan->client_close_sent);
-	if ((flushed && transport_writable(&leg->transport)) || leg->conn->now >= leg->linger)
+	int64_t now = leg->conn->now;
+	if (!leg->chans && !leg->farewell) { /* a client that has nothing open left goes by itself, with the exit status it was given: let it */
+		leg->farewell = true;
+		leg->linger = now + LEG_FAREWELL_MS;
+	}
+	if (now >= leg->linger)
 		disconnect(leg);
 }
 

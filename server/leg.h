@@ -21,6 +21,7 @@ enum leg_state { LEG_KEX, LEG_AUTH, LEG_READY, LEG_ENDING, LEG_DEAD };
 enum leg_naming { LEG_NAMELESS, LEG_ASKED, LEG_NAMED, LEG_REFUSED };
 
 #define LOGIN_MAX_MS (30 * 60 * 1000) /* a login at a provider: its codes live shorter */
+#define LEG_FAREWELL_MS 300 /* and then to go by itself */
 #define LEG_LINGER_MS 5000 /* how long an ended leg may take to flush its last words */
 
 struct leg {
@@ -53,6 +54,7 @@ struct leg {
 	/* limits */
 	int64_t idle, last_active; /* ms; idle 0: no limit */
 	int64_t linger;            /* LEG_ENDING: cut at this time */
+	bool farewell;             /* its last channel is closed on both sides */
 	char *end_reason;
 };
 

@@ -205,6 +205,8 @@ void shuttle_turn(struct shuttle *shuttle, short revents)
 		turn_down(shuttle);
 	}
 	write_down(shuttle);
+	if (shuttle->client_closed && !shuttle->up.len && !shuttle->unread)
+		shuttle->inner_done = true; /* nobody is left to hear what the inner leg still says */
 	if (shuttle->inner_done && (!shuttle->down.len || shuttle->client_closed) && !shuttle->close_sent) {
 		transport_enter(&shuttle->outer->transport);
 		shuttle->close_sent = ssh_channel_close(shuttle->channel) != SSH_AGAIN;
