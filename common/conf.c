@@ -12,7 +12,7 @@
 
 #define SEGMENT_MAX 64 /* bytes of one key's name */
 #define PREFIX_MAX 256
-#define NAMES_MAX 64 /* rows below one prefix, with their own rows; a test counts */
+#define NAMES_MAX 128 /* rows below one prefix, with their own rows; a test counts */
 
 static void *field(struct conf *conf, const struct conf_row *row)
 {

@@ -47,7 +47,8 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	char **scopes;           /* NULL-terminated; openid is always asked */
 	char *user, *groups;     /* claim paths; groups NULL: none */
 	char **algorithms;       /* RS256 RS384 RS512 PS256 ES256 ES384 EdDSA */
-	char *ca;                /* PEM contents of ca_file, NULL: the system's */
+	char *ca_file;           /* resolved path; its contents, PEM: ca. NULL both: the system's authorities */
+	char *ca;
 	bool allow_http;
 	bool machine;            /* its tokens need no human: `ssh gw login --token` */
 	int64_t skew;            /* ms, at most 60 s */
@@ -80,7 +81,8 @@ struct conf {
 	size_t key_count;
 	struct conf_provider *providers;
 	size_t provider_count;
-	char *krl;               /* certificates.revoked: contents of an OpenSSH KRL file, with its length; NULL: none */
+	char *krl_file;          /* certificates.revoked: resolved path of an OpenSSH KRL file; its contents: krl. NULL both: none */
+	char *krl;
 	size_t krl_len;
 	int64_t login_time;      /* limits.login_time */
 	int64_t login_attempts;  /* limits.login_attempts: signed or refused attempts a connection */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf_provider.h"
 #include "common/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -274,6 +275,8 @@ const struct conf_special conf_specials[] = {
 	{ "certificates.trusted", load_trusted, dump_trusted, release_trusted },
 	{ "keys", load_keys, dump_keys, release_keys },
 	{ "proxy_protocol.from", load_proxy_from, dump_proxy_from, release_proxy_from },
+	{ "certificates.revoked", conf_revoked_load, conf_revoked_dump, conf_revoked_release },
+	{ "providers", conf_providers_load, conf_providers_dump, conf_providers_release },
 };
 const size_t conf_special_count = COUNT(conf_specials);
 

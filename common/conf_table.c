@@ -15,6 +15,8 @@
 #define FIELD(f) offsetof(struct conf, f)
 #define ROW(p, t, f, d, lo, hi, ...) { .path = p, .type = t, .offset = FIELD(f), .fallback = d, .min = lo, .max = hi, __VA_ARGS__ }
 #define NAMED(p, ...) { .path = p, .type = CONF_SPECIAL, .offset = CONF_NO_FIELD, .reloadable = true, __VA_ARGS__ }
+#define PROVIDER(p, t, d, lo, hi, ...) \
+	{ .path = "providers[]." p, .type = t, .offset = CONF_NO_FIELD, .fallback = d, .min = lo, .max = hi, .reloadable = true, __VA_ARGS__ }
 #define RELOAD .reloadable = true
 #define DOC(text) .doc = text
 
@@ -37,8 +39,37 @@ const struct conf_row conf_table[] = {
 	NAMED("certificates.trusted[].key", DOC("Public key file of the authority.")),
 	NAMED("certificates.trusted[].user", .fallback = "principal", .choices = "principal|key_id",
 		DOC("Where the user's name comes from: the certificate's only principal or its key id.")),
+	ROW("certificates.revoked", CONF_SPECIAL, krl, NULL, 0, 0, RELOAD,
+		DOC("File of revoked keys and certificates as ssh-keygen -k writes it (a KRL); null: none.")),
 	ROW("keys", CONF_SPECIAL, keys, "{}", 0, 0, RELOAD, DOC("Private keys for the targets, by name; only the signer reads them.")),
 	NAMED("keys.*.file", DOC("The private key file.")),
+
+	ROW("providers", CONF_SPECIAL, providers, "[]", 0, 0, RELOAD, DOC("OpenID providers whose users may log in.")),
+	PROVIDER("name", CONF_TEXT, NULL, 1, 255, .required = true, DOC("Name for messages, roles and certificates; there once.")),
+	PROVIDER("issuer", CONF_TEXT, NULL, 1, 1024, .required = true,
+		DOC("The issuer exactly as its tokens spell it; the discovery document's address may be written, too.")),
+	PROVIDER("client_id", CONF_TEXT, NULL, 1, 255, .required = true, DOC("Our name at the provider.")),
+	PROVIDER("client_secret_file", CONF_PATH, NULL, 1, PATH_LEN,
+		DOC("File with the client's secret, which only the egress process reads; null: a public client.")),
+	PROVIDER("audience", CONF_TEXT, NULL, 1, 1024, DOC("Audience that tokens must have; null: client_id.")),
+	PROVIDER("scopes", CONF_SPECIAL, "[openid, email, profile]", 1, 128,
+		DOC("Scopes to ask for; openid is always asked.")),
+	PROVIDER("user", CONF_TEXT, "email", 1, 255, DOC("Claim that is the user's name; email counts only when it is verified.")),
+	PROVIDER("groups", CONF_TEXT, NULL, 1, 255, DOC("Claim that lists the user's groups; null: none.")),
+	PROVIDER("algorithms", CONF_SPECIAL, "[RS256, ES256]", 1, 16, .choices = "RS256|RS384|RS512|PS256|ES256|ES384|EdDSA",
+		DOC("Signature algorithms that are accepted.")),
+	PROVIDER("ca_file", CONF_PATH, NULL, 1, PATH_LEN,
+		DOC("File with the authorities, in PEM, that the provider's TLS certificate must come from; null: the system's.")),
+	PROVIDER("allow_http", CONF_BOOL, "false", 0, 0, DOC("Whether http is taken from a provider on loopback.")),
+	PROVIDER("machine", CONF_BOOL, "false", 0, 0, DOC("Whether its tokens are exchanged for certificates without a human.")),
+	PROVIDER("skew", CONF_DURATION, "60s", 0, M, DOC("How far clocks may differ.")),
+	PROVIDER("token_lifetime", CONF_DURATION, "1d", M, 30 * D, DOC("Longest lifetime of a token that is accepted.")),
+	PROVIDER("connect_time", CONF_DURATION, "5s", 100, M, DOC("Time to resolve, connect and agree on TLS.")),
+	PROVIDER("answer_time", CONF_DURATION, "10s", 100, M, DOC("Time until an answer begins; it may take as long again.")),
+	PROVIDER("jwks_refresh", CONF_DURATION, "5m", S, D,
+		DOC("Least time between fetches of the provider's keys that unknown keys cause.")),
+	PROVIDER("jwks_max_age", CONF_DURATION, "1d", M, 30 * D,
+		DOC("Age beyond which the provider's keys are not used while it is out of reach.")),
 
 	ROW("limits.login_time", CONF_DURATION, login_time, "60s", S, H, RELOAD, DOC("Time a client has to authenticate.")),
 	ROW("limits.login_attempts", CONF_INT, login_attempts, "6", 1, 100, RELOAD, DOC("Failed authentication attempts on one connection.")),

@@ -46,7 +46,7 @@ const size_t policy_key_count = sizeof(policy_keys) / sizeof(policy_keys[0]);
 static const struct {
 	const char *prefix, *key;
 } refused[] = {
-	{ "", "guards" }, { "", "providers" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "guard" }, { "rules[]", "mask" },
+	{ "", "guards" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "guard" }, { "rules[]", "mask" },
 };
 
 int policy_only(const struct yaml *map, const char *prefix, struct err *err)

@@ -18,6 +18,19 @@
 #define KEY_A "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH9s5XSBtm24mseS88GoDOSpHY7461+2h+uiSAAJbnET"
 #define KEY_B "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAwh5D2MhLSVzlVw7e+9QD5hxX/HwAti2l3hFKkjFKLQ"
 #define KEY_C "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJXznk2E9QSjrzwSnertM7/I0bfGDzRlUCfFXy4lRq7O"
+#define WORLD_CA \
+	"-----BEGIN CERTIFICATE-----\n" \
+	"MIIBgDCCASegAwIBAgIUW8p63VXiMU+D6TnTZsdH6+GBsMwwCgYIKoZIzj0EAwIw\n" \
+	"FTETMBEGA1UEAwwKRXhhbXBsZSBDQTAgFw0yNjExMjMyMjM2MDJaGA8yMTI2MTAz\n" \
+	"MDIyMzYwMlowFTETMBEGA1UEAwwKRXhhbXBsZSBDQTBZMBMGByqGSM49AgEGCCqG\n" \
+	"SM49AwEHA0IABK9z1wk+G50m2ejND4OGbGwDTM8UZHAUMcl4hc9Uo43gizHJ6WV/\n" \
+	"HfV8+HzTJmmR3uWd4efDbm1TjRwmYFMio6ujUzBRMB0GA1UdDgQWBBS4H2sAotsg\n" \
+	"xfAPpbNOtL407hG5tjAfBgNVHSMEGDAWgBS4H2sAotsgxfAPpbNOtL407hG5tjAP\n" \
+	"BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIG41jAC5fiugT/+qEkb4\n" \
+	"evs9Ebk//x4J6Wq/CQgxj0TrAiABEvxB9iZkpMymQEP7AgZibVnInLxG6Z4CSnYg\n" \
+	"HDKexg==\n" \
+	"-----END CERTIFICATE-----\n"
+#define WORLD_KRL "SSHKRL\n\0\0\0\0\1" /* its beginning: the configuration looks no further */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline struct bytes world_bytes(const char *text)
@@ -32,6 +45,8 @@ static inline struct files *world_files(const char *text)
 	BUF_CLEANUP struct buf zone = BUF_INIT(65536);
 	if (!files || files_add(files, "/etc/bartizan/config.yaml", world_bytes(text)) ||
 		files_add(files, "/etc/bartizan/step_user_ca.pub", world_bytes("# ours\n" KEY_B " step\n")) ||
+		files_add(files, "/etc/bartizan/corp_ca.pem", world_bytes(WORLD_CA)) ||
+		files_add(files, "/etc/bartizan/revoked.krl", (struct bytes){ (const uint8_t *)WORLD_KRL, sizeof(WORLD_KRL) - 1 }) ||
 		files_add(files, "/etc/bartizan/known_hosts", world_bytes("a.db.example.com " KEY_A "\n")))
 		abort();
 	if (fd_read_file(-100 /* AT_FDCWD */, "/usr/share/zoneinfo/Europe/Berlin", 65536, &zone, NULL) == 0)
