@@ -1,6 +1,7 @@
 /* JSON Web Keys (RFC 7517, 7518, 8037): public keys of a provider, parsed strictly into OpenSSL's form.
  *
- * RSA 2048 to 8192 bits, EC P-256 and P-384, Ed25519. A key that does not fit is skipped with its reason, not fatal to the set; double kids make both unusable. */
+ * RSA 2048 to 8192 bits, EC P-256 and P-384, Ed25519. A key that does not fit is skipped with its reason, not fatal to the set; double kids make both
+ * unusable. */
 #ifndef BARTIZAN_JWK_H
 #define BARTIZAN_JWK_H
 
@@ -19,8 +20,8 @@ void jwk_free(struct jwk *jwk);
 int jwks_parse(struct bytes json, struct jwks **ret, struct err *err);
 void jwks_free(struct jwks *jwks);
 size_t jwks_count(const struct jwks *jwks); /* usable ones */
-/* Exactly one key with this kid (NULL: none was named; then the set must hold exactly one that fits) whose kty, crv, alg, use and key_ops allow verifying with alg. Borrowed; -ENOENT: unknown kid
- * (worth a refetch); -EINVAL with the reason otherwise. */
+/* Exactly one key with this kid (NULL: none was named; then the set must hold exactly one that fits) whose kty, crv, alg, use and key_ops allow
+ * verifying with alg. Borrowed; -ENOENT: unknown kid (worth a refetch); -EINVAL with the reason otherwise. */
 int jwks_find(const struct jwks *jwks, const char *kid, const char *alg, const struct jwk **ret, struct err *err);
 
 #endif
