@@ -69,6 +69,7 @@ int cli_run_config_dump(const struct cli *cli, char *const *argv);
 int cli_run_config_ssh(const struct cli *cli, char *const *argv);
 int cli_run_policy_explain(const struct cli *cli, char *const *argv);
 int cli_run_policy_test(const struct cli *cli, char *const *argv);
+int cli_run_token_check(const struct cli *cli, char *const *argv);
 int cli_run_audit_verify(const struct cli *cli, char *const *argv);
 
 #endif

@@ -30,6 +30,10 @@ const struct cli_row cli_table[] = {
 	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", GATEWAY },
 	{ "cert", "issue", "--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --key FILE|-",
 		"issue a user certificate for a public key", cli_run_cert_issue, true },
+	{ "token", "check",
+		"FILE|- --provider NAME --jwks FILE [--at TIME] [--userinfo FILE] [--nonce TEXT] [--max-age TIME] [--json], or FILE|- --jws --jwk FILE "
+		"[--alg ALGORITHM]… [--json]",
+		"what the gateway says of an ID token, and why", cli_run_token_check, false },
 	{ "whoami", NULL, "[--json]", "who you are to the gateway", GATEWAY },
 	{ "targets", NULL, "[--json]", "the targets that you may reach", GATEWAY },
 	{ "sessions", NULL, "[ls|show ID|kill ID] …", "list, show and end sessions", GATEWAY },
