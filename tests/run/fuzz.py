@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 SOURCE = pathlib.Path("tests/fuzz")
 
@@ -33,8 +34,9 @@ def main():
     parser.add_argument("programs", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
     bad = 0
-    for program in options.programs:
-        done = run(program, options.seconds)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda program: run(program, options.seconds), options.programs))
+    for program, done in zip(options.programs, results):
         runs = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("stat::number_of_executed_units")]
         print("%-20s %9s runs %s" % (program.name, runs[0] if runs else "?", "FAILED" if done.returncode else "ok"), flush=True)
         if done.returncode:
