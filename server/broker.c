@@ -1,7 +1,8 @@
 /* The broker's life: its start, the listener's messages, its end.
  *
- * Start: drop privileges, load the configuration from the bundle, open the store, close what a crash left open, listen on the control socket. IPC_READY goes out when signer and egress
- * are linked and the signer's public keys are known. The broker ends when its link to the listener closes: every session's record is closed, a last checkpoint is asked for. */
+ * Start: drop privileges, load the configuration from the bundle, open the store, close what a crash left open, listen on the control socket.
+ * IPC_READY goes out when signer and egress are linked and the signer's public keys are known. The broker ends when its link to the listener closes:
+ * every session's record is closed, a last checkpoint is asked for. */
 #include "server/broker.h"
 
 #include <errno.h>

@@ -1,10 +1,12 @@
-/* The broker: decides. It holds policy, store, transcripts and the control socket; it speaks no SSH and no HTTP, never blocks, and never dies of anybody's message.
+/* The broker: decides. It holds policy, store, transcripts and the control socket; it speaks no SSH and no HTTP, never blocks, and never dies of
+ * anybody's message.
  *
- * One libevent loop. Files: broker.c (life), broker_links.c (links and questions to other roles), broker_roles.c (signer, egress), broker_reload.c (configuration), broker_client.c
- * (one session process), broker_session.c (table of a session's messages), broker_auth.c and broker_identify.c (who), broker_leg.c (where to), broker_access.c (may),
- * broker_evidence.c (what sessions report), broker_connect.c and broker_dial.c (grants), broker_agent.c (agent protocol for static keys), broker_record.c (rows, session.json),
- * broker_seal.c (digests), broker_audit.c (events, checkpoints), broker_disk.c (free space), broker_issue.c, broker_scan.c, broker_control.c (control socket), broker_command.c
- * (running commands), broker_gateway.c (those of sessions), broker_live.c (what is going on), command*.c (the commands). */
+ * One libevent loop. Files: broker.c (life), broker_links.c (links and questions to other roles), broker_roles.c (signer, egress), broker_reload.c
+ * (configuration), broker_client.c (one session process), broker_session.c (table of a session's messages), broker_auth.c and broker_identify.c
+ * (who), broker_leg.c (where to), broker_access.c (may), broker_evidence.c (what sessions report), broker_connect.c and broker_dial.c (grants),
+ * broker_agent.c (agent protocol for static keys), broker_record.c (rows, session.json), broker_transcript.c (channels), broker_seal.c (digests),
+ * broker_audit.c (events, checkpoints), broker_disk.c (free space), broker_issue.c, broker_scan.c, broker_control.c (control socket),
+ * broker_command.c (running commands), broker_gateway.c (those of sessions), broker_live.c (what is going on), command*.c (the commands). */
 #ifndef BARTIZAN_BROKER_H
 #define BARTIZAN_BROKER_H
 
@@ -69,14 +71,22 @@ struct broker_counts { /* for `bartizan status` */
 };
 void broker_counts(struct broker *broker, struct broker_counts *ret);
 
-/* The public half of a key that the signer holds: "issuing", "audit", a name of `keys`. Borrowed until the next return to the loop; NULL when there is none. */
+/* The public half of a key that the signer holds: "issuing", "audit", a name of `keys`. Borrowed until the next return to the loop; NULL when
+ * there is none. */
 const struct sshkey *broker_key(struct broker *broker, const char *name);
 
 /* Asks the signer for a user certificate and stores it. done is called once, later or at once; cert is the "type base64 comment" line when ok.
- * lifetime_s 0: as the configuration says. A longer one than certificates.lifetime is cut to it, unless local_admin: then BROKER_ISSUE_MAX_S is the most. */
+ * lifetime_s 0: as the configuration says. A longer one than certificates.lifetime is cut to it, unless local_admin: then BROKER_ISSUE_MAX_S is the
+ * most. */
 #define BROKER_ISSUE_MAX_S (7 * 24 * 3600)
 struct issue_spec {
-	const char *user; char *const *groups; const struct sshkey *key; int64_t lifetime_s; const char *source_address; unsigned rights; const char *force_command;
+	const char *user;
+	char *const *groups;
+	const struct sshkey *key;
+	int64_t lifetime_s;
+	const char *source_address;
+	unsigned rights;
+	const char *force_command;
 	bool local_admin;
 };
 typedef void broker_issued_fn(void *context, bool ok, const char *line_or_reason);
@@ -84,8 +94,8 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 /* Forgets the caller of issues and scans under way with this context: done is not called any more. Whoever may go away before done calls it. */
 void broker_forget(struct broker *broker, void *context);
 
-/* Connects to a target and reads its host keys, in a sandboxed process of its own. done is called once. keys: NULL-terminated "type base64" lines, borrowed; NULL on failure
- * with the reason. target is borrowed for the call only. port 0: the target's own. */
+/* Connects to a target and reads its host keys, in a sandboxed process of its own. done is called once. keys: NULL-terminated "type base64" lines,
+ * borrowed; NULL on failure with the reason. target is borrowed for the call only. port 0: the target's own. */
 typedef void broker_scanned_fn(void *context, char *const *keys, const char *reason);
 void broker_scan(struct broker *broker, const struct target *target, const char *name, uint16_t port, broker_scanned_fn *done, void *context);
 

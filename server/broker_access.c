@@ -1,7 +1,7 @@
 /* May it happen? IPC_ACCESS becomes one struct access, the policy decides, and the answer goes out with everything it demands.
  *
- * Order for an allow: what must be kept is made first (row, folder, transcript), then the event is written, then the dial starts, and the answer goes last. Whatever of that fails
- * while recording is required turns the allow into a refusal. */
+ * Order for an allow: what must be kept is made first (row, folder, transcript), then the event is written, then the dial starts, and the answer goes
+ * last. Whatever of that fails while recording is required turns the allow into a refusal. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,10 +83,16 @@ static void judge(struct asking *asking)
 
 /* ---- what an allow needs ---- */
 
+static bool must_record(const struct asking *asking)
+{
+	return asking->decision.obligations.record && asking->decision.obligations.record_required;
+}
+
 static int open_session(struct asking *asking, struct err *err)
 {
 	struct leg *leg = asking->leg;
-	if (leg->state == LEG_NAMED && asking->decision.obligations.record && broker_disk_low(leg->client->broker) && !broker_break_glass(leg->client->broker, leg->client->who))
+	if (leg->state == LEG_NAMED && asking->decision.obligations.record && broker_disk_low(leg->client->broker)
+		&& !broker_break_glass(leg->client->broker, leg->client->who))
 		return err_set(err, -ENOSPC, "the gateway has no room for transcripts");
 	return record_open(leg->record, &asking->decision, err);
 }
@@ -95,8 +101,9 @@ static int prepare(struct asking *asking, struct err *err)
 {
 	int rc = open_session(asking, err);
 	if (!rc)
-		rc = record_channel(asking->leg->record, asking->msg->channel, &asking->access, &asking->decision.obligations, &asking->fd, &asking->cast_max, err);
-	if (rc && asking->decision.obligations.record && asking->decision.obligations.record_required)
+		rc = record_channel(asking->leg->record, asking->msg->channel, &asking->access, &asking->decision.obligations, &asking->fd,
+			&asking->cast_max, err);
+	if (rc && must_record(asking))
 		return rc;
 	if (rc) {
 		log_warning("session %s: goes on without a transcript: %s", asking->leg->session, err->text);
@@ -108,12 +115,13 @@ static int prepare(struct asking *asking, struct err *err)
 static int audit(struct asking *asking)
 {
 	const struct decision *decision = &asking->decision;
+	const struct bytes detail = asking->access.detail;
 	bool allowed = decision->verdict == VERDICT_ALLOW;
 	json_t *data = broker_leg_event(asking->leg);
 	json_object_set_new(data, "channel", json_integer(asking->msg->channel));
 	json_object_set_new(data, "kind", json_string(access_kind_name(asking->access.kind)));
-	if (asking->access.detail.len)
-		json_object_set_new(data, "command", json_visible(asking->access.detail.data, asking->access.detail.len < RECORD_DETAIL_MAX ? asking->access.detail.len : RECORD_DETAIL_MAX));
+	if (detail.len)
+		json_object_set_new(data, "command", json_visible(detail.data, detail.len < RECORD_DETAIL_MAX ? detail.len : RECORD_DETAIL_MAX));
 	json_object_set_new(data, "rule", json_string_or_null(decision->rule));
 	json_object_set_new(data, "reason", json_visible(decision->reason, strlen(decision->reason)));
 	return broker_audit(asking->leg->client->broker, allowed ? "access-allowed" : "access-denied", data);
@@ -134,12 +142,13 @@ static int begin(struct asking *asking, struct err *err)
 		return 0;
 	const struct target *target = targets_find(leg->client->broker->config->targets, leg->target);
 	int rc = dial_start(leg, target, err);
-	if (!rc && (rc = record_begin(leg->record, err)) != 0 && asking->decision.obligations.record && asking->decision.obligations.record_required) {
+	if (!rc)
+		rc = record_begin(leg->record, err) && must_record(asking) ? -EIO : 0;
+	if (rc)
 		dial_cancel(leg);
-		return rc;
-	}
-	leg->state = LEG_OPEN;
-	return 0;
+	else
+		leg->state = LEG_OPEN;
+	return rc;
 }
 
 static void allow(struct asking *asking)

@@ -1,7 +1,8 @@
-/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session asks for a signature over its own login, the signer makes it.
+/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session asks for a signature over its own login, the signer
+ * makes it.
  *
- * Two requests are understood: list (one key) and sign, and one signature is given in all. Whatever else comes is answered with a failure; what is too long ends it. The signer checks
- * that what it signs is a login of that user with that key, so a session cannot have anything else signed. */
+ * Two requests are understood: list (one key) and sign, and one signature is given in all. Whatever else comes is answered with a failure; what is
+ * too long ends it. The signer checks that what it signs is a login of that user with that key, so a session cannot have anything else signed. */
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -52,7 +53,8 @@ static int answer_list(struct agent *agent)
 {
 	BUF_CLEANUP struct buf body = BUF_INIT(AGENT_MESSAGE_MAX);
 	const struct sshkey *key = broker_key(agent->broker, agent->key);
-	if (!key || wire_put_u8(&body, AGENT_IDENTITIES) || wire_put_u32(&body, 1) || wire_put_bytes(&body, sshkey_blob(key)) || wire_put_cstring(&body, agent->key))
+	if (!key || wire_put_u8(&body, AGENT_IDENTITIES) || wire_put_u32(&body, 1) || wire_put_bytes(&body, sshkey_blob(key))
+		|| wire_put_cstring(&body, agent->key))
 		return -EINVAL;
 	put(agent, &body);
 	return 0;

@@ -26,7 +26,8 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 	const struct sshkey *key = broker_key(broker, "audit");
 	struct err err = { 0 };
 	if (!msg || !msg->ok || !key)
-		log_warning("audit checkpoint %llu was not signed: %s", (unsigned long long)broker->private->checkpoint_seq, failure ? failure : msg && !msg->ok ? msg->reason : "no audit key");
+		log_warning("audit checkpoint %llu was not signed: %s", (unsigned long long)broker->private->checkpoint_seq, failure ? failure : msg
+			&& !msg->ok ? msg->reason : "no audit key");
 	else if (audit_checkpoint_put(broker->store, broker->private->checkpoint_seq, clock_wall_ms(), key, msg->data, &err))
 		log_error("audit checkpoint %llu: %s", (unsigned long long)broker->private->checkpoint_seq, err.text);
 	broker_stop_check(broker);
@@ -42,7 +43,8 @@ void checkpoint_if_due(struct broker *broker, bool now)
 	struct err err = { 0 };
 	int rc = audit_checkpoint_data(broker->store, &private->checkpoint_seq, &data, &err);
 	if (!rc)
-		rc = ask(private->signer, IPC_SIGN_AUDIT, &(struct msg_sign_audit){ buf_bytes(&data) }, BROKER_SIGN_MS, on_signed, broker, &private->checkpoint);
+		rc = ask(private->signer, IPC_SIGN_AUDIT, &(struct msg_sign_audit){ buf_bytes(&data) }, BROKER_SIGN_MS, on_signed, broker,
+			&private->checkpoint);
 	if (rc)
 		log_warning("audit checkpoint: %s", *err.text ? err.text : "the signer cannot be asked");
 }

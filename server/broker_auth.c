@@ -1,7 +1,7 @@
 /* Login: a session's IPC_PROXY and IPC_AUTH. Who it is, is decided in broker_identify.c; here it is counted, audited and answered.
  *
- * The session has verified the proof of possession (msg->proved); everything else is verified here. A client becomes authenticated in client_authenticated() only, and only after
- * the event "login" is in the chain. */
+ * The session has verified the proof of possession (msg->proved); everything else is verified here. A client becomes authenticated in
+ * client_authenticated() only, and only after the event "login" is in the chain. */
 #include "server/broker_auth.h"
 
 #include <errno.h>
@@ -64,8 +64,8 @@ static json_t *auth_event(const struct client *client, const struct auth_seen *s
 	return data;
 }
 
-/* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key: one event tells it, none where a certificate has told the reason, and offering
- * them costs no attempt. The attempts bound the rest. */
+/* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key: one event tells it, none where a certificate has
+ * told the reason, and offering them costs no attempt. The attempts bound the rest. */
 static void audit_refusal(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, const char *reason)
 {
 	if (!seen->certificate && client->plain_refused)
@@ -108,7 +108,8 @@ static int admit(struct client *client, const struct msg_auth *msg, const struct
 		identity_free(taken);
 		return err_set(err, -EPROTO, "not in a state to be authenticated");
 	}
-	log_info("connection %llu from %s: login of %s, certificate serial %llu, key %s", (unsigned long long)client->connection, client->source_text, who->user,
+	log_info("connection %llu from %s: login of %s, certificate serial %llu, key %s", (unsigned long long)client->connection, client->source_text,
+		who->user,
 		(unsigned long long)seen->serial, seen->key_fp);
 	evidence_flush(client);
 	answer(client, msg, who, "");
@@ -127,7 +128,8 @@ static int pin_user(struct client *client, const char *user, struct err *err)
 int handle_auth(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_auth *msg = data;
-	const struct auth_question question = { client->broker->store, client->broker->config->conf, broker_key(client->broker, "issuing"), msg->key, msg->user,
+	const struct auth_question question = { client->broker->store, client->broker->config->conf, broker_key(client->broker, "issuing"), msg->key,
+		msg->user,
 		client->source, clock_wall() };
 	struct auth_seen seen = { 0 };
 	struct identity *who = NULL;

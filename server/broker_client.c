@@ -25,7 +25,8 @@ static void set_state(struct client *client, enum client_state state)
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
 	if (!(allowed[client->state] & 1u << state)) {
-		log_error("connection %llu: %s does not become %s", (unsigned long long)client->connection, state_names[client->state], state_names[state]);
+		log_error("connection %llu: %s does not become %s", (unsigned long long)client->connection, state_names[client->state],
+			state_names[state]);
 		return;
 	}
 	log_debug("connection %llu: %s -> %s", (unsigned long long)client->connection, state_names[client->state], state_names[state]);
@@ -45,7 +46,7 @@ json_t *client_event(const struct client *client)
 struct client *client_find(struct broker *broker, uint64_t connection)
 {
 	struct client *client;
-	LIST_FOREACH(client, &broker->private->clients, entry)
+	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry))
 		if (client->connection == connection)
 			return client;
 	return NULL;
@@ -155,7 +156,8 @@ static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
 	client_end(client, client->doomed ? client->doomed : "connection lost");
 }
 
-/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone, and how: that is worth telling, and until then it may still write. */
+/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone, and how: that is worth telling, and until then
+ * it may still write. */
 static void await_gone(struct client *client)
 {
 	struct timeval wait = timeval_of(GONE_MS);
@@ -164,8 +166,9 @@ static void await_gone(struct client *client)
 	link_close(&client->link);
 	while ((running = LIST_FIRST(&client->running)))
 		running_stop(running);
-	LIST_FOREACH(leg, &client->legs, entry)
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 		dial_cancel(leg);
+	}
 	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
 	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))
 		client_end(client, client->doomed ? client->doomed : "connection lost");
@@ -241,7 +244,8 @@ void client_violation(struct client *client, const char *message, const char *wh
 	json_object_set_new(data, "message", json_string(message));
 	json_object_set_new(data, "why", json_visible(why, strlen(why)));
 	broker_audit(client->broker, "session-violation", data);
-	log_warning("connection %llu from %s: session process killed: message '%s': %s", (unsigned long long)client->connection, client->source_text, message, why);
+	log_warning("connection %llu from %s: session process killed: message '%s': %s", (unsigned long long)client->connection, client->source_text,
+		message, why);
 	kill_process(client);
 	client->doomed = "session process broke the gateway's protocol";
 	await_gone(client);

@@ -1,7 +1,8 @@
 /* A client: the broker's record of one session process, and its legs.
  *
- * What a session says about itself is never believed: source and process come from the listener, the identity from a certificate that the broker has verified. A client ends
- * when its process is gone; everything that hangs on it (legs, dials, commands) is undone there, and nothing keeps a pointer to it. */
+ * What a session says about itself is never believed: source and process come from the listener, the identity from a certificate that the broker has
+ * verified. A client ends when its process is gone; everything that hangs on it (legs, dials, commands) is undone there, and nothing keeps a pointer
+ * to it. */
 #ifndef BARTIZAN_BROKER_CLIENT_H
 #define BARTIZAN_BROKER_CLIENT_H
 
@@ -82,7 +83,8 @@ struct client {
 	unsigned running_count;
 	unsigned events;
 	int64_t tokens, tokens_at;
-	struct event *gone_timer;  /* the link is closed, the listener has not yet said how the process ended: until then it may write to its transcripts, and nothing is sealed */
+	/* the link is closed, the listener has not yet said how the process ended: until then it may write to its transcripts; nothing is sealed */
+	struct event *gone_timer;
 	const char *doomed;        /* it is being killed, for this reason */
 };
 
@@ -116,7 +118,8 @@ int handle_command_stop(struct client *client, const void *msg, struct err *err)
 /* broker_leg.c */
 struct leg *broker_leg_find(const struct client *client, uint32_t number);
 bool broker_leg_used(const struct client *client, uint32_t number);
-int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err); /* *ret NULL: was refused or has ended; -EPROTO: never named */
+/* *ret NULL: was refused or has ended; -EPROTO: never named */
+int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err);
 struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create);
 void broker_leg_end(struct leg *leg, const char *reason, bool lost); /* frees it */
 void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason); /* tells the session to end it, and sees to it */

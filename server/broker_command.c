@@ -1,7 +1,7 @@
 /* Running commands and the way of their output. See broker_command.h.
  *
- * What a command writes becomes a queue of items; one is sent whenever the link has nothing else to send, so a slow reader fills this queue and not the link's, which decisions need.
- * A command that is over is freed from the loop, never under its own feet. */
+ * What a command writes becomes a queue of items; one is sent whenever the link has nothing else to send, so a slow reader fills this queue and not
+ * the link's, which decisions need. A command that is over is freed from the loop, never under its own feet. */
 #include "server/broker_command.h"
 
 #include <errno.h>
@@ -215,7 +215,8 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 		return -ENOMEM;
 	}
 	*running = (struct running){ .channel = spec->channel, .link = spec->link, .list = list, .ended = spec->ended, .context = spec->context };
-	running->caller = (struct caller){ .broker = broker, .who = spec->who, .source = spec->source, .may = spec->may, .local = spec->local, .terminal = spec->terminal,
+	running->caller = (struct caller){ .broker = broker, .who = spec->who, .source = spec->source, .may = spec->may, .local = spec->local,
+		.terminal = spec->terminal,
 		.columns = spec->columns, .ops = &ops, .context = running };
 	spec->who = NULL;
 	STAILQ_INIT(&running->items);
@@ -228,7 +229,7 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 struct running *running_find(struct running_list *list, uint32_t channel)
 {
 	struct running *running;
-	LIST_FOREACH(running, list, entry)
+	for (running = LIST_FIRST(list); running; running = LIST_NEXT(running, entry))
 		if (running->channel == channel)
 			break;
 	return running;

@@ -1,6 +1,8 @@
-/* Connections to targets, made by egress, so many to one target at a time: an sshd that is asked for a hundred logins at once drops some (MaxStartups).
+/* Connections to targets, made by egress, so many to one target at a time: an sshd that is asked for a hundred logins at once drops some
+ * (MaxStartups).
  *
- * A place at a target is taken from the dial until connect_release(), that is until the outbound leg is up, or until handshake time is over, whichever comes first. */
+ * A place at a target is taken from the dial until connect_release(), that is until the outbound leg is up, or until handshake time is over,
+ * whichever comes first. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +57,7 @@ static bool has_room(struct broker *broker, const struct connect *wanted)
 {
 	int64_t taken = 0;
 	const struct connect *other;
-	TAILQ_FOREACH(other, &broker->private->connects, entry)
+	for (other = TAILQ_FIRST(&broker->private->connects); other; other = TAILQ_NEXT(other, entry))
 		taken += other->state != CONNECT_QUEUED && same_place(other, wanted);
 	return taken < broker->config->conf->dials_per_target;
 }
@@ -97,7 +99,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (connect->state == CONNECT_DONE)
 		unlink_free(connect);
 	else
-		tell(connect, &none, "", connect->state == CONNECT_QUEUED ? "too many connections to it are being opened" : "the gateway's way out is not there");
+		tell(connect, &none, "", connect->state == CONNECT_QUEUED ? "too many connections to it are being opened"
+			: "the gateway's way out is not there");
 }
 
 static int dial(struct connect *connect)
@@ -119,17 +122,19 @@ static void try_dial(struct connect *connect)
 static void next_in_line(struct broker *broker)
 {
 	struct connect *connect;
-	TAILQ_FOREACH(connect, &broker->private->connects, entry)
+	for (connect = TAILQ_FIRST(&broker->private->connects); connect; connect = TAILQ_NEXT(connect, entry))
 		if (connect->state == CONNECT_QUEUED && has_room(broker, connect))
 			try_dial(connect);
 }
 
-int connect_start(struct broker *broker, const struct connect_spec *spec, connect_done_fn *done, void *context, struct connect **slot, struct err *err)
+int connect_start(struct broker *broker, const struct connect_spec *spec, connect_done_fn *done, void *context, struct connect **slot,
+	struct err *err)
 {
 	struct connect *connect = calloc(1, sizeof(*connect));
 	if (!connect)
 		return err_set(err, -ENOMEM, "out of memory");
-	*connect = (struct connect){ .broker = broker, .name = strdup(spec->name), .host = strdup(spec->host), .family = strdup(spec->family), .port = spec->port,
+	*connect = (struct connect){ .broker = broker, .name = strdup(spec->name), .host = strdup(spec->host), .family = strdup(spec->family),
+		.port = spec->port,
 		.done = done, .context = context, .slot = slot };
 	connect->timer = evtimer_new(broker->base, on_timer, connect);
 	TAILQ_INSERT_TAIL(&broker->private->connects, connect, entry);

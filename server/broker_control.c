@@ -1,5 +1,5 @@
-/* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and members of group `bartizan`, as the kernel says who is calling. One command a
- * connection. */
+/* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and members of group `bartizan`, as the kernel says who
+ * is calling. One command a connection. */
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
@@ -95,7 +95,8 @@ static struct identity *local_identity(uid_t uid)
 	struct identity *who = calloc(1, sizeof(*who));
 	if (!who)
 		return NULL;
-	*who = (struct identity){ .user = strdup(name), .provider = strdup("local"), .subject = strdup(name), .groups = calloc(1, sizeof(char *)), .expires = INT64_MAX };
+	*who = (struct identity){ .user = strdup(name), .provider = strdup("local"), .subject = strdup(name), .groups = calloc(1, sizeof(char *)),
+		.expires = INT64_MAX };
 	if (!who->user || !who->provider || !who->subject || !who->groups)
 		identity_freep(&who);
 	return who;
@@ -116,10 +117,12 @@ static void command(struct visitor *visitor, const struct msg_command *msg)
 	visitor->asked = true;
 	if (!visitor->permitted) {
 		log_warning("control socket: uid %u is refused", (unsigned)visitor->cred.uid);
-		refuse(visitor, msg->channel, "bartizan: permission denied: only root and the group 'bartizan' may use the control socket\n", EXIT_DENIED);
+		refuse(visitor, msg->channel, "bartizan: permission denied: only root and the group 'bartizan' may use the control socket\n",
+			EXIT_DENIED);
 		return;
 	}
-	struct running_spec spec = { .who = local_identity(visitor->cred.uid), .may = MAY_ALL, .local = true, .terminal = msg->terminal, .columns = msg->columns,
+	struct running_spec spec = { .who = local_identity(visitor->cred.uid), .may = MAY_ALL, .local = true, .terminal = msg->terminal,
+		.columns = msg->columns,
 		.channel = msg->channel, .link = &visitor->link };
 	if (!spec.who || running_start(broker, &visitor->running, &spec, msg->argv))
 		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n", EXIT_OURS);
@@ -132,7 +135,8 @@ static void on_message(struct link *link, struct ipc_raw *raw)
 	struct err err = { 0 };
 	bool known = raw->type == IPC_COMMAND_STOP || (raw->type == IPC_COMMAND && !visitor->asked);
 	if (!known || link_decode(raw, &msg, &err)) {
-		log_warning("control socket: uid %u: message '%s': %s", (unsigned)visitor->cred.uid, ipc_msg_name(raw->type), known ? err.text : "not allowed");
+		log_warning("control socket: uid %u: message '%s': %s", (unsigned)visitor->cred.uid, ipc_msg_name(raw->type), known ? err.text
+			: "not allowed");
 		visitor_end(visitor);
 		return;
 	}

@@ -1,7 +1,7 @@
 /* A grant, single use: for one leg, one connected socket with the pinned host keys and a credential for one login.
  *
- * Connection and credential are fetched at the same time; the grant goes out when both are there, or one has failed. Everything of the target is copied, so the configuration may be
- * replaced meanwhile. When the leg ends, whatever is under way is dropped. */
+ * Connection and credential are fetched at the same time; the grant goes out when both are there, or one has failed. Everything of the target is
+ * copied, so the configuration may be replaced meanwhile. When the leg ends, whatever is under way is dropped. */
 #include "server/broker_dial.h"
 
 #include <errno.h>
@@ -106,8 +106,9 @@ static void grant(struct dial *dial)
 	char ca_fp[SSHKEY_FP_MAX] = "";
 	const int fds[2] = { dial->socket, dial->agent_fd };
 	struct msg_grant out = {
-		.leg = leg->number, .ok = true, .reason = "", .host_keys = dial->host_keys, .login = leg->login, .credential = (char *)credential_names[dial->credential],
-		.secret = buf_bytes(&dial->secret), .allow = dial->allow, .handshake_ms = (uint32_t)dial->broker->config->conf->handshake_time, .address = dial->address,
+		.leg = leg->number, .ok = true, .host_keys = dial->host_keys, .login = leg->login, .allow = dial->allow,
+		.credential = (char *)credential_names[dial->credential], .secret = buf_bytes(&dial->secret), .address = dial->address,
+		.handshake_ms = (uint32_t)dial->broker->config->conf->handshake_time,
 	};
 	if (dial->serial && ca)
 		sshkey_fingerprint(ca, ca_fp);
@@ -169,7 +170,8 @@ static uint64_t random_serial(void)
 	return serial;
 }
 
-/* For a key that the session has just made; principal = login; minutes of life. Only a terminal is ever asked of the target by now, so no other right is in it. */
+/* For a key that the session has just made; principal = login; minutes of life. Only a terminal is ever asked of the target by now, so no other
+ * right is in it. */
 static int want_certificate(struct dial *dial, struct err *err)
 {
 	struct leg *leg = dial->leg;
@@ -183,8 +185,9 @@ static int want_certificate(struct dial *dial, struct err *err)
 	dial->serial = random_serial();
 	struct msg_sign_cert msg = {
 		.key = dial->credential_name, .pubkey = leg->pubkey, .serial = dial->serial, .key_id = key_id, .principals = principals,
-		.valid_after = (uint64_t)(now - CERT_BACK_S), .valid_before = (uint64_t)(now + dial->broker->config->conf->credential_lifetime / 1000),
-		.force_command = "", .source_address = "", .rights = leg->client->who->rights & SSHCERT_PTY,
+		.valid_after = (uint64_t)(now - CERT_BACK_S),
+		.valid_before = (uint64_t)(now + dial->broker->config->conf->credential_lifetime / 1000),
+		.rights = leg->client->who->rights & SSHCERT_PTY,
 	};
 	return ask(dial->broker->private->signer, IPC_SIGN_CERT, &msg, BROKER_SIGN_MS, on_secret, dial, &dial->question);
 }
@@ -205,10 +208,13 @@ static int want_key(struct dial *dial, struct err *err)
 static int want_password(struct dial *dial, struct err *err)
 {
 	(void)err;
-	return ask(dial->broker->private->signer, IPC_PASSWORD, &(struct msg_password){ dial->credential_name }, BROKER_SIGN_MS, on_secret, dial, &dial->question);
+	return ask(dial->broker->private->signer, IPC_PASSWORD, &(struct msg_password){ dial->credential_name }, BROKER_SIGN_MS, on_secret, dial,
+		&dial->question);
 }
 
-static int (*const want[])(struct dial *, struct err *) = { [TARGET_CERTIFICATE] = want_certificate, [TARGET_KEY] = want_key, [TARGET_PASSWORD] = want_password };
+static int (*const want[])(struct dial *, struct err *) = {
+	[TARGET_CERTIFICATE] = want_certificate, [TARGET_KEY] = want_key, [TARGET_PASSWORD] = want_password,
+};
 
 /* ---- the start ---- */
 
@@ -247,7 +253,8 @@ static struct dial *dial_new(struct leg *leg, const struct target *target)
 	struct dial *dial = calloc(1, sizeof(*dial));
 	if (!dial)
 		return NULL;
-	*dial = (struct dial){ .leg = leg, .broker = leg->client->broker, .credential = target->credential, .socket = -1, .agent_fd = -1, .secret = BUF_INIT(IPC_BLOB_MAX) };
+	*dial = (struct dial){ .leg = leg, .broker = leg->client->broker, .credential = target->credential, .socket = -1, .agent_fd = -1,
+		.secret = BUF_INIT(IPC_BLOB_MAX) };
 	dial->credential_name = strdup(target->credential_name ? target->credential_name : "");
 	dial->allow = strings_copy(target->crypto_allow);
 	dial->failing = evtimer_new(dial->broker->base, on_failing, dial);
@@ -278,7 +285,8 @@ int dial_start(struct leg *leg, const struct target *target, struct err *err)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	leg->dial = dial;
 	const uint16_t port = leg->port ? leg->port : target->port;
-	const struct connect_spec spec = { leg->target, target->host ? target->host : leg->target, target->family ? target->family : broker->config->conf->resolve_family, port };
+	const char *family = target->family ? target->family : broker->config->conf->resolve_family;
+	const struct connect_spec spec = { leg->target, target->host ? target->host : leg->target, family, port };
 	if (pinned(dial, target, port, &why))
 		return fail_later(dial, EXIT_UNREACHABLE, why.text);
 	int rc = connect_start(broker, &spec, on_connected, dial, &dial->connect, &why);

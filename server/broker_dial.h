@@ -10,7 +10,8 @@ struct connect;
 typedef void connect_done_fn(void *context, int *fd, const char *address, const char *reason);
 struct connect_spec { const char *name, *host, *family; uint16_t port; };
 /* Queues it. *slot holds it until connect_release(): the place at the target stays taken until then, or until handshake time is over. */
-int connect_start(struct broker *broker, const struct connect_spec *spec, connect_done_fn *done, void *context, struct connect **slot, struct err *err);
+int connect_start(struct broker *broker, const struct connect_spec *spec, connect_done_fn *done, void *context, struct connect **slot,
+	struct err *err);
 void connect_release(struct connect **slot); /* cancels, or gives the place to the next */
 
 /* ---- broker_dial.c ---- */
@@ -21,7 +22,8 @@ void dial_cancel(struct leg *leg);
 
 /* ---- broker_agent.c: one static key, one signature ---- */
 struct agent;
-int agent_open(struct broker *broker, const char *key_name, const char *login, struct agent **ret, int *ret_fd, struct err *err); /* *ret_fd: the session's end */
+/* *ret_fd: the session's end */
+int agent_open(struct broker *broker, const char *key_name, const char *login, struct agent **ret, int *ret_fd, struct err *err);
 void agent_close(struct agent *agent);
 
 #endif

@@ -1,4 +1,5 @@
-/* Room for transcripts: looked at every two seconds. When it runs out, sessions that must be recorded end, and new ones do not begin, save for whoever may break the glass. */
+/* Room for transcripts: looked at every two seconds. When it runs out, sessions that must be recorded end, and new ones do not begin, save for
+ * whoever may break the glass. */
 #include "common/log.h"
 #include "policy/ruleset.h"
 #include "server/broker_client.h"
@@ -27,7 +28,7 @@ bool broker_break_glass(struct broker *broker, const struct identity *who)
 static void end_recorded(struct client *client)
 {
 	struct leg *leg;
-	LIST_FOREACH(leg, &client->legs, entry)
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
 		if (leg->state == LEG_OPEN && record_required(leg->record) && !broker_break_glass(client->broker, client->who))
 			broker_leg_stop(leg, EXIT_OURS, "the gateway has no room left for transcripts");
 }
@@ -43,9 +44,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		log_info("the state directory has room again");
 	broker->private->disk_low = low;
 	struct client *client;
-	if (low)
-		LIST_FOREACH(client, &broker->private->clients, entry)
-			end_recorded(client);
+	if (!low)
+		return;
+	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+		end_recorded(client);
+	}
 }
 
 int broker_disk_watch(struct broker *broker)

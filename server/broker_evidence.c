@@ -93,8 +93,9 @@ static int outer_evidence(struct client *client, json_t *evidence)
 	if (client->state == CLIENT_AUTHENTICATED)
 		audit_evidence(client, NULL, "outer", evidence);
 	struct leg *leg;
-	LIST_FOREACH(leg, &client->legs, entry)
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 		record_evidence(leg->record, "outer", evidence);
+	}
 	return 0;
 }
 
@@ -165,7 +166,8 @@ int handle_evidence(struct client *client, const void *data, struct err *err)
 /* ---- what the session refused by itself ---- */
 
 static const char *const event_types[] = {
-	"forward-refused", "agent-refused", "x11-refused", "streamlocal-refused", "tunnel-refused", "request-refused", "login-timeout", "bad-signature", "handshake-failed",
+	"forward-refused", "agent-refused", "x11-refused", "streamlocal-refused", "tunnel-refused", "request-refused", "login-timeout",
+		"bad-signature", "handshake-failed",
 	"crypto-refused", "host-key-mismatch", "backend-auth-failed", "backend-lost", "transcript-failed", "limit-reached", "unknown-channel-refused",
 };
 #define EVENT_TYPES (sizeof(event_types) / sizeof(event_types[0]))

@@ -31,7 +31,8 @@ int handle_command(struct client *client, const void *data, struct err *err)
 		return refuse(client, msg->channel, "bartizan: the certificate allows its forced command only\n", EXIT_DENIED);
 	struct running_spec spec = {
 		.who = identity_copy(client->who), .source = client->source, .may = ruleset_may(client->broker->config->ruleset, client->who),
-		.terminal = msg->terminal, .columns = msg->columns, .channel = msg->channel, .link = &client->link, .ended = on_ended, .context = client,
+		.terminal = msg->terminal, .columns = msg->columns, .channel = msg->channel, .link = &client->link, .ended = on_ended,
+			.context = client,
 	};
 	client->running_count++;
 	if (!spec.who || running_start(client->broker, &client->running, &spec, msg->argv)) {

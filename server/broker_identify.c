@@ -43,11 +43,13 @@ static struct identity *identity_new(const char *provider, const char *user)
 	return who;
 }
 
-/* A certificate of ours names one user; groups follow the identity in the store. One signed by hand with our authority's key has a serial that we do not know. */
+/* A certificate of ours names one user; groups follow the identity in the store. One signed by hand with our authority's key has a serial that we
+ * do not know. */
 static int ours(const struct auth_question *question, const struct sshcert *cert, const char *key_fp, struct identity **ret, struct err *err)
 {
 	if (cert->principal_count != 1)
-		return err_set(err, -EACCES, "the certificate names %zu principals: one of this gateway's authority names exactly one", cert->principal_count);
+		return err_set(err, -EACCES, "the certificate names %zu principals: one of this gateway's authority names exactly one",
+			cert->principal_count);
 	const char *user = cert->principals[0];
 	struct err why = { 0 };
 	int rc = cert->serial ? identities_by_serial(question->store, cert->serial, key_fp, ret, &why) : -ENOENT;
@@ -78,7 +80,8 @@ static const char *pick_principal(const struct sshcert *cert, const char *wanted
 }
 
 /* Users of a foreign authority are that authority's: the same name elsewhere is somebody else, and has no groups here. */
-static int foreign(const struct auth_question *question, const struct sshcert *cert, const struct conf_trusted *trust, const char *ca_fp, struct identity **ret, struct err *err)
+static int foreign(const struct auth_question *question, const struct sshcert *cert, const struct conf_trusted *trust, const char *ca_fp,
+	struct identity **ret, struct err *err)
 {
 	char provider[SSHKEY_FP_MAX + 4];
 	snprintf(provider, sizeof(provider), "ca:%s", ca_fp);

@@ -111,8 +111,10 @@ static int fill(struct issue *issue, const struct issue_spec *spec, struct err *
 		return rc;
 	sshkey_fingerprint(spec->key, fp);
 	snprintf(key_id, sizeof(key_id), "%s serial %llu", spec->user, (unsigned long long)serial);
-	*row = (struct certificate_row){ .serial = serial, .provider = strdup("local"), .subject = strdup(spec->user), .user = strdup(spec->user), .key_id = strdup(key_id),
-		.key_fp = strdup(fp), .valid_after = now - ISSUE_BACK_S, .valid_before = now + lifetime_of(issue->broker, spec), .issued = clock_wall_ms() };
+	*row = (struct certificate_row){ .serial = serial, .provider = strdup("local"), .subject = strdup(spec->user), .user = strdup(spec->user),
+		.key_id = strdup(key_id),
+		.key_fp = strdup(fp), .valid_after = now - ISSUE_BACK_S, .valid_before = now + lifetime_of(issue->broker, spec),
+			.issued = clock_wall_ms() };
 	struct identity *who = issue->who = calloc(1, sizeof(*who));
 	if (!who || !row->provider || !row->subject || !row->user || !row->key_id || !row->key_fp)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -146,9 +148,11 @@ static int ask_signer(struct issue *issue, const struct issue_spec *spec, struct
 {
 	char *principals[] = { issue->who->user, NULL };
 	struct msg_sign_cert msg = {
-		.key = "issuing", .pubkey = sshkey_blob(spec->key), .serial = issue->row.serial, .key_id = issue->row.key_id, .principals = principals,
+		.key = (char *)"issuing", .pubkey = sshkey_blob(spec->key), .serial = issue->row.serial, .key_id = issue->row.key_id,
+			.principals = principals,
 		.valid_after = (uint64_t)issue->row.valid_after, .valid_before = (uint64_t)issue->row.valid_before,
-		.force_command = (char *)(spec->force_command ? spec->force_command : ""), .source_address = (char *)(spec->source_address ? spec->source_address : ""),
+		.force_command = (char *)(spec->force_command ? spec->force_command : ""), .source_address = (char *)(spec->source_address
+			? spec->source_address : ""),
 		.rights = spec->rights,
 	};
 	int rc = ask(issue->broker->private->signer, IPC_SIGN_CERT, &msg, BROKER_SIGN_MS, on_signed, issue, &issue->question);
@@ -160,7 +164,8 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 	struct err err = { 0 };
 	struct issue *issue = calloc(1, sizeof(*issue));
 	if (!issue || !broker_key(broker, "issuing") || !text_name_ok(spec->user, strlen(spec->user))) {
-		done(context, false, !issue ? "out of memory" : !broker_key(broker, "issuing") ? "this gateway issues no certificates (certificates.issuing_key)" : "not a user name");
+		done(context, false, !issue ? "out of memory" : !broker_key(broker, "issuing")
+			? "this gateway issues no certificates (certificates.issuing_key)" : "not a user name");
 		free(issue);
 		return;
 	}
@@ -178,7 +183,7 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 void issue_forget(struct broker *broker, void *context)
 {
 	struct issue *issue;
-	LIST_FOREACH(issue, &broker->private->issues, entry)
+	for (issue = LIST_FIRST(&broker->private->issues); issue; issue = LIST_NEXT(issue, entry))
 		if (issue->context == context)
 			issue->done = NULL; /* it is finished and stored all the same: it was audited */
 }

@@ -1,6 +1,7 @@
 /* Legs: where a client wants to go, and how long it may stay. IPC_LEG and IPC_LEG_END, time limits, telling a session to end.
  *
- * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit, kill, full disk) tells the session, and kills the process when it does not obey. */
+ * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit, kill, full disk) tells the session, and kills the
+ * process when it does not obey. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 struct leg *broker_leg_find(const struct client *client, uint32_t number)
 {
 	struct leg *leg;
-	LIST_FOREACH(leg, &client->legs, entry)
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
 		if (leg->number == number)
 			return leg;
 	return NULL;
@@ -40,7 +41,7 @@ int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret
 struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create)
 {
 	struct leg_channel *channel;
-	LIST_FOREACH(channel, &leg->channels, entry)
+	for (channel = LIST_FIRST(&leg->channels); channel; channel = LIST_NEXT(channel, entry))
 		if (channel->number == number)
 			return channel;
 	if (!create || leg->channel_count >= LEG_CHANNELS_MAX || !(channel = calloc(1, sizeof(*channel))))
@@ -97,7 +98,8 @@ static int leg_refuse(struct client *client, const struct msg_leg *msg, unsigned
 	broker_audit(client->broker, "access-denied", data);
 	char target[256], login[256];
 	log_info("connection %llu: %s may not go to %s as %s: %s", (unsigned long long)client->connection, client->who->user,
-		text_clean(target, sizeof(target), msg->target, strlen(msg->target)), text_clean(login, sizeof(login), msg->login, strlen(msg->login)), reason);
+		text_clean(target, sizeof(target), msg->target, strlen(msg->target)),
+		text_clean(login, sizeof(login), msg->login, strlen(msg->login)), reason);
 	leg_answer(client, msg, exit, reason, NULL);
 	return 0;
 }
@@ -105,6 +107,14 @@ static int leg_refuse(struct client *client, const struct msg_leg *msg, unsigned
 static bool port_ok(const struct target *target, uint32_t port)
 {
 	return port == 0 || port == 22 || port == target->port || (target->is_pattern && !target->host && port < 65536);
+}
+
+/* A connection may outlive its certificate, and so may the sessions on it; new ones may not begin. */
+static int expired(const struct client *client, struct err *err)
+{
+	char ago[64];
+	clock_duration_format((clock_wall() - client->who->expires) * 1000, ago, sizeof(ago));
+	return err_set(err, EXIT_DENIED, "certificate expired %s ago: connect again with a new one", ago);
 }
 
 /* 0: the identity may have some business there. Otherwise the exit status, with the words. */
@@ -117,8 +127,11 @@ static unsigned leg_judge(struct client *client, const struct msg_leg *msg, stru
 	if (text_target_ok(msg->target, strlen(msg->target)))
 		target = targets_find(config->targets, msg->target);
 	char name[256];
+	if (client->who->expires <= clock_wall())
+		return (unsigned)expired(client, err);
 	if (!target)
-		return (unsigned)err_set(err, EXIT_DENIED, "no target '%s' (see: ssh gw targets)", text_clean(name, sizeof(name), msg->target, strlen(msg->target)));
+		return (unsigned)err_set(err, EXIT_DENIED, "no target '%s' (see: ssh gw targets)",
+			text_clean(name, sizeof(name), msg->target, strlen(msg->target)));
 	struct access access = { .who = client->who, .source = client->source, .target = msg->target, .login = msg->login, .now = clock_wall() };
 	if (!decide_any(config->ruleset, target, &access, decision))
 		return (unsigned)err_set(err, EXIT_DENIED, "%s", decision->reason);

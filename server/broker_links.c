@@ -232,6 +232,16 @@ int ask(struct service *service, enum ipc_type type, const void *msg, int64_t ti
 	return 0;
 }
 
+static struct question *question_find(const struct service *service, const struct ipc_raw *raw)
+{
+	struct question *question;
+	for (question = LIST_FIRST(&service->questions); question; question = LIST_NEXT(question, entry)) {
+		if (question->id == raw->id && answer_of[question->type] == raw->type)
+			return question;
+	}
+	return NULL;
+}
+
 static void service_message(struct link *link, struct ipc_raw *raw)
 {
 	struct service *service = link->owner;
@@ -241,10 +251,7 @@ static void service_message(struct link *link, struct ipc_raw *raw)
 		log_error("%s: %s", role_name(service->role), err.text);
 		return;
 	}
-	struct question *question;
-	LIST_FOREACH(question, &service->questions, entry)
-		if (question->id == raw->id && answer_of[question->type] == raw->type)
-			break;
+	struct question *question = question_find(service, raw);
 	if (question)
 		question_done(question, &msg, raw, NULL); /* an answer nobody waits for any more: its descriptors are closed by the caller */
 	ipc_msg_free(raw->type, &msg);

@@ -1,7 +1,7 @@
 /* Links of the broker in its event loop, and questions to signer and egress that are answered later.
  *
- * A link is embedded in its owner. ops->closed() is called from the loop only, never from inside link_send(), so a sender need not fear for its owner. After link_close() nothing is
- * called any more. An owner is freed by broker_later(), never inside its own callback. */
+ * A link is embedded in its owner. ops->closed() is called from the loop only, never from inside link_send(), so a sender need not fear for its
+ * owner. After link_close() nothing is called any more. An owner is freed by broker_later(), never inside its own callback. */
 #ifndef BARTIZAN_BROKER_LINKS_H
 #define BARTIZAN_BROKER_LINKS_H
 
@@ -68,7 +68,8 @@ struct service *service_new(struct broker *broker, enum role role, int fd, void 
 void service_close(struct service *service);  /* now; open questions fail */
 void service_retire(struct service *service); /* when the last question is answered */
 
-/* *slot holds the question until it is answered, failed or cancelled, and is NULL then, before fn is called. fn is never called from inside ask(). -ENOTCONN: no such role now. */
+/* *slot holds the question until it is answered, failed or cancelled, and is NULL then, before fn is called. fn is never called from inside ask().
+ * -ENOTCONN: no such role now. */
 int ask(struct service *service, enum ipc_type type, const void *msg, int64_t timeout_ms, answer_fn *fn, void *context, struct question **slot);
 void question_cancel(struct question **slot);
 

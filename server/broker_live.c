@@ -9,10 +9,12 @@ static struct leg *leg_by_session(struct broker *broker, const char *session)
 {
 	struct client *client;
 	struct leg *leg;
-	LIST_FOREACH(client, &broker->private->clients, entry)
-		LIST_FOREACH(leg, &client->legs, entry)
+	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+		for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 			if (leg->state == LEG_OPEN && !strcmp(leg->session, session))
 				return leg;
+		}
+	}
 	return NULL;
 }
 
@@ -43,10 +45,12 @@ void broker_live_each(struct broker *broker, broker_live_fn *visit, void *contex
 {
 	struct client *client;
 	struct leg *leg;
-	LIST_FOREACH(client, &broker->private->clients, entry)
-		LIST_FOREACH(leg, &client->legs, entry)
+	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+		for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 			if (leg->state == LEG_OPEN)
 				show(leg, visit, context);
+		}
+	}
 }
 
 static void count_session(const struct broker_live *live, void *context)
@@ -59,10 +63,12 @@ void broker_counts(struct broker *broker, struct broker_counts *ret)
 {
 	const struct broker_private *private = broker->private;
 	struct client *client;
-	*ret = (struct broker_counts){ .connections = private->client_count, .commands = private->commands, .signer = private->signer, .egress = private->egress,
+	*ret = (struct broker_counts){ .connections = private->client_count, .commands = private->commands, .signer = private->signer,
+		.egress = private->egress,
 		.draining = private->draining, .started = private->started };
-	LIST_FOREACH(client, &broker->private->clients, entry)
+	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
 		ret->authenticated += client->state == CLIENT_AUTHENTICATED;
+	}
 	broker_live_each(broker, count_session, &ret->sessions);
 }
 

@@ -1,6 +1,7 @@
 /* What is kept of one session: its row, its folder, session.json, its channels and transcripts.
  *
- * A record outlives its leg until its transcripts are sealed (digests of large files are made in slices). It holds copies, never a pointer to leg or client. */
+ * A record outlives its leg until its transcripts are sealed (digests of large files are made in slices). It holds copies, never a pointer to leg or
+ * client. */
 #ifndef BARTIZAN_BROKER_RECORD_H
 #define BARTIZAN_BROKER_RECORD_H
 
@@ -12,7 +13,7 @@
 #define RECORD_REQUESTS_TOTAL 4096        /* of one session */
 #define RECORD_REQUEST_BYTES (256 * 1024) /* their text in all */
 #define RECORD_DETAIL_MAX 8192            /* of a command in rows and audit events: visible form */
-#define RECORD_EVIDENCE_MS 250            /* session.json is written again so long after evidence came */
+#define RECORD_EVIDENCE_MS 2000           /* session.json is written again so long after evidence came; a short session writes it at its end */
 
 struct leg;
 struct record;
@@ -23,7 +24,8 @@ struct record *record_new(const struct leg *leg);
 int record_open(struct record *record, const struct decision *decision, struct err *err);
 int record_begin(struct record *record, struct err *err);
 /* Row of a channel; when the decision says record, its transcript: *ret_fd (caller closes), else -1. *ret_max: bytes it may have. */
-int record_channel(struct record *record, uint32_t channel, const struct access *access, const struct obligations *what, int *ret_fd, uint64_t *ret_max, struct err *err);
+int record_channel(struct record *record, uint32_t channel, const struct access *access, const struct obligations *what, int *ret_fd,
+	uint64_t *ret_max, struct err *err);
 void record_channel_end(struct record *record, const struct msg_channel_end *end);
 void record_request(struct record *record, const struct msg_request *request);
 void record_evidence(struct record *record, const char *transport, json_t *evidence); /* borrowed */
@@ -31,7 +33,8 @@ void record_grant(struct record *record, const char *address, uint64_t serial, c
 bool record_required(const struct record *record);
 int64_t record_started(const struct record *record);
 bool record_kept(const struct record *record); /* it has a folder */
-/* Ends it and takes it away from the leg; channels still open end with the reason. lost: the session process is gone, transcripts may need mending. The record frees itself once sealed. */
+/* Ends it and takes it away from the leg; channels still open end with the reason. lost: the session process is gone, transcripts may need
+ * mending. The record frees itself once sealed. */
 void record_end(struct record *record, const char *reason, bool lost);
 void records_finish(struct broker *broker); /* at the end: all that are not sealed are sealed now */
 

@@ -1,7 +1,8 @@
 /* A new configuration: taken whole, with a new signer and a new egress that know it, or not at all.
  *
- * IPC_CONF brings the bundle; the configuration is loaded and kept aside. When links to both new roles are there and the new signer has told its keys, everything is swapped at once
- * and IPC_CONF_TAKEN goes out. Old links are closed when their last question is answered. Until then, and after any failure, the old configuration is in force. */
+ * IPC_CONF brings the bundle; the configuration is loaded and kept aside. When links to both new roles are there and the new signer has told its
+ * keys, everything is swapped at once and IPC_CONF_TAKEN goes out. Old links are closed when their last question is answered. Until then, and after
+ * any failure, the old configuration is in force. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +116,8 @@ static void lost(struct service *service)
 	struct broker *broker = service->broker;
 	struct reload *reload = broker->private->reload;
 	if (reload && (reload->signer == service || reload->egress == service)) {
-		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL; /* it closes itself; the listener says what became of it and refuses */
+		/* it closes itself; the listener says what became of it and refuses */
+		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL;
 	} else if (broker->private->signer == service) {
 		broker->private->signer = NULL;
 	} else if (broker->private->egress == service) {

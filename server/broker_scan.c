@@ -1,6 +1,7 @@
 /* Reading a target's host keys: egress connects, a sandboxed process of its own (IPC_SCAN to the listener) speaks SSH, we hear the keys.
  *
- * One connection for each type of host key: leg 0 ed25519, 1 ecdsa, 2 rsa. The process answers each grant with one IPC_SCANNED. Its answers are as hostile as the target. */
+ * One connection for each type of host key: leg 0 ed25519, 1 ecdsa, 2 rsa. The process answers each grant with one IPC_SCANNED. Its answers are as
+ * hostile as the target. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,8 @@ static void finish(struct scan *scan)
 	if (scan->timer)
 		event_free(scan->timer);
 	if (scan->done)
-		scan->done(scan->context, scan->key_count ? scan->keys : NULL, scan->key_count ? "" : *scan->reason ? scan->reason : "it showed no host key");
+		scan->done(scan->context, scan->key_count ? scan->keys : NULL, scan->key_count ? "" : *scan->reason ? scan->reason
+			: "it showed no host key");
 	broker_later(scan->broker, scan_free, scan);
 }
 
@@ -139,7 +141,7 @@ static void on_connected(void *context, int *fd, const char *address, const char
 		part_done(part, reason);
 		return;
 	}
-	struct msg_grant out = { .leg = part->number, .ok = true, .reason = "", .login = "", .credential = "", .address = (char *)address,
+	struct msg_grant out = { .leg = part->number, .ok = true, .address = (char *)address,
 		.handshake_ms = (uint32_t)scan->broker->config->conf->handshake_time };
 	link_send(&scan->link, IPC_GRANT, 0, &out, fd, 1);
 }
@@ -171,7 +173,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 struct scan *scan_by_id(struct broker *broker, uint32_t id)
 {
 	struct scan *scan;
-	LIST_FOREACH(scan, &broker->private->scans, entry)
+	for (scan = LIST_FIRST(&broker->private->scans); scan; scan = LIST_NEXT(scan, entry))
 		if (scan->id == id)
 			break;
 	return scan;
@@ -180,7 +182,7 @@ struct scan *scan_by_id(struct broker *broker, uint32_t id)
 bool scan_gone(struct broker *broker, uint64_t connection)
 {
 	struct scan *scan;
-	LIST_FOREACH(scan, &broker->private->scans, entry)
+	for (scan = LIST_FIRST(&broker->private->scans); scan; scan = LIST_NEXT(scan, entry))
 		if (scan->arrived && scan->connection == connection)
 			break;
 	if (!scan)
@@ -204,7 +206,7 @@ static unsigned count(const struct broker *broker)
 {
 	unsigned n = 0;
 	const struct scan *scan;
-	LIST_FOREACH(scan, &broker->private->scans, entry)
+	for (scan = LIST_FIRST(&broker->private->scans); scan; scan = LIST_NEXT(scan, entry))
 		n++;
 	return n;
 }
@@ -218,7 +220,8 @@ void broker_scan(struct broker *broker, const struct target *target, const char 
 		return;
 	}
 	const char *family = target && target->family ? target->family : broker->config->conf->resolve_family;
-	*scan = (struct scan){ .broker = broker, .id = ++last_id, .name = strdup(name), .host = strdup(target && target->host ? target->host : name), .family = strdup(family),
+	*scan = (struct scan){ .broker = broker, .id = ++last_id, .name = strdup(name), .host = strdup(target && target->host ? target->host : name),
+		.family = strdup(family),
 		.port = port ? port : target ? target->port : 22, .done = done, .context = context };
 	for (uint32_t i = 0; i < SCAN_TYPES; i++)
 		scan->parts[i] = (struct scan_part){ .scan = scan, .number = i };

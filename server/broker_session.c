@@ -1,6 +1,7 @@
 /* The table of a session's messages: what may be said, when, how often and at what price.
  *
- * Anything else (unknown, malformed, with descriptors, not now, too often) is a violation: audited, the session killed. Only a row with DECIDES can make a client authenticated. */
+ * Anything else (unknown, malformed, with descriptors, not now, too often) is a violation: audited, the session killed. Only a row with DECIDES can
+ * make a client authenticated. */
 #include <errno.h>
 
 #include "common/clock.h"

@@ -1,7 +1,7 @@
 /* A broker in a process of its own, and everybody around it played by the test: listener, signer, egress, sessions.
  *
- * The signer is real cryptography with keys of the test. Egress answers dials with one end of a socket pair, or as world.egress says. Nothing sleeps: every wait is a poll on the links
- * with a deadline, after which the test fails. */
+ * The signer is real cryptography with keys of the test. Egress answers dials with one end of a socket pair, or as world.egress says. Nothing sleeps:
+ * every wait is a poll on the links with a deadline, after which the test fails. */
 #ifndef BARTIZAN_TEST_BROKER_WORLD_H
 #define BARTIZAN_TEST_BROKER_WORLD_H
 
@@ -149,7 +149,8 @@ static inline int play_cert(const struct msg_sign_cert *msg, struct buf *out, st
 {
 	static const uint8_t nonce[32] = { 7 };
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
-	struct sshcert_spec spec = { .serial = msg->serial, .key_id = msg->key_id, .principals = (const char *const *)msg->principals, .valid_after = msg->valid_after,
+	struct sshcert_spec spec = { .serial = msg->serial, .key_id = msg->key_id, .principals = (const char *const *)msg->principals,
+		.valid_after = msg->valid_after,
 		.valid_before = msg->valid_before, .force_command = *msg->force_command ? msg->force_command : NULL,
 		.source_address = *msg->source_address ? msg->source_address : NULL, .rights = msg->rights };
 	int rc = sshkey_from_blob(msg->pubkey, &key, err);
@@ -159,7 +160,8 @@ static inline int play_cert(const struct msg_sign_cert *msg, struct buf *out, st
 
 static inline void play_signer(const struct ipc_raw *raw)
 {
-	union { char bytes[IPC_STRUCT_MAX]; max_align_t align; struct msg_sign_cert cert; struct msg_sign_audit audit; struct msg_sign_agent agent; } msg;
+	union { char bytes[IPC_STRUCT_MAX]; max_align_t align; struct msg_sign_cert cert; struct msg_sign_audit audit; struct msg_sign_agent agent;
+		} msg;
 	BUF_CLEANUP struct buf out = BUF_INIT(IPC_BLOB_MAX);
 	struct err err = { 0 };
 	assert_int_equal(ipc_msg_decode(raw->type, raw->body, &msg, &err), 0);
@@ -327,7 +329,8 @@ static inline int bundle_of(const char *config)
 	snprintf(known, sizeof(known), "a.db %s\n", line_of(world.target_key, key));
 	if (!files || files_add(files, "/etc/bartizan/config.yaml", (struct bytes){ (const uint8_t *)config, strlen(config) }) ||
 		files_add(files, "/etc/bartizan/foreign.pub", (struct bytes){ (const uint8_t *)line_of(world.foreign_ca, line), strlen(line) }) ||
-		files_add(files, "/etc/bartizan/known_hosts", (struct bytes){ (const uint8_t *)known, strlen(known) }) || files_bundle(files, &fd, &err))
+		files_add(files, "/etc/bartizan/known_hosts", (struct bytes){ (const uint8_t *)known, strlen(known) }) || files_bundle(files, &fd,
+			&err))
 		fail_msg("%s", err.text);
 	return fd;
 }
@@ -345,14 +348,16 @@ static inline char *config_text(const char *extra)
 		"targets:\n"
 		"  - {name: web1, address: \"10.0.0.1:2200\", labels: {env: staging}, host_keys: [\"%s\"], credential: {certificate: backend_ca}}\n"
 		"  - {name: old1, address: \"10.0.0.2\", labels: {env: staging}, host_keys: [\"%s\"], credential: {key: router_key}}\n"
-		"  - {name: pass1, address: \"10.0.0.3\", labels: {env: staging}, host_keys: [\"%s\"], credential: {password_file: /etc/bartizan/pass}}\n"
+		"  - {name: pass1, address: \"10.0.0.3\", labels: {env: staging}, host_keys: [\"%s\"], "
+		"credential: {password_file: /etc/bartizan/pass}}\n"
 		"  - {name: secret1, address: \"10.0.0.4\", labels: {env: prod}, host_keys: [\"%s\"], credential: {certificate: backend_ca}}\n"
 		"  - {name: \"*.db\", labels: {env: staging}, host_keys_file: known_hosts, credential: {certificate: backend_ca}}\n"
 		"roles: {sre: {groups: [sre]}, glass: {groups: [glass]}}\n%s", key, key, key, key, extra);
 	return text;
 }
 
-#define RULES "rules:\n  - {name: no-root, deny: \"*\", logins: [root]}\n  - {name: staging, allow: \"*\", roles: [sre], targets: {labels: {env: staging}}}\n"
+#define RULES "rules:\n  - {name: no-root, deny: \"*\", logins: [root]}\n" \
+	"  - {name: staging, allow: \"*\", roles: [sre], targets: {labels: {env: staging}}}\n"
 
 static inline int control_listen(void)
 {
@@ -373,7 +378,8 @@ static inline void broker_fork(const char *config)
 	world.broker = fork();
 	assert_true(world.broker >= 0);
 	if (world.broker == 0) {
-		const struct role_start start = { .parent = pair[1], .peer = -1, .bundle = bundle, .control = control, .state_dir = world.scratch.fd, .generation = 1,
+		const struct role_start start = { .parent = pair[1], .peer = -1, .bundle = bundle, .control = control, .state_dir = world.scratch.fd,
+			.generation = 1,
 			.uid = (uid_t)-1, .gid = (gid_t)-1 };
 		close(pair[0]);
 		log_setup("broker", getenv("BROKER_LOG") ? LOG_DEBUG_ : LOG_ERROR_);
@@ -391,7 +397,8 @@ static inline void roles_send(void)
 
 static inline void world_keys(void)
 {
-	struct sshkey **keys[] = { &world.ca, &world.backend_ca, &world.router, &world.audit_key, &world.target_key, &world.foreign_ca, &world.alice };
+	struct sshkey **keys[] = { &world.ca, &world.backend_ca, &world.router, &world.audit_key, &world.target_key, &world.foreign_ca,
+		&world.alice };
 	for (size_t i = 0; i < COUNT(keys); i++)
 		assert_int_equal(sshkey_generate_ed25519(keys[i], NULL), 0);
 }
@@ -514,14 +521,16 @@ static inline json_t *session_file(const char *id)
 
 /* ---- a session ---- */
 
-struct cert { const char *user; const struct sshkey *ca; int64_t from, to; uint64_t serial; const char *force, *source; const char *second; unsigned rights; };
+struct cert { const char *user; const struct sshkey *ca; int64_t from, to; uint64_t serial; const char *force, *source; const char *second;
+	unsigned rights; };
 
 static inline void cert_make(const struct cert *cert, struct buf *out)
 {
 	static const uint8_t nonce[32] = { 1 };
 	const char *principals[] = { cert->user, cert->second, NULL };
 	struct err err = { 0 };
-	struct sshcert_spec spec = { .key = world.alice, .serial = cert->serial, .key_id = "by hand", .principals = principals, .valid_after = (uint64_t)(clock_wall() + cert->from),
+	struct sshcert_spec spec = { .key = world.alice, .serial = cert->serial, .key_id = "by hand", .principals = principals,
+		.valid_after = (uint64_t)(clock_wall() + cert->from),
 		.valid_before = (uint64_t)(clock_wall() + cert->to), .force_command = cert->force, .source_address = cert->source,
 		.rights = cert->rights ? cert->rights : SSHCERT_PTY };
 	if (sshcert_sign(&spec, cert->ca ? cert->ca : world.ca, nonce, out, &err))
@@ -542,7 +551,8 @@ static inline void know(const char *user, const char *group)
 
 static inline struct peer *connect_client(void)
 {
-	struct msg_client msg = { .connection = ++world.connection, .source = (char[]){ "192.0.2.9:4000" }, .local = (char[]){ "192.0.2.1:2222" }, .pid = 4242 };
+	struct msg_client msg = { .connection = ++world.connection, .source = (char[]){ "192.0.2.9:4000" }, .local = (char[]){ "192.0.2.1:2222" },
+		.pid = 4242 };
 	return introduce(IPC_CLIENT, 0, &msg);
 }
 
@@ -584,7 +594,8 @@ static inline void leg_up(struct peer *session, uint32_t leg, const char *target
 
 static inline void ask_access(struct peer *session, uint32_t leg, uint32_t channel, enum access_kind kind, const char *command)
 {
-	struct msg_access msg = { .leg = leg, .channel = channel, .kind = kind, .detail = { (const uint8_t *)command, strlen(command) }, .term = (char[]){ "xterm" }, .columns = 80, .rows = 24 };
+	struct msg_access msg = { .leg = leg, .channel = channel, .kind = kind, .detail = { (const uint8_t *)command, strlen(command) },
+		.term = (char[]){ "xterm" }, .columns = 80, .rows = 24 };
 	say(session, IPC_ACCESS, 0, &msg, -1);
 }
 
@@ -601,7 +612,8 @@ static inline void end_leg(struct peer *session, uint32_t leg, const char *reaso
 
 static inline void end_channel(struct peer *session, uint32_t leg, uint32_t channel)
 {
-	struct msg_channel_end msg = { .leg = leg, .channel = channel, .exit_status = 3, .exit_signal = (char[]){ "" }, .bytes_in = 1, .bytes_out = 2, .bytes_err = 3, .reason = (char[]){ "" } };
+	struct msg_channel_end msg = { .leg = leg, .channel = channel, .exit_status = 3, .exit_signal = (char[]){ "" }, .bytes_in = 1, .bytes_out = 2,
+		.bytes_err = 3, .reason = (char[]){ "" } };
 	say(session, IPC_CHANNEL_END, 0, &msg, -1);
 }
 

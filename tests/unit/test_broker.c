@@ -52,7 +52,8 @@ static void test_login_refused(void **state)
 	know("alice", "sre");
 	refused(&(struct cert){ .user = "alice", .from = -600, .to = -180 }, "expired 3 minutes ago");
 	refused(&(struct cert){ .user = "alice", .from = 600, .to = 900 }, "not valid before");
-	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .ca = world.backend_ca }, "was not issued by an authority that is trusted here (CA SHA256:");
+	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .ca = world.backend_ca },
+		"was not issued by an authority that is trusted here (CA SHA256:");
 	refused(&(struct cert){ .user = "alice", .second = "bob", .from = -60, .to = 600 }, "names 2 principals");
 	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .source = "10.0.0.0/8" }, "source-address");
 	assert_int_equal(events_of("login-refused").count, 5);
@@ -126,7 +127,8 @@ static void test_serial_belongs_to_a_key(void **state)
 	know("alice", "sre");
 	struct store *store = NULL;
 	struct err err;
-	struct certificate_row row = { .serial = 7, .provider = (char[]){ "local" }, .subject = (char[]){ "alice" }, .user = (char[]){ "alice" }, .key_id = (char[]){ "x" },
+	struct certificate_row row = { .serial = 7, .provider = (char[]){ "local" }, .subject = (char[]){ "alice" }, .user = (char[]){ "alice" },
+		.key_id = (char[]){ "x" },
 		.key_fp = (char[]){ "SHA256:somebodyelseskey" }, .valid_before = 1, .issued = 1 };
 	assert_int_equal(store_open(world.scratch.fd, false, &store, &err), 0);
 	assert_int_equal(certificates_put(store, &row, &err), 0);
@@ -178,8 +180,10 @@ static void test_session(void **state)
 	uint64_t serial = cert->serial;
 	sshcert_free(cert);
 	done(grant);
-	struct msg_evidence evidence = { .leg = 1, .transport = (char[]){ "outbound" }, .kex = (char[]){ "curve25519-sha256" }, .host_key_algorithm = (char[]){ "ssh-ed25519" },
-		.host_key_fingerprint = (char[]){ "SHA256:x" }, .cipher_in = (char[]){ "c" }, .cipher_out = (char[]){ "c" }, .mac_in = (char[]){ "m" }, .mac_out = (char[]){ "m" },
+	struct msg_evidence evidence = { .leg = 1, .transport = (char[]){ "outbound" }, .kex = (char[]){ "curve25519-sha256" },
+		.host_key_algorithm = (char[]){ "ssh-ed25519" },
+		.host_key_fingerprint = (char[]){ "SHA256:x" }, .cipher_in = (char[]){ "c" }, .cipher_out = (char[]){ "c" },
+			.mac_in = (char[]){ "m" }, .mac_out = (char[]){ "m" },
 		.banner = (char[]){ "SSH-2.0-\033evil" }, .strict_kex = true };
 	say(session, IPC_EVIDENCE, 0, &evidence, -1);
 	end_channel(session, 1, 5);
@@ -210,7 +214,8 @@ static void test_session(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login), cmocka_unit_test(test_login_refused), cmocka_unit_test(test_plain_key_and_attempts), cmocka_unit_test(test_user_name_is_pinned),
+		cmocka_unit_test(test_login), cmocka_unit_test(test_login_refused), cmocka_unit_test(test_plain_key_and_attempts),
+			cmocka_unit_test(test_user_name_is_pinned),
 		cmocka_unit_test(test_foreign_authority), cmocka_unit_test(test_serial_belongs_to_a_key), cmocka_unit_test(test_session),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -172,7 +172,8 @@ static void test_issue(void **state)
 	world_up(RULES);
 	line_of(world.alice, line);
 	struct peer *peer = control();
-	char *argv[] = { (char[]){ "cert" }, (char[]){ "issue" }, (char[]){ "--user" }, (char[]){ "alice" }, (char[]){ "--group" }, (char[]){ "sre" }, (char[]){ "--public-key" }, line, NULL };
+	char *argv[] = { (char[]){ "cert" }, (char[]){ "issue" }, (char[]){ "--user" }, (char[]){ "alice" }, (char[]){ "--group" }, (char[]){ "sre" },
+		(char[]){ "--public-key" }, line, NULL };
 	unsigned status = command(peer, 0, argv, &out);
 	if (status)
 		fail_msg("%u: %s", status, buf_cstr(&out));
@@ -183,7 +184,8 @@ static void test_issue(void **state)
 	struct sshcert *cert = NULL;
 	assert_int_equal(sshcert_parse(buf_bytes(&blob), &cert, NULL), 0);
 	assert_string_equal(cert->principals[0], "alice");
-	assert_true(cert->serial > 0 && cert->valid_after < (uint64_t)clock_wall() - 250 && cert->valid_before < (uint64_t)clock_wall() + 10 * 3600 + 10);
+	assert_true(cert->serial > 0 && cert->valid_after < (uint64_t)clock_wall() - 250
+		&& cert->valid_before < (uint64_t)clock_wall() + 10 * 3600 + 10);
 	sshcert_free(cert);
 	assert_int_equal(events_of("certificate-issued").count, 1);
 	session = connect_client(); /* and with it one is in, with the group */
@@ -204,7 +206,8 @@ static void test_kill(void **state)
 	session = login_as("alice");
 	leg_up(session, 7, "web1", id);
 	done(access_of(session, 7, 0, ACCESS_SHELL, ""));
-	assert_int_equal(command(control(), 0, ARGV((char[]){ "sessions" }, (char[]){ "kill" }, id, (char[]){ "--reason" }, (char[]){ "enough" }), &out), 0);
+	assert_int_equal(command(control(), 0, ARGV((char[]){ "sessions" }, (char[]){ "kill" }, id, (char[]){ "--reason" }, (char[]){ "enough" }),
+		&out), 0);
 	struct heard *end = expect(session, IPC_END);
 	assert_int_equal(MSG(end, msg_end)->leg, 7);
 	assert_non_null(strstr(MSG(end, msg_end)->reason, "enough"));
@@ -317,8 +320,10 @@ static void test_ready_last(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reload), cmocka_unit_test(test_reload_with_questions_open), cmocka_unit_test(test_reload_refused), cmocka_unit_test(test_control),
-		cmocka_unit_test(test_control_stranger), cmocka_unit_test(test_issue), cmocka_unit_test(test_kill), cmocka_unit_test(test_commands_of_a_session),
+		cmocka_unit_test(test_reload), cmocka_unit_test(test_reload_with_questions_open), cmocka_unit_test(test_reload_refused),
+			cmocka_unit_test(test_control),
+		cmocka_unit_test(test_control_stranger), cmocka_unit_test(test_issue), cmocka_unit_test(test_kill),
+			cmocka_unit_test(test_commands_of_a_session),
 		cmocka_unit_test(test_scan), cmocka_unit_test(test_scan_abandoned), cmocka_unit_test(test_ready_last),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -326,9 +326,11 @@ static void test_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_nothing_pinned), cmocka_unit_test(test_no_signer), cmocka_unit_test(test_signer_dies_when_asked),
+		cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_nothing_pinned), cmocka_unit_test(test_no_signer),
+			cmocka_unit_test(test_signer_dies_when_asked),
 		cmocka_unit_test(test_egress_dies_when_asked), cmocka_unit_test(test_leg_ends_meanwhile), cmocka_unit_test(test_killed_meanwhile),
-		cmocka_unit_test(test_places_at_a_target), cmocka_unit_test(test_static_key), cmocka_unit_test(test_password), cmocka_unit_test(test_session_limit),
+		cmocka_unit_test(test_places_at_a_target), cmocka_unit_test(test_static_key), cmocka_unit_test(test_password),
+			cmocka_unit_test(test_session_limit),
 		cmocka_unit_test(test_no_room),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -203,7 +203,8 @@ static void test_kinds(void **state)
 static void leg_refused(const char *target, const char *login, unsigned port, const char *words)
 {
 	static uint32_t leg = 100;
-	struct msg_leg msg = { .leg = ++leg, .mode = MODE_DIRECT, .target = (char *)target, .login = (char *)login, .port = port, .pubkey = sshkey_blob(world.alice) };
+	struct msg_leg msg = { .leg = ++leg, .mode = MODE_DIRECT, .target = (char *)target, .login = (char *)login, .port = port,
+		.pubkey = sshkey_blob(world.alice) };
 	say(session, IPC_LEG, 0, &msg, -1);
 	struct heard *answer = expect(session, IPC_LEG_ANSWER);
 	const struct msg_leg_answer *got = MSG(answer, msg_leg_answer);
@@ -299,6 +300,28 @@ static void test_proxy(void **state)
 	world_down();
 }
 
+/* A connection may outlive its certificate; a new session on it may not begin. */
+static void test_expired_meanwhile(void **state)
+{
+	(void)state;
+	world_up(RULES);
+	know("alice", "sre");
+	session = connect_client();
+	done(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 2 }, true));
+	leg_up(session, 1, "web1", id);
+	bool refused = false;
+	for (int64_t end = clock_mono_ms() + WAIT_MS; !refused && clock_mono_ms() < end; turn(100)) {
+		static uint32_t leg = 100;
+		struct heard *answer = name_leg(session, ++leg, "web1", "deploy");
+		refused = !MSG(answer, msg_leg_answer)->ok && strstr(MSG(answer, msg_leg_answer)->reason, "expired");
+		done(answer);
+		end_leg(session, leg, "");
+	}
+	assert_true(refused);
+	decided(0, ACCESS_EXEC, "id", 2, 0, "staging"); /* the session that was there goes on */
+	world_down();
+}
+
 /* Without the chain nothing happens: no login, no access. */
 static void test_audit_log_full(void **state)
 {
@@ -324,9 +347,11 @@ static void test_audit_log_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_violations), cmocka_unit_test(test_malformed), cmocka_unit_test(test_flood), cmocka_unit_test(test_events_are_bounded), cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_targets), cmocka_unit_test(test_targets_per_connection), cmocka_unit_test(test_forced_command), cmocka_unit_test(test_proxy),
-		cmocka_unit_test(test_audit_log_full),
+		cmocka_unit_test(test_violations), cmocka_unit_test(test_malformed), cmocka_unit_test(test_flood),
+			cmocka_unit_test(test_events_are_bounded), cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_targets), cmocka_unit_test(test_targets_per_connection), cmocka_unit_test(test_forced_command),
+			cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_audit_log_full), cmocka_unit_test(test_expired_meanwhile),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* the broker inherits it: a write too many is an error, not its end */
