@@ -48,7 +48,39 @@ static const char step_1[] =
 	" BEGIN SELECT RAISE(ABORT, 'checkpoints are only appended'); END;"
 	"PRAGMA user_version = 1;";
 
-static const char *const steps[] = { step_1 };
+/* Logins at providers (store/logins.c) and revocations (store/revocations.c). */
+static const char step_2[] =
+	"CREATE TABLE logins (serial INTEGER PRIMARY KEY, key_fp TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL,"
+	" certificate TEXT NOT NULL, login_time INTEGER NOT NULL, expires INTEGER NOT NULL, machine INTEGER NOT NULL, claims TEXT NOT NULL,"
+	" forgotten INTEGER NOT NULL, FOREIGN KEY (serial) REFERENCES certificates (serial));"
+	"CREATE INDEX logins_key ON logins (key_fp, expires);"
+	"CREATE INDEX logins_user ON logins (user);"
+	"CREATE INDEX logins_expires ON logins (expires);"
+	"CREATE TABLE revocations (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, value TEXT NOT NULL, ca TEXT NOT NULL, reason TEXT NOT NULL,"
+	" by TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL);"
+	"CREATE INDEX revocations_value ON revocations (value, kind);"
+	"PRAGMA user_version = 2;";
+
+/* Approvals: requests, votes, uses, reviews; and the time that passes across restarts. */
+static const char step_approvals[] =
+	"CREATE TABLE lapse (one INTEGER PRIMARY KEY CHECK (one = 1), boot BLOB NOT NULL, boottime INTEGER NOT NULL, wall INTEGER NOT NULL, lapse INTEGER NOT NULL);"
+	"CREATE TABLE approvals (id TEXT PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,"
+	" login TEXT NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL, by TEXT NOT NULL, command BLOB NOT NULL, exact INTEGER NOT NULL, reason TEXT NOT NULL, needed INTEGER NOT NULL,"
+	" votes INTEGER NOT NULL, state INTEGER NOT NULL, created INTEGER NOT NULL, decided INTEGER NOT NULL, deadline INTEGER NOT NULL, window INTEGER NOT NULL, until INTEGER NOT NULL,"
+	" uses_max INTEGER NOT NULL, uses INTEGER NOT NULL, note TEXT NOT NULL, decided_by TEXT NOT NULL);"
+	"CREATE INDEX approvals_created ON approvals (created, id);"
+	"CREATE INDEX approvals_open ON approvals (state, deadline) WHERE state <= 1;"
+	"CREATE INDEX approvals_scope ON approvals (provider, subject, target, login, kind) WHERE state <= 1;"
+	"CREATE TABLE votes (approval TEXT NOT NULL REFERENCES approvals, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, approve INTEGER NOT NULL, note TEXT NOT NULL,"
+	" at INTEGER NOT NULL, PRIMARY KEY (approval, provider, subject)) WITHOUT ROWID;"
+	"CREATE TABLE uses (approval TEXT NOT NULL REFERENCES approvals, session TEXT NOT NULL, channel INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" PRIMARY KEY (approval, session, channel)) WITHOUT ROWID;"
+	"CREATE TABLE reviews (id TEXT PRIMARY KEY, session TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,"
+	" created INTEGER NOT NULL, signed_provider TEXT, signed_subject TEXT, signed_by TEXT, signed_at INTEGER NOT NULL, note TEXT NOT NULL);"
+	"CREATE INDEX reviews_created ON reviews (created, id);"
+	"PRAGMA user_version = 2;";
+
+static const char *const steps[] = { step_1, step_approvals, step_2 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
