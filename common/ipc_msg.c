@@ -69,6 +69,7 @@ static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys), TEXT(ms
 static const struct field command_fields[] = {
 	U32(msg_command, channel), TEXTS(msg_command, argv), BOOL(msg_command, terminal), U32(msg_command, columns),
 };
+static const struct field command_input_fields[] = { U32(msg_command_input, channel), BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
 static const struct field channel_fields[] = { U32(msg_channel, channel) };
 static const struct field auth_answer_fields[] = {
 	BOOL(msg_auth_answer, ok), BOOL(msg_auth_answer, proved), BOOL(msg_auth_answer, partial), TEXT(msg_auth_answer, reason), TEXT(msg_auth_answer, user),
@@ -160,6 +161,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_SCANNED] = ROW("scanned", msg_scanned, scanned_fields, 0),
 	[IPC_COMMAND] = ROW("command", msg_command, command_fields, 0),
 	[IPC_COMMAND_STOP] = ROW("command-stop", msg_channel, channel_fields, 0),
+	[IPC_COMMAND_INPUT] = ROW("command-input", msg_command_input, command_input_fields, 0),
 	[IPC_AUTH_ANSWER] = ROW("auth-answer", msg_auth_answer, auth_answer_fields, 0),
 	[IPC_LEG_ANSWER] = ROW("leg-answer", msg_leg_answer, leg_answer_fields, 0),
 	[IPC_DECISION] = ROW("decision", msg_decision, decision_fields, 1),

@@ -86,6 +86,8 @@ enum ipc_type {
 	IPC_ASK,
 	IPC_ASK_ANSWER,
 	IPC_ACCESS_CANCEL,
+	/* session -> broker: what a command reads */
+	IPC_COMMAND_INPUT,
 	IPC_TYPES
 };
 
@@ -131,6 +133,7 @@ struct msg_leg_end { uint32_t leg; char *reason; };
 struct msg_scanned { char **keys; char *reason; };  /* "ssh-ed25519 AAAA…" lines */
 struct msg_command { uint32_t channel; char **argv; bool terminal; uint32_t columns; }; /* id pairs nothing: channel does */
 struct msg_channel { uint32_t channel; };           /* COMMAND_STOP */
+struct msg_command_input { uint32_t channel; struct bytes data; }; /* standard input of a command that reads it; no data: its end */
 
 struct msg_auth_answer {
 	bool ok;
