@@ -116,7 +116,8 @@ int record_open(struct record *record, const struct decision *decision, struct e
 	struct session_row row = {
 		.id = record->session, .connection = record->connection, .user = record->user, .provider = record->provider,
 			.subject = record->subject,
-		.target = record->target, .login = record->login, .source = record->source, .mode = record->mode == MODE_DIRECT ? (char *)"direct" : (char *)"jump",
+		.target = record->target, .login = record->login, .source = record->source,
+		.mode = record->mode == MODE_DIRECT ? (char *)"direct" : (char *)"jump",
 		.rule = record->rule, .state = SESSION_OPEN, .started = record->started, .reason = (char *)"", .path = record->path,
 	};
 	if (!rc)
@@ -269,7 +270,8 @@ void records_finish(struct broker *broker)
 	struct kept_channel *channel;
 	for (struct record *record = LIST_FIRST(&broker->private->records); record; record = next) {
 		next = LIST_NEXT(record, entry);
-		for (channel = LIST_FIRST(&record->channels); channel; channel = LIST_NEXT(channel, entry)) /* the last seal ends the record; it is freed later */
+		/* the last seal ends the record; it is freed later */
+		for (channel = LIST_FIRST(&record->channels); channel; channel = LIST_NEXT(channel, entry))
 			if (channel->seal)
 				seal_finish(channel->seal);
 	}
