@@ -62,7 +62,7 @@ static const char step_2[] =
 	"PRAGMA user_version = 2;";
 
 /* Approvals: requests, votes, uses, reviews; and the time that passes across restarts. */
-static const char step_approvals[] =
+static const char step_3[] =
 	"CREATE TABLE lapse (one INTEGER PRIMARY KEY CHECK (one = 1), boot BLOB NOT NULL, boottime INTEGER NOT NULL, wall INTEGER NOT NULL, lapse INTEGER NOT NULL);"
 	"CREATE TABLE approvals (id TEXT PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,"
 	" login TEXT NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL, by TEXT NOT NULL, command BLOB NOT NULL, exact INTEGER NOT NULL, reason TEXT NOT NULL, needed INTEGER NOT NULL,"
@@ -78,9 +78,9 @@ static const char step_approvals[] =
 	"CREATE TABLE reviews (id TEXT PRIMARY KEY, session TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,"
 	" created INTEGER NOT NULL, signed_provider TEXT, signed_subject TEXT, signed_by TEXT, signed_at INTEGER NOT NULL, note TEXT NOT NULL);"
 	"CREATE INDEX reviews_created ON reviews (created, id);"
-	"PRAGMA user_version = 2;";
+	"PRAGMA user_version = 3;";
 
-static const char *const steps[] = { step_1, step_approvals, step_2 };
+static const char *const steps[] = { step_1, step_2, step_3 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

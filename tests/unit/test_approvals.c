@@ -1,0 +1,318 @@
+/* The approval queue: each state with each event, quorum, races, self-approval, limits, scopes, uses, expiry; the clock that survives restarts; reviews. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/approvals.h"
+#include "store/lapse.h"
+#include "tests/unit/scratch.h"
+
+static const struct approval_limits generous = { 100, 1000 };
+static char *no_groups[] = { NULL };
+
+struct world { struct scratch scratch; struct store *store; };
+
+static struct identity person(const char *name)
+{
+	return (struct identity){ .user = (char *)name, .provider = "corp", .subject = (char *)name, .groups = no_groups };
+}
+
+static int setup(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	world->scratch = scratch_new();
+	*state = world;
+	return store_open(world->scratch.fd, false, &world->store, NULL);
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+	store_close(world->store);
+	scratch_remove(&world->scratch);
+	free(world);
+	return 0;
+}
+
+static struct approval request(const char *user, const char *command, unsigned needed)
+{
+	struct approval approval = { .provider = strdup("corp"), .subject = strdup(user), .user = strdup(user), .source = strdup("127.0.0.1"), .target = strdup("db1"),
+		.login = strdup("deploy"), .kind = strdup("exec"), .rule = strdup("prod"), .by = strdup("lead"), .command = BUF_INIT(APPROVALS_COMMAND_MAX), .exact = *command,
+		.reason = strdup("why not"), .votes_needed = needed, .deadline = 1000, .window = 500 };
+	assert_int_equal(buf_puts(&approval.command, command), 0);
+	return approval;
+}
+
+static void create(struct world *world, const char *user, const char *command, unsigned needed, char id[8])
+{
+	struct approval approval = request(user, command, needed);
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
+	memcpy(id, approval.id, 8);
+	approval_release(&approval);
+}
+
+static int vote(struct world *world, const char *id, const char *who, bool approve, int64_t lapse, enum approval_state *ret)
+{
+	struct identity identity = person(who);
+	struct vote ballot = { .who = &identity, .approve = approve, .note = "note" };
+	return approvals_vote(world->store, id, &ballot, lapse, 2, ret, NULL);
+}
+
+static enum approval_state state_of(struct world *world, const char *id)
+{
+	struct approval approval;
+	assert_int_equal(approvals_get(world->store, id, &approval, NULL), 0);
+	enum approval_state state = approval.state;
+	approval_release(&approval);
+	return state;
+}
+
+static int find(struct world *world, const char *user, const char *command, int64_t lapse, struct approval *ret)
+{
+	struct identity identity = person(user);
+	struct approval_scope scope = { .who = &identity, .target = "db1", .login = "deploy", .kind = "exec", .command = { (const uint8_t *)command, strlen(command) } };
+	return approvals_find(world->store, &scope, *command, lapse, ret, NULL);
+}
+
+static void every_event_in_every_state(void **state)
+{
+	static const int expected[APPROVAL_STATES][APPROVAL_EVENTS] = {
+		{ APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, -EPERM, -EPERM },
+		{ -EPERM, -EPERM, APPROVAL_EXPIRED, -EPERM, APPROVAL_REVOKED, APPROVAL_USED_UP },
+		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM },
+		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, APPROVAL_REVOKED, -EPERM },
+	};
+	(void)state;
+	for (int s = 0; s < APPROVAL_STATES; s++)
+		for (int e = 0; e < APPROVAL_EVENTS; e++)
+			assert_int_equal(approval_next((enum approval_state)s, (enum approval_event)e), expected[s][e]);
+	assert_int_equal(approval_next(APPROVAL_STATES, APPROVAL_QUORUM), -EPERM);
+	assert_int_equal(approval_next(APPROVAL_PENDING, APPROVAL_EVENTS), -EPERM);
+}
+
+static void rows_follow_the_table(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char id[8];
+	create(world, "alice", "a", 1, id);
+	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), -EALREADY);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
+	assert_int_equal(got, APPROVAL_APPROVED);
+	assert_int_equal(vote(world, id, "carol", false, 10, &got), -EALREADY);
+	assert_int_equal(approvals_cancel(world->store, id, "alice", "", 3, NULL), -EALREADY);
+	assert_int_equal(approvals_revoke(world->store, id, "bob", "enough", 3, NULL), 0);
+	assert_int_equal(state_of(world, id), APPROVAL_REVOKED);
+	assert_int_equal(approvals_use(world->store, id, "S", 0, 11, 3, NULL), -EALREADY);
+
+	create(world, "alice", "b", 1, id);
+	assert_int_equal(approvals_cancel(world->store, id, "alice", "", 3, NULL), 0);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EALREADY);
+	assert_int_equal(state_of(world, id), APPROVAL_CANCELLED);
+
+	create(world, "alice", "c", 1, id);
+	assert_int_equal(vote(world, id, "bob", false, 10, &got), 0);
+	assert_int_equal(got, APPROVAL_DENIED);
+	assert_int_equal(vote(world, id, "carol", true, 10, &got), -EALREADY);
+	assert_int_equal(vote(world, "ZZZZZ", "carol", true, 10, &got), -ENOENT);
+	assert_int_equal(vote(world, "'; --", "carol", true, 10, &got), -ENOENT);
+}
+
+static void quorum(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char id[8];
+	create(world, "alice", "a", 2, id);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
+	assert_int_equal(got, APPROVAL_PENDING);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EEXIST); /* one person, one vote */
+	assert_int_equal(vote(world, id, "bob", false, 10, &got), -EEXIST);
+	assert_int_equal(vote(world, id, "carol", true, 10, &got), 0);
+	assert_int_equal(got, APPROVAL_APPROVED);
+	struct approval approval = request("alice", "b", 0);
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), -EINVAL);
+	approval.votes_needed = APPROVALS_VOTES_MAX + 1;
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), -EINVAL);
+	approval_release(&approval);
+}
+
+static void nobody_approves_himself(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char id[8];
+	create(world, "alice", "a", 1, id);
+	assert_int_equal(vote(world, id, "alice", true, 10, &got), -EPERM);
+	assert_int_equal(vote(world, id, "alice", false, 10, &got), -EPERM);
+	struct identity renamed = person("alice"); /* another spelling of the same person */
+	renamed.user = "Alice";
+	struct vote ballot = { .who = &renamed, .approve = true };
+	assert_int_equal(approvals_vote(world->store, id, &ballot, 10, 2, &got, NULL), -EPERM);
+	struct identity namesake = person("alice"); /* the same name from elsewhere is somebody else */
+	namesake.provider = "other";
+	ballot.who = &namesake;
+	assert_int_equal(approvals_vote(world->store, id, &ballot, 10, 2, &got, NULL), 0);
+}
+
+static void limits(void **state)
+{
+	struct world *world = *state;
+	static const struct approval_limits tight = { 2, 3 };
+	struct approval approval;
+	for (int i = 0; i < 3; i++) {
+		approval = request("alice", "a", 1);
+		assert_int_equal(approvals_create(world->store, &approval, 1, &tight, NULL), i < 2 ? 0 : -EDQUOT);
+		approval_release(&approval);
+	}
+	for (int i = 0; i < 2; i++) {
+		approval = request("bob", "a", 1);
+		assert_int_equal(approvals_create(world->store, &approval, 1, &tight, NULL), i < 1 ? 0 : -EDQUOT);
+		approval_release(&approval);
+	}
+	approval = request("carol", "a", 1);
+	free(approval.reason);
+	approval.reason = malloc(APPROVALS_REASON_MAX + 2);
+	memset(approval.reason, 'x', APPROVALS_REASON_MAX + 1);
+	approval.reason[APPROVALS_REASON_MAX + 1] = 0;
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), -EMSGSIZE);
+	approval.reason[APPROVALS_REASON_MAX] = 0;
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
+	approval_release(&approval);
+}
+
+static void scopes_and_uses(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	struct approval found;
+	char id[8];
+	create(world, "alice", "rm -rf x", 1, id);
+	assert_int_equal(find(world, "alice", "rm -rf x", 10, &found), 0); /* the same command picks its request up */
+	assert_string_equal(found.id, id);
+	assert_int_equal(found.state, APPROVAL_PENDING);
+	approval_release(&found);
+	assert_int_equal(find(world, "alice", "rm -rf y", 10, &found), -ENOENT); /* a changed byte asks again */
+	assert_int_equal(find(world, "bob", "rm -rf x", 10, &found), -ENOENT);
+	assert_int_equal(find(world, "alice", "", 10, &found), -ENOENT); /* an exact one covers nothing else */
+	struct identity bob = person("bob");
+	struct vote ballot = { .who = &bob, .approve = true, .uses = 1, .window = 10000 };
+	assert_int_equal(approvals_vote(world->store, id, &ballot, 10, 2, &got, NULL), 0);
+	assert_int_equal(find(world, "alice", "rm -rf x", 11, &found), 0);
+	assert_int_equal(found.until, 510); /* a voter narrows, never widens */
+	assert_int_equal(found.uses_max, 1);
+	approval_release(&found);
+	assert_int_equal(approvals_use(world->store, id, "S1", 0, 12, 3, NULL), 0);
+	assert_int_equal(approvals_use(world->store, id, "S2", 0, 12, 3, NULL), -EALREADY); /* uses: 1, two connections: one winner */
+	assert_int_equal(state_of(world, id), APPROVAL_USED_UP);
+	assert_int_equal(find(world, "alice", "rm -rf x", 13, &found), -ENOENT);
+	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), 0); /* what it opened may be ended */
+}
+
+static int count(const struct approval *approval, void *context)
+{
+	(void)approval;
+	++*(int *)context;
+	return 0;
+}
+
+static void expiry(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	struct approval found;
+	char pending[8], granted[8];
+	int64_t next;
+	int told = 0;
+	create(world, "alice", "a", 1, pending);
+	create(world, "alice", "b", 1, granted);
+	assert_int_equal(vote(world, granted, "bob", true, 100, &got), 0); /* until 600: the window starts at approval */
+	assert_int_equal(approvals_expire(world->store, 599, 5, count, &told, &next, NULL), 0);
+	assert_int_equal(told, 0);
+	assert_int_equal(next, 600);
+	assert_int_equal(approvals_extend(world->store, granted, 100, 599, NULL), 0);
+	assert_int_equal(approvals_expire(world->store, 650, 5, count, &told, &next, NULL), 0);
+	assert_int_equal(next, 700);
+	assert_int_equal(approvals_expire(world->store, 700, 5, count, &told, &next, NULL), 0);
+	assert_int_equal(told, 1);
+	assert_int_equal(state_of(world, granted), APPROVAL_EXPIRED);
+	assert_int_equal(approvals_extend(world->store, granted, 100, 700, NULL), -EALREADY);
+	assert_int_equal(vote(world, pending, "bob", true, 1000, &got), -EALREADY); /* on the dot is too late, also before the sweep */
+	assert_int_equal(find(world, "alice", "a", 1000, &found), -ENOENT);
+	assert_int_equal(approvals_expire(world->store, 1000, 5, count, &told, &next, NULL), 0);
+	assert_int_equal(told, 2);
+	assert_int_equal(next, -1);
+}
+
+static void survives_a_restart(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char id[8];
+	create(world, "alice", "a", 2, id);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
+	store_close(world->store);
+	assert_int_equal(store_open(world->scratch.fd, false, &world->store, NULL), 0);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EEXIST); /* a vote is consumed once */
+	assert_int_equal(vote(world, id, "carol", true, 10, &got), 0);
+	assert_int_equal(got, APPROVAL_APPROVED);
+}
+
+static void lapse(void **state)
+{
+	struct world *world = *state;
+	struct lapse_reading reading = { .boot = { 1 }, .boottime_ms = 5000, .wall_ms = 1000000 };
+	int64_t now = -1, then;
+	assert_int_equal(lapse_now(world->store, &reading, &then, NULL), 0);
+	reading.boottime_ms += 70;
+	reading.wall_ms -= 500000; /* somebody set the clock */
+	assert_int_equal(lapse_now(world->store, &reading, &now, NULL), 0);
+	assert_int_equal(now, then + 70);
+	reading = (struct lapse_reading){ .boot = { 2 }, .boottime_ms = 10, .wall_ms = 500300 }; /* a reboot that took 300 ms */
+	assert_int_equal(lapse_now(world->store, &reading, &now, NULL), 0);
+	assert_int_equal(now, then + 370);
+	reading = (struct lapse_reading){ .boot = { 3 }, .boottime_ms = 10, .wall_ms = 4 }; /* a reboot into the past: nothing passes */
+	assert_int_equal(lapse_now(world->store, &reading, &now, NULL), 0);
+	assert_int_equal(now, then + 370);
+	assert_int_equal(lapse_read(&reading), 0);
+	assert_true(reading.boottime_ms > 0);
+}
+
+static int keep_review(const struct review *review, void *context)
+{
+	memcpy(context, review->id, 8);
+	return 0;
+}
+
+static void reviews(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = person("alice"), bob = person("bob");
+	char id[8], seen[8] = "";
+	assert_int_equal(reviews_create(world->store, &alice, "S", "db1", "pager", 1, id, NULL), 0);
+	assert_int_equal(reviews_sign(world->store, id, &alice, "fine", 2, NULL), -EPERM);
+	assert_int_equal(reviews_each(world->store, true, keep_review, seen, NULL), 0);
+	assert_string_equal(seen, id);
+	assert_int_equal(reviews_sign(world->store, id, &bob, "fine", 2, NULL), 0);
+	assert_int_equal(reviews_sign(world->store, id, &bob, "again", 2, NULL), -EALREADY);
+	assert_int_equal(reviews_sign(world->store, "ABCDE", &bob, "", 2, NULL), -ENOENT);
+	seen[0] = 0;
+	assert_int_equal(reviews_each(world->store, true, keep_review, seen, NULL), 0);
+	assert_string_equal(seen, "");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_event_in_every_state), TEST(rows_follow_the_table), TEST(quorum), TEST(nobody_approves_himself), TEST(limits), TEST(scopes_and_uses),
+		TEST(expiry), TEST(survives_a_restart), TEST(lapse), TEST(reviews),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
