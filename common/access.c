@@ -13,6 +13,7 @@ static const char *const kind_names[ACCESS_KINDS] = {
 	[ACCESS_TUNNEL] = "tunnel",
 };
 static const char *const verdict_names[] = { [VERDICT_DENY] = "deny", [VERDICT_HOLD] = "hold", [VERDICT_ALLOW] = "allow" };
+static const char *const hold_names[] = { [HOLD_NONE] = "none", [HOLD_LOGIN] = "login", [HOLD_APPROVAL] = "approval" };
 
 const char *access_kind_name(enum access_kind kind)
 {
@@ -32,6 +33,11 @@ int access_kind_parse(const char *name, enum access_kind *ret)
 const char *verdict_name(enum verdict verdict)
 {
 	return (unsigned)verdict < sizeof(verdict_names) / sizeof(verdict_names[0]) ? verdict_names[verdict] : "unknown";
+}
+
+const char *hold_name(enum hold hold)
+{
+	return (unsigned)hold < sizeof(hold_names) / sizeof(hold_names[0]) ? hold_names[hold] : "unknown";
 }
 
 void identity_free(struct identity *identity)

@@ -65,6 +65,13 @@ struct access { /* one thing asked for; all borrowed */
 enum verdict { VERDICT_DENY, VERDICT_HOLD, VERDICT_ALLOW };
 const char *verdict_name(enum verdict verdict); /* "deny", "hold", "allow" */
 
+enum hold { /* what a held access waits for */
+	HOLD_NONE,
+	HOLD_LOGIN,    /* a login that is recent enough */
+	HOLD_APPROVAL, /* votes */
+};
+const char *hold_name(enum hold hold); /* "none", "login", "approval" */
+
 struct obligations { /* what an allow demands */
 	bool record;          /* a transcript is written */
 	bool record_required; /* cannot write, cannot go on */
@@ -73,12 +80,22 @@ struct obligations { /* what an allow demands */
 	int64_t session;      /* milliseconds of a session's whole life; 0: no limit */
 };
 
+struct approval_rule; /* policy/approval_rule.h */
+struct guard;         /* policy/guard.h */
+
 #define DECISION_REASON_MAX 512
-struct decision {
+struct decision { /* what is borrowed lives as long as the ruleset */
 	enum verdict verdict;
 	const char *rule;     /* borrowed from the ruleset; NULL: no rule matched */
 	char reason[DECISION_REASON_MAX]; /* complete sentence part for a human: "rule 'no-root' denies login 'root'" */
-	struct obligations obligations;
+	struct obligations obligations; /* with HOLD_APPROVAL: of the allow that the votes make of it */
+	enum hold hold;              /* HOLD_NONE unless verdict is VERDICT_HOLD */
+	int64_t login_within_s;      /* of HOLD_LOGIN: how many seconds old a login may be */
+	const struct approval_rule *approval; /* of HOLD_APPROVAL, else NULL */
+	const struct guard *guard;   /* judges the commands of this exec or shell, NULL: none does; the caller asks it */
+	const char *guard_name;
+	bool break_glass;            /* allowed at once, loudly: a reason is asked, everybody is notified */
+	bool review;                 /* stays open until somebody else signs it */
 };
 
 #endif

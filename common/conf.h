@@ -58,6 +58,9 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	int64_t jwks_max_age;    /* ms: keys older than this are not used when the provider is out of reach */
 };
 
+#define CONF_NOTIFY_ARGS_MAX 64
+#define CONF_NOTIFY_ARG_LEN 4095
+
 enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
 
 struct conf {
@@ -110,6 +113,15 @@ struct conf {
 	int64_t stream_keep;     /* transcripts.stream_keep: bytes kept of a stream without terminal (1 MiB) */
 	char *break_glass;       /* transcripts.break_glass: role that may still come in when the disk is full; NULL: none */
 	int64_t audit_checkpoint;/* audit.checkpoint: events between signed checkpoints */
+
+	/* what waits for a human */
+	int64_t pending_per_person;    /* approvals.pending_per_person: requests of one person at a time */
+	int64_t pending_total;         /* approvals.pending_total */
+	int64_t wait_without_terminal; /* approvals.wait_without_terminal; a rule may say otherwise */
+	int64_t reason_max;            /* approvals.reason_max: bytes of a reason */
+	char **notify_command;         /* notify.command: program and arguments, NULL-terminated; empty: none */
+	char *notify_webhook;          /* notify.webhook: https, or http to this machine; NULL: none */
+	char *notify_headers;          /* notify.headers_file: resolved path, read by egress only; NULL: none */
 };
 
 enum conf_type { CONF_TEXT, CONF_PATH, CONF_INT, CONF_SIZE, CONF_DURATION, CONF_BOOL, CONF_CHOICE, CONF_ENUM, CONF_SPECIAL };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf_notify.h"
 #include "common/conf_provider.h"
 #include "common/text.h"
 
@@ -277,6 +278,8 @@ const struct conf_special conf_specials[] = {
 	{ "proxy_protocol.from", load_proxy_from, dump_proxy_from, release_proxy_from },
 	{ "certificates.revoked", conf_revoked_load, conf_revoked_dump, conf_revoked_release },
 	{ "providers", conf_providers_load, conf_providers_dump, conf_providers_release },
+	{ "notify.command", conf_notify_command_load, conf_notify_command_dump, conf_notify_command_release },
+	{ "notify.webhook", conf_notify_webhook_load, conf_notify_webhook_dump, conf_notify_webhook_release },
 };
 const size_t conf_special_count = COUNT(conf_specials);
 

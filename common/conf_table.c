@@ -105,8 +105,22 @@ const struct conf_row conf_table[] = {
 		DOC("Role that may still come in when the disk is full; null: none.")),
 	ROW("audit.checkpoint", CONF_INT, audit_checkpoint, "100", 1, 100000, RELOAD, DOC("Audit events between two signed checkpoints.")),
 
+	ROW("approvals.pending_per_person", CONF_INT, pending_per_person, "10", 1, 1000, RELOAD,
+		DOC("Requests of one person that may wait at a time.")),
+	ROW("approvals.pending_total", CONF_INT, pending_total, "1000", 1, 100000, RELOAD, DOC("Requests that may wait at a time, in total.")),
+	ROW("approvals.wait_without_terminal", CONF_DURATION, wait_without_terminal, "2m", 0, H, RELOAD,
+		DOC("How long somebody without a terminal waits for an approval.")),
+	ROW("approvals.reason_max", CONF_SIZE, reason_max, "1KiB", 1, 64 * KIB, RELOAD, DOC("Longest reason of a request.")),
+	ROW("notify.command", CONF_SPECIAL, notify_command, "[]", 0, 0, RELOAD,
+		DOC("Program and arguments that get each notification, as JSON on stdin.")),
+	ROW("notify.webhook", CONF_SPECIAL, notify_webhook, NULL, 0, 0, RELOAD,
+		DOC("Address that each notification is posted to, as JSON; null: none.")),
+	ROW("notify.headers_file", CONF_PATH, notify_headers, NULL, 0, PATH_LEN, RELOAD,
+		DOC("File with further headers for the webhook, which only the egress process reads; null: none.")),
+
 	NAMED("targets", .fallback = "[]", DOC("The backends.")),
 	NAMED("roles", .fallback = "{}", DOC("Names for who somebody is.")),
+	NAMED("guards", .fallback = "{}", DOC("Lists that judge command lines, by name.")),
 	NAMED("rules", .fallback = "[]", DOC("Who may do what; the first rule that matches decides.")),
 };
 

@@ -6,27 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/sshcert.h"
 #include "common/text.h"
 #include "common/yaml.h"
+#include "policy/case.h"
 #include "policy/config.h"
 #include "policy/decide.h"
-
-#define TEXT_LEN 4096
-#define RIGHTS_ALL (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 
 struct policy { /* what the cases are run against */
 	struct config config; /* conf stays NULL */
 	struct config *whole; /* of a configuration file: config borrows from it */
-};
-
-struct one { /* a case, read */
-	const char *name, *rule, *reason;
-	bool any, rule_given;
-	struct identity who;
-	struct access access;
-	enum verdict expect;
 };
 
 static void policy_release(struct policy *policy)
@@ -41,7 +29,7 @@ static void policy_release(struct policy *policy)
 
 static int policy_from_map(const struct yaml *map, struct files *files, struct policy *ret, struct err *err)
 {
-	static const char *const names[] = { "targets", "roles", "rules", NULL };
+	static const char *const names[] = { "targets", "roles", "guards", "rules", NULL };
 	int rc = yaml_only(map, names, err);
 	if (rc == 0)
 		rc = targets_load(yaml_get(map, "targets"), files, true, &ret->config.targets, err);
@@ -83,166 +71,19 @@ static int load_policy(const struct yaml *node, struct files *files, struct poli
 	return strchr(node->text, '\n') ? policy_from_text(node, files, ret, err) : policy_from_file(node, files, ret, err);
 }
 
-static int read_name(struct one *one, const struct yaml *node, struct err *err)
-{
-	return yaml_text(node, 255, &one->name, err);
-}
-
-static int read_user(struct one *one, const struct yaml *node, struct err *err)
-{
-	const char *text = NULL;
-	int rc = yaml_text(node, 255, &text, err);
-	one->who.user = (char *)(uintptr_t)text; /* an identity owns its strings elsewhere; here the tree does */
-	return rc;
-}
-
-static int read_groups(struct one *one, const struct yaml *node, struct err *err)
-{
-	int rc = yaml_strings(node, 10000, 255, &one->who.groups, err);
-	while (rc == 0 && one->who.groups[one->who.group_count])
-		one->who.group_count++;
-	return rc;
-}
-
-static int read_rights(struct one *one, const struct yaml *node, struct err *err)
-{
-	static const struct {
-		const char *name;
-		unsigned right;
-	} names[] = {
-		{ "port-forwarding", SSHCERT_PORT_FORWARDING },
-		{ "agent", SSHCERT_AGENT_FORWARDING },
-		{ "x11", SSHCERT_X11_FORWARDING },
-		{ "pty", SSHCERT_PTY },
-	};
-	char **list = NULL;
-	int rc = yaml_strings(node, 16, 64, &list, err);
-	one->who.rights = 0;
-	for (char **text = list; rc == 0 && *text; text++) {
-		size_t i = 0;
-		while (i < sizeof(names) / sizeof(names[0]) && strcmp(names[i].name, *text) != 0)
-			i++;
-		if (i == sizeof(names) / sizeof(names[0]))
-			rc = yaml_error(node, err, "expected port-forwarding, agent, x11 or pty");
-		else
-			one->who.rights |= names[i].right;
-	}
-	yaml_strings_free(list);
-	return rc;
-}
-
-static int read_target(struct one *one, const struct yaml *node, struct err *err)
-{
-	return yaml_text(node, 255, &one->access.target, err);
-}
-
-static int read_login(struct one *one, const struct yaml *node, struct err *err)
-{
-	return yaml_text(node, 255, &one->access.login, err);
-}
-
-static int read_kind(struct one *one, const struct yaml *node, struct err *err)
-{
-	const char *text = NULL;
-	int rc = yaml_text(node, 64, &text, err);
-	if (rc < 0)
-		return rc;
-	one->any = strcmp(text, "any") == 0;
-	if (!one->any && access_kind_parse(text, &one->access.kind) < 0)
-		return yaml_error(node, err, "not a kind of access");
-	return 0;
-}
-
-static int read_command(struct one *one, const struct yaml *node, struct err *err)
-{
-	if (node->kind != YAML_SCALAR || node->text_len > TEXT_LEN)
-		return yaml_error(node, err, "expected a text of at most %d bytes", TEXT_LEN);
-	one->access.detail = (struct bytes){ (const uint8_t *)node->text, node->text_len };
-	return 0;
-}
-
-static int read_source(struct one *one, const struct yaml *node, struct err *err)
-{
-	const char *text = NULL;
-	struct err why = { 0 };
-	int rc = yaml_text(node, ADDR_TEXT_MAX, &text, err);
-	if (rc == 0 && addr_parse(text, &one->access.source, &why) < 0)
-		return yaml_error(node, err, "%s", why.text);
-	return rc;
-}
-
-static int read_at(struct one *one, const struct yaml *node, struct err *err)
-{
-	const char *text = NULL;
-	struct err why = { 0 };
-	int rc = yaml_text(node, 64, &text, err);
-	if (rc == 0 && clock_parse(text, &one->access.now, &why) < 0)
-		return yaml_error(node, err, "%s", why.text);
-	return rc;
-}
-
-static int read_expect(struct one *one, const struct yaml *node, struct err *err)
-{
-	const char *text = NULL;
-	int rc = yaml_text(node, 16, &text, err);
-	if (rc < 0)
-		return rc;
-	for (enum verdict verdict = VERDICT_DENY; verdict <= VERDICT_ALLOW; verdict++) {
-		if (strcmp(text, verdict_name(verdict)) == 0) {
-			one->expect = verdict;
-			return 0;
-		}
-	}
-	return yaml_error(node, err, "expected allow, deny or hold");
-}
-
-static int read_rule(struct one *one, const struct yaml *node, struct err *err)
-{
-	one->rule_given = true;
-	return yaml_is_null(node) ? 0 : yaml_text(node, 255, &one->rule, err);
-}
-
-static int read_reason(struct one *one, const struct yaml *node, struct err *err)
-{
-	return yaml_text(node, DECISION_REASON_MAX, &one->reason, err);
-}
-
-static const struct {
-	const char *key;
-	int (*read)(struct one *one, const struct yaml *node, struct err *err);
-	bool required;
-} keys[] = {
-	{ "name", read_name, true }, { "user", read_user, true }, { "groups", read_groups, false }, { "rights", read_rights, false },
-	{ "target", read_target, true }, { "login", read_login, false }, { "kind", read_kind, true }, { "command", read_command, false },
-	{ "source", read_source, false }, { "at", read_at, false }, { "expect", read_expect, true }, { "rule", read_rule, false },
-	{ "reason", read_reason, false },
-};
-#define KEYS (sizeof(keys) / sizeof(keys[0]))
-
-static int read_case(const struct yaml *node, struct one *ret, struct err *err)
-{
-	const char *names[KEYS + 1] = { NULL };
-	for (size_t i = 0; i < KEYS; i++)
-		names[i] = keys[i].key;
-	int rc = yaml_only(node, names, err);
-	for (size_t i = 0; rc == 0 && i < KEYS; i++) {
-		const struct yaml *value = yaml_get(node, keys[i].key);
-		if (value)
-			rc = keys[i].read(ret, value, err);
-		else if (keys[i].required)
-			rc = yaml_error(node, err, "'%s' is missing", keys[i].key);
-	}
-	return rc;
-}
-
-static bool as_expected(const struct one *one, const struct decision *decision)
+static bool as_expected(const struct policy *policy, const struct policy_case *one, const struct decision *decision)
 {
 	if (decision->verdict != one->expect || (one->rule_given && !text_equal(decision->rule, one->rule)))
+		return false;
+	if ((one->hold != HOLD_NONE && decision->hold != one->hold) || (one->glass_given && decision->break_glass != one->glass))
+		return false;
+	if (one->voter_given &&
+		(!decision->approval || ruleset_may_vote(policy->config.ruleset, decision->approval, &one->who) != one->voter))
 		return false;
 	return !one->reason || strstr(decision->reason, one->reason);
 }
 
-static void judge(const struct policy *policy, const struct one *one, char detail[static CASERUN_DETAIL_MAX], bool *ret_ok)
+static void judge(const struct policy *policy, const struct policy_case *one, char detail[static CASERUN_DETAIL_MAX], bool *ret_ok)
 {
 	const struct target *target = targets_find(policy->config.targets, one->access.target);
 	struct decision decision = { 0 };
@@ -250,31 +91,28 @@ static void judge(const struct policy *policy, const struct one *one, char detai
 		decide_any(policy->config.ruleset, target, &one->access, &decision);
 	else
 		decide(policy->config.ruleset, target, &one->access, &decision);
-	*ret_ok = as_expected(one, &decision);
+	*ret_ok = as_expected(policy, one, &decision);
 	if (*ret_ok)
 		snprintf(detail, CASERUN_DETAIL_MAX, "%s: %s", verdict_name(decision.verdict), decision.reason);
 	else
-		snprintf(detail, CASERUN_DETAIL_MAX, "expected %s%s%s%s%s%s, got %s: %s", verdict_name(one->expect), one->rule ? " by rule '" : "",
-			one->rule ? one->rule : one->rule_given ? " by no rule" : "", one->rule ? "'" : "", one->reason ? " with the words: " : "",
+		snprintf(detail, CASERUN_DETAIL_MAX, "expected %s%s%s%s%s%s%s%s%s%s, got %s: %s", verdict_name(one->expect),
+			one->hold != HOLD_NONE ? " for " : "", one->hold != HOLD_NONE ? hold_name(one->hold) : "", one->rule ? " by rule '" : "",
+			one->rule ? one->rule : one->rule_given ? " by no rule" : "", one->rule ? "'" : "",
+			one->glass_given ? one->glass ? " with break_glass" : " without break_glass" : "",
+			one->voter_given ? one->voter ? " and a vote" : " and no vote" : "", one->reason ? " with the words: " : "",
 			one->reason ? one->reason : "", verdict_name(decision.verdict), decision.reason);
 }
 
 static int run_case(const struct policy *policy, const struct yaml *node, char detail[static CASERUN_DETAIL_MAX], const char **ret_name, bool *ret_ok,
 	struct err *err)
 {
-	struct one one = { .who = { .provider = (char[]){ "case" }, .expires = INT64_MAX, .rights = RIGHTS_ALL } };
-	char *no_groups[] = { NULL };
-	int rc = read_case(node, &one, err);
+	struct policy_case one;
+	int rc = case_read(node, &one, err);
 	if (rc == 0) {
-		char **owned = one.who.groups;
-		one.who.groups = owned ? owned : no_groups;
-		one.who.subject = one.who.user;
-		one.access.who = &one.who;
 		judge(policy, &one, detail, ret_ok);
 		*ret_name = one.name;
-		one.who.groups = owned;
 	}
-	yaml_strings_free(one.who.groups);
+	case_release(&one);
 	return rc;
 }
 

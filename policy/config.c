@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/keys.h"
+const struct config_unsupported config_unsupported[] = {
+	{ "", "guards" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "break_glass" }, { "rules[]", "guard" }, { "rules[]", "mask" },
+	{ NULL, NULL },
+};
 
 void config_free(struct config *config)
 {
@@ -51,11 +54,39 @@ static int check_break_glass(const struct config *config, const struct yaml *roo
 	return 0;
 }
 
+/* Nothing but nothing in it, as in what `bartizand -T` prints: asks for nothing. */
+static bool asks_nothing(const struct yaml *node)
+{
+	if (node->kind == YAML_SCALAR)
+		return yaml_is_null(node);
+	for (const struct yaml *child = node->child; child; child = child->next)
+		if (!asks_nothing(child))
+			return false;
+	return true;
+}
+
+static int refuse_in(const struct yaml *map, const char *prefix, struct err *err)
+{
+	for (const struct config_unsupported *row = config_unsupported; row->key; row++) {
+		const struct yaml *node = strcmp(row->prefix, prefix) == 0 ? yaml_get(map, row->key) : NULL;
+		if (node && (*prefix || !asks_nothing(node)))
+			return yaml_key_error(node, err, "'%s' is not supported by this version", row->key);
+	}
+	return 0;
+}
+
+static int refuse_unsupported(const struct yaml *root, struct err *err)
+{
+	const struct yaml *rules = yaml_get(root, "rules");
+	int rc = refuse_in(root, "", err);
+	for (const struct yaml *rule = rules ? rules->child : NULL; rc == 0 && rule; rule = rule->next)
+		rc = refuse_in(rule, "rules[]", err);
+	return rc;
+}
+
 static int load(struct config *config, const struct yaml *root, struct files *files, struct err *err)
 {
-	int rc = policy_refused(root, "", err);
-	if (rc == 0)
-		rc = conf_load(root, files, &config->conf, err);
+	int rc = conf_load(root, files, &config->conf, err);
 	if (rc == 0)
 		rc = targets_load(yaml_get(root, "targets"), files, false, &config->targets, err);
 	if (rc == 0)
@@ -65,7 +96,7 @@ static int load(struct config *config, const struct yaml *root, struct files *fi
 	return rc < 0 ? rc : check_break_glass(config, root, err);
 }
 
-int config_load(struct files *files, const char *path, struct config **ret, struct err *err)
+static int read_config(struct files *files, const char *path, bool all, struct config **ret, struct err *err)
 {
 	struct bytes text = { 0 };
 	struct yaml *root = NULL;
@@ -75,13 +106,27 @@ int config_load(struct files *files, const char *path, struct config **ret, stru
 	if (rc < 0)
 		return rc;
 	CONFIG_CLEANUP struct config *config = calloc(1, sizeof(*config));
-	rc = config ? load(config, root, files, err) : err_set(err, -ENOMEM, "out of memory");
+	rc = config ? 0 : err_set(err, -ENOMEM, "out of memory");
+	if (rc == 0 && !all)
+		rc = refuse_unsupported(root, err);
+	if (rc == 0)
+		rc = load(config, root, files, err);
 	yaml_free(root);
 	if (rc < 0)
 		return rc;
 	*ret = config;
 	config = NULL;
 	return 0;
+}
+
+int config_load(struct files *files, const char *path, struct config **ret, struct err *err)
+{
+	return read_config(files, path, false, ret, err);
+}
+
+int config_load_all(struct files *files, const char *path, struct config **ret, struct err *err)
+{
+	return read_config(files, path, true, ret, err);
 }
 
 int config_dump(const struct config *config, struct buf *out)

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/sshcert.h"
 #include "common/text.h"
 #include "policy/match.h"
 
 #define TRACE_LINE_MAX 2048
+#define LOGIN_AHEAD_MAX_S 120 /* a login later than now by more than clocks may differ is none that can be trusted */
 
 /* What a certificate must permit, whatever the rules say. A tunnel forwards ports wholesale. */
 static const struct {
@@ -55,9 +57,7 @@ static void conclude(struct deciding *d, enum verdict verdict, const struct rule
 static void conclude(struct deciding *d, enum verdict verdict, const struct rule *rule, const char *fmt, ...)
 {
 	va_list args;
-	d->decision->verdict = verdict;
-	d->decision->rule = rule ? rule->name : NULL;
-	d->decision->obligations = rule && verdict == VERDICT_ALLOW ? rule->obligations : (struct obligations){ 0 };
+	*d->decision = (struct decision){ .verdict = verdict, .rule = rule ? rule->name : NULL };
 	va_start(args, fmt);
 	vsnprintf(d->decision->reason, sizeof(d->decision->reason), fmt, args);
 	va_end(args);
@@ -107,12 +107,86 @@ static void on_no(struct deciding *d, const struct rule *rule, enum predicate by
 	say(d, "rule '%s': no, %s: %s", rule->name, explain_name(by), text ? text : "does not match");
 }
 
-static bool on_yes(struct deciding *d, const struct rule *rule)
+/* False: nobody knows how old it is. */
+static bool login_age(const struct access *access, int64_t *ret_seconds)
+{
+	int64_t age = 0;
+	if (access->who->login_time <= 0 || __builtin_sub_overflow(access->now, access->who->login_time, &age) || age < -LOGIN_AHEAD_MAX_S ||
+		age > INT64_MAX / 1000)
+		return false;
+	*ret_seconds = age > 0 ? age : 0;
+	return true;
+}
+
+static void hold_login(struct deciding *d, const struct rule *rule, const struct role *role, int64_t within, bool known, int64_t age)
+{
+	const char *user = d->question.access->who->user;
+	char old[64], wanted[64], shown[100], asks[2 * RULESET_TEXT_MAX + 32];
+	clock_duration_format(age * 1000, old, sizeof(old));
+	clock_duration_format(within, wanted, sizeof(wanted));
+	if (role)
+		snprintf(asks, sizeof(asks), "role '%s' of rule '%s' asks", role->name, rule->name);
+	else
+		snprintf(asks, sizeof(asks), "rule '%s' asks", rule->name);
+	if (known)
+		conclude(d, VERDICT_HOLD, rule, "the login is %s%s old, %s for one within %s", strcmp(old, wanted) == 0 ? "more than " : "", old,
+			asks, wanted);
+	else
+		conclude(d, VERDICT_HOLD, rule, "when '%s' logged in is not known, %s for a login within %s",
+			text_clean(shown, sizeof(shown), user, strlen(user)), asks, wanted);
+	d->decision->hold = HOLD_LOGIN;
+	d->decision->login_within_s = within / 1000;
+}
+
+/* True: held, and said. */
+static bool login_too_old(struct deciding *d, const struct rule *rule)
+{
+	const struct role *role = NULL;
+	int64_t age = 0, within = match_login_within(&d->question, rule, &role);
+	if (within == 0)
+		return false;
+	bool known = login_age(d->question.access, &age);
+	if (known && age * 1000 <= within)
+		return false;
+	hold_login(d, rule, role, within, known, age);
+	return true;
+}
+
+static void hold_approval(struct deciding *d, const struct rule *rule, const char *holds)
 {
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
+	const struct approval_rule *approval = rule->approval;
+	conclude(d, VERDICT_HOLD, rule, "rule '%s' %s %s until %u of role '%s' %s", rule->name, holds, access_words(d, &words), approval->votes,
+		approval->by, approval->votes == 1 ? "approves" : "approve");
+	d->decision->hold = HOLD_APPROVAL;
+	d->decision->approval = approval;
+}
+
+/* What an allow by this rule demands, now or after the votes. */
+static void demand(struct deciding *d, const struct rule *rule)
+{
+	d->decision->obligations = rule->obligations;
+	d->decision->break_glass = d->decision->review = rule->break_glass;
+}
+
+/* The rule says yes; its conditions may say not yet. */
+static void allow(struct deciding *d, const struct rule *rule, bool certain)
+{
+	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
+	if (login_too_old(d, rule))
+		return;
+	if (rule->approval)
+		hold_approval(d, rule, certain ? "holds" : "may hold");
+	else
+		conclude(d, VERDICT_ALLOW, rule, "rule '%s' %s %s", rule->name, certain ? "allows" : "may allow", access_words(d, &words));
+	demand(d, rule);
+}
+
+static bool on_yes(struct deciding *d, const struct rule *rule)
+{
 	say(d, "rule '%s': matches", rule->name);
 	if (rule->verdict == VERDICT_ALLOW) {
-		conclude(d, VERDICT_ALLOW, rule, "rule '%s' allows %s", rule->name, access_words(d, &words));
+		allow(d, rule, true);
 		return true;
 	}
 	if (!d->question.any) {
@@ -127,12 +201,10 @@ static bool on_yes(struct deciding *d, const struct rule *rule)
 /* Open: an allow may come true, a deny need not. */
 static bool on_maybe(struct deciding *d, const struct rule *rule)
 {
-	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
 	say(d, "rule '%s': may match", rule->name);
-	if (rule->verdict != VERDICT_ALLOW)
-		return false;
-	conclude(d, VERDICT_ALLOW, rule, "rule '%s' may allow %s", rule->name, access_words(d, &words));
-	return true;
+	if (rule->verdict == VERDICT_ALLOW)
+		allow(d, rule, false);
+	return rule->verdict == VERDICT_ALLOW;
 }
 
 static bool on_error(struct deciding *d, const struct rule *rule, enum predicate by)
@@ -199,8 +271,7 @@ static void run(struct deciding *d)
 	} else if (!question->any && (unsigned)question->access->kind >= ACCESS_KINDS) {
 		conclude(d, VERDICT_DENY, NULL, "not a kind of access");
 	} else {
-		unsigned asked = question->any ? KINDS_ALL : KIND(question->access->kind);
-		question->kinds = permitted(question->access, asked);
+		question->kinds = permitted(question->access, question->kinds);
 		if (question->kinds != 0) {
 			try_all(d);
 			return;
@@ -210,22 +281,48 @@ static void run(struct deciding *d)
 	say(d, "no rule was tried: %s", d->decision->reason);
 }
 
+/* A kind that is none is no bit: run() refuses it. */
+static unsigned one_kind(const struct access *access)
+{
+	return (unsigned)access->kind < ACCESS_KINDS ? KIND(access->kind) : 0;
+}
+
 void decide(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
 {
-	struct deciding d = { .question = { .ruleset = ruleset, .target = target, .access = access }, .decision = ret };
+	struct deciding d = { .question = { .ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access) }, .decision = ret };
 	run(&d);
 }
 
 bool decide_any(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
 {
-	struct deciding d = { .question = { .ruleset = ruleset, .target = target, .access = access, .any = true }, .decision = ret };
+	struct question question = { .ruleset = ruleset, .target = target, .access = access, .any = true, .kinds = KINDS_ALL };
+	struct deciding d = { .question = question, .decision = ret };
 	run(&d);
 	return ret->verdict != VERDICT_DENY;
 }
 
+unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target, const struct access *access, unsigned *ret_held)
+{
+	unsigned may = 0, held = 0;
+	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
+		struct access one = *access;
+		struct decision decision;
+		one.kind = (enum access_kind)kind;
+		struct question question = { .ruleset = ruleset, .target = target, .access = &one, .any = true, .kinds = KIND(kind) };
+		struct deciding d = { .question = question, .decision = &decision };
+		run(&d);
+		may |= decision.verdict != VERDICT_DENY ? KIND(kind) : 0;
+		held |= decision.verdict == VERDICT_HOLD ? KIND(kind) : 0;
+	}
+	if (ret_held)
+		*ret_held = held;
+	return may;
+}
+
 int decide_explain(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret, struct buf *trace)
 {
-	struct deciding d = { .question = { .ruleset = ruleset, .target = target, .access = access }, .decision = ret, .trace = trace };
+	struct question question = { .ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access) };
+	struct deciding d = { .question = question, .decision = ret, .trace = trace };
 	run(&d);
 	return d.trace_rc;
 }

@@ -1,8 +1,6 @@
 /* The table of the policy's keys. See keys.h. */
 #include "policy/keys.h"
 
-#include <string.h>
-
 #define KEY(p, d, ...) { .path = p, .type = CONF_SPECIAL, .offset = CONF_NO_FIELD, .reloadable = true, .doc = d, __VA_ARGS__ }
 
 const struct conf_row policy_keys[] = {
@@ -19,7 +17,10 @@ const struct conf_row policy_keys[] = {
 
 	KEY("roles.*.groups", "Groups whose members have the role."),
 	KEY("roles.*.users", "Users who have the role."),
+	KEY("roles.*.claims", "Claims that a login's token must have, all of them, by name and pattern."),
 	KEY("roles.*.may", "Rights beyond one's own sessions."),
+	KEY("roles.*.login_within", "How old a login may be for a rule to allow by this role.", .fallback = "0"),
+	KEY("roles.*.lifetime", "Lifetime of the certificate of who has the role, where it is shorter."),
 
 	KEY("rules[].name", "Name for messages and the audit log; there once.", .required = true),
 	KEY("rules[].allow", "Kinds of access that the rule allows."),
@@ -40,26 +41,23 @@ const struct conf_row policy_keys[] = {
 	KEY("rules[].record_input", "Whether what the user types is kept, too.", .fallback = "false"),
 	KEY("rules[].limits.idle", "A session without traffic ends after this.", .fallback = "0"),
 	KEY("rules[].limits.session", "A session ends after this.", .fallback = "0"),
+	KEY("rules[].login_within", "How old a login may be for the rule to allow.", .fallback = "0"),
+	KEY("rules[].approval.by", "Role whose members may approve.", .required = true),
+	KEY("rules[].approval.votes", "Approvals that are needed.", .fallback = "1"),
+	KEY("rules[].approval.window", "How long an approval holds, from the last vote on.", .fallback = "1h"),
+	KEY("rules[].approval.expires", "How long a request waits.", .fallback = "15m"),
+	KEY("rules[].approval.uses", "Sessions that an approval opens; 0: any number.", .fallback = "0"),
+	KEY("rules[].approval.reason", "Whether the request needs a reason.", .fallback = "optional", .choices = "required|optional"),
+	KEY("rules[].approval.ticket", "Regular expression of tickets; a reason that names one needs fewer approvals."),
+	KEY("rules[].approval.ticket_votes", "Approvals that are needed then.", .fallback = "1"),
+	KEY("rules[].approval.on_expiry", "What happens to sessions when the window ends.", .fallback = "end", .choices = "end|drain"),
+	KEY("rules[].approval.wait_without_terminal", "How long somebody without a terminal waits."),
+	KEY("rules[].guard", "Guard that judges the command lines of exec and shell."),
+	KEY("rules[].break_glass", "Whether the rule is for emergencies.", .fallback = "false"),
 };
 const size_t policy_key_count = sizeof(policy_keys) / sizeof(policy_keys[0]);
-
-static const struct {
-	const char *prefix, *key;
-} refused[] = {
-	{ "", "guards" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "guard" }, { "rules[]", "mask" },
-};
 
 int policy_only(const struct yaml *map, const char *prefix, struct err *err)
 {
 	return conf_only(policy_keys, policy_key_count, map, prefix, err);
-}
-
-int policy_refused(const struct yaml *map, const char *prefix, struct err *err)
-{
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		const struct yaml *node = strcmp(refused[i].prefix, prefix) == 0 ? yaml_get(map, refused[i].key) : NULL;
-		if (node)
-			return yaml_key_error(node, err, "'%s' is not supported by this version", refused[i].key);
-	}
-	return 0;
 }

@@ -9,7 +9,5 @@ extern const struct conf_row policy_keys[];
 extern const size_t policy_key_count;
 
 int policy_only(const struct yaml *map, const char *prefix, struct err *err); /* conf_only() over policy_keys */
-/* Keys that are planned but not there yet, below this prefix ("" or "rules[]"): refused in words of their own. */
-int policy_refused(const struct yaml *map, const char *prefix, struct err *err);
 
 #endif

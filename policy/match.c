@@ -10,18 +10,15 @@ static enum match answer(bool yes)
 	return yes ? MATCH_YES : MATCH_NO;
 }
 
-/* One of the patterns; an error counts only where none says yes. */
+static enum match from_pattern(enum pattern_answer one)
+{
+	static const enum match matches[] = { [PATTERN_NO] = MATCH_NO, [PATTERN_YES] = MATCH_YES, [PATTERN_ERROR] = MATCH_ERROR };
+	return matches[one];
+}
+
 static enum match any_pattern(const struct patterns *patterns, const void *data, size_t len)
 {
-	enum match result = MATCH_NO;
-	for (size_t i = 0; i < patterns->count; i++) {
-		enum pattern_answer one = pattern_match(patterns->list[i], data, len);
-		if (one == PATTERN_YES)
-			return MATCH_YES;
-		if (one == PATTERN_ERROR)
-			result = MATCH_ERROR;
-	}
-	return result;
+	return from_pattern(patterns_match(patterns, data, len));
 }
 
 static bool one_of(char *const *list, const char *text)
@@ -43,19 +40,51 @@ static enum match by_kind(struct question *question, const struct rule *rule)
 }
 
 /* Membership is worked out once per question: many rules ask for the same roles. */
-static bool has_role(struct question *question, size_t index)
+static enum match has_role(struct question *question, size_t index)
 {
 	if (question->roles[index] == 0)
-		question->roles[index] = (uint8_t)(answer(role_matches(&question->ruleset->roles[index], question->access->who)) + 1);
-	return question->roles[index] == MATCH_YES + 1;
+		question->roles[index] = (uint8_t)(from_pattern(role_match(&question->ruleset->roles[index], question->access->who)) + 1);
+	return (enum match)(question->roles[index] - 1);
 }
 
 static enum match by_role(struct question *question, const struct rule *rule)
 {
-	for (size_t i = 0; i < rule->role_count; i++)
-		if (has_role(question, rule->role_index[i]))
+	enum match result = MATCH_NO;
+	for (size_t i = 0; i < rule->role_count; i++) {
+		enum match one = has_role(question, rule->role_index[i]);
+		if (one == MATCH_YES)
 			return MATCH_YES;
-	return MATCH_NO;
+		if (one == MATCH_ERROR)
+			result = MATCH_ERROR;
+	}
+	return result;
+}
+
+/* Who has a role that asks for nothing is not worse off for having another one, too. */
+static int64_t roles_login_within(struct question *question, const struct rule *rule, const struct role **ret_role)
+{
+	int64_t within = 0;
+	for (size_t i = 0; i < rule->role_count; i++) {
+		const struct role *role = &question->ruleset->roles[rule->role_index[i]];
+		if (has_role(question, rule->role_index[i]) != MATCH_YES)
+			continue;
+		if (role->login_within == 0)
+			return 0;
+		if (role->login_within > within) {
+			within = role->login_within;
+			*ret_role = role;
+		}
+	}
+	return within;
+}
+
+int64_t match_login_within(struct question *question, const struct rule *rule, const struct role **ret_role)
+{
+	const struct role *role = NULL;
+	int64_t within = roles_login_within(question, rule, &role);
+	bool of_role = within > 0 && (rule->login_within == 0 || within < rule->login_within);
+	*ret_role = of_role ? role : NULL;
+	return of_role ? within : rule->login_within;
 }
 
 static enum match by_user(struct question *question, const struct rule *rule)

@@ -30,6 +30,9 @@ struct question {
 enum match match_rule(struct question *question, const struct rule *rule, enum predicate *ret_by);
 bool match_asked(const struct rule *rule, enum predicate predicate); /* whether the rule has that predicate */
 unsigned match_kinds(const struct rule *rule); /* kinds it can match at all: with commands only exec */
+/* How old a login may be (ms) for the matching rule to allow: what the rule says, and the role through which it matched; of several such roles
+ * the one that asks least. 0: no matter. *ret_role: the role that decides it, NULL: the rule itself. */
+int64_t match_login_within(struct question *question, const struct rule *rule, const struct role **ret_role);
 
 /* explain.c */
 const char *explain_name(enum predicate predicate); /* "logins" */

@@ -2,18 +2,30 @@
 #ifndef BARTIZAN_RULE_H
 #define BARTIZAN_RULE_H
 
+#include "policy/approval_rule.h"
+#include "policy/list.h"
 #include "policy/ruleset.h"
 #include "policy/window.h"
+
+#define LOGIN_WITHIN_MIN_MS 1000LL
+#define LOGIN_WITHIN_MAX_MS (30LL * 24 * 3600 * 1000)
+#define ROLE_LIFETIME_MIN_MS (60LL * 1000) /* as certificates.lifetime */
+#define ROLE_LIFETIME_MAX_MS (7LL * 24 * 3600 * 1000)
+#define ROLE_CLAIM_NAME_MAX 255
+
+struct claim_want { /* one of the claim's values fits one of the patterns */
+	char *name;
+	struct patterns values;
+};
 
 struct role {
 	char *name;
 	char **groups, **users; /* NULL-terminated; NULL when not written */
+	struct claim_want *claims; /* all of them */
+	size_t claim_count;        /* 0: not asked */
 	unsigned may;
-};
-
-struct patterns {
-	struct pattern **list;
-	size_t count; /* 0: not asked */
+	int64_t login_within;      /* ms; 0: no matter */
+	int64_t lifetime;          /* ms of a certificate; 0: no matter */
 };
 
 struct label_want {
@@ -41,6 +53,9 @@ struct rule {
 	struct window *hours;    /* NULL: always */
 	struct patterns commands;
 	struct obligations obligations;
+	int64_t login_within;    /* ms; 0: no matter */
+	struct approval_rule *approval; /* NULL: none is needed */
+	bool break_glass;
 };
 
 struct ruleset {
@@ -50,6 +65,7 @@ struct ruleset {
 	size_t rule_count;
 	struct zone *zones[RULESET_ZONES_MAX];
 	size_t zone_count;
+	const char *claim_names[IDENTITY_CLAIMS_MAX + 1]; /* that roles ask for, each once; borrowed from them */
 };
 
 struct rule_loading {
@@ -62,6 +78,11 @@ struct rule_loading {
 int rule_load(struct rule_loading *loading, const struct yaml *node, struct err *err); /* fills loading->rule */
 void rule_release(struct rule *rule);
 int role_find(const struct ruleset *ruleset, const char *name); /* index, or -1 */
-bool role_matches(const struct role *role, const struct identity *who);
+
+/* role.c, role_load.c */
+int role_load(struct role *role, const struct yaml *node, struct err *err);
+void role_release(struct role *role);
+enum pattern_answer role_match(const struct role *role, const struct identity *who); /* an error: a claim that cannot be matched */
+bool role_matches(const struct role *role, const struct identity *who);              /* for certain */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "common/text.h"
 #include "policy/keys.h"
+#include "policy/list.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 #define SESSION_MS_MAX (365 * DAY_MS)
@@ -17,69 +18,6 @@
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-/* A list of texts that is written must hold something. */
-static int texts(const struct yaml *node, size_t max_len, char ***ret, struct err *err)
-{
-	char **list = NULL;
-	int rc = yaml_strings(node, RULESET_LIST_MAX, max_len, &list, err);
-	if (rc < 0)
-		return rc;
-	if (!list[0]) {
-		yaml_strings_free(list);
-		return yaml_error(node, err, "'%s' is empty: it would never match", node->key ? node->key : "list");
-	}
-	*ret = list;
-	return 0;
-}
-
-static const struct yaml *first(const struct yaml *node)
-{
-	return node->kind == YAML_LIST ? node->child : node;
-}
-
-static int names(const struct yaml *node, const char *what, char ***ret, struct err *err)
-{
-	int rc = texts(node, RULESET_TEXT_MAX, ret, err);
-	const struct yaml *child = first(node);
-	for (char **name = rc < 0 ? NULL : *ret; name && *name; name++, child = child->next) {
-		char shown[64];
-		if (!text_name_ok(*name, strlen(*name)))
-			return yaml_error(child, err, "'%s' is not a name of a %s: names are compared exactly",
-				text_clean(shown, sizeof(shown), *name, strlen(*name)), what);
-	}
-	return rc;
-}
-
-/* Names of targets are compared in lower case; a regular expression is left as it is, its classes have meaning. */
-static void lower(char *text)
-{
-	for (char *p = strncmp(text, "re:", 3) == 0 ? NULL : text; p && *p; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p - 'A' + 'a');
-}
-
-static int patterns(const struct yaml *node, size_t max_len, bool any_case, struct patterns *ret, struct err *err)
-{
-	char **list = NULL;
-	int rc = texts(node, max_len, &list, err);
-	if (rc < 0)
-		return rc;
-	ret->list = calloc(node->count + 1, sizeof(*ret->list)); /* a scalar counts none and is one */
-	rc = ret->list ? 0 : no_memory(err);
-	const struct yaml *child = first(node);
-	for (size_t i = 0; rc == 0 && list[i]; i++, child = child->next) {
-		struct err why = { 0 };
-		if (any_case)
-			lower(list[i]);
-		if (pattern_compile(list[i], &ret->list[i], &why) < 0)
-			rc = yaml_error(child, err, "%s", why.text);
-		else
-			ret->count++;
-	}
-	yaml_strings_free(list);
-	return rc;
 }
 
 static int load_name(struct rule_loading *loading, const struct yaml *node, struct err *err)
@@ -99,10 +37,10 @@ static int load_kinds(struct rule_loading *loading, const struct yaml *node, enu
 {
 	char **list = NULL;
 	char shown[64];
-	int rc = texts(node, 64, &list, err);
+	int rc = list_texts(node, 64, &list, err);
 	if (rc < 0)
 		return rc;
-	const struct yaml *child = first(node);
+	const struct yaml *child = list_first(node);
 	loading->rule->verdict = verdict;
 	for (char **name = list; rc == 0 && *name; name++, child = child->next) {
 		enum access_kind kind = ACCESS_KINDS;
@@ -130,7 +68,7 @@ static int load_deny(struct rule_loading *loading, const struct yaml *node, stru
 static int load_roles(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	struct rule *rule = loading->rule;
-	int rc = names(node, "role", &rule->roles, err);
+	int rc = list_names(node, "role", &rule->roles, err);
 	if (rc < 0)
 		return rc;
 	size_t count = 0;
@@ -139,7 +77,7 @@ static int load_roles(struct rule_loading *loading, const struct yaml *node, str
 	rule->role_index = calloc(count, sizeof(*rule->role_index));
 	if (!rule->role_index)
 		return no_memory(err);
-	const struct yaml *child = first(node);
+	const struct yaml *child = list_first(node);
 	for (; rule->role_count < count; rule->role_count++, child = child->next) {
 		int index = role_find(loading->ruleset, rule->roles[rule->role_count]);
 		if (index < 0)
@@ -151,12 +89,12 @@ static int load_roles(struct rule_loading *loading, const struct yaml *node, str
 
 static int load_users(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
-	return names(node, "user", &loading->rule->users, err);
+	return list_names(node, "user", &loading->rule->users, err);
 }
 
 static int load_groups(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
-	return names(node, "group", &loading->rule->groups, err);
+	return list_names(node, "group", &loading->rule->groups, err);
 }
 
 /* A name must be a target's; a pattern must fit the name of one, unless targets are patterns themselves. */
@@ -168,7 +106,7 @@ static bool names_a_target(const struct targets *targets, const char *text, cons
 		const struct target *target = targets_at(targets, i);
 		char name[TARGET_NAME_MAX + 1];
 		snprintf(name, sizeof(name), "%s", target->name);
-		lower(name);
+		list_lower(name);
 		if (target->is_pattern || pattern_match(pattern, name, strlen(name)) == PATTERN_YES)
 			return true;
 	}
@@ -178,8 +116,8 @@ static bool names_a_target(const struct targets *targets, const char *text, cons
 static int load_target_names(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	struct patterns *list = &loading->rule->names;
-	int rc = patterns(node, TARGET_NAME_MAX, true, list, err);
-	const struct yaml *child = first(node);
+	int rc = patterns_load(node, TARGET_NAME_MAX, true, list, err);
+	const struct yaml *child = list_first(node);
 	for (size_t i = 0; rc == 0 && i < list->count; i++, child = child->next) {
 		char shown[64];
 		const char *text = pattern_text(list->list[i]);
@@ -204,7 +142,7 @@ static int load_label(struct rule_loading *loading, const struct yaml *node, str
 	if (!label_is_used(loading->targets, node->key))
 		return yaml_key_error(node, err, "no target has a label '%s'", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	want->name = strdup(node->key);
-	return want->name ? texts(node, TARGET_TEXT_MAX, &want->values, err) : no_memory(err);
+	return want->name ? list_texts(node, TARGET_TEXT_MAX, &want->values, err) : no_memory(err);
 }
 
 static int load_target_labels(struct rule_loading *loading, const struct yaml *node, struct err *err)
@@ -239,24 +177,24 @@ static int load_targets(struct rule_loading *loading, const struct yaml *node, s
 
 static int load_logins(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
-	return patterns(node, RULESET_TEXT_MAX, false, &loading->rule->logins, err);
+	return patterns_load(node, RULESET_TEXT_MAX, false, &loading->rule->logins, err);
 }
 
 static int load_commands(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
-	return patterns(node, PATTERN_MAX, false, &loading->rule->commands, err);
+	return patterns_load(node, PATTERN_MAX, false, &loading->rule->commands, err);
 }
 
 static int load_sources(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	struct rule *rule = loading->rule;
 	char **list = NULL;
-	int rc = texts(node, ADDR_TEXT_MAX, &list, err);
+	int rc = list_texts(node, ADDR_TEXT_MAX, &list, err);
 	if (rc < 0)
 		return rc;
 	rule->sources = calloc(node->count + 1, sizeof(*rule->sources));
 	rc = rule->sources ? 0 : no_memory(err);
-	const struct yaml *child = first(node);
+	const struct yaml *child = list_first(node);
 	for (size_t i = 0; rc == 0 && list[i]; i++, child = child->next) {
 		struct err why = { 0 };
 		if (net_parse(list[i], &rule->sources[i], &why) < 0)
@@ -288,7 +226,7 @@ static int find_zone(struct rule_loading *loading, const char *name, const struc
 static int load_days(const struct yaml *node, struct window *window, struct err *err)
 {
 	char **list = NULL;
-	int rc = node ? texts(node, 64, &list, err) : 0;
+	int rc = node ? list_texts(node, 64, &list, err) : 0;
 	if (rc < 0)
 		return rc;
 	window->days = node ? 0 : WINDOW_EVERY_DAY;
@@ -374,6 +312,25 @@ static int load_limits(struct rule_loading *loading, const struct yaml *node, st
 	return rc;
 }
 
+static int load_login_within(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	return yaml_duration(node, LOGIN_WITHIN_MIN_MS, LOGIN_WITHIN_MAX_MS, &loading->rule->login_within, err);
+}
+
+static int load_approval(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	struct rule *rule = loading->rule;
+	int rc = approval_rule_load(node, &rule->approval, err);
+	if (rc == 0 && role_find(loading->ruleset, rule->approval->by) < 0)
+		return yaml_error(yaml_get(node, "by"), err, "there is no role '%s'", rule->approval->by);
+	return rc;
+}
+
+static int load_break_glass(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	return yaml_bool(node, &loading->rule->break_glass, err);
+}
+
 static const struct {
 	const char *key;
 	int (*load)(struct rule_loading *loading, const struct yaml *node, struct err *err);
@@ -382,20 +339,32 @@ static const struct {
 	{ "name", load_name, false }, { "allow", load_allow, false }, { "deny", load_deny, false }, { "roles", load_roles, false },
 	{ "users", load_users, false }, { "groups", load_groups, false }, { "targets", load_targets, false }, { "logins", load_logins, false },
 	{ "sources", load_sources, false }, { "hours", load_hours, false }, { "commands", load_commands, false }, { "record", load_record, true },
-	{ "record_input", load_record_input, true }, { "limits", load_limits, true },
+	{ "record_input", load_record_input, true }, { "limits", load_limits, true }, { "login_within", load_login_within, true },
+	{ "approval", load_approval, true }, { "break_glass", load_break_glass, true },
 };
 
 static int check_shape(const struct yaml *node, struct err *err)
 {
-	int rc = policy_refused(node, "rules[]", err);
-	if (rc == 0)
-		rc = policy_only(node, "rules[]", err);
+	int rc = policy_only(node, "rules[]", err);
 	if (rc < 0)
 		return rc;
 	if (!yaml_get(node, "name"))
 		return yaml_error(node, err, "a rule needs a 'name'");
 	if (!yaml_get(node, "allow") == !yaml_get(node, "deny"))
 		return yaml_error(node, err, "a rule needs either 'allow' or 'deny'");
+	return 0;
+}
+
+/* What each key cannot know of the others. */
+static int check_whole(const struct rule *rule, const struct yaml *node, struct err *err)
+{
+	const struct yaml *glass = yaml_get(node, "break_glass");
+	if (rule->commands.count > 0 && !(rule->kinds & KIND(ACCESS_EXEC)))
+		return yaml_error(node, err, "rule '%s': 'commands' only ever matches exec, which this rule does not name", rule->name);
+	if (rule->break_glass && !rule->obligations.record_required)
+		return yaml_key_error(glass, err, "'break_glass' needs 'record: required'");
+	if (rule->break_glass && rule->approval)
+		return yaml_key_error(glass, err, "'break_glass' opens at once: with 'approval' it has no meaning");
 	return 0;
 }
 
@@ -413,9 +382,7 @@ int rule_load(struct rule_loading *loading, const struct yaml *node, struct err 
 	}
 	if (rc < 0)
 		return rc;
-	if (rule->commands.count > 0 && !(rule->kinds & KIND(ACCESS_EXEC)))
-		return yaml_error(node, err, "rule '%s': 'commands' only ever matches exec, which this rule does not name", rule->name);
 	if (rule->verdict == VERDICT_DENY)
 		rule->obligations = (struct obligations){ 0 };
-	return 0;
+	return check_whole(rule, node, err);
 }

@@ -1,4 +1,4 @@
-/* Roles and rules as a whole: reading them, freeing them, and who has which role. */
+/* Roles and rules as a whole: reading them, freeing them, and what the roles that somebody has come to together. One role is role.c. */
 #include "policy/rule.h"
 
 #include <errno.h>
@@ -8,37 +8,9 @@
 #include "common/text.h"
 #include "policy/keys.h"
 
-static const struct {
-	const char *name;
-	enum may may;
-} may_names[] = {
-	{ "sessions", MAY_SESSIONS },
-	{ "replay", MAY_REPLAY },
-	{ "kill", MAY_KILL },
-	{ "revoke", MAY_REVOKE },
-	{ "hosts", MAY_HOSTS },
-	{ "audit", MAY_AUDIT },
-};
-#define MAYS (sizeof(may_names) / sizeof(may_names[0]))
-
-const char *may_name(enum may may)
-{
-	for (size_t i = 0; i < MAYS; i++)
-		if (may_names[i].may == may)
-			return may_names[i].name;
-	return "unknown";
-}
-
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static void patterns_release(struct patterns *patterns)
-{
-	for (size_t i = 0; i < patterns->count; i++)
-		pattern_free(patterns->list[i]);
-	free(patterns->list);
 }
 
 void rule_release(struct rule *rule)
@@ -58,6 +30,7 @@ void rule_release(struct rule *rule)
 	free(rule->sources);
 	free(rule->hours);
 	patterns_release(&rule->commands);
+	approval_rule_free(rule->approval);
 }
 
 void ruleset_free(struct ruleset *ruleset)
@@ -66,11 +39,8 @@ void ruleset_free(struct ruleset *ruleset)
 		return;
 	for (size_t i = 0; i < ruleset->rule_count; i++)
 		rule_release(&ruleset->rules[i]);
-	for (size_t i = 0; i < ruleset->role_count; i++) {
-		free(ruleset->roles[i].name);
-		yaml_strings_free(ruleset->roles[i].groups);
-		yaml_strings_free(ruleset->roles[i].users);
-	}
+	for (size_t i = 0; i < ruleset->role_count; i++)
+		role_release(&ruleset->roles[i]);
 	for (size_t i = 0; i < ruleset->zone_count; i++)
 		zone_free(ruleset->zones[i]);
 	free(ruleset->rules);
@@ -78,57 +48,24 @@ void ruleset_free(struct ruleset *ruleset)
 	free(ruleset);
 }
 
-static int load_may(const struct yaml *node, unsigned *may, struct err *err)
+/* Each name once; there is room for as many as an identity keeps. */
+static int add_claim_name(struct ruleset *set, const char *name, const struct yaml *role, struct err *err)
 {
-	char **list = NULL;
-	char shown[64];
-	int rc = yaml_strings(node, MAYS, 32, &list, err);
-	const struct yaml *child = node->kind == YAML_LIST ? node->child : node;
-	for (char **name = list; rc == 0 && *name; name++, child = child->next) {
-		size_t i = 0;
-		while (i < MAYS && strcmp(may_names[i].name, *name) != 0)
-			i++;
-		if (i == MAYS)
-			rc = yaml_error(child, err, "'%s' is not a right", text_clean(shown, sizeof(shown), *name, strlen(*name)));
-		else
-			*may |= may_names[i].may;
-	}
-	yaml_strings_free(list);
-	return rc;
+	size_t i = 0;
+	while (set->claim_names[i] && strcmp(set->claim_names[i], name) != 0)
+		i++;
+	if (i == IDENTITY_CLAIMS_MAX)
+		return yaml_error(yaml_get(role, "claims"), err, "the roles ask for more than %d claims", IDENTITY_CLAIMS_MAX);
+	set->claim_names[i] = name;
+	return 0;
 }
 
-/* Members of a role: names that are compared exactly, so what cannot be a name is a mistake. */
-static int load_members(const struct yaml *node, char ***ret, struct err *err)
+static int load_one_role(struct ruleset *set, const struct yaml *node, struct err *err)
 {
-	int rc = node ? yaml_strings(node, RULESET_LIST_MAX, RULESET_TEXT_MAX, ret, err) : 0;
-	const struct yaml *child = node && node->kind == YAML_LIST ? node->child : node;
-	for (char **name = rc < 0 ? NULL : *ret; name && *name; name++, child = child->next) {
-		char shown[64];
-		if (!text_name_ok(*name, strlen(*name)))
-			return yaml_error(
-				child, err, "'%s' is not a name: names are compared exactly", text_clean(shown, sizeof(shown), *name, strlen(*name)));
-	}
-	return rc;
-}
-
-static int load_role(struct role *role, const struct yaml *node, struct err *err)
-{
-	char shown[64];
-	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(
-			node, err, "'%s' is not a good name for a role", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
-	int rc = policy_only(node, "roles.*", err);
-	if (rc < 0)
-		return rc;
-	const struct yaml *may = yaml_get(node, "may");
-	role->name = strdup(node->key);
-	rc = role->name ? load_members(yaml_get(node, "groups"), &role->groups, err) : no_memory(err);
-	if (rc == 0)
-		rc = load_members(yaml_get(node, "users"), &role->users, err);
-	if (rc == 0 && may)
-		rc = load_may(may, &role->may, err);
-	if (rc == 0 && !role->groups && !role->users)
-		rc = yaml_key_error(node, err, "role '%s' has neither 'groups' nor 'users'", role->name);
+	struct role *role = &set->roles[set->role_count++];
+	int rc = role_load(role, node, err);
+	for (size_t i = 0; rc == 0 && i < role->claim_count; i++)
+		rc = add_claim_name(set, role->claims[i].name, node, err);
 	return rc;
 }
 
@@ -143,7 +80,7 @@ static int load_roles(struct ruleset *set, const struct yaml *roles, struct err 
 	set->roles = calloc(roles->count + 1, sizeof(*set->roles));
 	int rc = set->roles ? 0 : no_memory(err);
 	for (const struct yaml *child = roles->child; rc == 0 && child; child = child->next)
-		rc = load_role(&set->roles[set->role_count++], child, err);
+		rc = load_one_role(set, child, err);
 	return rc;
 }
 
@@ -216,17 +153,6 @@ int role_find(const struct ruleset *ruleset, const char *name)
 	return -1;
 }
 
-bool role_matches(const struct role *role, const struct identity *who)
-{
-	for (char **user = role->users; user && *user; user++)
-		if (text_equal(*user, who->user))
-			return true;
-	for (char **group = role->groups; group && *group; group++)
-		if (identity_in_group(who, *group))
-			return true;
-	return false;
-}
-
 bool ruleset_has_role(const struct ruleset *ruleset, const char *role)
 {
 	return role_find(ruleset, role) >= 0;
@@ -255,4 +181,33 @@ const char **ruleset_roles(const struct ruleset *ruleset, const struct identity 
 		if (role_matches(&ruleset->roles[i], who))
 			list[count++] = ruleset->roles[i].name;
 	return list;
+}
+
+const char *const *ruleset_claim_names(const struct ruleset *ruleset)
+{
+	return ruleset->claim_names;
+}
+
+/* A role that may match shortens, too. */
+int64_t ruleset_lifetime(const struct ruleset *ruleset, const struct identity *who, int64_t fallback_ms)
+{
+	int64_t lifetime = fallback_ms;
+	for (size_t i = 0; i < ruleset->role_count; i++) {
+		const struct role *role = &ruleset->roles[i];
+		if (role->lifetime > 0 && role->lifetime < lifetime && role_match(role, who) != PATTERN_NO)
+			lifetime = role->lifetime;
+	}
+	return lifetime;
+}
+
+bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval, const struct identity *who)
+{
+	return !who->machine && ruleset_in_role(ruleset, approval->by, who);
+}
+
+char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role)
+{
+	static char *const nobody[] = { NULL };
+	int index = role_find(ruleset, role);
+	return index >= 0 && ruleset->roles[index].users ? ruleset->roles[index].users : nobody;
 }

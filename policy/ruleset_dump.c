@@ -1,4 +1,4 @@
-/* `roles` and `rules` as YAML, as parsed: names of targets in lower case, kinds by name, times in full. */
+/* `roles`, `guards` and `rules` as YAML, as parsed: names of targets in lower case, kinds by name, times in full. */
 #include "policy/rule.h"
 
 #include <string.h>
@@ -109,6 +109,27 @@ static void put_obligations(struct dump *dump, const struct obligations *obligat
 			yaml_format_duration(obligations->session, session));
 }
 
+static void put_duration(struct dump *dump, const char *key, int64_t ms)
+{
+	char text[YAML_NUMBER_MAX];
+	if (ms == 0)
+		return;
+	put(dump, key);
+	put(dump, yaml_format_duration(ms, text));
+}
+
+/* Nothing that is not in force: an approval that is not asked for is no line. */
+static void put_conditions(struct dump *dump, const struct rule *rule)
+{
+	put_duration(dump, "\n    login_within: ", rule->login_within);
+	if (rule->approval) {
+		put(dump, "\n    approval: ");
+		if (dump->rc == 0)
+			dump->rc = approval_rule_dump(rule->approval, dump->out);
+	}
+	put(dump, rule->break_glass ? "\n    break_glass: true" : "");
+}
+
 static void put_rule(struct dump *dump, const struct rule *rule)
 {
 	put_text(dump, "\n  - name: ", rule->name);
@@ -121,19 +142,24 @@ static void put_rule(struct dump *dump, const struct rule *rule)
 	put_sources(dump, rule);
 	put_hours(dump, rule->hours);
 	put_patterns(dump, "\n    commands: ", &rule->commands);
-	if (rule->verdict == VERDICT_ALLOW)
-		put_obligations(dump, &rule->obligations);
+	if (rule->verdict != VERDICT_ALLOW)
+		return;
+	put_obligations(dump, &rule->obligations);
+	put_conditions(dump, rule);
 }
 
-static void put_role(struct dump *dump, const struct role *role)
+static void put_claims(struct dump *dump, const struct role *role)
 {
-	const char *comma = role->groups ? ", " : "";
-	put_text(dump, "\n  ", role->name);
-	put(dump, ": {");
-	put_list(dump, "groups: ", role->groups);
-	put(dump, role->users ? comma : "");
-	put_list(dump, "users: ", role->users);
-	comma = ", may: [";
+	for (size_t i = 0; i < role->claim_count; i++) {
+		put_text(dump, i == 0 ? "claims: {" : ", ", role->claims[i].name);
+		put_patterns(dump, ": ", &role->claims[i].values);
+	}
+	put(dump, role->claim_count > 0 ? "}" : "");
+}
+
+static void put_may(struct dump *dump, const struct role *role)
+{
+	const char *comma = ", may: [";
 	for (unsigned may = 1; may < MAY_ALL; may <<= 1) {
 		if (!(role->may & may))
 			continue;
@@ -141,7 +167,22 @@ static void put_role(struct dump *dump, const struct role *role)
 		put(dump, may_name((enum may)may));
 		comma = ", ";
 	}
-	put(dump, role->may ? "]}" : "}");
+	put(dump, role->may ? "]" : "");
+}
+
+static void put_role(struct dump *dump, const struct role *role)
+{
+	put_text(dump, "\n  ", role->name);
+	put(dump, ": {");
+	put_list(dump, "groups: ", role->groups);
+	put(dump, role->groups && role->users ? ", " : "");
+	put_list(dump, "users: ", role->users);
+	put(dump, (role->groups || role->users) && role->claim_count > 0 ? ", " : "");
+	put_claims(dump, role);
+	put_may(dump, role);
+	put_duration(dump, ", login_within: ", role->login_within);
+	put_duration(dump, ", lifetime: ", role->lifetime);
+	put(dump, "}");
 }
 
 int ruleset_dump(const struct ruleset *ruleset, struct buf *out)
@@ -150,6 +191,7 @@ int ruleset_dump(const struct ruleset *ruleset, struct buf *out)
 	put(&dump, ruleset->role_count > 0 ? "roles:" : "roles: {}");
 	for (size_t i = 0; i < ruleset->role_count; i++)
 		put_role(&dump, &ruleset->roles[i]);
+	put(&dump, "\nguards: {}");
 	put(&dump, ruleset->rule_count > 0 ? "\nrules:" : "\nrules: []");
 	for (size_t i = 0; i < ruleset->rule_count; i++)
 		put_rule(&dump, &ruleset->rules[i]);

@@ -98,8 +98,10 @@ static void test_refused(void **state)
 		{ LEAST "transcripts: {min_free: 5 apples}", "is not a size" },
 		{ LEAST "transcripts: {break_glass: sre}", "config.yaml:3:28: there is no role 'sre'" },
 		{ LEAST "proxy_protocol: {from: [10.0.0.1/8]}", "config.yaml:3:25:" },
-		{ LEAST "guards: {}", "config.yaml:3:1: 'guards' is not supported by this version" },
-		{ LEAST "notify: {}", "'notify' is not supported by this version" },
+		{ LEAST "approvals: {pending_total: 0}", "is not between 1 and 100000" },
+		{ LEAST "approvals: {wait_without_terminal: 61m}", "is not between 0 and 1h" },
+		{ LEAST "approvals: {reason_max: 65KiB}", "is not between 1 and 64KiB" },
+		{ LEAST "approval: {}", "did you mean 'approvals'" },
 		{ LEAST "drain: 1h\ndrain: 2h", "config.yaml:4:1: the key 'drain' is there twice" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
@@ -169,26 +171,114 @@ static char *source(const char *path)
 	return strdup(buf_cstr(&out));
 }
 
-/* What is printed loads again, and prints the same. */
+/* The example with what is for a later version. */
+static char *whole_example(void)
+{
+	char *text = source("config.example.yaml");
+	for (char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (strncmp(p, "#+", 2) == 0)
+			memmove(p, p + 2, strlen(p + 2) + 1);
+	return text;
+}
+
+static struct config *load_all(const char *text)
+{
+	FILES_CLEANUP struct files *files = world_files(text);
+	struct config *config = NULL;
+	struct err err = { 0 };
+	if (config_load_all(files, "config.yaml", &config, &err) < 0)
+		fail_msg("%s", err.text);
+	return config;
+}
+
+/* What is printed loads again, and prints the same. Caller frees. */
+static char *dump_twice(const char *text, struct config *(*load)(const char *))
+{
+	CONFIG_CLEANUP struct config *config = load(text);
+	char *first = dump(config);
+	CONFIG_CLEANUP struct config *again = load(first);
+	FREE_CLEANUP char *second = dump(again);
+	assert_string_equal(first, second);
+	return first;
+}
+
 static void test_dump(void **state)
 {
 	(void)state;
-	FREE_CLEANUP char *example = source("config.example.yaml");
-	CONFIG_CLEANUP struct config *config = world_config(example);
-	FREE_CLEANUP char *first = dump(config);
-	CONFIG_CLEANUP struct config *again = world_config(first);
-	FREE_CLEANUP char *second = dump(again);
-	assert_string_equal(first, second);
-	assert_non_null(strstr(first, "  login_time: 1m # default\n"));
-	assert_non_null(strstr(first, "run_as: bartizan\n"));
-	assert_non_null(strstr(first, "host_key: /etc/bartizan/host_ed25519\n"));
+	FREE_CLEANUP char *example = source("config.example.yaml"), *all = whole_example();
+	FREE_CLEANUP char *now = dump_twice(example, world_config), *later = dump_twice(all, load_all);
+	assert_non_null(strstr(now, "  login_time: 1m # default\n"));
+	assert_non_null(strstr(now, "run_as: bartizan\n"));
+	assert_non_null(strstr(now, "host_key: /etc/bartizan/host_ed25519\n"));
+	assert_non_null(strstr(now, "{groups: [admins], login_within: 1h, lifetime: 2h}"));
+	assert_non_null(strstr(now, "claims: {repository: [org/app], ref: [refs/heads/main, \"refs/tags/v*\"]}"));
+	assert_non_null(strstr(later, "    approval: {by: lead, votes: 1, window: 1h, expires: 15m, uses: 0, reason: optional, ticket: "));
+	assert_non_null(strstr(later, "    break_glass: true\n"));
 	for (size_t i = 0; i < conf_table_count; i++) {
 		const char *last = strrchr(conf_table[i].path, '.');
 		char key[80];
 		snprintf(key, sizeof(key), "%s:", last ? last + 1 : conf_table[i].path);
-		if (!strstr(first, key))
+		if (!strstr(later, key))
 			fail_msg("the dump has no '%s'", conf_table[i].path);
 	}
+}
+
+/* What is for a later version is refused, its defaults are not, and the example and the manual say so as long as there is any. */
+static void test_unsupported(void **state)
+{
+	(void)state;
+	FREE_CLEANUP char *example = source("config.example.yaml"), *manual = source("man/bartizan.yaml.5"), *all = whole_example();
+	const char *list = strstr(manual, "\nNot supported by this version and refused:\n");
+	assert_int_equal(strcmp(example, all) != 0, config_unsupported->key != NULL);
+	assert_int_equal(list != NULL, config_unsupported->key != NULL);
+	for (const struct config_unsupported *row = config_unsupported; row->key; row++) {
+		char text[300], words[100];
+		snprintf(text, sizeof(text),
+			*row->prefix ? LEAST "rules:\n- {name: a, deny: '*'}\n- {name: b, allow: [exec], %s: x}" : LEAST "%s: {x: y}", row->key);
+		snprintf(words, sizeof(words), "config.yaml:%s: '%s' is not supported by this version", *row->prefix ? "5:28" : "3:1", row->key);
+		world_refused(text, words);
+		snprintf(words, sizeof(words), "\n.Ql %s ", row->key);
+		if (!strstr(list, words))
+			fail_msg("bartizan.yaml(5) does not say that '%s' is not supported", row->key);
+	}
+	config_free(world_config(LEAST "guards: {}\nnotify: {command: [], webhook: null, headers_file: }"));
+}
+
+static void test_notify(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *words; } cases[] = {
+		{ "{command: [tell]}", "config.yaml:3:19: the command must begin with the absolute path" },
+		{ "{command: [./tell]}", "the command must begin with the absolute path" },
+		{ "{command: {a: b}}", "expected a list, not a map" },
+		{ "{webhook: 'http://example.com/'}", "config.yaml:3:19:" },
+		{ "{webhook: 'ftp://127.0.0.1/'}", "config.yaml:3:19:" },
+		{ "{webhook: 'https://u:p@example.com/'}", "config.yaml:3:19:" },
+		{ "{webhok: x}", "did you mean 'webhook'" },
+		{ "[x]", "expected a map" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[300];
+		struct config *config = NULL;
+		struct err err = { 0 };
+		snprintf(text, sizeof(text), LEAST "notify: %s", cases[i].text);
+		FILES_CLEANUP struct files *files = world_files(text);
+		if (config_load_all(files, "config.yaml", &config, &err) == 0 || !strstr(err.text, cases[i].words))
+			fail_msg("%s: '%s' instead of '%s'", cases[i].text, err.text, cases[i].words);
+	}
+	CONFIG_CLEANUP struct config *config = load_all(LEAST "notify: {command: /bin/tell, webhook: 'http://[::1]:8/', headers_file: h}\n"
+							      "approvals: {pending_per_person: 1, wait_without_terminal: 0}");
+	assert_string_equal(config->conf->notify_command[0], "/bin/tell");
+	assert_null(config->conf->notify_command[1]);
+	assert_string_equal(config->conf->notify_webhook, "http://[::1]:8/");
+	assert_string_equal(config->conf->notify_headers, "/etc/bartizan/h");
+	assert_int_equal(config->conf->pending_per_person, 1);
+	assert_int_equal(config->conf->pending_total, 1000);
+	assert_int_equal(config->conf->wait_without_terminal, 0);
+	assert_int_equal(config->conf->reason_max, 1024);
+	CONFIG_CLEANUP struct config *plain_config = world_config(LEAST);
+	assert_null(plain_config->conf->notify_command[0]);
+	assert_null(plain_config->conf->notify_webhook);
 }
 
 static void test_restart(void **state)
@@ -282,7 +372,7 @@ static bool is_key(const char *path, size_t len)
 static void test_documents(void **state)
 {
 	(void)state;
-	FREE_CLEANUP char *example = source("config.example.yaml"), *manual = source("man/bartizan.yaml.5");
+	FREE_CLEANUP char *example = whole_example(), *manual = source("man/bartizan.yaml.5");
 	struct yaml *root = NULL;
 	assert_int_equal(yaml_parse("config.example.yaml", world_bytes(example), &root, NULL), 0);
 	for (size_t i = 0; i < conf_table_count + policy_key_count; i++) {
@@ -317,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_dump), cmocka_unit_test(test_restart), cmocka_unit_test(test_documents), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_notify),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

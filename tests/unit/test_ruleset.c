@@ -42,7 +42,7 @@ static void test_bad_roles(void **state)
 	(void)state;
 	static const struct { const char *text, *words; } cases[] = {
 		{ "roles: [a]", "expected a map of roles" },
-		{ "roles: {a: {}}", "config.yaml:3:9: role 'a' has neither 'groups' nor 'users'" },
+		{ "roles: {a: {}}", "config.yaml:3:9: role 'a' has none of 'groups', 'users' and 'claims'" },
 		{ "roles: {a: {group: [b]}}", "unknown key 'group': did you mean 'groups'?" },
 		{ "roles: {a: {groups: [b], may: [fly]}}", "'fly' is not a right" },
 		{ "roles: {a: {groups: ['b c']}}", "'b c' is not a name" },

@@ -1,0 +1,54 @@
+/* Where notifications go: a command that is run as it is written, without a shell, and an address that is posted to. See conf_notify.h. */
+#include "common/conf_notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/url.h"
+
+int conf_notify_command_load(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+{
+	(void)files;
+	int rc = yaml_strings(node, CONF_NOTIFY_ARGS_MAX, CONF_NOTIFY_ARG_LEN, &conf->notify_command, err);
+	if (rc < 0)
+		return rc;
+	if (conf->notify_command[0] && conf->notify_command[0][0] != '/')
+		return yaml_error(node, err, "the command must begin with the absolute path of a program: no shell looks for it");
+	return 0;
+}
+
+int conf_notify_command_dump(const struct conf *conf, struct buf *out)
+{
+	return yaml_put_texts(out, conf->notify_command);
+}
+
+void conf_notify_command_release(struct conf *conf)
+{
+	yaml_strings_free(conf->notify_command);
+}
+
+/* What is posted names people, targets and commands: never in clear, but to this machine. */
+int conf_notify_webhook_load(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+{
+	(void)files;
+	const char *text = NULL;
+	struct err why = { 0 };
+	int rc = yaml_text(node, URL_MAX, &text, err);
+	if (rc < 0)
+		return rc;
+	if (url_check(text, true, NULL, &why) < 0)
+		return yaml_error(node, err, "%s", why.text);
+	conf->notify_webhook = strdup(text);
+	return conf->notify_webhook ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+int conf_notify_webhook_dump(const struct conf *conf, struct buf *out)
+{
+	return conf->notify_webhook ? yaml_put_text(out, conf->notify_webhook) : buf_puts(out, "null");
+}
+
+void conf_notify_webhook_release(struct conf *conf)
+{
+	free(conf->notify_webhook);
+}
