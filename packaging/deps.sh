@@ -1,6 +1,7 @@
 #!/bin/bash
 # deps.sh LIST…: installs the Debian packages named in the lists that are not there yet; says nothing when none is missing.
-# A list has one package a line, optionally with the least version: "libssh-dev >= 0.10.6-0+deb12u3"; # begins a comment.
+# A list has one package a line, optionally with the least version: "libssh-dev >= 0.10.6-0+deb12u3"; or with a command that, where it works, makes
+# the package unnecessary: "npm or npm --version". # begins a comment.
 set -euo pipefail
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -15,8 +16,11 @@ installed() { # installed PACKAGE LEAST-VERSION
 }
 
 missing=()
-while read -r package _ version; do
-	installed "$package" "${version:-}" || missing+=("$package")
+while read -r package relation rest; do
+	case $relation in
+	or) $rest </dev/null >/dev/null 2>&1 || missing+=("$package") ;;
+	*) installed "$package" "$rest" || missing+=("$package") ;;
+	esac
 done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@")
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -16,6 +16,17 @@ certificates:
   issuing_key: {dir}/keys/user_ca
   lifetime: 10h
 
+providers:
+  - name: corp
+    issuer: https://127.0.0.1:{idp}
+    client_id: bartizan
+    scopes: [openid, email, profile, groups]
+    user: preferred_username
+    groups: groups
+    algorithms: [RS256, PS256, ES256, ES384, EdDSA]
+    ca_file: {dir}/idp/ca.pem
+    jwks_refresh: 1s
+
 keys:
   backend_ca: {{file: {dir}/keys/backend_ca}}
   router_key: {{file: {dir}/keys/router}}
@@ -64,13 +75,10 @@ rules:
 """
 
 SSH_CONFIG = """\
-# {name} at the lab's gateway: `ssh -F {dir}/ssh_config.{name} web1`
+# {name} at the lab's gateway{how}: `ssh -F {file} web1`
 Host *
-	IdentityFile {dir}/people/{name}/id
-	CertificateFile {dir}/people/{name}/id-cert.pub
-	IdentitiesOnly yes
+{identity}	IdentitiesOnly yes
 	IdentityAgent none
-	BatchMode yes
 	StrictHostKeyChecking yes
 	UserKnownHostsFile {dir}/known_hosts
 	GlobalKnownHostsFile /dev/null
@@ -84,6 +92,17 @@ Host gw
 	User {name}
 {targets}"""
 
+SSH_CERTIFICATE = """\
+	IdentityFile {dir}/people/{name}/id
+	CertificateFile {dir}/people/{name}/id-cert.pub
+	BatchMode yes
+"""
+
+SSH_PLAIN = """\
+	IdentityFile {dir}/people/{name}/plain
+	PreferredAuthentications publickey,keyboard-interactive
+"""
+
 SSH_TARGET = """\
 Host {target}
 	ProxyJump gw
@@ -93,9 +112,16 @@ Host {target}.direct
 """
 
 
-def ssh_config(directory, name, port, login):
+def ssh_config(directory, name, port, login, plain=False):
+    """With the certificate; or with a plain key, for logins at the identity provider."""
     targets = "".join(SSH_TARGET.format(target=target, login=login) for target in TARGETS)
-    return SSH_CONFIG.format(dir=directory, name=name, port=port, targets=targets)
+    identity = (SSH_PLAIN if plain else SSH_CERTIFICATE).format(dir=directory, name=name)
+    return SSH_CONFIG.format(dir=directory, file=ssh_config_path(directory, name, plain), name=name, port=port, targets=targets, identity=identity,
+                             how=", with a plain key" if plain else "")
+
+
+def ssh_config_path(directory, name, plain=False):
+    return directory / ("ssh_config.%s%s" % (name, ".nocert" if plain else ""))
 
 
 def known_hosts(port, key):

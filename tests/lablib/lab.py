@@ -9,29 +9,35 @@ import signal
 import subprocess
 import tempfile
 
-from . import files, process, servers
+from . import files, idp, process, servers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOCKET_PATH_MAX = 100  # sun_path holds 108 with its NUL; leave room for a temporary suffix
 READY_SECONDS = 30
 KEYS = ("keys/host", "keys/user_ca", "keys/backend_ca", "keys/router", "hosts/web1", "hosts/db1", "hosts/plain1",
-        *("people/%s/id" % name for name in files.PEOPLE))
+        *("people/%s/%s" % (name, key) for name in files.PEOPLE for key in ("id", "plain")))
 
 
 class LabError(Exception):
     """What went wrong, in words for whoever typed the command."""
 
 
-def program(name):
-    """A program of ours: named by the environment (BARTIZAND, BARTIZAN), or in the build folder (BUILD)."""
+def built(name):
+    """Something in the build folder (BUILD)."""
     build = pathlib.Path(os.environ.get("BUILD", "build"))
-    return os.environ.get(name.upper()) or str(build / name if build.is_absolute() else ROOT / build / name)
+    return build / name if build.is_absolute() else ROOT / build / name
+
+
+def program(name):
+    """A program of ours: named by the environment (BARTIZAND, BARTIZAN), or in the build folder."""
+    return os.environ.get(name.upper()) or str(built(name))
 
 
 class Lab:
     def __init__(self, directory):
         self.dir = pathlib.Path(os.path.abspath(directory))
         self.pid_file = self.dir / "pids.json"
+        self.idp_script = None
         self.env = {}
         if (self.dir / "env").exists():
             for line in (self.dir / "env").read_text().splitlines():
@@ -76,6 +82,11 @@ class Lab:
         self._forget_socket()
         self._folders()
         self._keys()
+        try:
+            self.idp_script = idp.install(built("idp"))
+        except idp.Missing as missing:
+            raise LabError(str(missing)) from missing
+        idp.prepare(self.dir / "idp")
         self.pid_file.write_text("{}\n")
         try:
             for attempt in range(3):
@@ -107,21 +118,22 @@ class Lab:
         return " ".join((self.dir / (key + ".pub")).read_text().split()[:2])
 
     def _write(self, edit):
-        gateway, web1, db1, plain1 = servers.free_ports(4)
+        gateway, web1, db1, plain1, provider = servers.free_ports(5)
         control = self._control_socket()
         listen = ['"127.0.0.1:%d"' % gateway] + (['"[::1]:%d"' % gateway] if servers.has_ipv6() else [])
         text = files.CONFIG.format(
             dir=self.dir, listen=", ".join(listen), control=control, run_as="run_as: nobody" if os.getuid() == 0 else "# run_as: only where started as root",
-            web1=web1, db1=db1, plain1=plain1, web1_key=self._public("hosts/web1"), db1_key=self._public("hosts/db1"), plain1_key=self._public("hosts/plain1"))
+            web1=web1, db1=db1, plain1=plain1, idp=provider, web1_key=self._public("hosts/web1"), db1_key=self._public("hosts/db1"), plain1_key=self._public("hosts/plain1"))
         self.config.write_text(edit(text) if edit else text)
         self.env = {
             "GW_PORT": str(gateway), "GW_PID": "", "STATE_DIR": str(self.dir / "state"), "CONTROL_SOCKET": str(control), "WEB1_PORT": str(web1),
-            "DB1_PORT": str(db1), "PLAIN1_PORT": str(plain1), "LOGIN": servers.login(), "USER_CA": str(self.dir / "keys/user_ca"),
+            "DB1_PORT": str(db1), "PLAIN1_PORT": str(plain1), "IDP_PORT": str(provider), "LOGIN": servers.login(), "USER_CA": str(self.dir / "keys/user_ca"),
             "BACKEND_CA": str(self.dir / "keys/backend_ca"), "BARTIZAN_CONFIG": str(self.config),
         }
         (self.dir / "known_hosts").write_text(files.known_hosts(gateway, self._public("keys/host")))
         for name in files.PEOPLE:
-            (self.dir / ("ssh_config." + name)).write_text(files.ssh_config(self.dir, name, gateway, servers.login()))
+            for plain in (False, True):
+                files.ssh_config_path(self.dir, name, plain).write_text(files.ssh_config(self.dir, name, gateway, servers.login(), plain))
         ca = "TrustedUserCAKeys %s.pub\nAuthorizedKeysFile none" % (self.dir / "keys/backend_ca")
         static = "AuthorizedKeysFile %s.pub" % (self.dir / "keys/router")
         for name, trust in (("web1", ca), ("db1", ca), ("plain1", static)):
@@ -140,8 +152,10 @@ class Lab:
     def _start_all(self, last):
         """False: somebody took one of the ports in between; try again with others."""
         try:
+            provider = self._spawn_idp()
             for name in files.TARGETS:
                 self.start_server(name)
+            self._await_idp(provider)
             self.start_gateway()
             return True
         except LabError as wrong:
@@ -163,6 +177,31 @@ class Lab:
             raise LabError("%s\n%s" % (late, self._tail(log))) from late
         if process.reap(pid) is not None:
             raise LabError("sshd %s ended at once:\n%s" % (name, self._tail(log)))
+
+    def start_idp(self):
+        """Starts the identity provider (again; stop_one("idp") ends it), and waits until it listens. It has forgotten everything, and has new keys."""
+        self._await_idp(self._spawn_idp())
+
+    def _spawn_idp(self):
+        log = self.dir / "log/idp.log"
+        begun = log.stat().st_size if log.exists() else 0
+        pid, started, ready = idp.spawn(self.idp_script or idp.install(built("idp")), self.dir / "idp", int(self.env["IDP_PORT"]), log)
+        self._remember("idp", pid, started)
+        return pid, ready, log, begun
+
+    def _await_idp(self, spawned):
+        pid, ready, log, begun = spawned
+        try:
+            listens = idp.wait_ready(ready)
+        except process.Wait as late:
+            raise LabError("%s\n%s" % (late, self._tail(log, begun))) from late
+        if not listens:
+            process.reap(pid)
+            raise LabError("the identity provider did not start:\n%s" % self._tail(log, begun))
+
+    def idp(self, name, **asked):
+        """A call of tests/idp/provider.mjs: idp("rotate"), idp("set", alg="ES256"), idp("token", claims={…})."""
+        return idp.call(self.dir / "idp", int(self.env["IDP_PORT"]), name, **asked)
 
     def start_gateway(self, name="gateway", config=None, extra=()):
         """Starts bartizand and waits until it accepts. Any further instance needs a name of its own."""
@@ -222,7 +261,9 @@ class Lab:
     def _summary(self):
         lines = ["lab is up in %s" % self.dir, "  gateway 127.0.0.1:%(GW_PORT)s, process %(GW_PID)s" % self.env,
                  "  web1 :%(WEB1_PORT)s, db1 :%(DB1_PORT)s, plain1 :%(PLAIN1_PORT)s, account %(LOGIN)s" % self.env,
-                 "  try: ssh -F %s/ssh_config.alice web1 hostname" % self.dir]
+                 "  identity provider https://127.0.0.1:%(IDP_PORT)s" % self.env,
+                 "  try: ssh -F %s/ssh_config.alice web1 hostname" % self.dir,
+                 "   or: ssh -F %s/ssh_config.alice.nocert web1, and %s/login alice LINK" % (self.dir, self.dir)]
         return "\n".join(lines)
 
     # ---- down, reload, status ----
