@@ -1,0 +1,371 @@
+/* See device.h. */
+#include "oidc/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "common/url.h"
+
+#define GRANT_TYPE "urn:ietf:params:oauth:grant-type:device_code"
+#define SLOW_DOWN_MS 5000
+#define DESCRIPTION_MAX 256
+
+const char *device_state_name(enum device_state state)
+{
+	static const char *const names[] = { "starting", "waiting", "done", "failed" };
+	return names[state];
+}
+
+/* Rows: from, columns: to. */
+static const bool allowed[4][4] = {
+	[DEVICE_STARTING] = { [DEVICE_WAITING] = true, [DEVICE_FAILED] = true },
+	[DEVICE_WAITING] = { [DEVICE_WAITING] = true, [DEVICE_DONE] = true, [DEVICE_FAILED] = true },
+};
+
+static bool device_set(struct device *device, enum device_state state)
+{
+	if (!allowed[device->state][state])
+		return false;
+	if (device->state != state)
+		log_debug("device flow: %s -> %s", device_state_name(device->state), device_state_name(state));
+	device->state = state;
+	return true;
+}
+
+static void secret_free(char **text)
+{
+	if (*text)
+		text_burn(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+}
+
+void device_init(struct device *device)
+{
+	*device = (struct device){ .state = DEVICE_STARTING, .interval_ms = DEVICE_INTERVAL_MS };
+}
+
+void device_release(struct device *device)
+{
+	secret_free(&device->device_code);
+	secret_free(&device->user_code);
+	secret_free(&device->uri_complete);
+	secret_free(&device->id_token);
+	secret_free(&device->access_token);
+	free(device->uri);
+	device->uri = NULL;
+}
+
+void device_fail(struct device *device, const char *kind, const char *reason)
+{
+	if (!device_set(device, DEVICE_FAILED))
+		return;
+	device->kind = kind;
+	text_clean(device->reason, sizeof(device->reason), reason, strlen(reason));
+	secret_free(&device->device_code);
+}
+
+/* ---- requests ---- */
+
+static int put_scopes(char *const *scopes, struct buf *form)
+{
+	BUF_CLEANUP struct buf text = BUF_INIT(8192);
+	int rc = buf_puts(&text, "openid");
+
+	for (; rc == 0 && scopes && *scopes; scopes++)
+		if (strcmp(*scopes, "openid") != 0)
+			rc = buf_printf(&text, " %s", *scopes);
+	const char *all = buf_cstr(&text);
+	return rc < 0 ? rc : all ? url_form_put(form, "scope", all) : -ENOMEM;
+}
+
+int device_form(const char *client_id, char *const *scopes, int64_t max_age, struct buf *form)
+{
+	char number[24];
+	int rc = url_form_put(form, "client_id", client_id);
+
+	if (rc == 0)
+		rc = put_scopes(scopes, form);
+	if (rc < 0 || max_age < 0)
+		return rc;
+	snprintf(number, sizeof(number), "%" PRId64, max_age);
+	return url_form_put(form, "max_age", number);
+}
+
+int device_poll_form(const struct device *device, const char *client_id, struct buf *form)
+{
+	int rc = url_form_put(form, "grant_type", GRANT_TYPE);
+
+	if (rc == 0)
+		rc = url_form_put(form, "device_code", device->device_code);
+	return rc < 0 || !client_id ? rc : url_form_put(form, "client_id", client_id);
+}
+
+/* ---- answers ---- */
+
+/* Printable ASCII of 1 to max bytes; NULL otherwise. */
+static const char *printable(const json_t *object, const char *key, size_t max)
+{
+	const json_t *value = json_object_get(object, key);
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!text || !len || len > max)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return NULL;
+	return text;
+}
+
+/* What an OAuth error says, for people: "invalid_client: no such client". The caller has seen that there is an error. */
+static void describe(const json_t *object, char *out, size_t size)
+{
+	char error[64], description[DESCRIPTION_MAX];
+	const json_t *text = json_object_get(object, "error_description");
+	const char *code = json_get_string(object, "error");
+
+	text_clean(error, sizeof(error), code, strlen(code));
+	if (json_is_string(text))
+		snprintf(out, size, "%s: %s", error, text_clean(description, sizeof(description), json_string_value(text), json_string_length(text)));
+	else
+		snprintf(out, size, "%s", error);
+}
+
+/* The answer as an object, whatever its status; NULL with the reason where it is none. */
+static json_t *object_of(const struct http_answer *answer, struct err *err)
+{
+	json_t *object = NULL;
+
+	if (answer->failure) {
+		err_set(err, -EIO, "%s", answer->failure);
+		return NULL;
+	}
+	if (!http_answer_is_json(answer) || json_parse(answer->body, DEVICE_ANSWER_MAX, &object, err) < 0) {
+		if (answer->status != 200)
+			err_set(err, -EIO, "the provider answers HTTP %ld", answer->status);
+		else if (!http_answer_is_json(answer))
+			err_set(err, -EBADMSG, "the provider's answer is not JSON");
+		return NULL;
+	}
+	if (json_is_object(object))
+		return object;
+	json_decref(object);
+	err_set(err, -EBADMSG, "the provider's answer is not a JSON object");
+	return NULL;
+}
+
+/* Whether asking again later may help. */
+static bool transient(const struct http_answer *answer)
+{
+	return answer->failure ? answer->trusted : answer->status >= 500 || answer->status == 429;
+}
+
+static bool is_address(const char *uri, bool allow_http)
+{
+	return url_check(uri, allow_http, NULL, NULL) == 0;
+}
+
+/* verification_url: Google's spelling, older than the RFC. */
+static const char *take_code(struct device *device, const json_t *object, bool allow_http)
+{
+	const char *code = printable(object, "device_code", DEVICE_CODE_MAX), *user_code = printable(object, "user_code", DEVICE_USER_CODE_MAX);
+	const char *uri = printable(object, "verification_uri", URL_MAX), *complete = printable(object, "verification_uri_complete", URL_MAX);
+
+	uri = uri ? uri : printable(object, "verification_url", URL_MAX);
+	if (!code)
+		return "the provider's answer has no usable device_code";
+	if (!user_code)
+		return "the provider's answer has no usable user_code";
+	if (!uri || !is_address(uri, allow_http))
+		return "the provider's answer has no usable verification_uri";
+	if (json_object_get(object, "verification_uri_complete") && (!complete || !is_address(complete, allow_http)))
+		return "the provider's answer has no usable verification_uri_complete";
+	device->device_code = strdup(code);
+	device->user_code = strdup(user_code);
+	device->uri = strdup(uri);
+	device->uri_complete = complete ? strdup(complete) : NULL;
+	return device->device_code && device->user_code && device->uri && (!complete || device->uri_complete) ? NULL : "out of memory";
+}
+
+static const char *take_times(struct device *device, const json_t *object, int64_t now)
+{
+	const json_t *expires = json_object_get(object, "expires_in"), *interval = json_object_get(object, "interval");
+
+	if (!json_is_integer(expires) || json_integer_value(expires) <= 0)
+		return "the provider's answer has no usable expires_in";
+	if (interval && !json_is_null(interval) && (!json_is_integer(interval) || json_integer_value(interval) < 0))
+		return "the provider's answer has no usable interval";
+	device->expires_s = json_integer_value(expires) < DEVICE_EXPIRES_S_MAX ? json_integer_value(expires) : DEVICE_EXPIRES_S_MAX;
+	device->expires = now + device->expires_s * 1000;
+	if (json_is_integer(interval)) {
+		int64_t seconds = json_integer_value(interval);
+		device->interval_ms = seconds < 1 ? 1000 : seconds > DEVICE_INTERVAL_MS_MAX / 1000 ? DEVICE_INTERVAL_MS_MAX : seconds * 1000;
+	}
+	device->next = now + device->interval_ms;
+	return NULL;
+}
+
+void device_started(struct device *device, const struct http_answer *answer, bool allow_http, int64_t now)
+{
+	struct err err = { "" };
+	JSON_CLEANUP json_t *object = object_of(answer, &err);
+	char words[DESCRIPTION_MAX + 128];
+	const char *wrong;
+
+	if (!object) {
+		device_fail(device, transient(answer) ? "unreachable" : "refused", err.text);
+		return;
+	}
+	if (json_get_string(object, "error")) {
+		describe(object, words, sizeof(words));
+		device_fail(device, transient(answer) ? "unreachable" : "refused", words);
+		return;
+	}
+	if (answer->status != 200) {
+		snprintf(words, sizeof(words), "the provider answers HTTP %ld", answer->status);
+		device_fail(device, transient(answer) ? "unreachable" : "refused", words);
+		return;
+	}
+	wrong = take_code(device, object, allow_http);
+	wrong = wrong ? wrong : take_times(device, object, now);
+	if (wrong)
+		device_fail(device, "refused", wrong);
+	else
+		device_set(device, DEVICE_WAITING);
+}
+
+static void poll_again(struct device *device, int64_t in_ms, int64_t now)
+{
+	device_set(device, DEVICE_WAITING);
+	device->next = now + in_ms;
+	if (device->next > device->expires) /* then device_expire() speaks */
+		device->next = device->expires;
+}
+
+/* RFC 8628 section 3.5: on a time-out, and here on any loss, the interval doubles, until an answer comes. */
+static void poll_lost(struct device *device, const char *why, int64_t now)
+{
+	int64_t wait = device->interval_ms;
+
+	device->lost++;
+	for (unsigned i = 1; i < device->lost && wait < DEVICE_INTERVAL_MS_MAX; i++)
+		wait *= 2;
+	text_clean(device->reason, sizeof(device->reason), why, strlen(why));
+	poll_again(device, wait < DEVICE_INTERVAL_MS_MAX ? wait : DEVICE_INTERVAL_MS_MAX, now);
+}
+
+bool device_expire(struct device *device, int64_t now)
+{
+	char words[sizeof(device->reason) + 64];
+
+	if (device->state != DEVICE_WAITING || now < device->expires)
+		return false;
+	if (device->lost) {
+		snprintf(words, sizeof(words), "the code has expired while the provider was out of reach: %s", device->reason);
+		device_fail(device, "unreachable", words);
+	} else {
+		device_fail(device, "expired", "the code has expired");
+	}
+	return true;
+}
+
+static void on_pending(struct device *device, int64_t now)
+{
+	poll_again(device, device->interval_ms, now);
+}
+
+static void on_slow_down(struct device *device, int64_t now)
+{
+	device->interval_ms += SLOW_DOWN_MS;
+	if (device->interval_ms > DEVICE_INTERVAL_MS_MAX)
+		device->interval_ms = DEVICE_INTERVAL_MS_MAX;
+	poll_again(device, device->interval_ms, now);
+}
+
+static void on_denied(struct device *device, int64_t now)
+{
+	(void)now;
+	device_fail(device, "denied", "the login was denied");
+}
+
+static void on_expired(struct device *device, int64_t now)
+{
+	(void)now;
+	device_fail(device, "expired", "the code has expired");
+}
+
+static const struct {
+	const char *error;
+	void (*handle)(struct device *device, int64_t now);
+} errors[] = {
+	{ "authorization_pending", on_pending }, { "slow_down", on_slow_down }, { "access_denied", on_denied }, { "expired_token", on_expired },
+};
+
+static void polled_error(struct device *device, const struct http_answer *answer, const json_t *object, int64_t now)
+{
+	const char *error = json_get_string(object, "error");
+	char words[DESCRIPTION_MAX + 128];
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (strcmp(errors[i].error, error) == 0) {
+			device->lost = 0;
+			errors[i].handle(device, now);
+			return;
+		}
+	describe(object, words, sizeof(words));
+	if (transient(answer))
+		poll_lost(device, words, now);
+	else
+		device_fail(device, "refused", words);
+}
+
+static void polled_tokens(struct device *device, const json_t *object)
+{
+	const json_t *id_token = json_object_get(object, "id_token");
+	const char *token = printable(object, "id_token", DEVICE_TOKEN_MAX), *access = printable(object, "access_token", DEVICE_TOKEN_MAX);
+
+	if (!id_token) {
+		device_fail(device, "refused", "the provider sent no ID token; is the scope openid allowed for this client?");
+	} else if (json_string_length(id_token) > DEVICE_TOKEN_MAX) {
+		device_fail(device, "refused", "the ID token is larger than 16 KiB; let the provider put fewer groups into it");
+	} else if (!token) {
+		device_fail(device, "refused", "the provider sent no usable ID token");
+	} else {
+		device->id_token = strdup(token);
+		device->access_token = access ? strdup(access) : NULL;
+		if (!device->id_token)
+			device_fail(device, "refused", "out of memory");
+		else if (device_set(device, DEVICE_DONE))
+			secret_free(&device->device_code);
+	}
+}
+
+void device_polled(struct device *device, const struct http_answer *answer, int64_t now)
+{
+	struct err err = { "" };
+	JSON_CLEANUP json_t *object = NULL;
+	char words[64];
+
+	if (device->state != DEVICE_WAITING)
+		return;
+	object = object_of(answer, &err);
+	if (!object && transient(answer)) {
+		poll_lost(device, err.text, now);
+	} else if (!object) {
+		device_fail(device, answer->failure ? "unreachable" : "refused", err.text);
+	} else if (json_get_string(object, "error")) {
+		polled_error(device, answer, object, now);
+	} else if (answer->status == 200) {
+		polled_tokens(device, object);
+	} else {
+		snprintf(words, sizeof(words), "the provider answers HTTP %ld", answer->status);
+		transient(answer) ? poll_lost(device, words, now) : device_fail(device, "refused", words);
+	}
+}

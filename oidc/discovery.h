@@ -1,0 +1,31 @@
+/* The document in which a provider says where it is asked for what (OpenID Connect Discovery 1.0; RFC 8414). Pure: text in, addresses out.
+ *
+ * The issuer in the document must be the configured one to the letter. Every address is https, or http on loopback where that is allowed; it may
+ * be on another host (large providers do that). What is not there is NULL. */
+#ifndef BARTIZAN_DISCOVERY_H
+#define BARTIZAN_DISCOVERY_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#define DISCOVERY_SIZE_MAX (256 * 1024)
+
+struct discovery {
+	char *issuer;
+	char *token;         /* token_endpoint */
+	char *jwks;          /* jwks_uri */
+	char *device;        /* device_authorization_endpoint; NULL: no device flow */
+	char *authorization; /* authorization_endpoint; NULL: no browser login */
+	char *userinfo;      /* userinfo_endpoint; NULL: none */
+	bool basic, post;    /* token_endpoint_auth_methods_supported; basic is the default */
+	bool s256;           /* code_challenge_methods_supported names S256, or says nothing */
+	bool iss_sent;       /* authorization_response_iss_parameter_supported (RFC 9207) */
+};
+
+int discovery_url(const char *issuer, struct buf *out); /* a path of the issuer stays before the suffix; its last slash is not doubled */
+int discovery_parse(struct bytes json, const char *issuer, bool allow_http, struct discovery **ret, struct err *err); /* caller frees */
+void discovery_free(struct discovery *discovery);
+
+#endif
