@@ -83,7 +83,9 @@ int identities_by_user(struct store *store, const char *user, struct identity **
 	struct identity *who = calloc(1, sizeof(*who));
 	if (!who)
 		return -ENOMEM;
-	int rc = sql_query(store, &stmt, err, "SELECT id, provider, subject, user FROM identities WHERE user = ? LIMIT 2", "t", user);
+	/* who was issued a certificate by an administrator here goes before a provider's namesake: it is for certificates signed with this gateway's own key */
+	int rc = sql_query(store, &stmt, err, "SELECT id, provider, subject, user FROM identities WHERE user = ?1 AND (provider = 'local' OR NOT EXISTS"
+		" (SELECT 1 FROM identities WHERE user = ?1 AND provider = 'local')) LIMIT 2", "t", user);
 	if (!rc)
 		rc = sql_step(store, stmt, err);
 	if (rc == 0)

@@ -390,6 +390,15 @@ static void a_name_that_two_providers_know_is_ambiguous(void **state)
 	assert_int_equal(identities_put(store, one, 1, NULL), 0);
 	assert_int_equal(identities_put(store, two, 1, NULL), 0);
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), -ENOTUNIQ);
+	struct identity *local = person("alice", "local", "alice", NULL); /* an administrator's own record goes before namesakes */
+	assert_int_equal(identities_put(store, local, 1, NULL), 0);
+	assert_int_equal(identities_by_user(store, "alice", &got, NULL), 0);
+	assert_string_equal(got->provider, "local");
+	identity_free(got);
+	free(local->user);
+	local->user = strdup("somebody");
+	assert_int_equal(identities_put(store, local, 2, NULL), 0);
+	identity_free(local);
 	assert_int_equal(identities_put(store, renamed, 2, NULL), 0); /* the same subject under another name */
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), 0);
 	assert_string_equal(got->provider, "corp");
