@@ -1,0 +1,365 @@
+/* Judging: every part of a line by the entries in their order, the strictest verdict of all, and the doubts.
+ *
+ * deny and approve match if any form of a part does, and a pattern that takes too long counts as matching; allow and warn only by the forms that
+ * nobody can bend, and such a pattern counts as not matching. An entry that approves by a form that can be bent does not end the search: a deny
+ * behind it still counts. */
+#include "policy/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "policy/guard_impl.h"
+
+#define FORM_MAX (4 * SHELL_LINE_MAX)
+#define SHOWN_MAX 160
+
+static const char *const verdict_names[] = { "allow", "warn", "approve", "deny" };
+
+const char *guard_verdict_name(enum guard_verdict verdict)
+{
+	return verdict_names[verdict];
+}
+
+/* ---- the forms of a part ---- */
+
+enum form { FORM_BASE, FORM_PATH, FORM_SOURCE, FORMS };
+
+struct forms {
+	struct bytes text[FORMS];
+	bool there[FORMS];
+	bool firm[FORMS];     /* allow and warn may go by it */
+	bool uncertain;       /* kinds belongs to FORM_BASE, path_kinds to FORM_PATH */
+	struct buf base, path, base_kinds, path_kinds;
+};
+
+static void forms_release(struct forms *forms)
+{
+	buf_release(&forms->base);
+	buf_release(&forms->path);
+	buf_release(&forms->base_kinds);
+	buf_release(&forms->path_kinds);
+}
+
+static const char *const system_directories[] = { "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", NULL };
+
+/* Whether the base name alone says which program it is. */
+static bool well_known(const struct shell_command *command)
+{
+	const struct bytes text = command->words[0].text;
+	size_t directory = text.len - shell_program(command).len;
+	if (!directory || command->what != SHELL_COMMAND)
+		return true;
+	for (const char *const *known = system_directories; *known; known++)
+		if (directory == strlen(*known) && !memcmp(text.data, *known, directory))
+			return true;
+	return false;
+}
+
+static int make_forms(const struct shell_command *command, struct forms *ret)
+{
+	bool path = shell_program(command).len != command->words[0].text.len;
+	*ret = (struct forms){ .base = BUF_INIT(FORM_MAX), .path = BUF_INIT(FORM_MAX), .base_kinds = BUF_INIT(FORM_MAX), .path_kinds = BUF_INIT(FORM_MAX) };
+	int rc = shell_command_text(command, true, &ret->base, &ret->base_kinds);
+	if (!rc && path)
+		rc = shell_command_text(command, false, &ret->path, &ret->path_kinds);
+	for (size_t i = 0; i < command->count; i++)
+		ret->uncertain |= command->words[i].worst >= SHELL_PATTERN;
+	ret->text[FORM_BASE] = buf_bytes(&ret->base);
+	ret->text[FORM_PATH] = buf_bytes(&ret->path);
+	ret->text[FORM_SOURCE] = command->source;
+	ret->there[FORM_BASE] = true;
+	ret->there[FORM_PATH] = path;
+	ret->there[FORM_SOURCE] = command->source.len != ret->base.len || memcmp(command->source.data, buf_data(&ret->base), ret->base.len) != 0;
+	ret->firm[FORM_BASE] = well_known(command);
+	ret->firm[FORM_PATH] = true;
+	return rc;
+}
+
+/* ---- one part ---- */
+
+struct judging {
+	const struct guard *guard;
+	struct judgement *judgement;
+	unsigned errors;
+	uint64_t holders[GUARD_ENTRIES_MAX / 64]; /* entries that hold something of the line */
+};
+
+enum fit { FIT_NO, FIT_MAYBE, FIT_BENT, FIT_FIRM };
+
+static enum pattern_answer ask(struct judging *judging, const struct pattern *pattern, struct bytes text)
+{
+	if (judging->errors >= GUARD_ERRORS_MAX)
+		return PATTERN_ERROR;
+	enum pattern_answer answer = pattern_match(pattern, (const char *)text.data, text.len);
+	judging->errors += answer == PATTERN_ERROR;
+	return answer;
+}
+
+static enum fit fit_pattern(struct judging *judging, const struct guard_pattern *pattern, const struct forms *forms, bool strict)
+{
+	enum fit fit = FIT_NO;
+	for (size_t i = 0; i < FORMS && fit != FIT_FIRM; i++) {
+		if (!forms->there[i] || (!strict && !forms->firm[i]))
+			continue;
+		enum pattern_answer answer = ask(judging, pattern->pattern, forms->text[i]);
+		if (answer == PATTERN_YES || (answer == PATTERN_ERROR && strict))
+			fit = forms->firm[i] && answer == PATTERN_YES ? FIT_FIRM : FIT_BENT;
+	}
+	if (fit != FIT_NO || !strict || !forms->uncertain || !pattern->automaton)
+		return fit;
+	bool maybe = guard_could_match(pattern->automaton, forms->text[FORM_BASE], buf_data(&forms->base_kinds)) ||
+		     (forms->there[FORM_PATH] && guard_could_match(pattern->automaton, forms->text[FORM_PATH], buf_data(&forms->path_kinds)));
+	return maybe ? FIT_MAYBE : FIT_NO;
+}
+
+static enum fit fit_entry(struct judging *judging, const struct guard_entry *entry, const struct forms *forms, const char **ret_pattern)
+{
+	enum fit best = FIT_NO;
+	for (size_t i = 0; i < entry->count && best != FIT_FIRM; i++) {
+		enum fit fit = fit_pattern(judging, &entry->patterns[i], forms, entry->verdict >= GUARD_APPROVE);
+		if (fit > best) {
+			best = fit;
+			*ret_pattern = pattern_text(entry->patterns[i].pattern);
+		}
+	}
+	return best;
+}
+
+/* A doubt is worth what the guard can do short of a deny. */
+static enum guard_verdict doubt_verdict(const struct guard *guard)
+{
+	return guard_can_hold(guard) ? GUARD_APPROVE : GUARD_DENY;
+}
+
+static size_t first_holder(const struct guard *guard)
+{
+	size_t i = 0;
+	while (i < guard->count && guard->entries[i].verdict != GUARD_APPROVE)
+		i++;
+	return i;
+}
+
+static void hold_by(struct judging *judging, size_t entry)
+{
+	if (entry < judging->guard->count)
+		judging->holders[entry / 64] |= 1ull << entry % 64;
+}
+
+static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int entry, const char *pattern, bool doubtful)
+{
+	if (verdict > mark->verdict || mark->entry < 0)
+		*mark = (struct guard_mark){ verdict > mark->verdict ? verdict : mark->verdict, entry, pattern, doubtful };
+}
+
+static void doubt_part(struct judging *judging, struct guard_mark *mark)
+{
+	enum guard_verdict verdict = doubt_verdict(judging->guard);
+	if (verdict == GUARD_APPROVE)
+		hold_by(judging, first_holder(judging->guard));
+	if (verdict > mark->verdict)
+		*mark = (struct guard_mark){ verdict, -1, NULL, true };
+}
+
+static void judge_forms(struct judging *judging, const struct forms *forms, struct guard_mark *ret)
+{
+	const struct guard *guard = judging->guard;
+	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };
+	bool decided = false, maybe = false;
+	const char *pattern = NULL;
+	for (size_t i = 0; i < guard->count && !decided; i++) {
+		enum fit fit = fit_entry(judging, &guard->entries[i], forms, &pattern);
+		maybe |= fit == FIT_MAYBE;
+		if (fit < FIT_BENT)
+			continue;
+		if (guard->entries[i].verdict == GUARD_APPROVE)
+			hold_by(judging, i);
+		raise_mark(&mark, guard->entries[i].verdict, (int)i, pattern, false);
+		decided = fit == FIT_FIRM || mark.verdict == GUARD_DENY;
+	}
+	if (!decided)
+		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false };
+	if (maybe)
+		doubt_part(judging, &mark);
+	*ret = mark;
+}
+
+static int judge_part(struct judging *judging, size_t index)
+{
+	__attribute__((cleanup(forms_release))) struct forms forms;
+	int rc = make_forms(&judging->judgement->line.commands[index], &forms);
+	if (!rc)
+		judge_forms(judging, &forms, &judging->judgement->marks[index]);
+	return rc;
+}
+
+/* ---- the line ---- */
+
+static bool has(char *const *list, const char *name)
+{
+	for (; list && *list; list++)
+		if (!strcmp(*list, name))
+			return true;
+	return false;
+}
+
+static bool is_holder(const struct judging *judging, size_t entry)
+{
+	return judging->holders[entry / 64] >> entry % 64 & 1;
+}
+
+/* The roles that every entry which holds the line names. -ENOENT: none. */
+static int find_roles(const struct judging *judging)
+{
+	const struct guard *guard = judging->guard;
+	size_t first = 0, count = 0;
+	while (first < guard->count && !is_holder(judging, first))
+		first++;
+	const char **by = first < guard->count ? calloc(GUARD_ROLES_MAX + 1, sizeof(*by)) : NULL;
+	if (!by)
+		return first < guard->count ? -ENOMEM : -ENOENT;
+	for (char **role = guard->entries[first].by; *role; role++) {
+		bool all = true;
+		for (size_t i = first + 1; i < guard->count; i++)
+			all &= !is_holder(judging, i) || has(guard->entries[i].by, *role);
+		if (all)
+			by[count++] = *role;
+	}
+	if (count)
+		judging->judgement->by = by;
+	else
+		free(by);
+	return count ? 0 : -ENOENT;
+}
+
+static const char *shown(struct bytes text, char out[static SHOWN_MAX])
+{
+	return text_clean(out, SHOWN_MAX, text.data, text.len);
+}
+
+static const char *const verbs[] = { "allows", "warns of", "wants an approval for", "denies" };
+
+/* Why the verdict is what it is: the first part or doubt that has it. */
+static void explain(const struct judging *judging)
+{
+	struct judgement *judgement = judging->judgement;
+	const struct shell_line *line = &judgement->line;
+	char text[SHOWN_MAX], about[SHOWN_MAX];
+	const char *name = judging->guard->name;
+	for (size_t i = 0; i < line->command_count; i++) {
+		const struct guard_mark *mark = &judgement->marks[i];
+		if (mark->verdict != judgement->verdict || mark->doubtful)
+			continue;
+		shown(line->commands[i].source, text);
+		if (mark->pattern)
+			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s '%s': '%s'", name, verbs[mark->verdict], text,
+				shown((struct bytes){ (const uint8_t *)mark->pattern, strlen(mark->pattern) }, about));
+		else
+			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' has nothing that allows '%s'", name, text);
+		return;
+	}
+	if (line->doubt_count) {
+		const struct shell_doubt *doubt = &line->doubts[0];
+		bool what = doubt->what.len;
+		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s what it cannot see: %s%s%s%s", name, verbs[judgement->verdict], doubt->why,
+			what ? ": '" : "", what ? shown(doubt->what, text) : "", what ? "'" : "");
+	} else {
+		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' allows it: nothing would run", name);
+	}
+}
+
+/* An expansion in the arguments that could stand for something forbidden becomes a doubt of the line like those of the reading. */
+static int note_maybe(struct judgement *judgement, size_t index)
+{
+	struct shell_line *line = &judgement->line;
+	for (size_t i = 0; i < line->doubt_count; i++)
+		if (line->doubts[i].command == index)
+			return 0;
+	struct shell_doubt *doubts = reallocarray(line->doubts, line->doubt_count + 1, sizeof(*doubts));
+	if (!doubts)
+		return -ENOMEM;
+	doubts[line->doubt_count] = (struct shell_doubt){ "argument that is known only when it runs", line->commands[index].source, index };
+	line->doubts = doubts;
+	line->doubt_count++;
+	line->doubt_room = line->doubt_count;
+	return 0;
+}
+
+static int add_doubts(struct judging *judging)
+{
+	struct judgement *judgement = judging->judgement;
+	struct shell_line *line = &judgement->line;
+	size_t read = line->doubt_count;
+	int rc = 0;
+	for (size_t i = 0; i < read; i++)
+		if (line->doubts[i].command != SHELL_NO_COMMAND)
+			doubt_part(judging, &judgement->marks[line->doubts[i].command]);
+	for (size_t i = 0; !rc && i < line->command_count; i++)
+		if (judgement->marks[i].doubtful)
+			rc = note_maybe(judgement, i);
+	if (line->doubt_count) {
+		struct guard_mark whole = { GUARD_ALLOW, -1, NULL, false };
+		doubt_part(judging, &whole);
+		judgement->verdict = whole.verdict;
+	}
+	return rc;
+}
+
+static int conclude(struct judging *judging)
+{
+	struct judgement *judgement = judging->judgement;
+	int rc = add_doubts(judging);
+	for (size_t i = 0; i < judgement->line.command_count; i++)
+		if (judgement->marks[i].verdict > judgement->verdict)
+			judgement->verdict = judgement->marks[i].verdict;
+	if (!rc)
+		explain(judging);
+	if (rc || judgement->verdict != GUARD_APPROVE)
+		return rc;
+	rc = find_roles(judging);
+	if (rc != -ENOENT)
+		return rc;
+	judgement->verdict = GUARD_DENY;
+	snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s': no role may approve all of it: run the commands apart", judging->guard->name);
+	return 0;
+}
+
+static int judge(const struct guard *guard, struct bytes text, unsigned flags, struct judgement *ret)
+{
+	struct judgement judgement = { .verdict = GUARD_ALLOW };
+	struct judging judging = { .guard = guard, .judgement = &judgement };
+	int rc = shell_line_read(text, flags, &judgement.line);
+	if (!rc) {
+		judgement.marks = calloc(judgement.line.command_count + 1, sizeof(*judgement.marks));
+		rc = judgement.marks ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; !rc && i < judgement.line.command_count; i++)
+		rc = judge_part(&judging, i);
+	if (!rc)
+		rc = conclude(&judging);
+	if (rc)
+		judgement_release(&judgement);
+	else
+		*ret = judgement;
+	return rc;
+}
+
+int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, 0, ret);
+}
+
+int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED, ret);
+}
+
+void judgement_release(struct judgement *judgement)
+{
+	shell_line_release(&judgement->line);
+	free(judgement->by);
+	free(judgement->marks);
+	*judgement = (struct judgement){ 0 };
+}

@@ -1,0 +1,121 @@
+/* What the files of shellwords share among themselves; nobody else includes it.
+ *
+ * A parser reads one text: the line, or what a `sh -c` or backtick in it holds. Functions return 0; -EBADMSG: not understood, the doubt is noted, the
+ * reading of this text goes on behind it; -E2BIG: a limit was met, the doubt is noted, everything stops; -ENOMEM. */
+#ifndef BARTIZAN_SHELL_IMPL_H
+#define BARTIZAN_SHELL_IMPL_H
+
+#include "policy/shellwords.h"
+
+#define SHELL_SUBSTITUTION "$(…)"
+
+struct shell_name {
+	struct bytes name;
+	bool alias; /* else a function */
+};
+
+struct shell_state { /* of the whole reading, shared by the parsers of nested texts */
+	struct shell_line *line;
+	unsigned flags;
+	size_t work;
+	bool full; /* SHELL_MEMORY_MAX was met */
+	bool fed; /* a shell takes commands from its standard input: here-documents are read as commands, too */
+	struct shell_name names[SHELL_NAMES_MAX];
+	size_t name_count;
+};
+
+struct shell_heredoc {
+	struct bytes end;
+	bool quoted, tabs;
+};
+
+struct shell_parser {
+	struct shell_state *state;
+	const uint8_t *data;
+	size_t len, at;
+	const char *via;
+	unsigned depth;
+	bool remote;
+	bool silent; /* reads what is probably arithmetic: finds commands, doubts nothing */
+	size_t error_at;
+	struct shell_heredoc heredocs[SHELL_HEREDOCS_MAX];
+	size_t heredoc_count;
+};
+
+struct shell_scratch { /* a word while it is read */
+	uint8_t *text, *kinds;
+	size_t len, room;
+};
+
+struct shell_words { /* a list while it grows */
+	struct shell_word *list;
+	size_t count, room;
+};
+
+static inline int shell_peek(const struct shell_parser *p, size_t ahead)
+{
+	return p->at + ahead < p->len ? p->data[p->at + ahead] : -1;
+}
+
+static inline struct bytes shell_slice(const struct shell_parser *p, size_t from)
+{
+	return (struct bytes){ p->data + from, p->at - from };
+}
+
+static inline bool shell_literal(const struct shell_word *word)
+{
+	return word->worst <= SHELL_QUOTED;
+}
+
+/* shellwords.c */
+void *shell_alloc(struct shell_state *state, size_t size); /* belongs to the line; NULL: no memory */
+int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const char *why);
+int shell_error(struct shell_parser *p, size_t from, const char *why);                    /* notes the doubt; -EBADMSG */
+int shell_limit(struct shell_parser *p, const char *why);                                 /* notes the doubt; -E2BIG */
+bool shell_is(struct bytes text, const char *name);
+bool shell_in(struct bytes text, const char *const *names); /* names ends with NULL */
+const char *shell_via(struct shell_parser *p, struct bytes name, const char *more); /* "sh -c" from the two; kept with the line */
+int shell_name_add(struct shell_parser *p, struct bytes name, bool alias);
+/* Reads text, which lives as long as the line, as commands of its own. */
+int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, bool remote);
+int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, bool remote); /* the same for a text that does not */
+
+/* shell_word.c */
+int shell_word_read(struct shell_parser *p, struct shell_word *ret);
+int shell_words_add(struct shell_words *words, const struct shell_word *word);
+void shell_words_release(struct shell_words *words);
+int shell_expansions(struct shell_parser *p, size_t end); /* the body of an unquoted here-document */
+int shell_arithmetic(struct shell_parser *p);             /* from behind "((" to behind "))" */
+bool shell_arithmetic_ahead(const struct shell_parser *p); /* at "((": is it closed by "))"? */
+size_t shell_assignment(const struct shell_word *word);   /* length of NAME in NAME=value, NAME+=value, NAME[…]=value; 0: none */
+
+/* shell_quote.c */
+int shell_put(struct shell_scratch *scratch, const void *data, size_t len, enum shell_kind kind);
+void shell_scratch_release(struct shell_scratch *scratch);
+int shell_single(struct shell_parser *p, struct shell_scratch *to); /* from the opening quote on */
+int shell_ansi(struct shell_parser *p, struct shell_scratch *to);   /* $'…' */
+
+/* shell_redirect.c */
+bool shell_redirect_ahead(const struct shell_parser *p);
+int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs); /* adds operator and file, where there is a file */
+int shell_heredocs_read(struct shell_parser *p);                            /* behind a newline */
+
+/* shell_parse.c */
+int shell_list_read(struct shell_parser *p, int closer); /* closer: ')', or 0 for the end of the text; it is consumed */
+int shell_blanks(struct shell_parser *p);
+
+/* shell_emit.c: what was found */
+int shell_add_command(
+	struct shell_parser *p, const struct shell_word *words, size_t count, struct bytes source, const char *via, bool remote); /* and looks into it */
+int shell_add_assignment(struct shell_parser *p, const struct shell_word *word);
+int shell_add_redirection(struct shell_parser *p, const struct shell_word pair[static 2]);
+const struct shell_word *shell_words_keep(struct shell_parser *p, const struct shell_word *words, size_t count);
+
+/* shell_wrap.c: what runs behind a wrapper */
+int shell_look(struct shell_parser *p, size_t command);
+bool shell_knows(struct bytes name); /* a wrapper or a shell */
+
+#define SHELL_SCRATCH_CLEANUP __attribute__((cleanup(shell_scratch_release)))
+#define SHELL_WORDS_CLEANUP __attribute__((cleanup(shell_words_release)))
+
+#endif
