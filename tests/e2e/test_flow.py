@@ -18,7 +18,7 @@ def highest(pid, seconds):
     """The most memory that a process had while it was watched."""
     end, most = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        most = max(most, memory(pid, "Pss"))
+        most = max(most, memory(pid))
         time.sleep(0.1)
     return most
 
@@ -55,7 +55,7 @@ def test_stopped_backend(world, host):
             sent += os.write(child.stdin.fileno(), b"x" * 65536)
         except BlockingIOError:
             time.sleep(0.05)
-        most = max(most, memory(pid, "Pss"))
+        most = max(most, memory(pid))
     assert most < STALLED_MAX, "%d KiB after %d bytes" % (most, sent)
     assert sent < 100_000_000
     child.kill()
@@ -94,7 +94,7 @@ def test_memory_goes_back_after_a_transfer(world):
     while left:
         left -= len(child.stdout.read(min(left, 1 << 20)))
     assert read_line(child) == b"moved\n"
-    until(lambda: memory(pid, "Pss") < 6 * 1024 * (10 if SLOW > 1 else 1), 10, "a small process")
+    until(lambda: memory(pid) < 6 * 1024 * (10 if SLOW > 1 else 1), 10, "a small process")
     child.stdin.write(b"still there\n")
     end_input(child)
     done = finish(child)

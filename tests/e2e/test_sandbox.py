@@ -58,6 +58,7 @@ def test_unauthenticated_session_is_sandboxed(world):
         assert status(pid)["Seccomp"] == ["2"] and status(pid)["NoNewPrivs"] == ["1"]
 
 
+@pytest.mark.skipif(not ROOT, reason="only root may look at the descriptors of a process that is not dumpable")
 def test_descriptors_of_a_session(world, live):
     """Nothing but sockets, its transcript and the log: no database, no key, no state directory, no listening socket."""
     listening = {line.split()[9] for name in ("tcp", "tcp6") for line in pathlib.Path("/proc/net/" + name).read_text().splitlines()[1:] if line.split()[3] == "0A"}

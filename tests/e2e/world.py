@@ -229,13 +229,14 @@ def asciinema_cat(path):
     return Result(code, out, b"", time.monotonic() - begun)
 
 
-def memory(pid, field="Pss"):
-    """KiB of a process: Pss by smaps_rollup, or a field of status such as VmHWM."""
-    source = "smaps_rollup" if field == "Pss" else "status"
-    for line in pathlib.Path("/proc/%d/%s" % (pid, source)).read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1])
-    raise AssertionError("no %s of process %d" % (field, pid))
+def memory(pid):
+    """KiB of a process: its PSS; its anonymous pages where that may not be read (only root may, of a process that is not dumpable)."""
+    for name, field in (("smaps_rollup", "Pss:"), ("status", "RssAnon:")):
+        with contextlib.suppress(PermissionError):
+            for line in pathlib.Path("/proc/%d/%s" % (pid, name)).read_text().splitlines():
+                if line.startswith(field):
+                    return int(line.split()[1])
+    raise AssertionError("process %d tells nothing about its memory" % pid)
 
 
 class Server:
