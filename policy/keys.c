@@ -22,6 +22,13 @@ const struct conf_row policy_keys[] = {
 	KEY("roles.*.login_within", "How old a login may be for a rule to allow by this role.", .fallback = "0"),
 	KEY("roles.*.lifetime", "Lifetime of the certificate of who has the role, where it is shorter."),
 
+	KEY("guards.*.rules[].deny", "Command lines that never run."),
+	KEY("guards.*.rules[].approve", "Command lines that wait for a human."),
+	KEY("guards.*.rules[].by", "Roles whose members may approve them."),
+	KEY("guards.*.rules[].warn", "Command lines that run with a warning."),
+	KEY("guards.*.rules[].allow", "Command lines that run."),
+	KEY("guards.*.blind", "What happens to a line in a shell that cannot be read.", .fallback = "warn", .choices = "allow|warn|deny"),
+
 	KEY("rules[].name", "Name for messages and the audit log; there once.", .required = true),
 	KEY("rules[].allow", "Kinds of access that the rule allows."),
 	KEY("rules[].deny", "Kinds of access that the rule denies."),

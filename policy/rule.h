@@ -3,6 +3,7 @@
 #define BARTIZAN_RULE_H
 
 #include "policy/approval_rule.h"
+#include "policy/guard.h"
 #include "policy/list.h"
 #include "policy/ruleset.h"
 #include "policy/window.h"
@@ -33,6 +34,7 @@ struct label_want {
 	char **values; /* one of them */
 };
 
+#define KINDS_GUARDED (KIND(ACCESS_SHELL) | KIND(ACCESS_EXEC)) /* those with command lines */
 #define KINDS_ALL ((1u << ACCESS_KINDS) - 1)
 #define KIND(kind) (1u << (kind))
 
@@ -55,12 +57,14 @@ struct rule {
 	struct obligations obligations;
 	int64_t login_within;    /* ms; 0: no matter */
 	struct approval_rule *approval; /* NULL: none is needed */
+	const struct guard *guard; /* of the ruleset; NULL: none judges */
 	bool break_glass;
 };
 
 struct ruleset {
 	struct role *roles;
 	size_t role_count;
+	struct guards *guards;
 	struct rule *rules;
 	size_t rule_count;
 	struct zone *zones[RULESET_ZONES_MAX];

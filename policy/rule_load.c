@@ -326,6 +326,17 @@ static int load_approval(struct rule_loading *loading, const struct yaml *node, 
 	return rc;
 }
 
+static int load_guard(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	const char *text = NULL;
+	char shown[64];
+	int rc = yaml_text(node, GUARD_NAME_MAX, &text, err);
+	if (rc < 0)
+		return rc;
+	loading->rule->guard = guards_find(loading->ruleset->guards, text);
+	return loading->rule->guard ? 0 : yaml_error(node, err, "there is no guard '%s'", text_clean(shown, sizeof(shown), text, strlen(text)));
+}
+
 static int load_break_glass(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	return yaml_bool(node, &loading->rule->break_glass, err);
@@ -340,7 +351,7 @@ static const struct {
 	{ "users", load_users, false }, { "groups", load_groups, false }, { "targets", load_targets, false }, { "logins", load_logins, false },
 	{ "sources", load_sources, false }, { "hours", load_hours, false }, { "commands", load_commands, false }, { "record", load_record, true },
 	{ "record_input", load_record_input, true }, { "limits", load_limits, true }, { "login_within", load_login_within, true },
-	{ "approval", load_approval, true }, { "break_glass", load_break_glass, true },
+	{ "approval", load_approval, true }, { "guard", load_guard, true }, { "break_glass", load_break_glass, true },
 };
 
 static int check_shape(const struct yaml *node, struct err *err)
@@ -361,6 +372,8 @@ static int check_whole(const struct rule *rule, const struct yaml *node, struct 
 	const struct yaml *glass = yaml_get(node, "break_glass");
 	if (rule->commands.count > 0 && !(rule->kinds & KIND(ACCESS_EXEC)))
 		return yaml_error(node, err, "rule '%s': 'commands' only ever matches exec, which this rule does not name", rule->name);
+	if (rule->guard && !(rule->kinds & KINDS_GUARDED))
+		return yaml_key_error(yaml_get(node, "guard"), err, "'guard' only judges exec and shell, which rule '%s' does not name", rule->name);
 	if (rule->break_glass && !rule->obligations.record_required)
 		return yaml_key_error(glass, err, "'break_glass' needs 'record: required'");
 	if (rule->break_glass && rule->approval)

@@ -44,6 +44,7 @@ void ruleset_free(struct ruleset *ruleset)
 	for (size_t i = 0; i < ruleset->zone_count; i++)
 		zone_free(ruleset->zones[i]);
 	free(ruleset->rules);
+	guards_free(ruleset->guards);
 	free(ruleset->roles);
 	free(ruleset);
 }
@@ -82,6 +83,17 @@ static int load_roles(struct ruleset *set, const struct yaml *roles, struct err 
 	for (const struct yaml *child = roles->child; rc == 0 && child; child = child->next)
 		rc = load_one_role(set, child, err);
 	return rc;
+}
+
+static bool is_role(const char *role, const void *set)
+{
+	return role_find(set, role) >= 0;
+}
+
+static int load_guards(struct ruleset *set, const struct yaml *guards, struct err *err)
+{
+	int rc = guards_load(guards, &set->guards, err);
+	return rc < 0 ? rc : guards_check_roles(set->guards, is_role, set, err);
 }
 
 static int by_name(const void *a, const void *b)
@@ -130,6 +142,8 @@ int ruleset_load(const struct yaml *root, const struct targets *targets, struct 
 {
 	struct rule_loading loading = { .ruleset = calloc(1, sizeof(struct ruleset)), .targets = targets, .files = files };
 	int rc = loading.ruleset ? load_roles(loading.ruleset, yaml_get(root, "roles"), err) : no_memory(err);
+	if (rc == 0)
+		rc = load_guards(loading.ruleset, yaml_get(root, "guards"), err);
 	if (rc == 0)
 		rc = load_rules(&loading, yaml_get(root, "rules"), err);
 	if (rc < 0) {
@@ -200,9 +214,14 @@ int64_t ruleset_lifetime(const struct ruleset *ruleset, const struct identity *w
 	return lifetime;
 }
 
+bool ruleset_role_votes(const struct ruleset *ruleset, const char *role, const struct identity *who)
+{
+	return !who->machine && ruleset_in_role(ruleset, role, who);
+}
+
 bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval, const struct identity *who)
 {
-	return !who->machine && ruleset_in_role(ruleset, approval->by, who);
+	return ruleset_role_votes(ruleset, approval->by, who);
 }
 
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role)

@@ -46,8 +46,9 @@ const char *const *ruleset_claim_names(const struct ruleset *ruleset);
 /* The lifetime of a certificate in milliseconds: the shortest of all roles that match, and of fallback_ms. */
 int64_t ruleset_lifetime(const struct ruleset *ruleset, const struct identity *who, int64_t fallback_ms);
 
-/* Whether the role that `by` names lets this identity vote: it has the role, and is no machine. That nobody votes on their own request is not
+/* Whether a role that a `by` names lets this identity vote: it has the role, and is no machine. That nobody votes on their own request is not
  * known here: see identity_same(). */
+bool ruleset_role_votes(const struct ruleset *ruleset, const char *role, const struct identity *who); /* of a guard's `by` */
 bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval, const struct identity *who);
 /* The users that the role names, NULL-terminated, borrowed: who may be asked, as far as the policy knows; its groups and claims may have more. */
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role);

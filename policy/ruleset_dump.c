@@ -127,6 +127,8 @@ static void put_conditions(struct dump *dump, const struct rule *rule)
 		if (dump->rc == 0)
 			dump->rc = approval_rule_dump(rule->approval, dump->out);
 	}
+	if (rule->guard)
+		put_text(dump, "\n    guard: ", guard_name(rule->guard));
 	put(dump, rule->break_glass ? "\n    break_glass: true" : "");
 }
 
@@ -191,8 +193,10 @@ int ruleset_dump(const struct ruleset *ruleset, struct buf *out)
 	put(&dump, ruleset->role_count > 0 ? "roles:" : "roles: {}");
 	for (size_t i = 0; i < ruleset->role_count; i++)
 		put_role(&dump, &ruleset->roles[i]);
-	put(&dump, "\nguards: {}");
-	put(&dump, ruleset->rule_count > 0 ? "\nrules:" : "\nrules: []");
+	put(&dump, "\n");
+	if (dump.rc == 0)
+		dump.rc = guards_dump(ruleset->guards, out);
+	put(&dump, ruleset->rule_count > 0 ? "rules:" : "rules: []");
 	for (size_t i = 0; i < ruleset->rule_count; i++)
 		put_rule(&dump, &ruleset->rules[i]);
 	put(&dump, "\n");
