@@ -27,6 +27,8 @@ static void backend_exit(ssh_session session, ssh_channel channel, int status, v
 	(void)session;
 	(void)channel;
 	struct chan *chan = context;
+	if (chan->refused) /* we have ended it ourselves, with a status of our own */
+		return;
 	chan->exited = true;
 	chan->exit_status = (uint32_t)status;
 }

@@ -24,8 +24,6 @@ static unsigned cells(int value, unsigned fallback)
 /* For session.json: what was asked, as it was asked. The broker bounds and cleans it. */
 static void note(struct chan *chan, const char *what, const char *detail)
 {
-	if (chan->leg->naming != LEG_NAMED)
-		return;
 	struct msg_request msg = { .leg = chan->leg->id, .channel = chan->id, .what = (char *)what };
 	size_t len = strlen(detail);
 	msg.detail = (struct bytes){ (const uint8_t *)detail, len < IPC_TEXT_MAX ? len : IPC_TEXT_MAX };
@@ -45,9 +43,6 @@ static bool on_pty(struct chan *chan, ssh_message message)
 	chan->columns = cells(ssh_message_channel_request_pty_width(message), 80);
 	chan->rows = cells(ssh_message_channel_request_pty_height(message), 24);
 	chan->pty = chan->term != NULL;
-	char detail[512];
-	snprintf(detail, sizeof(detail), "%ux%u %s", chan->columns, chan->rows, term);
-	note(chan, "pty-req", detail);
 	return chan->pty;
 }
 
@@ -67,9 +62,6 @@ static bool on_env(struct chan *chan, ssh_message message)
 	}
 	chan->env[chan->env_count++] = env;
 	chan->env_bytes += size;
-	BUF_CLEANUP struct buf detail = BUF_INIT(CHAN_ENV_BYTES_MAX + 2);
-	if (!buf_printf(&detail, "%s=%s", name, value))
-		note(chan, "env", buf_cstr(&detail));
 	return true;
 }
 
@@ -93,8 +85,23 @@ static bool on_x11(struct chan *chan, ssh_message message)
 	return false;
 }
 
+/* What came before the start is told together with it: only then is the leg surely named. */
+static void note_all(struct chan *chan)
+{
+	char size[512];
+	snprintf(size, sizeof(size), "%ux%u %s", chan->columns, chan->rows, chan->term ? chan->term : "");
+	if (chan->pty)
+		note(chan, "pty-req", size);
+	for (size_t i = 0; i < chan->env_count; i++) {
+		BUF_CLEANUP struct buf detail = BUF_INIT(CHAN_ENV_BYTES_MAX + 2);
+		if (!buf_printf(&detail, "%s=%s", chan->env[i].name, chan->env[i].value))
+			note(chan, "env", buf_cstr(&detail));
+	}
+}
+
 void chan_ask(struct chan *chan)
 {
+	note_all(chan);
 	struct msg_access msg = {
 		.leg = chan->leg->id, .channel = chan->id, .kind = chan->kind, .detail = { (const uint8_t *)chan->detail, strlen(chan->detail) },
 		.pty = chan->pty, .term = chan->term, .columns = chan->columns, .rows = chan->rows,

@@ -310,6 +310,8 @@ void leg_end(struct leg *leg, unsigned exit, const char *reason)
 		return;
 	char clean[512];
 	leg->end_reason = strdup(text_clean(clean, sizeof(clean), reason, strlen(reason)));
+	if (leg->state == LEG_AUTH && !transport_dead(&leg->transport))
+		leg_say(leg, reason);
 	for (struct chan *chan = leg->chans; chan; chan = chan->next)
 		chan_refuse(chan, exit, reason);
 	leg->linger = leg->conn->now + LEG_LINGER_MS;

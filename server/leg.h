@@ -64,6 +64,7 @@ void leg_turn(struct leg *leg, bool readable);
 int64_t leg_due(const struct leg *leg);        /* next time it wants a turn, monotonic ms; INT64_MAX: none */
 /* Channels are told the reason on stderr and closed with the exit status; then the transport is cut. */
 void leg_end(struct leg *leg, unsigned exit, const char *reason);
+void leg_say(struct leg *leg, const char *text);    /* before login: a banner (leg_auth.c) */
 void leg_notice(struct leg *leg, const char *text); /* a line on the stderr of its terminals */
 void leg_set_state(struct leg *leg, enum leg_state state);
 

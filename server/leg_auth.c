@@ -21,7 +21,7 @@ static void reply(struct leg *leg, ssh_message message)
 }
 
 /* SSH_MSG_USERAUTH_BANNER (RFC 4252 section 5.4): the only way to say why before login. */
-static void say(struct leg *leg, const char *text)
+void leg_say(struct leg *leg, const char *text)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(4096);
 	buf_puts(&line, "bartizan: ");
@@ -137,7 +137,7 @@ static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_m
 {
 	leg->partial = true;
 	if (*answer->reason)
-		say(leg, answer->reason);
+		leg_say(leg, answer->reason);
 	transport_enter(&leg->transport);
 	ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
 	ssh_message_auth_reply_success(message, 1);
@@ -231,7 +231,7 @@ static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_m
 	struct conn *conn = leg->conn;
 	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))), "cert") != NULL;
 	if (cert || answer->proved || !conn->hinted)
-		say(leg, answer->reason);
+		leg_say(leg, answer->reason);
 	conn->hinted |= !cert;
 	if (answer->proved)
 		conn->attempts++; /* only signed attempts count: an agent may hold many keys (field.md 16) */
@@ -251,10 +251,9 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 		accepted(leg, answer, message);
 		return;
 	}
-	say(leg, answer->reason);
 	leg->conn->attempts++;
+	leg_end(leg, EXIT_DENIED, answer->reason); /* says why, before the client hears that it has failed */
 	reply(leg, message);
-	leg_end(leg, EXIT_DENIED, answer->reason);
 }
 
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
