@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "server/broker_client.h"
 #include "server/broker_record.h"
+#include "server/broker_revoke.h"
 
 static int take_fd(struct ipc_raw *raw)
 {
@@ -164,6 +165,7 @@ static void broker_close(struct broker *broker)
 		event_free(private->disk_timer);
 	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* what waits to be freed */
 	public_keys_release(&private->keys);
+	revoked_list_free(broker);
 	store_close(broker->store);
 	config_free(broker->config);
 	free(broker->conf_status.refused);
@@ -218,6 +220,8 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 	raise_files();
 	if (!rc)
 		rc = load_config(start, &broker->config, err);
+	if (!rc)
+		rc = revoked_list_load(broker, err);
 	if (!rc)
 		rc = recover(broker, err);
 	if (rc)

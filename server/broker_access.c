@@ -75,7 +75,7 @@ static void judge(struct asking *asking)
 		refuse_words(asking, EXIT_WAIT, "this needs an approval, which this gateway cannot ask for yet");
 	else if (asking->decision.verdict != VERDICT_ALLOW)
 		asking->exit = EXIT_DENIED;
-	else if (asking->leg->ending)
+	else if (asking->leg->ending || asking->leg->client->leaving)
 		refuse_words(asking, EXIT_DENIED, "this session is about to end");
 	else if (asking->leg->dial_failure)
 		refuse_words(asking, EXIT_UNREACHABLE, asking->leg->dial_failure);

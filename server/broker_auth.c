@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "server/broker_client.h"
+#include "server/broker_login.h"
+#include "server/broker_revoke.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
 {
@@ -39,9 +41,9 @@ int handle_proxy(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
-static void answer(struct client *client, const struct msg_auth *msg, const struct identity *who, const char *reason)
+static void answer(struct client *client, bool proved, const struct identity *who, const char *reason)
 {
-	struct msg_auth_answer out = { .ok = who != NULL, .proved = msg->proved, .reason = (char *)reason };
+	struct msg_auth_answer out = { .ok = who != NULL, .proved = proved, .reason = (char *)reason };
 	if (who) {
 		out.user = who->user;
 		out.rights = who->rights;
@@ -56,9 +58,10 @@ static json_t *auth_event(const struct client *client, const struct auth_seen *s
 	json_t *data = client_event(client);
 	json_object_set_new(data, "name", json_visible(client->user, strlen(client->user)));
 	json_object_set_new(data, "key", json_string_or_null(*seen->key_fp ? seen->key_fp : NULL));
+	if (seen->serial)
+		json_object_set_new(data, "serial", json_integer((json_int_t)seen->serial));
 	if (!seen->certificate)
 		return data;
-	json_object_set_new(data, "serial", json_integer((json_int_t)seen->serial));
 	json_object_set_new(data, "ca", json_string_or_null(*seen->ca_fp ? seen->ca_fp : NULL));
 	json_object_set_new(data, "key_id", json_string(seen->key_id));
 	return data;
@@ -66,42 +69,42 @@ static json_t *auth_event(const struct client *client, const struct auth_seen *s
 
 /* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key: one event tells it, none where a certificate has
  * told the reason, and offering them costs no attempt. The attempts bound the rest. */
-static void audit_refusal(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, const char *reason)
+static void audit_refusal(struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
 {
 	if (!seen->certificate && client->plain_refused)
 		return;
 	client->plain_refused = true;
 	json_t *data = auth_event(client, seen);
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
-	json_object_set_new(data, "proved", json_boolean(msg->proved));
+	json_object_set_new(data, "proved", json_boolean(proved));
 	broker_audit(client->broker, "login-refused", data);
 	char name[256];
 	log_info("connection %llu from %s: login of '%s' refused: %s", (unsigned long long)client->connection, client->source_text,
 		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
 }
 
-static int refuse(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, const char *reason)
+int auth_refuse(struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
 {
 	const int64_t most = client->broker->config->conf->login_attempts;
-	audit_refusal(client, msg, seen, reason);
-	if (msg->proved || seen->certificate)
+	audit_refusal(client, proved, seen, reason);
+	if (proved || seen->certificate)
 		client->attempts++;
 	else
 		client->probes++;
-	answer(client, msg, NULL, reason);
+	answer(client, proved, NULL, reason);
 	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
 		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
 	return 0;
 }
 
-static int admit(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, struct identity *who, struct err *err)
+int auth_admit(struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err)
 {
 	json_t *data = auth_event(client, seen);
 	json_object_set_new(data, "user", json_string_or_null(who->user));
 	json_object_set_new(data, "provider", json_string_or_null(who->provider));
 	if (broker_audit(client->broker, "login", data)) {
 		identity_free(who);
-		return refuse(client, msg, seen, "the gateway cannot write its audit log");
+		return auth_refuse(client, true, seen, "the gateway cannot write its audit log");
 	}
 	struct identity *taken = who;
 	if (client_authenticated(client, &taken)) {
@@ -112,7 +115,7 @@ static int admit(struct client *client, const struct msg_auth *msg, const struct
 		who->user,
 		(unsigned long long)seen->serial, seen->key_fp);
 	evidence_flush(client);
-	answer(client, msg, who, "");
+	answer(client, true, who, "");
 	return 0;
 }
 
@@ -125,29 +128,42 @@ static int pin_user(struct client *client, const char *user, struct err *err)
 	return 0;
 }
 
+static int identified(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, struct identity *who, struct err *err)
+{
+	struct err why = { 0 };
+	if (!msg->proved) {
+		answer(client, false, who, "");
+		identity_free(who);
+		return 0;
+	}
+	if (client_keep_key(client, msg->key, &why)) {
+		identity_free(who);
+		return auth_refuse(client, true, seen, why.text);
+	}
+	return auth_admit(client, seen, who, err);
+}
+
 int handle_auth(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_auth *msg = data;
-	const struct auth_question question = { client->broker->store, client->broker->config->conf, broker_key(client->broker, "issuing"), msg->key,
-		msg->user,
-		client->source, clock_wall() };
+	struct broker *broker = client->broker;
+	const struct auth_question question = { .store = broker->store, .conf = broker->config->conf, .issuing = broker_key(broker, "issuing"),
+		.key = msg->key, .user = msg->user, .source = client->source, .now = clock_wall(), .krl = revoked_list(broker) };
 	struct auth_seen seen = { 0 };
 	struct identity *who = NULL;
 	struct err why = { 0 };
-	if (client->state == CLIENT_AUTHENTICATED)
+	if (client->state == CLIENT_AUTHENTICATED || client->state == CLIENT_LIMITED)
 		return msg->proved ? err_set(err, -EPROTO, "is authenticated already") : 0;
-	if (client->attempts >= client->broker->config->conf->login_attempts || client->probes >= CLIENT_PROBES_MAX)
+	if (client->attempts >= broker->config->conf->login_attempts || client->probes >= CLIENT_PROBES_MAX)
 		return err_set(err, -EPROTO, "goes on after too many attempts");
 	int rc = pin_user(client, msg->user, &why);
 	if (rc && !client->user)
 		return err_set(err, -EPROTO, "%s", why.text);
+	if (!rc && client->state == CLIENT_PROVED)
+		rc = err_set(&why, -EACCES, "another key was proved on this connection: its login has to be finished first");
 	if (!rc)
 		rc = auth_identify(&question, &seen, &who, &why);
-	if (rc)
-		return refuse(client, msg, &seen, why.text);
-	if (msg->proved)
-		return admit(client, msg, &seen, who, err);
-	answer(client, msg, who, "");
-	identity_free(who);
-	return 0;
+	if (rc == -ENOKEY)
+		return login_offer(client, msg, &seen, why.text);
+	return rc ? auth_refuse(client, msg->proved, &seen, why.text) : identified(client, msg, &seen, who, err);
 }

@@ -4,6 +4,7 @@
 
 #include "common/access.h"
 #include "common/conf.h"
+#include "common/krl.h"
 #include "common/sshcert.h"
 #include "store/store.h"
 
@@ -15,6 +16,7 @@ struct auth_question { /* all borrowed */
 	const char *user;             /* as the client named it */
 	struct addr source;
 	int64_t now;                  /* seconds */
+	const struct krl *krl;        /* NULL: none */
 };
 
 /* What was seen on the way, for the audit event, whatever came out. */
@@ -25,7 +27,10 @@ struct auth_seen {
 	char key_id[256];             /* visible form */
 };
 
-/* 0, or -EACCES with the reason. The proof that the client holds the key is not made here. */
+#define AUTH_LOGIN_RIGHTS (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
+
+/* A certificate, or a plain key of which a login is kept. 0; -ENOKEY: a plain key without a login, and not revoked; -EACCES; both with the reason. The
+ * proof that the client holds the key is not made here. */
 int auth_identify(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err);
 
 #endif

@@ -10,18 +10,22 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/sshcert.h"
 #include "common/text.h"
+#include "common/wire.h"
 #include "server/broker_dial.h"
 
 #define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
 
 static const char stopped[] = "the gateway was stopped";
-static const char *const state_names[] = { "connected", "authenticated", "ended" };
+static const char *const state_names[] = { "connected", "proved", "limited", "authenticated", "ended" };
 
 static void set_state(struct client *client, enum client_state state)
 {
 	static const unsigned allowed[CLIENT_STATES] = {
-		[CLIENT_CONNECTED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_PROVED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_LIMITED] = 1u << CLIENT_ENDED,
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
 	if (!(allowed[client->state] & 1u << state)) {
@@ -94,9 +98,39 @@ void client_arrived(struct broker *broker, const struct msg_client *msg, int fd)
 
 /* ---- authenticated ---- */
 
+int client_keep_key(struct client *client, struct bytes offered, struct err *err)
+{
+	SSHCERT_CLEANUP struct sshcert *cert = NULL;
+	struct wire in = WIRE_OF(offered.data, offered.len);
+	struct bytes type;
+	struct sshkey *key = NULL;
+	bool is_cert = !wire_get_string(&in, &type) && sshcert_is_cert_type(type);
+	int rc = is_cert ? sshcert_parse(offered, &cert, err) : 0;
+	if (!rc)
+		rc = sshkey_from_blob(is_cert ? sshkey_blob(cert->key) : offered, &key, err);
+	uint8_t *copy = rc ? NULL : (uint8_t *)text_dup(offered.data, offered.len);
+	if (rc || !copy) {
+		sshkey_free(key);
+		return rc ? -EACCES : err_set(err, -EACCES, "the gateway is out of memory");
+	}
+	sshkey_free(client->key);
+	free((void *)client->offered.data);
+	client->key = key;
+	client->offered = (struct bytes){ copy, offered.len };
+	return 0;
+}
+
+int client_proved(struct client *client, enum client_state state)
+{
+	if (!client->deciding || client->state != CLIENT_CONNECTED || !client->key || (state != CLIENT_PROVED && state != CLIENT_LIMITED))
+		return -EPERM;
+	set_state(client, state);
+	return 0;
+}
+
 int client_authenticated(struct client *client, struct identity **who)
 {
-	if (!client->deciding || client->state != CLIENT_CONNECTED || !*who)
+	if (!client->deciding || (client->state != CLIENT_CONNECTED && client->state != CLIENT_PROVED) || !*who)
 		return -EPERM;
 	set_state(client, CLIENT_AUTHENTICATED);
 	client->who = *who;
@@ -116,6 +150,8 @@ static void client_free(void *arg)
 		json_decref(client->early[i].evidence);
 	free(client->used);
 	free(client->user);
+	free((void *)client->offered.data);
+	sshkey_free(client->key);
 	free(client);
 }
 
@@ -128,6 +164,10 @@ void client_end(struct client *client, const char *reason)
 	if (client->gone_timer)
 		event_free(client->gone_timer);
 	client->gone_timer = NULL;
+	if (client->end_timer)
+		event_free(client->end_timer);
+	client->end_timer = NULL;
+	login_cancel(client);
 	struct leg *leg;
 	struct running *running;
 	while ((running = LIST_FIRST(&client->running)))
@@ -164,6 +204,7 @@ static void await_gone(struct client *client)
 	struct running *running;
 	struct leg *leg;
 	link_close(&client->link);
+	login_cancel(client);
 	while ((running = LIST_FIRST(&client->running)))
 		running_stop(running);
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
@@ -254,4 +295,35 @@ void client_violation(struct client *client, const char *message, const char *wh
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason)
 {
 	link_send(&client->link, IPC_END, 0, &(struct msg_end){ .leg = leg, .exit = exit, .reason = (char *)reason }, NULL, 0);
+}
+
+static void on_end_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct client *client = arg;
+	if (client->gone_timer)
+		return;
+	if (client->leaving)
+		client_violation(client, "end", "a session did not end when it was told to");
+	else
+		client_dismiss(client, EXIT_WAIT, "no token came in time");
+}
+
+void client_end_after(struct client *client, int64_t ms)
+{
+	struct timeval wait = timeval_of(ms);
+	if (!client->end_timer)
+		client->end_timer = evtimer_new(client->broker->base, on_end_timer, client);
+	if (!client->end_timer || evtimer_add(client->end_timer, &wait))
+		log_error("connection %llu: no timer for its end", (unsigned long long)client->connection);
+}
+
+void client_dismiss(struct client *client, uint32_t exit, const char *reason)
+{
+	if (client->leaving || client->state == CLIENT_ENDED || client->gone_timer)
+		return;
+	client->leaving = true;
+	log_info("connection %llu from %s: told to go: %s", (unsigned long long)client->connection, client->source_text, reason);
+	client_send_end(client, IPC_LEG_ALL, exit, reason);
+	client_end_after(client, CLIENT_DISMISS_MS);
 }

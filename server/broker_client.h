@@ -18,12 +18,18 @@
 #define CLIENT_EARLY_MAX 16        /* evidence of inner transports whose leg is not named yet */
 #define CLIENT_TOKENS_MAX 20000    /* cost of messages at once … */
 #define CLIENT_TOKENS_PER_S 200    /* … and in the long run: broker_session.c */
+#define CLIENT_DISMISS_MS 8000     /* a session that was told to go has gone within (it flushes its last words for 5 s), or is killed */
+#define CLIENT_LIMITED_MS 60000    /* for a token to come */
 #define LEG_CHANNELS_MAX 10000     /* in the life of one leg */
 
-enum client_state { CLIENT_CONNECTED, CLIENT_AUTHENTICATED, CLIENT_ENDED, CLIENT_STATES };
+/* CLIENT_PROVED: a key is proved, a person is not: a login at a provider has to follow. CLIENT_LIMITED: a key is proved, and all that it may do is to
+ * exchange a token for a certificate (`login --token`); nobody has an identity there, whatever `who` holds for messages. */
+enum client_state { CLIENT_CONNECTED, CLIENT_PROVED, CLIENT_LIMITED, CLIENT_AUTHENTICATED, CLIENT_ENDED, CLIENT_STATES };
 enum leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
 
 struct dial;    /* broker_dial.h */
+struct login;   /* broker_login.c */
+struct auth_seen;
 LIST_HEAD(leg_list, leg);
 LIST_HEAD(leg_channel_list, leg_channel);
 
@@ -66,12 +72,17 @@ struct client {
 	char source_text[ADDR_TEXT_MAX];
 	pid_t pid;
 	enum client_state state;
-	bool deciding;             /* a row with DECIDES is being handled: the only time in which the state may become AUTHENTICATED */
+	bool deciding;             /* a row with DECIDES is being handled, or its login has just been verified: only then may the state become AUTHENTICATED */
 	uint32_t seen;             /* bits of ONCE rows */
 	char *user;                /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
 	bool plain_refused;        /* a plain key is not worth an audit event any more */
-	struct identity *who;
+	struct identity *who;      /* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
+	struct bytes offered;      /* owned: the certificate or plain key that was proved */
+	struct sshkey *key;        /* of it, plain */
+	struct login *login;       /* under way at a provider */
+	struct event *end_timer;   /* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
+	bool leaving;              /* was told to go: nothing new may begin */
 	struct leg_list legs;
 	unsigned leg_count;
 	uint32_t *used;            /* numbers of legs ever named */
@@ -96,6 +107,11 @@ void client_end(struct client *client, const char *reason);         /* undoes ev
 void client_violation(struct client *client, const char *message, const char *why); /* audit, kill, end */
 void client_stop(struct client *client); /* the broker is ending: tells it, or ends it where it is gone already */
 int client_authenticated(struct client *client, struct identity **who); /* the only way to CLIENT_AUTHENTICATED; takes *who */
+/* Proved is what the key blob says: kept for the login that follows and for revocations. -EACCES with the reason. */
+int client_keep_key(struct client *client, struct bytes offered, struct err *err);
+int client_proved(struct client *client, enum client_state state); /* CONNECTED becomes PROVED or LIMITED */
+void client_dismiss(struct client *client, uint32_t exit, const char *reason); /* tells it to go, and sees to it */
+void client_end_after(struct client *client, int64_t ms); /* dismisses it then */
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
 json_t *client_event(const struct client *client); /* {"connection", "source", "user"}: begins an audit event's data */
 
@@ -114,6 +130,18 @@ int handle_event(struct client *client, const void *msg, struct err *err);
 int handle_leg_end(struct client *client, const void *msg, struct err *err);
 int handle_command(struct client *client, const void *msg, struct err *err);
 int handle_command_stop(struct client *client, const void *msg, struct err *err);
+
+/* broker_auth.c: answers of a login, wherever it was decided */
+int auth_refuse(struct client *client, bool proved, const struct auth_seen *seen, const char *reason); /* counts, audits, answers; 0 */
+int auth_admit(struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err); /* takes who; the end of every good login */
+
+/* broker_login.c */
+int handle_login(struct client *client, const void *msg, struct err *err);
+int handle_login_input(struct client *client, const void *msg, struct err *err);
+void login_cancel(struct client *client);
+
+/* broker_gateway.c */
+int handle_command_input(struct client *client, const void *msg, struct err *err);
 
 /* broker_leg.c */
 struct leg *broker_leg_find(const struct client *client, uint32_t number);

@@ -201,6 +201,7 @@ static void on_exit_(struct caller *caller, unsigned status)
 	struct item *item = item_new(ITEM_EXIT, status, NULL, 0);
 	running->exiting = true;
 	caller->stop = NULL;
+	caller->input = NULL;
 	if (item)
 		put(running, item);
 }
@@ -215,7 +216,7 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 		return -ENOMEM;
 	}
 	*running = (struct running){ .channel = spec->channel, .link = spec->link, .list = list, .ended = spec->ended, .context = spec->context };
-	running->caller = (struct caller){ .broker = broker, .who = spec->who, .source = spec->source, .may = spec->may, .local = spec->local,
+	running->caller = (struct caller){ .broker = broker, .who = spec->who, .source = spec->source, .key = spec->key, .may = spec->may, .local = spec->local,
 		.terminal = spec->terminal,
 		.columns = spec->columns, .ops = &ops, .context = running };
 	spec->who = NULL;
@@ -233,4 +234,10 @@ struct running *running_find(struct running_list *list, uint32_t channel)
 		if (running->channel == channel)
 			break;
 	return running;
+}
+
+void running_input(struct running *running, struct bytes data)
+{
+	if (!running->over && !running->exiting && running->caller.input)
+		running->caller.input(&running->caller, data.data, data.len);
 }

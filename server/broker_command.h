@@ -13,6 +13,7 @@ LIST_HEAD(running_list, running);
 struct running_spec {
 	struct identity *who;   /* taken */
 	struct addr source;
+	const struct sshkey *key; /* borrowed for as long as the list lives */
 	unsigned may;
 	bool local, terminal;
 	unsigned columns;
@@ -25,6 +26,7 @@ struct running_spec {
 int running_start(struct broker *broker, struct running_list *list, struct running_spec *spec, char *const *argv);
 struct running *running_find(struct running_list *list, uint32_t channel);
 void running_stop(struct running *running); /* the other end is gone or has had enough */
+void running_input(struct running *running, struct bytes data); /* dropped where the command reads nothing */
 void running_pump(struct running_list *list); /* the link has room again */
 
 #endif

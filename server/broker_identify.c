@@ -8,7 +8,9 @@
 
 #include "common/text.h"
 #include "common/wire.h"
+#include "server/broker_revoke.h"
 #include "store/identities.h"
+#include "store/logins.h"
 
 static bool is_certificate(struct bytes key)
 {
@@ -107,10 +109,50 @@ static int identity_take_cert(struct identity *who, const struct sshcert *cert, 
 	return who->key_id && who->key_fp && who->ca_fp && (who->force_command || !cert->force_command) ? 0 : -ENOMEM;
 }
 
-static int no_certificate(const struct auth_question *question, struct auth_seen *seen, struct err *err)
+/* A plain key comes in silently while the login that was made with it counts: its certificate is in force, with or without the file. */
+static int plain_key(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err)
 {
+	struct identity *who = NULL;
+	struct err why = { 0 };
 	sshkey_fingerprint_blob(question->key, seen->key_fp);
-	return err_set(err, -EACCES, "a certificate is needed: this gateway does not accept plain keys");
+	if (question->issuing)
+		sshkey_fingerprint(question->issuing, seen->ca_fp);
+	int rc = question->issuing ? logins_by_key(question->store, seen->key_fp, question->now, &who, NULL, &why) : -ENOENT;
+	if (rc && rc != -ENOENT)
+		return err_set(err, -EACCES, "the login of this key could not be looked up: %s", why.text);
+	if (who) {
+		seen->serial = who->serial;
+		who->rights = AUTH_LOGIN_RIGHTS;
+		who->ca_fp = strdup(seen->ca_fp);
+		rc = who->ca_fp ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
+	}
+	int revoked = revoke_check(question->store, question->krl, who, question->key, question->now, err);
+	if (revoked || rc) {
+		identity_free(who);
+		return revoked ? revoked : rc == -ENOENT ? err_set(err, -ENOKEY, "a certificate is needed: this gateway does not accept plain keys") : rc;
+	}
+	*ret = who;
+	return 0;
+}
+
+/* From the certificate to who it is, trust and time checked already. */
+static int owner(const struct auth_question *question, const struct sshcert *cert, const struct conf_trusted *foreign_ca, const struct auth_seen *seen,
+	struct identity **ret, struct err *err)
+{
+	struct identity *who = NULL;
+	struct err why = { 0 };
+	int rc = foreign_ca ? foreign(question, cert, foreign_ca, seen->ca_fp, &who, err) : ours(question, cert, seen->key_fp, &who, err);
+	if (!rc && identity_take_cert(who, cert, seen))
+		rc = err_set(err, -EACCES, "the gateway is out of memory");
+	if (!rc)
+		rc = revoke_check(question->store, question->krl, who, question->key, question->now, err);
+	if (!rc && !foreign_ca && logins_complete(question->store, who, &why))
+		rc = err_set(err, -EACCES, "the certificate is not accepted any more: %s", why.text);
+	if (rc)
+		identity_free(who);
+	else
+		*ret = who;
+	return rc;
 }
 
 int auth_identify(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err)
@@ -120,7 +162,7 @@ int auth_identify(const struct auth_question *question, struct auth_seen *seen, 
 	struct err why = { 0 };
 	memset(seen, 0, sizeof(*seen));
 	if (!is_certificate(question->key))
-		return no_certificate(question, seen, err);
+		return plain_key(question, seen, ret, err);
 	seen->certificate = true;
 	if (sshcert_parse(question->key, &cert, &why))
 		return err_set(err, -EACCES, "the certificate is not acceptable: %s", why.text);
@@ -132,13 +174,5 @@ int auth_identify(const struct auth_question *question, struct auth_seen *seen, 
 		return err_set(err, -EACCES, "certificate was not issued by an authority that is trusted here (CA %s)", seen->ca_fp);
 	if (sshcert_check(cert, question->now, &question->source, &why))
 		return err_set(err, -EACCES, "%s", why.text);
-	struct identity *who = NULL;
-	int rc = foreign_ca ? foreign(question, cert, foreign_ca, seen->ca_fp, &who, err) : ours(question, cert, seen->key_fp, &who, err);
-	if (!rc && identity_take_cert(who, cert, seen))
-		rc = err_set(err, -EACCES, "the gateway is out of memory");
-	if (rc)
-		identity_free(who);
-	else
-		*ret = who;
-	return rc;
+	return owner(question, cert, foreign_ca, seen, ret, err);
 }

@@ -10,14 +10,17 @@
 #include "common/text.h"
 #include "server/broker_private.h"
 #include "store/identities.h"
+#include "store/logins.h"
 
 #define ISSUE_BACK_S 300
+#define AUDIT_GROUPS_MAX 64 /* in the event, which is bounded; the store has them all */
 
 struct issue {
 	LIST_ENTRY(issue) entry;
 	struct broker *broker;
 	struct identity *who;
 	struct certificate_row row;
+	bool login;            /* who comes from a provider: keep the login, too */
 	struct question *question;
 	broker_issued_fn *done;
 	void *context;
@@ -57,11 +60,23 @@ static int certificate_line(const struct issue *issue, struct bytes blob, struct
 	return rc;
 }
 
-static int keep(const struct issue *issue, struct err *err)
+/* Identity, certificate and login together, or none of them. */
+static int keep(const struct issue *issue, const char *line, struct err *err)
 {
 	struct store *store = issue->broker->store;
-	int rc = identities_put(store, issue->who, clock_wall_ms(), err);
-	return rc ? rc : certificates_put(store, &issue->row, err);
+	int rc = store_begin(store, err);
+	if (rc)
+		return rc;
+	rc = identities_put(store, issue->who, clock_wall_ms(), err);
+	if (!rc)
+		rc = certificates_put(store, &issue->row, err);
+	if (!rc && issue->login)
+		rc = logins_put(store, issue->who, line, clock_wall(), err);
+	if (!rc)
+		rc = store_commit(store, err);
+	if (rc)
+		store_rollback(store);
+	return rc;
 }
 
 static void on_signed(void *context, const void *data, struct ipc_raw *raw, const char *failure)
@@ -77,7 +92,7 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 	}
 	int rc = certificate_line(issue, msg->data, &line, &err);
 	if (!rc)
-		rc = keep(issue, &err);
+		rc = keep(issue, buf_cstr(&line), &err);
 	finish(issue, !rc, rc ? err.text : buf_cstr(&line));
 }
 
@@ -100,39 +115,63 @@ static int64_t lifetime_of(const struct broker *broker, const struct issue_spec 
 	return wanted < most ? wanted : most;
 }
 
-static int fill(struct issue *issue, const struct issue_spec *spec, struct err *err)
+static struct identity *local_user(const struct issue_spec *spec)
 {
-	char fp[SSHKEY_FP_MAX], key_id[400];
-	uint64_t serial;
-	struct certificate_row *row = &issue->row;
-	int64_t now = clock_wall();
-	int rc = certificates_next_serial(issue->broker->store, &serial, err);
-	if (rc)
-		return rc;
-	sshkey_fingerprint(spec->key, fp);
-	snprintf(key_id, sizeof(key_id), "%s serial %llu", spec->user, (unsigned long long)serial);
-	*row = (struct certificate_row){ .serial = serial, .provider = strdup("local"), .subject = strdup(spec->user), .user = strdup(spec->user),
-		.key_id = strdup(key_id),
-		.key_fp = strdup(fp), .valid_after = now - ISSUE_BACK_S, .valid_before = now + lifetime_of(issue->broker, spec),
-			.issued = clock_wall_ms() };
-	struct identity *who = issue->who = calloc(1, sizeof(*who));
-	if (!who || !row->provider || !row->subject || !row->user || !row->key_id || !row->key_fp)
-		return err_set(err, -ENOMEM, "out of memory");
+	struct identity *who = calloc(1, sizeof(*who));
+	if (!who)
+		return NULL;
 	who->user = strdup(spec->user);
 	who->provider = strdup("local");
 	who->subject = strdup(spec->user);
 	who->groups = groups_copy(spec->groups, &who->group_count);
-	return who->user && who->provider && who->subject && who->groups ? 0 : err_set(err, -ENOMEM, "out of memory");
+	if (!who->user || !who->provider || !who->subject || !who->groups)
+		identity_freep(&who);
+	return who;
+}
+
+static int fill_row(struct issue *issue, const struct issue_spec *spec, struct err *err)
+{
+	char fp[SSHKEY_FP_MAX], key_id[400];
+	const struct identity *who = issue->who;
+	int64_t now = clock_wall();
+	uint64_t serial;
+	int rc = certificates_next_serial(issue->broker->store, &serial, err);
+	if (rc)
+		return rc;
+	sshkey_fingerprint(spec->key, fp);
+	snprintf(key_id, sizeof(key_id), "%s serial %llu", who->user, (unsigned long long)serial);
+	issue->row = (struct certificate_row){ .serial = serial, .provider = strdup(who->provider), .subject = strdup(who->subject),
+		.user = strdup(who->user), .key_id = strdup(key_id), .key_fp = strdup(fp), .valid_after = now - ISSUE_BACK_S,
+		.valid_before = now + lifetime_of(issue->broker, spec), .issued = clock_wall_ms() };
+	const struct certificate_row *row = &issue->row;
+	return row->provider && row->subject && row->user && row->key_id && row->key_fp ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int fill(struct issue *issue, const struct issue_spec *spec, struct err *err)
+{
+	issue->login = spec->who;
+	issue->who = spec->who ? identity_copy(spec->who) : local_user(spec);
+	int rc = issue->who ? fill_row(issue, spec, err) : err_set(err, -ENOMEM, "out of memory");
+	if (rc || !issue->login)
+		return rc;
+	free(issue->who->key_fp);
+	issue->who->key_fp = strdup(issue->row.key_fp);
+	issue->who->serial = issue->row.serial;
+	issue->who->expires = issue->row.valid_before;
+	return issue->who->key_fp ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static int audit(const struct issue *issue, const struct issue_spec *spec, const char *by)
 {
 	json_t *data = json_object(), *groups = json_array();
 	char time[CLOCK_RFC3339_MAX];
-	for (size_t i = 0; i < issue->who->group_count; i++)
+	for (size_t i = 0; i < issue->who->group_count && i < AUDIT_GROUPS_MAX; i++)
 		json_array_append_new(groups, json_string_or_null(issue->who->groups[i]));
 	json_object_set_new(data, "user", json_string_or_null(issue->who->user));
+	json_object_set_new(data, "provider", json_string_or_null(issue->who->provider));
 	json_object_set_new(data, "groups", groups);
+	if (issue->who->group_count > AUDIT_GROUPS_MAX)
+		json_object_set_new(data, "groups_in_all", json_integer((json_int_t)issue->who->group_count));
 	json_object_set_new(data, "serial", json_integer((json_int_t)issue->row.serial));
 	json_object_set_new(data, "key", json_string(issue->row.key_fp));
 	json_object_set_new(data, "expires", json_string(clock_format(issue->row.valid_before, time)));
@@ -163,7 +202,8 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 {
 	struct err err = { 0 };
 	struct issue *issue = calloc(1, sizeof(*issue));
-	if (!issue || !broker_key(broker, "issuing") || !text_name_ok(spec->user, strlen(spec->user))) {
+	const char *user = spec->who ? spec->who->user : spec->user;
+	if (!issue || !broker_key(broker, "issuing") || !text_name_ok(user, strlen(user))) {
 		done(context, false, !issue ? "out of memory" : !broker_key(broker, "issuing")
 			? "this gateway issues no certificates (certificates.issuing_key)" : "not a user name");
 		free(issue);

@@ -127,6 +127,10 @@ static unsigned leg_judge(struct client *client, const struct msg_leg *msg, stru
 	if (text_target_ok(msg->target, strlen(msg->target)))
 		target = targets_find(config->targets, msg->target);
 	char name[256];
+	if (client->state == CLIENT_LIMITED)
+		return (unsigned)err_set(err, EXIT_DENIED, "log in first: ssh gw login --token < TOKEN, and use the certificate that it prints");
+	if (client->leaving)
+		return (unsigned)err_set(err, EXIT_DENIED, "this connection is about to end");
 	if (client->who->expires <= clock_wall())
 		return (unsigned)expired(client, err);
 	if (!target)

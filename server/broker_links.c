@@ -8,6 +8,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "server/broker.h"
+#include "server/broker_provider.h"
 
 struct timeval timeval_of(int64_t ms)
 {
@@ -161,7 +162,7 @@ static void service_free(void *arg)
 
 static void service_check_retired(struct service *service)
 {
-	if (service->retired && !service->count && link_up(&service->link))
+	if (service->retired && !service->count && !service->holds && link_up(&service->link))
 		service_close(service);
 }
 
@@ -254,6 +255,8 @@ static void service_message(struct link *link, struct ipc_raw *raw)
 	struct question *question = question_find(service, raw);
 	if (question)
 		question_done(question, &msg, raw, NULL); /* an answer nobody waits for any more: its descriptors are closed by the caller */
+	else if (service->told)
+		service->told(service, raw->type, raw->id, &msg);
 	ipc_msg_free(raw->type, &msg);
 }
 
@@ -282,7 +285,7 @@ struct service *service_new(struct broker *broker, enum role role, int fd, void 
 		fd_closep(&fd);
 		return NULL;
 	}
-	*service = (struct service){ .broker = broker, .role = role, .lost = lost };
+	*service = (struct service){ .broker = broker, .role = role, .lost = lost, .told = role == ROLE_EGRESS ? issuers_told : NULL };
 	LIST_INIT(&service->questions);
 	if (link_open(&service->link, broker->base, fd, &service_ops, service)) {
 		free(service);
@@ -298,11 +301,24 @@ void service_close(struct service *service)
 	link_close(&service->link);
 	service->retired = false;
 	service_fail_all(service);
+	if (service->told)
+		service->told(service, 0, 0, NULL);
 	broker_later(service->broker, service_free, service);
 }
 
 void service_retire(struct service *service)
 {
 	service->retired = true;
+	service_check_retired(service);
+}
+
+void service_hold(struct service *service)
+{
+	service->holds++;
+}
+
+void service_let_go(struct service *service)
+{
+	service->holds--;
 	service_check_retired(service);
 }

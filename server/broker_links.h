@@ -49,6 +49,7 @@ int link_decode(const struct ipc_raw *raw, union link_msg *ret, struct err *err)
 
 struct service; /* signer or egress */
 struct question;
+struct issuers;
 LIST_HEAD(question_list, question);
 
 struct service {
@@ -57,7 +58,11 @@ struct service {
 	struct link link;
 	struct question_list questions;
 	unsigned count;
-	bool retired;              /* replaced: closed when the last question is answered */
+	unsigned holds;            /* by service_hold() */
+	bool retired;              /* replaced: closed when the last question is answered and nobody holds it */
+	/* A message that answers no question; type 0: the link is gone, which is said once. May be NULL. */
+	void (*told)(struct service *service, unsigned type, uint32_t id, const void *msg);
+	struct issuers *issuers;   /* of egress: broker_provider.c */
 	void (*lost)(struct service *service); /* the link is gone: forget it; it closes itself right after */
 };
 
@@ -66,7 +71,9 @@ typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, cons
 
 struct service *service_new(struct broker *broker, enum role role, int fd, void (*lost)(struct service *)); /* takes the fd */
 void service_close(struct service *service);  /* now; open questions fail */
-void service_retire(struct service *service); /* when the last question is answered */
+void service_retire(struct service *service); /* when the last question is answered, and the last hold let go */
+void service_hold(struct service *service);
+void service_let_go(struct service *service);
 
 /* *slot holds the question until it is answered, failed or cancelled, and is NULL then, before fn is called. fn is never called from inside ask().
  * -ENOTCONN: no such role now. */

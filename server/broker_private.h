@@ -21,11 +21,16 @@ struct record;
 struct connect;
 struct scan;
 struct issue;
+struct flow;
+struct token_check;
+struct krl;
 LIST_HEAD(client_list, client);
 LIST_HEAD(record_list, record);
 TAILQ_HEAD(connect_list, connect);
 LIST_HEAD(scan_list, scan);
 LIST_HEAD(issue_list, issue);
+LIST_HEAD(flow_list, flow);
+LIST_HEAD(token_check_list, token_check);
 
 struct public_key { char *name; struct sshkey *key; };
 struct public_keys { struct public_key *list; size_t count; };
@@ -45,6 +50,10 @@ struct broker_private {
 	struct connect_list connects;
 	struct scan_list scans;
 	struct issue_list issues;
+	struct flow_list flows;             /* broker_provider.c */
+	unsigned flow_count;
+	struct token_check_list token_checks;
+	struct krl *krl;                 /* certificates.revoked; NULL: none */
 	unsigned commands;
 	struct question *checkpoint;     /* never two in flight */
 	uint64_t checkpoint_seq;

@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "server/broker_private.h"
+#include "server/broker_revoke.h"
 
 struct reload {
 	struct broker *broker;
@@ -81,8 +82,11 @@ static void swap(struct reload *reload)
 	struct broker *broker = reload->broker;
 	struct broker_private *private = broker->private;
 	struct config *old = broker->config;
+	struct err err = { 0 };
 	broker->config = reload->config;
 	reload->config = NULL;
+	if (revoked_list_load(broker, &err)) /* it was read when the configuration was checked */
+		log_error("the old revocation list stays in force: %s", err.text);
 	config_free(old);
 	roles_install(broker, &private->signer, reload->signer);
 	roles_install(broker, &private->egress, reload->egress);
@@ -96,6 +100,7 @@ static void swap(struct reload *reload)
 		log_level_set((enum log_level)log_level_parse(broker->config->conf->log_level));
 	link_send(&private->parent, IPC_CONF_TAKEN, 0, &(struct msg_conf_taken){ reload->generation }, NULL, 0);
 	audit_taken(broker);
+	revoke_sweep(broker);
 	reload_free(broker);
 }
 

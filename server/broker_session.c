@@ -1,7 +1,7 @@
 /* The table of a session's messages: what may be said, when, how often and at what price.
  *
- * Anything else (unknown, malformed, with descriptors, not now, too often) is a violation: audited, the session killed. Only a row with DECIDES can
- * make a client authenticated. */
+ * Anything else (unknown, malformed, with descriptors, not now, too often) is a violation: audited, the session killed. Only a row with DECIDES, or
+ * the good end of a login at a provider (broker_login.c), can make a client authenticated. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -19,12 +19,14 @@ struct row {
 	int (*handle)(struct client *client, const void *msg, struct err *err);
 };
 
-#define ANY (BIT(CLIENT_CONNECTED) | BIT(CLIENT_AUTHENTICATED))
-#define IN BIT(CLIENT_AUTHENTICATED)
+#define IN (BIT(CLIENT_AUTHENTICATED) | BIT(CLIENT_LIMITED)) /* who is LIMITED is refused in words by the handlers */
+#define ANY (BIT(CLIENT_CONNECTED) | BIT(CLIENT_PROVED) | IN)
 
 static const struct row rows[] = {
 	{ IPC_PROXY,        BIT(CLIENT_CONNECTED), ONCE,    1,  handle_proxy },
 	{ IPC_AUTH,         ANY,                   DECIDES, 20, handle_auth },
+	{ IPC_LOGIN,        BIT(CLIENT_PROVED),    ONCE,    20, handle_login },
+	{ IPC_LOGIN_INPUT,  BIT(CLIENT_PROVED),    0,       20, handle_login_input },
 	{ IPC_LEG,          IN,                    0,       10, handle_leg },
 	{ IPC_ACCESS,       IN,                    0,       20, handle_access },
 	{ IPC_REQUEST,      IN,                    0,       1,  handle_request },
@@ -34,6 +36,7 @@ static const struct row rows[] = {
 	{ IPC_LEG_END,      IN,                    0,       2,  handle_leg_end },
 	{ IPC_COMMAND,      IN,                    0,       20, handle_command },
 	{ IPC_COMMAND_STOP, IN,                    0,       1,  handle_command_stop },
+	{ IPC_COMMAND_INPUT, IN,                   0,       2,  handle_command_input },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

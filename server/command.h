@@ -23,10 +23,12 @@ struct caller { /* who runs a command; freed by its owner after command_exit() a
 	bool local;		       /* control socket: an administrator of this machine */
 	bool terminal;		       /* the other end shows a terminal: colours and widths are welcome */
 	unsigned columns;	       /* 0: unknown */
+	const struct sshkey *key;      /* proved on the connection, plain; NULL on the control socket. Borrowed until gone */
 	bool gone;		       /* the connection ended while the command was held: write nothing more */
 	struct caller_ops const *ops;  /* how bytes reach the other end */
 	void *context;		       /* of ops */
 	void *state;		       /* of the running command */
+	void (*input)(struct caller *, const void *data, size_t len); /* set by a command that reads: more of its input; len 0: the end */
 	void (*stop)(struct caller *); /* set by a command that is held: called when the other end goes away; frees state */
 };
 
