@@ -246,7 +246,8 @@ struct bytes shell_program(const struct shell_command *command)
 {
 	struct bytes text = command->words[0].text;
 	const uint8_t *slash = text.len ? memrchr(text.data, '/', text.len) : NULL;
-	if (slash && command->what == SHELL_COMMAND) {
+	bool last = slash && slash + 1 == text.data + text.len;
+	if (slash && !last && command->what == SHELL_COMMAND) {
 		text.len -= (size_t)(slash + 1 - text.data);
 		text.data = slash + 1;
 	}
