@@ -43,20 +43,20 @@ static int may_verify(const json_t *object, struct err *err)
 	if (use && !text)
 		return err_set(err, -EBADMSG, "'use' is not a string");
 	if (text && strcmp(text, "sig"))
-		return err_set(err, -EBADMSG, "is for '%s', not for signatures", text_clean(clean, sizeof(clean), text, strlen(text)));
+		return err_set(err, -EBADMSG, "for '%s', not for signatures", text_clean(clean, sizeof(clean), text, strlen(text)));
 	if (!ops)
 		return 0;
 	if (!json_is_array(ops))
 		return err_set(err, -EBADMSG, "'key_ops' is not a list");
 	json_array_foreach((json_t *)ops, i, op) if (text_equal(json_string_value(op), "verify")) return 0;
-	return err_set(err, -EBADMSG, "is not for verifying ('key_ops' does not hold 'verify')");
+	return err_set(err, -EBADMSG, "not for verifying ('key_ops' does not hold 'verify')");
 }
 
 /* Fills jwk from the object; what was read before a failure stays, so that a set knows the kid of a key it cannot use. */
 static int jwk_read(const json_t *object, struct jwk *jwk, struct err *err)
 {
 	if (!json_is_object(object))
-		return err_set(err, -EBADMSG, "is not an object");
+		return err_set(err, -EBADMSG, "not an object");
 	int rc = text_of(object, "kid", JWK_KID_MAX, &jwk->kid, err);
 	if (!rc)
 		rc = text_of(object, "alg", JWK_KID_MAX, &jwk->alg, err);
@@ -85,13 +85,12 @@ int jwk_fits(const struct jwk *jwk, const struct jwa *jwa, struct err *err)
 	char clean[64];
 
 	if (!jwk->pkey)
-		return err_set(err, -EINVAL, "is not usable: %s", jwk->why);
+		return err_set(err, -EINVAL, "not usable: %s", jwk->why);
 	if (strcmp(jwk->kty, jwa->kty) || !text_equal(jwk->crv, jwa->crv))
-		return err_set(err, -EINVAL, "is of type %s%s%s, which does not fit algorithm '%s'", jwk->kty, jwk->crv ? " " : "",
-			jwk->crv ? jwk->crv : "", jwa->name);
-	if (jwk->alg && strcmp(jwk->alg, jwa->name))
 		return err_set(
-			err, -EINVAL, "is for algorithm '%s', not '%s'", text_clean(clean, sizeof(clean), jwk->alg, strlen(jwk->alg)), jwa->name);
+			err, -EINVAL, "type %s%s%s does not fit algorithm '%s'", jwk->kty, jwk->crv ? " " : "", jwk->crv ? jwk->crv : "", jwa->name);
+	if (jwk->alg && strcmp(jwk->alg, jwa->name))
+		return err_set(err, -EINVAL, "for algorithm '%s', not '%s'", text_clean(clean, sizeof(clean), jwk->alg, strlen(jwk->alg)), jwa->name);
 	return 0;
 }
 
@@ -100,6 +99,7 @@ int jwk_fits(const struct jwk *jwk, const struct jwa *jwa, struct err *err)
 struct jwks {
 	struct jwk *keys[JWKS_KEYS_MAX];
 	size_t count;
+	size_t cost; /* of the RSA keys so far */
 };
 
 void jwks_free(struct jwks *jwks)
@@ -128,11 +128,30 @@ static bool holds_private(const json_t *object)
 	return json_object_get(object, "d") || json_object_get(object, "k");
 }
 
+/* Checking a modulus takes the cube of its length: whoever writes the set must not choose how long we work. Longer ones than we take cost nothing. */
+static size_t rsa_cost(const json_t *object)
+{
+	const json_t *n = json_object_get(object, "n");
+	size_t units = (json_string_length(n) * 3 / 4 + JWK_RSA_BITS_MIN / 8 - 1) / (JWK_RSA_BITS_MIN / 8);
+	return units > JWK_RSA_BITS_MAX / JWK_RSA_BITS_MIN ? 0 : units * units * units;
+}
+
+static int read_within(struct jwks *jwks, const json_t *object, struct jwk *jwk, struct err *err)
+{
+	size_t cost = rsa_cost(object);
+	if (cost > JWKS_RSA_COST_MAX - jwks->cost) {
+		text_of(object, "kid", JWK_KID_MAX, &jwk->kid, NULL);
+		return err_set(err, -EBADMSG, "the set holds more, or longer, RSA keys than are checked");
+	}
+	jwks->cost += cost;
+	return jwk_read(object, jwk, err);
+}
+
 static int add(struct jwks *jwks, const json_t *object)
 {
 	struct err err = { "" };
 	struct jwk *jwk = calloc(1, sizeof(*jwk));
-	int rc = jwk ? jwk_read(object, jwk, &err) : -ENOMEM;
+	int rc = jwk ? read_within(jwks, object, jwk, &err) : -ENOMEM;
 	if (rc == -ENOMEM) {
 		jwk_free(jwk);
 		return rc;

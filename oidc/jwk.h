@@ -11,6 +11,8 @@
 #define JWKS_SIZE_MAX 98304
 #define JWKS_KEYS_MAX 100
 #define JWK_KID_MAX 256
+#define JWKS_RSA_COST_MAX \
+	256 /* of checking the RSA keys of a set: 1 for 2048 bits, 8 for 4096, 64 for 8192; about a second. What is beyond is skipped */
 
 struct jwk;  /* one key */
 struct jwks; /* a set */

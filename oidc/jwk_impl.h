@@ -23,8 +23,8 @@ struct jwk {
 	char why[JWK_WHY_MAX]; /* in a set: why it is not usable; empty when it is */
 };
 
-/* Whether this key may verify a signature of this algorithm: type, curve, and what the key says it is for. -EINVAL and the reason, which begins with
- * "is". */
+/* Whether this key may verify a signature of this algorithm: type, curve, and what the key says it is for. -EINVAL and the reason, for callers to put
+ * the key's name in front. */
 int jwk_fits(const struct jwk *jwk, const struct jwa *jwa, struct err *err);
 /* The public half in OpenSSL's form from the members of a JWK. In jwk_key.c. */
 int jwk_public(const json_t *object, EVP_PKEY **ret, const char **ret_kty, const char **ret_crv, struct err *err);

@@ -106,6 +106,25 @@ static bool looks_prime(const BIGNUM *n)
 	return prime;
 }
 
+/* Whether n is of the form that a widespread library for chips gave all its keys, which lets them be factored (ROCA, CVE-2017-15361): modulo each
+ * small prime it is a power of 65537. Of other moduli less than one in a hundred million is. */
+static bool is_roca(const BIGNUM *n)
+{
+	static const unsigned primes[] = { 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107,
+		109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
+
+	for (size_t i = 0; i < sizeof(primes) / sizeof(primes[0]); i++) {
+		BN_ULONG rest = BN_mod_word(n, primes[i]);
+		unsigned power = 1, step = 65537 % primes[i];
+		do
+			power = power * step % primes[i];
+		while (power != 1 && power != rest);
+		if (power != rest)
+			return false;
+	}
+	return true;
+}
+
 static int rsa_numbers_ok(const BIGNUM *n, const BIGNUM *e, struct err *err)
 {
 	int bits = BN_num_bits(n);
@@ -116,6 +135,8 @@ static int rsa_numbers_ok(const BIGNUM *n, const BIGNUM *e, struct err *err)
 		return err_set(err, -EBADMSG, "RSA key has an exponent that is even, 1, or longer than %d bits", JWK_RSA_EXPONENT_BITS_MAX);
 	if (!BN_is_odd(n) || looks_prime(n))
 		return err_set(err, -EBADMSG, "RSA key has a modulus that is even or a prime");
+	if (is_roca(n))
+		return err_set(err, -EBADMSG, "RSA key was made by a library whose keys can be factored (ROCA)");
 	return 0;
 }
 
@@ -178,7 +199,7 @@ static int not_supported(const char *kty, const char *crv, struct err *err)
 		if (!strcmp(kinds[i].kty, kty))
 			return err_set(err, -EBADMSG, "curve '%s' is not supported", crv ? text_clean(clean, sizeof(clean), crv, strlen(crv)) : "");
 	if (!strcmp(kty, "oct"))
-		return err_set(err, -EBADMSG, "is a shared secret, not a public key");
+		return err_set(err, -EBADMSG, "a shared secret, not a public key");
 	return err_set(err, -EBADMSG, "key type '%s' is not supported", text_clean(clean, sizeof(clean), kty, strlen(kty)));
 }
 

@@ -52,7 +52,7 @@ static int split(struct bytes compact, struct bytes parts[static PARTS], struct 
 static int decode(const char *name, struct bytes part, struct buf *ret, struct err *err)
 {
 	int rc = base64url_decode(part, ret, err);
-	return rc ? err_prefix(err, -EBADMSG, "%s is", name) : 0;
+	return rc ? err_prefix(err, -EBADMSG, "%s", name) : 0;
 }
 
 static int text_of(const json_t *header, const char *name, size_t max, const char **ret, struct err *err)
@@ -83,7 +83,7 @@ static int alg_ok(const char *alg, const char *const *algorithms, struct err *er
 
 static int header_ok(const json_t *header, const char *const *algorithms, const char **ret_alg, const char **ret_kid, struct err *err)
 {
-	const char *typ, *alg, *kid;
+	const char *typ = NULL, *alg = NULL, *kid = NULL;
 	char clean[SHOWN_MAX];
 
 	if (!json_is_object(header))
@@ -110,7 +110,7 @@ static int header_ok(const json_t *header, const char *const *algorithms, const 
 static int parse_header(struct bytes part, const char *const *algorithms, struct jws *jws, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(JWS_SIZE_MAX);
-	const char *alg, *kid;
+	const char *alg = NULL, *kid = NULL;
 	int rc = part.len ? decode("header", part, &text, err) : err_set(err, -EBADMSG, "header is empty");
 
 	if (rc)

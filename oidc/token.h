@@ -11,19 +11,19 @@
 #define TOKEN_GROUPS_MAX 4096
 #define TOKEN_SKEW_MAX 60
 
-struct token_rules {		       /* borrowed */
+struct token_rules { /* borrowed */
 	const char *issuer, *audience; /* exact */
 	const char *const *algorithms; /* NULL-terminated */
-	int64_t skew_s;		       /* 0..60, at either end */
-	int64_t lifetime_max_s;	       /* exp - iat at most this; 0: 24 h */
-	int64_t max_age_s;	       /* -1: none; else auth_time (or iat where the provider sends none and max_age was asked) must be that young */
-	const char *nonce;	       /* NULL: none expected */
+	int64_t skew_s;                /* 0..60, at either end */
+	int64_t lifetime_max_s;        /* exp - iat at most this; 0: 24 h */
+	int64_t max_age_s;             /* -1: none; else auth_time, or iat where the provider sends none, must be that young */
+	const char *nonce;             /* NULL: none expected */
 };
 
-struct token_claims {		 /* which claims make an identity; borrowed */
-	const char *user;	 /* claim path "email", "preferred_username", "a.b" */
-	const char *groups;	 /* claim path; NULL: none. string, array of strings, array of objects with name */
-	const char *const *keep; /* further top-level claims that roles match, NULL-terminated: kept as text */
+struct token_claims { /* which claims make an identity; borrowed */
+	const char *user;        /* claim path "email", "preferred_username", "a.b", or the whole name of a claim that has dots */
+	const char *groups;      /* claim path; NULL: none. string, array of strings, array of objects with name */
+	const char *const *keep; /* further top-level claims that roles match, NULL-terminated: kept as text; NULL: none */
 };
 
 /* Everything: front, key choice, signature, claims. *ret is the payload object (new reference). -EBADMSG refused with the reason; -ENOENT: kid
