@@ -38,9 +38,12 @@ help: ## this list
 
 # ---- building ----
 
+# One short line for each file; `make V=1` shows the whole commands.
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@);)
+
 $(BUILD)/%.o: %.c | $(BUILD)/.libssh
 	@mkdir -p $(@D)
-	$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/.libssh: packaging/check-libssh.sh
 	@mkdir -p $(@D)
@@ -50,17 +53,17 @@ $(BUILD)/libbartizan.a: $(call objects,$(library))
 $(BUILD)/libserver.a: $(call objects,$(server))
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BUILD)/bartizand: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs) $(ssh_libs)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs) $(ssh_libs)
 
 $(BUILD)/bartizan: $(call objects,$(cli)) $(BUILD)/libbartizan.a
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs) $(ssh_libs) -lcmocka
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs) $(ssh_libs) -lcmocka
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
 .SECONDARY:
@@ -85,7 +88,7 @@ policy: $(BUILD)/bartizan ## data-only policy cases: tests/policy/*.yaml
 	@$(PYTHON) tests/run/policy.py $(BUILD)/bartizan tests/policy
 
 e2e: all ## pytest against real ssh, sshd and the lab; ARGS='-k scp' narrows it
-	BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests/e2e $(ARGS)
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider tests/e2e $(ARGS)
 
 fuzz-short: fuzzers ## each fuzzer for a few seconds
 	@$(PYTHON) tests/run/fuzz.py --seconds 5 $(fuzzers)
@@ -98,7 +101,7 @@ fuzzers:
 
 ifdef fuzz_dir # inside `make fuzzers`: BUILD is the fuzzers' own
 $(fuzz_dir)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libbartizan.a
-	$(CC) $(cflags) -fsanitize=fuzzer,address,undefined -pie -o $@ $^ $(pkg_libs)
+	$(call say,LD)$(CC) $(cflags) -fsanitize=fuzzer,address,undefined -pie -o $@ $^ $(pkg_libs)
 endif
 
 asan: deps ## unit, policy and e2e again under AddressSanitizer and UndefinedBehaviorSanitizer
