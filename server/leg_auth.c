@@ -148,7 +148,9 @@ static void outer_auth(struct leg *leg, ssh_message message)
 {
 	struct conn *conn = leg->conn;
 	const char *user = ssh_message_auth_user(message);
-	if (!user || !user_pinned(conn, user)) {
+	/* An answer to a prompt (RFC 4256 section 3.4) names no user: it belongs to the request that was pinned. */
+	bool reply_to_prompt = ssh_message_subtype(message) == SSH_AUTH_METHOD_INTERACTIVE && ssh_message_auth_kbdint_is_response(message);
+	if (!reply_to_prompt && (!user || !user_pinned(conn, user))) {
 		conn_event(conn, leg, "bad-signature", "the user name changed between attempts");
 		leg_end(leg, EXIT_DENIED, "the user name may not change between attempts");
 		ssh_message_free(message);
