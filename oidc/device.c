@@ -2,7 +2,6 @@
 #include "oidc/device.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "oidc/form.h"
 
 #define GRANT_TYPE "urn:ietf:params:oauth:grant-type:device_code"
 #define SLOW_DOWN_MS 5000
@@ -73,29 +73,11 @@ void device_fail(struct device *device, const char *kind, const char *reason)
 
 /* ---- requests ---- */
 
-static int put_scopes(char *const *scopes, struct buf *form)
-{
-	BUF_CLEANUP struct buf text = BUF_INIT(8192);
-	int rc = buf_puts(&text, "openid");
-
-	for (; rc == 0 && scopes && *scopes; scopes++)
-		if (strcmp(*scopes, "openid") != 0)
-			rc = buf_printf(&text, " %s", *scopes);
-	const char *all = buf_cstr(&text);
-	return rc < 0 ? rc : all ? url_form_put(form, "scope", all) : -ENOMEM;
-}
-
 int device_form(const char *client_id, char *const *scopes, int64_t max_age, struct buf *form)
 {
-	char number[24];
 	int rc = url_form_put(form, "client_id", client_id);
 
-	if (rc == 0)
-		rc = put_scopes(scopes, form);
-	if (rc < 0 || max_age < 0)
-		return rc;
-	snprintf(number, sizeof(number), "%" PRId64, max_age);
-	return url_form_put(form, "max_age", number);
+	return rc < 0 ? rc : form_put_scopes(form, scopes, max_age);
 }
 
 int device_poll_form(const struct device *device, const char *client_id, struct buf *form)
@@ -124,18 +106,12 @@ static const char *printable(const json_t *object, const char *key, size_t max)
 	return text;
 }
 
-/* What an OAuth error says, for people: "invalid_client: no such client". The caller has seen that there is an error. */
+/* What an OAuth error says: "invalid_client: no such client"; made harmless by device_fail(). The caller has seen that there is an error. */
 static void describe(const json_t *object, char *out, size_t size)
 {
-	char error[64], description[DESCRIPTION_MAX];
-	const json_t *text = json_object_get(object, "error_description");
-	const char *code = json_get_string(object, "error");
+	const char *description = json_get_string(object, "error_description");
 
-	text_clean(error, sizeof(error), code, strlen(code));
-	if (json_is_string(text))
-		snprintf(out, size, "%s: %s", error, text_clean(description, sizeof(description), json_string_value(text), json_string_length(text)));
-	else
-		snprintf(out, size, "%s", error);
+	snprintf(out, size, "%.64s%s%.*s", json_get_string(object, "error"), description ? ": " : "", DESCRIPTION_MAX, description ? description : "");
 }
 
 /* The answer as an object, whatever its status; NULL with the reason where it is none. */
@@ -257,7 +233,7 @@ static void poll_lost(struct device *device, const char *why, int64_t now)
 	device->lost++;
 	for (unsigned i = 1; i < device->lost && wait < DEVICE_INTERVAL_MS_MAX; i++)
 		wait *= 2;
-	text_clean(device->reason, sizeof(device->reason), why, strlen(why));
+	snprintf(device->reason, sizeof(device->reason), "%s", why); /* raw: device_fail() is what people see */
 	poll_again(device, wait < DEVICE_INTERVAL_MS_MAX ? wait : DEVICE_INTERVAL_MS_MAX, now);
 }
 

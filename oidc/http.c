@@ -91,7 +91,7 @@ static void reason_certificate(struct http_call *call, char *out, size_t size)
 	curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
 	if (untrusted(verify))
 		snprintf(out, size, "certificate of '%s' is not signed by a trusted authority", call->url.host);
-	else if (verify == X509_V_OK)
+	else if (verify == X509_V_OK || verify == X509_V_ERR_UNSPECIFIED) /* libcurl itself compares the name */
 		snprintf(out, size, "certificate of '%s' is for another name", call->url.host);
 	else
 		snprintf(out, size, "certificate of '%s': %s", call->url.host, X509_verify_cert_error_string(verify));
