@@ -21,7 +21,7 @@ const struct cli_row cli_table[] = {
 		cli_run_config_ssh, false },
 	{ "policy", "explain",
 		"--user USER [--group GROUP]… --target TARGET --login LOGIN --kind KIND [--source ADDRESS] [--at TIME] [--command COMMAND] "
-		"[--provider NAME] [--right RIGHT]… [--json]",
+		"[--provider NAME] [--right RIGHT]… [--claim NAME=VALUE]… [--login-age DURATION] [--json]",
 		"what the policy would decide, and why", cli_run_policy_explain, false },
 	{ "policy", "test", "FILE… [--json]", "run policy cases", cli_run_policy_test, false },
 	{ "audit", "verify", "[--state-dir DIR] [--key FILE] [--json]", "check the audit chain and the transcripts, offline", cli_run_audit_verify,
@@ -31,8 +31,8 @@ const struct cli_row cli_table[] = {
 	{ "cert", "issue", "--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --key FILE|-",
 		"issue a user certificate for a public key", cli_run_cert_issue, true },
 	{ "token", "check",
-		"FILE|- --provider NAME --jwks FILE [--at TIME] [--userinfo FILE] [--nonce TEXT] [--max-age TIME] [--json], or FILE|- --jws --jwk FILE "
-		"[--alg ALGORITHM]… [--json]",
+		"FILE|- --provider NAME --jwks FILE [--at TIME] [--userinfo FILE] [--nonce TEXT] [--max-age TIME] [--json], or "
+		"FILE|- --jws --jwk FILE [--alg ALGORITHM]… [--json]",
 		"what the gateway says of an ID token, and why", cli_run_token_check, false },
 	{ "whoami", NULL, "[--json]", "who you are to the gateway", GATEWAY },
 	{ "targets", NULL, "[--json]", "the targets that you may reach", GATEWAY },

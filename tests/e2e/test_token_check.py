@@ -1,4 +1,5 @@
 """bartizan token check: the cases of tests/tokens through the command line, with a provider from a configuration."""
+
 import base64
 import json
 import os
@@ -15,13 +16,26 @@ ON_COMMAND_LINE = {"nonce", "max_age"}
 
 
 def check(*words, stdin=""):
-    done = subprocess.run([program("bartizan"), "token", "check", *map(str, words)], env=ENV, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+    done = subprocess.run(
+        [program("bartizan"), "token", "check", *map(str, words)],
+        env=ENV,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
     assert "Sanitizer" not in done.stderr, done.stderr
     return done
 
 
 def possible(rules):
-    return set(rules) <= IN_CONFIGURATION | ON_COMMAND_LINE and 0 <= rules.get("skew", 0) <= 60 and "none" not in rules.get("algorithms", []) and rules.get("max_age", 0) < 2**31
+    return (
+        set(rules) <= IN_CONFIGURATION | ON_COMMAND_LINE
+        and 0 <= rules.get("skew", 0) <= 60
+        and "none" not in rules.get("algorithms", [])
+        and rules.get("max_age", 0) < 2**31
+    )
 
 
 @pytest.fixture
@@ -81,7 +95,11 @@ def test_the_words_for_people(world):
     lines = done.stdout.splitlines()
     assert lines[0] == "accepted"
     assert dict(line.split(None, 1) for line in lines[1:]) == {
-        "user": "alice@example.com", "groups": "leads,sre", "subject": "https://login.example.com 248289761001", "login": "time  2027-01-15T07:59:50.000Z"}
+        "user": "alice@example.com",
+        "groups": "leads,sre",
+        "subject": "https://login.example.com 248289761001",
+        "login": "time  2027-01-15T07:59:50.000Z",
+    }
     late = check("-", *words[:-1], "2027-01-15T08:13:00Z", stdin=good["token"])
     assert (late.returncode, late.stdout) == (1, "refused: token expired 3 minutes ago\n")
     spaced = check("-", *words, stdin=good["token"] + " \n")
@@ -102,11 +120,18 @@ def test_questions_that_cannot_be_asked(world):
     words, token = world(), TOKENS["cases"][0]["token"]
     (world.path / "bad.json").write_text("<html>")
     for changed, says in (
-            ([*words, "--jwks", "/nowhere"], "given twice"), ([word for word in words if word not in ("--provider", "corp")], "--provider"),
-            (["--config", world.path / "config.yaml", "--provider", "corp"], "--jwks"), ([*words[:-3], "other", *words[-2:]], "no provider 'other'"),
-            ([*words[:-1], "yesterday"], "--at"), ([*words[:3], world.path / "bad.json", *words[4:]], "key set: not valid JSON"),
-            ([*words[:3], world.path / "none.json", *words[4:]], "none.json"), (["--config", "/nowhere", *words[2:]], "/nowhere"),
-            ([*words, "--jws"], "--jwk"), ([*words, "--alg", "RS256"], "--alg"), ([*words, "--userinfo", world.path / "bad.json"], "not valid JSON")):
+        ([*words, "--jwks", "/nowhere"], "given twice"),
+        ([word for word in words if word not in ("--provider", "corp")], "--provider"),
+        (["--config", world.path / "config.yaml", "--provider", "corp"], "--jwks"),
+        ([*words[:-3], "other", *words[-2:]], "no provider 'other'"),
+        ([*words[:-1], "yesterday"], "--at"),
+        ([*words[:3], world.path / "bad.json", *words[4:]], "key set: not valid JSON"),
+        ([*words[:3], world.path / "none.json", *words[4:]], "none.json"),
+        (["--config", "/nowhere", *words[2:]], "/nowhere"),
+        ([*words, "--jws"], "--jwk"),
+        ([*words, "--alg", "RS256"], "--alg"),
+        ([*words, "--userinfo", world.path / "bad.json"], "not valid JSON"),
+    ):
         done = check("-", *changed, stdin=token)
         assert done.returncode == 2 and done.stdout == "" and says in done.stderr, (changed, done)
     missing = check(world.path / "no-token", *words)
