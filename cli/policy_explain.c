@@ -14,13 +14,15 @@
 #include "common/text.h"
 #include "policy/config.h"
 #include "policy/decide.h"
+#include "policy/guard.h"
 #include "store/identities.h"
 
 #define TRACE_MAX (4 * 1024 * 1024)
 
 struct options {
 	const char *user, *target, *login, *kind, *source, *at, *command, *provider;
-	struct args_list groups, rights;
+	struct args_list groups, rights, claims;
+	int64_t login_age; /* ms; below 0: not given */
 	bool json;
 };
 
@@ -39,6 +41,8 @@ static const struct arg_row rows[] = {
 	OPT("provider", ARG_TEXT, provider),
 	OPT("group", ARG_LIST, groups),
 	OPT("right", ARG_LIST, rights),
+	OPT("claim", ARG_LIST, claims),
+	OPT("login-age", ARG_DURATION, login_age),
 	OPT("json", ARG_FLAG, json),
 	{ 0 },
 };
@@ -58,7 +62,10 @@ static const struct {
 static const struct table_column columns[] = {
 	{ "decision", "decision", false },
 	{ "rule", "rule", false },
+	{ "hold", "hold", false },
+	{ "verdict", "verdict", false },
 	{ "reason", "reason", true },
+	{ "guard_reason", "guard", true },
 	{ 0 },
 };
 
@@ -125,6 +132,41 @@ static struct identity *who_of(const struct options *options, const struct confi
 	return who;
 }
 
+/* "name=value"; several with one name are several values. What is given replaces what is stored. */
+static int take_claims(const struct args_list *given, struct identity *who, struct err *err)
+{
+	struct claim *claims = calloc(given->count + 1, sizeof(*claims));
+	struct identity old = { .claims = who->claims };
+	int rc = claims ? 0 : -ENOMEM;
+	who->claims = claims;
+	for (size_t i = 0; !rc && i < given->count; i++) {
+		const char *equals = strchr(given->items[i], '=');
+		if (!equals || equals == given->items[i]) {
+			rc = -EINVAL;
+			break;
+		}
+		claims[i].name = strndup(given->items[i], (size_t)(equals - given->items[i]));
+		claims[i].value = claims[i].name ? strdup(equals + 1) : NULL;
+		rc = claims[i].value ? 0 : -ENOMEM;
+	}
+	for (struct claim *claim = old.claims; claim && claim->name; claim++) {
+		free(claim->name);
+		free(claim->value);
+	}
+	free(old.claims);
+	return rc ? err_set(err, rc, rc == -EINVAL ? "option '--claim': not name=value" : "out of memory") : 0;
+}
+
+static int refine(const struct options *options, const struct access *access, struct identity *who, struct err *err)
+{
+	int rc = rights_of(&options->rights, &who->rights, err);
+	if (!rc && options->claims.count)
+		rc = take_claims(&options->claims, who, err);
+	if (!rc && options->login_age >= 0)
+		who->login_time = access->now - options->login_age / 1000;
+	return rc;
+}
+
 /* ---- what ---- */
 
 static int access_of(const struct options *options, struct access *ret, struct err *err)
@@ -146,6 +188,60 @@ static int access_of(const struct options *options, struct access *ret, struct e
 	return 0;
 }
 
+/* ---- the answer ---- */
+
+struct answer {
+	const struct options *options;
+	const struct access *access;
+	struct decision decision;
+	struct judgement judgement; /* of the command, where the rule has a guard */
+	bool judged;
+};
+
+/* What comes out when the rule and its guard have spoken. */
+static const struct {
+	const char *name;
+	int status;
+} finals[] = {
+	[GUARD_ALLOW] = { "allow", CLI_OK }, [GUARD_WARN] = { "warn", CLI_OK }, [GUARD_APPROVE] = { "approve", EXIT_WAIT },
+	[GUARD_DENY] = { "deny", EXIT_DENIED },
+};
+
+static enum guard_verdict final_of(const struct answer *answer)
+{
+	enum guard_verdict verdict = GUARD_ALLOW;
+	if (answer->decision.verdict == VERDICT_DENY)
+		return GUARD_DENY;
+	if (answer->decision.hold == HOLD_APPROVAL)
+		verdict = GUARD_APPROVE;
+	return answer->judged && answer->judgement.verdict > verdict ? answer->judgement.verdict : verdict;
+}
+
+static int judge(struct answer *answer)
+{
+	const struct guard *guard = answer->decision.guard;
+	if (!guard || !answer->options->command)
+		return 0;
+	int rc = answer->access->kind == ACCESS_EXEC ? guard_judge(guard, answer->access->detail, &answer->judgement) :
+						       guard_judge_typed(guard, answer->access->detail, &answer->judgement);
+	answer->judged = !rc;
+	return rc;
+}
+
+/* The parts of the command and their verdicts beside the others' keys; `verdict` and `reason` of the judgement as guard_verdict and guard_reason. */
+static int add_judgement(const struct answer *answer, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	JSON_CLEANUP json_t *judgement = judgement_json(&answer->judgement);
+	json_object_foreach (judgement, key, value) {
+		bool own = !strcmp(key, "verdict") || !strcmp(key, "reason");
+		if (json_object_set(object, !own ? key : *key == 'v' ? "guard_verdict" : "guard_reason", value))
+			return -ENOMEM;
+	}
+	return judgement ? 0 : -ENOMEM;
+}
+
 static json_t *trace_lines(struct buf *trace)
 {
 	json_t *lines = json_array();
@@ -158,38 +254,86 @@ static json_t *trace_lines(struct buf *trace)
 	return lines;
 }
 
-static int answer(const struct options *options, const struct access *access, const struct decision *decision, struct buf *trace)
+static json_t *object_of(const struct answer *answer)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "user", access->who->user, "target", access->target, "login", access->login,
-		"kind", access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule", json_string_or_null(decision->rule),
-		"reason", decision->reason);
-	if (options->json)
+	const struct decision *decision = &answer->decision;
+	const struct access *access = answer->access;
+	bool login = decision->hold == HOLD_LOGIN;
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:b}", "user", access->who->user, "target", access->target, "login",
+		access->login, "kind", access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule",
+		json_string_or_null(decision->rule), "reason", decision->reason, "hold",
+		decision->hold != HOLD_NONE ? json_string(hold_name(decision->hold)) : json_null(), "verdict",
+		login ? "hold" : finals[final_of(answer)].name, "guard", json_string_or_null(decision->guard_name), "break_glass",
+		decision->break_glass);
+}
+
+static const struct table_column part_columns[] = {
+	{ "command", "PART", true },
+	{ "via", "VIA", true },
+	{ "verdict", "VERDICT", false },
+	{ "pattern", "PATTERN", false },
+	{ 0 },
+};
+
+/* For people: the parts as a table behind the trace. */
+static int put_parts(const json_t *object, struct buf *out)
+{
+	const json_t *parts = json_object_get(object, "commands");
+	struct table_style style = cli_style();
+	return json_array_size(parts) ? table_rows(parts, part_columns, &style, out) : 0;
+}
+
+static int put_answer(const struct answer *answer, struct buf *trace)
+{
+	json_t *object = object_of(answer);
+	if (!object || (answer->judged && add_judgement(answer, object))) {
+		json_decref(object);
+		return cli_error("out of memory");
+	}
+	if (answer->options->json)
 		json_object_set_new(object, "trace", trace_lines(trace));
-	else if (cli_put(trace))
+	else if (put_parts(object, trace) || cli_put(trace)) {
+		json_decref(object);
 		return CLI_FAILED;
-	if (cli_put_one(options->json, object, columns))
+	}
+	if (cli_put_one(answer->options->json, object, columns))
 		return CLI_FAILED;
-	return decision->verdict == VERDICT_ALLOW ? CLI_OK : decision->verdict == VERDICT_HOLD ? EXIT_WAIT : EXIT_DENIED;
+	return answer->decision.hold == HOLD_LOGIN ? EXIT_WAIT : finals[final_of(answer)].status;
+}
+
+static int decide_and_answer(struct answer *answer, const struct config *config)
+{
+	BUF_CLEANUP struct buf trace = BUF_INIT(TRACE_MAX);
+	const struct target *target = targets_find(config->targets, answer->options->target);
+	int status = 0;
+	if (decide_explain(config->ruleset, target, answer->access, &answer->decision, &trace)) {
+		cli_error("the trace is too long");
+		status = EXIT_OURS;
+	} else if (judge(answer)) {
+		cli_error("out of memory");
+		status = EXIT_OURS;
+	} else {
+		status = put_answer(answer, &trace);
+	}
+	if (answer->judged)
+		judgement_release(&answer->judgement);
+	return status;
 }
 
 static int explain(const struct options *options, const struct config *config, struct access *access)
 {
-	BUF_CLEANUP struct buf trace = BUF_INIT(TRACE_MAX);
+	struct answer answer = { .options = options, .access = access };
 	struct identity *who = who_of(options, config);
-	struct decision decision = { 0 };
 	struct err err = { "" };
 	int status;
 	if (!who)
 		return cli_error("out of memory");
 	access->who = who;
-	if (rights_of(&options->rights, &who->rights, &err)) {
+	if (refine(options, access, who, &err)) {
 		cli_error("%s", err.text);
 		status = CLI_USAGE;
-	} else if (decide_explain(config->ruleset, targets_find(config->targets, options->target), access, &decision, &trace)) {
-		cli_error("the trace is too long");
-		status = EXIT_OURS;
 	} else {
-		status = answer(options, access, &decision, &trace);
+		status = decide_and_answer(&answer, config);
 	}
 	identity_free(who);
 	return status;
@@ -197,7 +341,7 @@ static int explain(const struct options *options, const struct config *config, s
 
 int cli_run_policy_explain(const struct cli *cli, char *const *argv)
 {
-	struct options options = { 0 };
+	struct options options = { .login_age = -1 };
 	struct args_list words;
 	struct access access;
 	struct config *config = NULL;

@@ -67,6 +67,8 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 static const struct table_column target_columns[] = {
 	{ "name", "TARGET", true },
 	{ "labels", "LABELS", true },
+	{ "kinds", "KINDS", false },
+	{ "held", "HELD", false },
 	{ "rule", "RULE", true },
 	{ 0 },
 };
@@ -79,6 +81,15 @@ static json_t *labels_of(const struct target *target)
 	return array;
 }
 
+static json_t *kinds_of(unsigned kinds)
+{
+	json_t *array = json_array();
+	for (unsigned kind = 0; array && kind < ACCESS_KINDS; kind++)
+		if (kinds & 1u << kind)
+			json_array_append_new(array, json_string(access_kind_name((enum access_kind)kind)));
+	return array;
+}
+
 void command_run_targets(struct caller *caller, const struct command_args *args)
 {
 	const struct config *config = caller->broker->config;
@@ -87,9 +98,11 @@ void command_run_targets(struct caller *caller, const struct command_args *args)
 		const struct target *target = targets_at(config->targets, i);
 		struct access access = { .who = caller->who, .source = caller->source, .target = target->name, .now = clock_wall() };
 		struct decision decision;
-		if (decide_any(config->ruleset, target, &access, &decision))
-			json_array_append_new(rows, json_pack("{s:s, s:o, s:o}", "name", target->name, "labels", labels_of(target), "rule",
-							    json_string_or_null(decision.rule)));
+		if (!decide_any(config->ruleset, target, &access, &decision))
+			continue;
+		unsigned held = 0, kinds = decide_kinds(config->ruleset, target, &access, &held);
+		json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", target->name, "labels", labels_of(target), "kinds",
+						    kinds_of(kinds), "held", kinds_of(held), "rule", json_string_or_null(decision.rule)));
 	}
 	command_list(caller, args, rows, target_columns);
 }

@@ -70,15 +70,41 @@ static inline struct config *world_config(const char *text)
 	return config;
 }
 
-/* The text must be refused with an error that has these words. */
-static inline void world_refused(const char *text, const char *words)
+/* The same with what this version does not support yet. */
+static inline int world_load_all(const char *text, struct config **ret, struct err *err)
+{
+	FILES_CLEANUP struct files *files = world_files(text);
+	return config_load_all(files, "config.yaml", ret, err);
+}
+
+static inline struct config *world_all(const char *text)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
-	int rc = world_load(text, &config, &err);
+	if (world_load_all(text, &config, &err) < 0)
+		fail_msg("%s", err.text);
+	return config;
+}
+
+static inline void world_refused_by(int (*load)(const char *, struct config **, struct err *), const char *text, const char *words)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+	int rc = load(text, &config, &err);
 	if (rc >= 0 || !strstr(err.text, words) || strncmp(err.text, "config.yaml:", 12) != 0)
 		fail_msg("'%s': %d '%s', expected '%s'", text, rc, err.text, words);
 	assert_null(config);
+}
+
+/* The text must be refused with an error that has these words. */
+static inline void world_refused(const char *text, const char *words)
+{
+	world_refused_by(world_load, text, words);
+}
+
+static inline void world_refused_all(const char *text, const char *words)
+{
+	world_refused_by(world_load_all, text, words);
 }
 
 #endif

@@ -429,6 +429,9 @@ static void test_targets(void **state)
 	JSON_CLEANUP json_t *rows = parsed();
 	assert_int_equal(json_array_size(rows), 1);
 	assert_string_equal(json_get_string(json_array_get(rows, 0), "name"), "web1");
+	JSON_CLEANUP json_t *kinds = json_pack("[s, s]", "shell", "exec");
+	assert_true(json_equal(json_object_get(json_array_get(rows, 0), "kinds"), kinds));
+	assert_int_equal(json_array_size(json_object_get(json_array_get(rows, 0), "held")), 0);
 	assert_int_equal(RUN(bob, "targets"), 0);
 	SAYS(OUT, "*.db.example.com");
 	assert_int_equal(RUN(mallory, "targets", "--json"), 0);

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "common/sshcert.h"
+#include "policy/approval_rule.h"
 #include "policy/caserun.h"
+#include "policy/guard.h"
 #include "tests/unit/policy_world.h"
 
 #define TARGET "{name: web1, address: x, labels: {env: prod}, host_keys_file: known_hosts, credential: {key: ca}}"
@@ -54,6 +56,121 @@ static void test_obligations(void **state)
 	assert_int_equal(decision.verdict, VERDICT_DENY);
 	decide(config->ruleset, NULL, &access, &decision);
 	assert_string_equal(decision.reason, "no target 'web1'");
+}
+
+#define NOW 1795860000 /* of access_of() */
+
+/* What is held carries what is needed to let go of it, and nothing of what was in the struct before. */
+static void test_hold(void **state)
+{
+	(void)state;
+	CONFIG_CLEANUP struct config *config = world_all(
+		"version: 1\nhost_key: /k\nkeys: {ca: {file: x}}\ntargets: [" TARGET "]\nroles: {sre: {groups: [sre]}, lead: {users: [bob]}}\n"
+		"guards: {prod: [{deny: [mkfs*]}, {allow: ['*']}]}\nrules:\n"
+		"- {name: a, allow: [shell, exec, sftp], login_within: 15m, limits: {idle: 1m}, guard: prod, approval: {by: lead, votes: 3}}\n"
+		"- {name: b, allow: [agent, subsystem], break_glass: true, logins: [root]}\n- {name: c, allow: [x11], login_within: 1500ms}\n");
+	const struct target *web1 = targets_find(config->targets, "web1");
+	struct identity who = alice;
+	struct access access = access_of(ACCESS_EXEC, "x", "mkfs");
+	struct decision decision;
+	access.who = &who;
+	memset(&decision, 0xff, sizeof(decision));
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.verdict, VERDICT_HOLD);
+	assert_int_equal(decision.hold, HOLD_LOGIN);
+	assert_int_equal(decision.login_within_s, 900);
+	assert_true(!decision.approval && !decision.guard && !decision.guard_name && !decision.break_glass && !decision.review);
+	assert_true(!decision.obligations.record && decision.obligations.idle == 0);
+	who.login_time = NOW - 900;
+	memset(&decision, 0xff, sizeof(decision));
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.verdict, VERDICT_HOLD);
+	assert_int_equal(decision.hold, HOLD_APPROVAL);
+	assert_int_equal(decision.login_within_s, 0);
+	assert_int_equal(decision.approval->votes, 3);
+	assert_string_equal(decision.approval->by, "lead");
+	assert_string_equal(decision.guard_name, "prod");
+	assert_ptr_equal(guard_name(decision.guard), decision.guard_name);
+	assert_true(decision.obligations.record_required && decision.obligations.idle == 60000);
+	access.kind = ACCESS_SFTP; /* no command line, no guard */
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.hold, HOLD_APPROVAL);
+	assert_true(!decision.guard && !decision.guard_name);
+	access.kind = ACCESS_AGENT;
+	access.login = "root";
+	memset(&decision, 0xff, sizeof(decision));
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.verdict, VERDICT_ALLOW);
+	assert_int_equal(decision.hold, HOLD_NONE);
+	assert_true(decision.break_glass && decision.review && decision.obligations.record_required && !decision.approval && !decision.guard);
+	access.kind = ACCESS_X11;
+	who.login_time = NOW - 2;
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.hold, HOLD_LOGIN);
+	who.login_time = NOW - 1;
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.verdict, VERDICT_ALLOW);
+	access.kind = ACCESS_TUNNEL;
+	memset(&decision, 0xff, sizeof(decision));
+	decide(config->ruleset, web1, &access, &decision);
+	assert_int_equal(decision.verdict, VERDICT_DENY);
+	assert_int_equal(decision.hold, HOLD_NONE);
+	assert_true(!decision.approval && !decision.guard && !decision.break_glass && !decision.review);
+}
+
+/* Times that are none: only a login that can have been counts. */
+static void test_login_times(void **state)
+{
+	(void)state;
+	CONFIG_CLEANUP struct config *config = world_config(HEAD "- {name: a, allow: [shell], login_within: 30d}\n");
+	static const struct { int64_t login, now; bool fresh; } cases[] = {
+		{ NOW, NOW, true }, { NOW - 30 * 86400, NOW, true }, { NOW - 30 * 86400 - 1, NOW, false }, { 0, NOW, false }, { -1, NOW, false },
+		{ INT64_MIN, NOW, false }, { INT64_MAX, NOW, false }, { NOW + 120, NOW, true },
+		{ NOW + 121, NOW, false }, { 0, 10, false }, { 1, 10, true },
+		{ 1, INT64_MAX, false }, { INT64_MAX, INT64_MIN, false }, { INT64_MIN, INT64_MAX, false }, { 1, INT64_MIN, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct identity who = alice;
+		struct access access = access_of(ACCESS_SHELL, "x", "");
+		struct decision decision = { 0 };
+		who.login_time = cases[i].login;
+		access.who = &who;
+		access.now = cases[i].now;
+		decide(config->ruleset, targets_find(config->targets, "web1"), &access, &decision);
+		if ((decision.verdict == VERDICT_ALLOW) != cases[i].fresh || (decision.hold == HOLD_LOGIN) == cases[i].fresh)
+			fail_msg("login %lld at %lld: %s", (long long)cases[i].login, (long long)cases[i].now, decision.reason);
+	}
+}
+
+#define BIT(kind) (1u << ACCESS_##kind)
+
+static void test_kinds(void **state)
+{
+	(void)state;
+	CONFIG_CLEANUP struct config *config = world_all(HEAD
+		"- {name: no, deny: [x11, tunnel]}\n- {name: root, deny: [sftp], logins: [root]}\n"
+		"- {name: sre, allow: [shell, sftp, x11], roles: [sre]}\n"
+		"- {name: old, allow: [exec], login_within: 1m}\n- {name: wait, allow: [subsystem, agent], approval: {by: sre}}\n"
+		"- {name: make, allow: [exec], commands: ['make *']}\n- {name: bob, allow: '*', users: [bob]}\n");
+	const struct target *web1 = targets_find(config->targets, "web1");
+	static char *none[] = { NULL };
+	static const struct identity eve = { .user = "eve", .groups = none, .rights = 31 }, bare = { .user = "bob", .groups = none };
+	static const struct { const struct identity *who; const char *login; unsigned may, held; } cases[] = {
+		{ &alice, NULL, BIT(SHELL) | BIT(SFTP) | BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT), BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT) },
+		{ &alice, "root", BIT(SHELL) | BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT), BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT) },
+		{ &eve, NULL, BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT), BIT(EXEC) | BIT(SUBSYSTEM) | BIT(AGENT) },
+		{ &bare, NULL, BIT(SHELL) | BIT(SFTP) | BIT(EXEC) | BIT(SUBSYSTEM), BIT(EXEC) | BIT(SUBSYSTEM) }, /* no rights, no forwards */
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct access access = access_of(ACCESS_KINDS, cases[i].login, "");
+		unsigned held = 0xff;
+		access.who = cases[i].who;
+		assert_int_equal(decide_kinds(config->ruleset, web1, &access, &held), cases[i].may);
+		assert_int_equal(held, cases[i].held);
+		assert_int_equal(decide_kinds(config->ruleset, web1, &access, NULL), cases[i].may);
+		assert_int_equal(decide_kinds(config->ruleset, NULL, &access, &held), 0);
+		assert_int_equal(held, 0);
+	}
 }
 
 static void test_trace(void **state)
@@ -173,7 +290,7 @@ static void test_cases(void **state)
 	}
 	globfree(&found);
 	assert_int_equal(counts[false], 0);
-	assert_true(counts[true] >= 25);
+	assert_true(counts[true] >= 150);
 }
 
 static int run(const char *text, int counts[2], struct err *err)
@@ -185,6 +302,7 @@ static int run(const char *text, int counts[2], struct err *err)
 }
 
 #define POLICY "policy: {targets: [{name: w}], rules: [{name: a, allow: [shell], users: [u]}]}\n"
+#define HELD "policy: {targets: [{name: w}], roles: {l: {users: [u]}}, rules: [{name: a, allow: [shell], approval: {by: l}}]}\n"
 #define CASE "cases: [{name: n, user: u, target: w, kind: shell, expect: "
 
 static void test_runner(void **state)
@@ -203,6 +321,13 @@ static void test_runner(void **state)
 		{ POLICY CASE "allow, rule: b}]", 1 },
 		{ POLICY CASE "allow, rule: null}]", 1 },
 		{ POLICY CASE "allow, reason: denies}]", 1 },
+		{ POLICY CASE "allow, break_glass: false}]", 0 },
+		{ POLICY CASE "allow, break_glass: true}]", 1 },
+		{ POLICY CASE "allow, voter: true}]", 1 },
+		{ HELD CASE "hold, hold: approval, voter: true}]", 0 },
+		{ HELD CASE "hold, hold: approval, voter: false}]", 1 },
+		{ HELD CASE "hold, hold: login}]", 1 },
+		{ HELD CASE "allow}]", 1 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(run(cases[i].text, counts, &err), cases[i].failed);
@@ -218,6 +343,10 @@ static void test_runner(void **state)
 		{ POLICY CASE "maybe}]", "expected allow, deny or hold" },
 		{ POLICY CASE "allow, rul: a}]", "did you mean 'rule'" },
 		{ POLICY CASE "allow, at: noon}]", "/c.yaml:2:" },
+		{ POLICY CASE "hold, hold: maybe}]", "expected login or approval" },
+		{ POLICY CASE "allow, login_age: 1h}]", "'login_age' has no meaning without 'at'" },
+		{ POLICY CASE "allow, claims: [a]}]", "expected a map of claims" },
+		{ POLICY CASE "allow, claims: {a: {b: c}}}]", "expected a list" },
 		{ "policy: {targets: [{name: w}], rool: []}\n" CASE "allow}]", "unknown key 'rool'" },
 		{ "policy: |\n  rules: [{name: a}]\n" CASE "allow}]", "/c.yaml: policy:1:" },
 		{ "policy: none.yaml\n" CASE "allow}]", "none.yaml" },
@@ -232,7 +361,8 @@ static void test_runner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_obligations), cmocka_unit_test(test_trace), cmocka_unit_test(test_doubt), cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_obligations), cmocka_unit_test(test_hold), cmocka_unit_test(test_login_times), cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_trace), cmocka_unit_test(test_doubt), cmocka_unit_test(test_speed),
 		cmocka_unit_test(test_cases), cmocka_unit_test(test_runner),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
