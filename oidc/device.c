@@ -111,7 +111,8 @@ static void describe(const json_t *object, char *out, size_t size)
 {
 	const char *description = json_get_string(object, "error_description");
 
-	snprintf(out, size, "%.64s%s%.*s", json_get_string(object, "error"), description ? ": " : "", DESCRIPTION_MAX, description ? description : "");
+	snprintf(
+		out, size, "%.64s%s%.*s", json_get_string(object, "error"), description ? ": " : "", DESCRIPTION_MAX, description ? description : "");
 }
 
 /* The answer as an object, whatever its status; NULL with the reason where it is none. */

@@ -45,7 +45,8 @@ struct device {
 void device_init(struct device *device);
 void device_release(struct device *device); /* burns codes and tokens; may be called twice */
 
-/* The bodies of the two requests. scopes: NULL-terminated, openid is added; max_age in seconds, -1: none. client_id is left out of a poll when NULL. */
+/* The bodies of the two requests. scopes: NULL-terminated, openid is added; max_age in seconds, -1: none. client_id is left out of a poll when NULL.
+ */
 int device_form(const char *client_id, char *const *scopes, int64_t max_age, struct buf *form);
 int device_poll_form(const struct device *device, const char *client_id, struct buf *form);
 

@@ -55,7 +55,8 @@ static int check_issuer(const json_t *object, const char *issuer, struct err *er
 	if (!own)
 		return err_set(err, -EBADMSG, "'issuer' is missing");
 	if (strcmp(own, issuer) != 0)
-		return err_set(err, -EBADMSG, "the provider calls itself '%s', the configuration '%s'", text_clean(shown, sizeof(shown), own, strlen(own)), issuer);
+		return err_set(err, -EBADMSG, "the provider calls itself '%s', the configuration '%s'",
+			text_clean(shown, sizeof(shown), own, strlen(own)), issuer);
 	return 0;
 }
 

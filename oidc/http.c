@@ -354,7 +354,8 @@ static bool set_headers(struct http_call *call, const struct http_request *reque
 	bool ok = header_add(call, "Accept: application/json") && header_add(call, "Expect:");
 
 	if (ok && request->bearer)
-		ok = buf_printf(&bearer, "Authorization: Bearer %s", request->bearer) == 0 && buf_cstr(&bearer) && header_add(call, buf_cstr(&bearer));
+		ok = buf_printf(&bearer, "Authorization: Bearer %s", request->bearer) == 0 && buf_cstr(&bearer) &&
+		     header_add(call, buf_cstr(&bearer));
 	buf_burn(&bearer);
 	return ok;
 }
@@ -459,7 +460,8 @@ int http_answer_json(const struct http_answer *answer, size_t max, json_t **ret,
 	if (answer->status != 200)
 		return err_set(err, -EIO, "HTTP %ld", answer->status);
 	if (!http_answer_is_json(answer))
-		return err_set(err, -EBADMSG, "answer is not JSON but '%s'", text_clean(shown, sizeof(shown), answer->content_type, strlen(answer->content_type)));
+		return err_set(err, -EBADMSG, "answer is not JSON but '%s'",
+			text_clean(shown, sizeof(shown), answer->content_type, strlen(answer->content_type)));
 	int rc = json_parse(answer->body, max, ret, err);
 	return rc < 0 ? err_prefix(err, rc, "answer") : 0;
 }

@@ -74,8 +74,13 @@ int pkce_url(const struct pkce *pkce, const struct discovery *discovery, const c
 {
 	BUF_CLEANUP struct buf query = BUF_INIT(URL_MAX * 4);
 	const char *const pairs[][2] = {
-		{ "response_type", "code" }, { "client_id", client_id }, { "redirect_uri", redirect_uri }, { "state", pkce->state }, { "nonce", pkce->nonce },
-		{ "code_challenge", pkce->challenge }, { "code_challenge_method", "S256" },
+		{ "response_type", "code" },
+		{ "client_id", client_id },
+		{ "redirect_uri", redirect_uri },
+		{ "state", pkce->state },
+		{ "nonce", pkce->nonce },
+		{ "code_challenge", pkce->challenge },
+		{ "code_challenge_method", "S256" },
 	};
 	int rc = put_all(&query, pairs, sizeof(pairs) / sizeof(pairs[0]));
 
@@ -151,12 +156,14 @@ static int callback_judge(struct pkce *pkce, const struct discovery *discovery, 
 	char shown[64], words[256];
 
 	if (params->iss.len && strcmp(buf_cstr(&params->iss), discovery->issuer) != 0)
-		return err_set(err, -EBADMSG, "the answer names another issuer: '%s'", text_clean(words, sizeof(words), buf_data(&params->iss), params->iss.len));
+		return err_set(err, -EBADMSG, "the answer names another issuer: '%s'",
+			text_clean(words, sizeof(words), buf_data(&params->iss), params->iss.len));
 	if (!params->iss.len && discovery->iss_sent)
 		return err_set(err, -EBADMSG, "the answer names no issuer, though the provider says that its answers do");
 	if (params->error.len)
-		return err_set(err, -EACCES, "the provider refused: %s%s%s", text_clean(shown, sizeof(shown), buf_data(&params->error), params->error.len),
-			params->description.len ? ": " : "", text_clean(words, sizeof(words), buf_data(&params->description), params->description.len));
+		return err_set(err, -EACCES, "the provider refused: %s%s%s",
+			text_clean(shown, sizeof(shown), buf_data(&params->error), params->error.len), params->description.len ? ": " : "",
+			text_clean(words, sizeof(words), buf_data(&params->description), params->description.len));
 	if (!params->code.len)
 		return err_set(err, -EBADMSG, "the answer has no code");
 	memcpy(pkce->code, buf_data(&params->code), params->code.len);

@@ -31,8 +31,8 @@ void pkce_release(struct pkce *pkce); /* burns */
 /* scopes: NULL-terminated, openid is added; max_age in seconds, -1: none. */
 int pkce_url(const struct pkce *pkce, const struct discovery *discovery, const char *client_id, const char *redirect_uri, char *const *scopes,
 	int64_t max_age, struct buf *out);
-/* target: of a request line "GET /callback?code=…&state=… HTTP/1.1" (path and query). 1: the code is in pkce->code; 0: a stray hit, to be answered 404
- * and forgotten (another path, no or another state); -EACCES: the provider refused, with its words; -EBADMSG: ours, but malformed (no code, a
+/* target: of a request line "GET /callback?code=…&state=… HTTP/1.1" (path and query). 1: the code is in pkce->code; 0: a stray hit, answered
+ * 404 and forgotten (another path, no or another state); -EACCES: the provider refused, with its words; -EBADMSG: ours, but malformed (no code, a
  * parameter twice, another issuer: RFC 9207). The code is taken once. */
 int pkce_callback(struct pkce *pkce, const struct discovery *discovery, const char *path, const char *target, size_t len, struct err *err);
 int pkce_form(const struct pkce *pkce, const char *client_id, const char *redirect_uri, struct buf *form);

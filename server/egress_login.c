@@ -318,8 +318,8 @@ void logins_cancel(struct logins *logins, uint32_t id)
 		login_free(login);
 }
 
-int logins_new(struct event_base *base, struct providers *providers, struct http *http, const struct logins_ops *ops, void *context, struct logins **ret,
-	struct err *err)
+int logins_new(struct event_base *base, struct providers *providers, struct http *http, const struct logins_ops *ops, void *context,
+	struct logins **ret, struct err *err)
 {
 	struct logins *logins = calloc(1, sizeof(*logins));
 

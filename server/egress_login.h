@@ -23,8 +23,8 @@ struct logins_ops {
 	void (*done)(void *context, uint32_t id, const struct msg_login_done *done); /* the flow is gone then */
 };
 
-int logins_new(struct event_base *base, struct providers *providers, struct http *http, const struct logins_ops *ops, void *context, struct logins **ret,
-	struct err *err);
+int logins_new(struct event_base *base, struct providers *providers, struct http *http, const struct logins_ops *ops, void *context,
+	struct logins **ret, struct err *err);
 void logins_free(struct logins *logins); /* cancels all; NULL allowed. Before providers and http */
 void logins_begin(struct logins *logins, uint32_t id, const struct msg_login_start *start); /* done() may be called before it returns */
 void logins_cancel(struct logins *logins, uint32_t id); /* done() is not called; an unknown id is none of ours any more */

@@ -242,8 +242,14 @@ struct provider *providers_find(struct providers *providers, const char *name)
 void provider_view(const struct provider *provider, struct provider_view *ret)
 {
 	*ret = (struct provider_view){
-		.conf = provider->conf, .secret = provider->secret, .discovery = provider->discovery, .ok = provider->ok, .fetching = provider->fetching,
-		.reason = provider->reason, .jwks = buf_bytes(&provider->jwks), .fetched = provider->fetched,
+		.conf = provider->conf,
+		.secret = provider->secret,
+		.discovery = provider->discovery,
+		.ok = provider->ok,
+		.fetching = provider->fetching,
+		.reason = provider->reason,
+		.jwks = buf_bytes(&provider->jwks),
+		.fetched = provider->fetched,
 	};
 }
 
@@ -270,7 +276,8 @@ int providers_new(const struct conf *conf, struct providers **ret, struct err *e
 	return 0;
 }
 
-int providers_start(struct providers *providers, struct event_base *base, struct http *http, provider_changed_fn *changed, void *context, struct err *err)
+int providers_start(
+	struct providers *providers, struct event_base *base, struct http *http, provider_changed_fn *changed, void *context, struct err *err)
 {
 	providers->http = http;
 	providers->changed = changed;

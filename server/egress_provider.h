@@ -40,7 +40,8 @@ typedef void provider_changed_fn(void *context, struct provider *provider, bool 
 int providers_new(const struct conf *conf, struct providers **ret, struct err *err);
 void providers_free(struct providers *providers); /* NULL allowed; burns secrets */
 /* http may be freed after providers only. The first fetches begin from the loop. */
-int providers_start(struct providers *providers, struct event_base *base, struct http *http, provider_changed_fn *changed, void *context, struct err *err);
+int providers_start(
+	struct providers *providers, struct event_base *base, struct http *http, provider_changed_fn *changed, void *context, struct err *err);
 
 struct provider *providers_find(struct providers *providers, const char *name); /* NULL: none of that name */
 void provider_view(const struct provider *provider, struct provider_view *ret);

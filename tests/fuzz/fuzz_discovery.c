@@ -45,7 +45,8 @@ static void one_start(struct bytes text)
 	device_started(&device, &answer, false, 0);
 	check(device.state == DEVICE_WAITING || device.state == DEVICE_FAILED);
 	if (device.state == DEVICE_WAITING)
-		check(device.interval_ms >= 1000 && device.interval_ms <= DEVICE_INTERVAL_MS_MAX && device.expires_s > 0 && device.expires_s <= DEVICE_EXPIRES_S_MAX);
+		check(device.interval_ms >= 1000 && device.interval_ms <= DEVICE_INTERVAL_MS_MAX && device.expires_s > 0 &&
+			device.expires_s <= DEVICE_EXPIRES_S_MAX);
 	for (const char *p = device.state == DEVICE_WAITING ? device.user_code : ""; *p; p++)
 		check(*p >= ' ' && *p <= '~');
 	device_release(&device);
@@ -90,7 +91,8 @@ static void one_url(struct bytes text)
 
 	if (buf_put(&copy, text.data, text.len) == 0 && buf_cstr(&copy) && url_parse(buf_cstr(&copy), &url, NULL) == 0)
 		check(url.port && text_target_ok(url.host, strlen(url.host)));
-	check(url_escape(&escaped, (const char *)text.data, text.len) == 0 && url_unescape(&back, (const char *)buf_data(&escaped), escaped.len) == 0);
+	check(url_escape(&escaped, (const char *)text.data, text.len) == 0 &&
+		url_unescape(&back, (const char *)buf_data(&escaped), escaped.len) == 0);
 	check(back.len == text.len && memcmp(buf_data(&back), text.data, text.len) == 0);
 	buf_release(&copy);
 	buf_release(&escaped);

@@ -97,7 +97,8 @@ static void test_issuer(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *words; } cases[] = {
+	static const struct { const char *text, *words;
+	} cases[] = {
 		{ LEAST "providers: {}", "config.yaml:3:12: expected a list" },
 		{ LEAST "providers: [x]", "expected a map" },
 		{ LEAST "providers: [{}]", "'name' is missing" },
@@ -106,8 +107,10 @@ static void test_refused(void **state)
 		{ LEAST "providers: [{name: 'a b', client_id: b, issuer: 'https://x'}]", "not a good name" },
 		{ LEAST "providers: [{name: a, client_id: '', issuer: 'https://x'}]", "expected a text" },
 		{ LEAST "providers: [{name: a, client_id: \"b\\u0007\", issuer: 'https://x'}]", "control character" },
-		{ LEAST "providers: [" CORP "}, {name: corp, issuer: 'https://x', client_id: b}]", "config.yaml:3:92: there are two providers 'corp'" },
-		{ LEAST "providers: [" CORP "}, {name: b, issuer: 'https://login.example.com', client_id: bartizan}]", "has this issuer and client_id" },
+		{ LEAST "providers: [" CORP "}, {name: corp, issuer: 'https://x', client_id: b}]",
+			"config.yaml:3:92: there are two providers 'corp'" },
+		{ LEAST "providers: [" CORP "}, {name: b, issuer: 'https://login.example.com', client_id: bartizan}]",
+			"has this issuer and client_id" },
 		{ ONE(", isuer: x"), "unknown key 'isuer': did you mean 'issuer'?" },
 		{ ONE(", insecure: true"), "unknown key 'insecure'" },
 		{ ONE(", skew: 61s"), "is not between" },

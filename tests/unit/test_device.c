@@ -58,7 +58,8 @@ static void test_start(void **state)
 {
 	(void)state;
 	struct device device;
-	start(&device, "{" CODE ",\"verification_uri_complete\":\"https://idp.example/device?user_code=ABCD-EFGH\",\"expires_in\":600,\"interval\":7}");
+	start(&device,
+		"{" CODE ",\"verification_uri_complete\":\"https://idp.example/device?user_code=ABCD-EFGH\",\"expires_in\":600,\"interval\":7}");
 	assert_int_equal(device.state, DEVICE_WAITING);
 	assert_string_equal(device.user_code, "ABCD-EFGH");
 	assert_string_equal(device.uri, "https://idp.example/device");
@@ -165,7 +166,8 @@ static void test_limits(void **state)
 			struct device device;
 			memset(text, 'x', cases[i].max + more);
 			text[cases[i].max + more] = '\0';
-			snprintf(body, sizeof(body), "{\"%s\":\"%s\",\"%s\":\"A\",\"verification_uri\":\"https://x\",\"expires_in\":9}", cases[i].key, text, cases[!i].key);
+			snprintf(body, sizeof(body), "{\"%s\":\"%s\",\"%s\":\"A\",\"verification_uri\":\"https://x\",\"expires_in\":9}", cases[i].key,
+				text, cases[!i].key);
 			start(&device, body);
 			assert_int_equal(device.state, more ? DEVICE_FAILED : DEVICE_WAITING);
 			device_release(&device);

@@ -51,10 +51,14 @@ static void test_good(void **state)
 	assert_null(d->userinfo);
 	assert_true(d->basic && !d->post && d->s256 && !d->iss_sent);
 	discovery_free(d);
-	assert_int_equal(parse("{" LEAST ",\"device_authorization_endpoint\":\"https://idp.example/device\",\"authorization_endpoint\":\"https://idp.example/auth?a=b\","
-			       "\"userinfo_endpoint\":\"https://idp.example/me\",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",7,\"none\"],"
-			       "\"code_challenge_methods_supported\":[\"plain\"],\"authorization_response_iss_parameter_supported\":true,\"x\":{}}",
-				 ISSUER, false, &d, &err), 0);
+	assert_int_equal(
+		parse("{" LEAST
+		      ",\"device_authorization_endpoint\":\"https://idp.example/device\",\"authorization_endpoint\":\"https://idp.example/auth?a=b\","
+		      "\"userinfo_endpoint\":\"https://idp.example/"
+		      "me\",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",7,\"none\"],"
+		      "\"code_challenge_methods_supported\":[\"plain\"],\"authorization_response_iss_parameter_supported\":true,\"x\":{}}",
+			ISSUER, false, &d, &err),
+		0);
 	assert_string_equal(d->device, "https://idp.example/device");
 	assert_string_equal(d->authorization, "https://idp.example/auth?a=b");
 	assert_string_equal(d->userinfo, "https://idp.example/me");
@@ -65,7 +69,8 @@ static void test_good(void **state)
 static void test_bad(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *words; } cases[] = {
+	static const struct { const char *text, *words;
+	} cases[] = {
 		{ "", "not valid JSON" },
 		{ "<html>", "not valid JSON" },
 		{ "[]", "not a JSON object" },
@@ -78,7 +83,8 @@ static void test_bad(void **state)
 		{ "{\"issuer\":\"" ISSUER "\"}", "'token_endpoint' is missing" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/token\"}", "'jwks_uri' is missing" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":null}", "'token_endpoint' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"http://t.example/token\"}", "token_endpoint: 'http://t.example/token' is not https" },
+		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"http://t.example/token\"}",
+			"token_endpoint: 'http://t.example/token' is not https" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"http://127.0.0.1/token\"}", "allow_http is not set" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"file:///etc/passwd\"}", "token_endpoint: the URL begins with neither" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":[\"https://t.example\"]}", "'token_endpoint' is not a text" },
@@ -98,8 +104,10 @@ static void test_bad(void **state)
 static void test_loopback(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost/k\"}";
-	static const char evil[] = "{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost.example/k\"}";
+	static const char text[] =
+		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost/k\"}";
+	static const char evil[] =
+		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost.example/k\"}";
 	struct discovery *d = NULL;
 	struct err err = { "" };
 	assert_true(parse(text, "http://127.0.0.1:8080", false, &d, &err) < 0);
@@ -150,9 +158,32 @@ static void test_urls(void **state)
 		assert_int_equal(url.loopback, good[i].loopback);
 	}
 	static const char *const bad[] = {
-		"", "https:", "https://", "https:///x", "https://a b", "https://a\n", "https://a\\b", "https://a#b", "https://u@a", "https://u:p@a/x", "https://a:0",
-		"https://a:65536", "https://a:", "https://a:x", "https://::1/", "https://[::1", "https://-a", "ftp://a", "HTTPS://a", " https://a", "https://a\"",
-		"https://a<b", "https://\xc3\xa4", "https://a|b", "//a", "a",
+		"",
+		"https:",
+		"https://",
+		"https:///x",
+		"https://a b",
+		"https://a\n",
+		"https://a\\b",
+		"https://a#b",
+		"https://u@a",
+		"https://u:p@a/x",
+		"https://a:0",
+		"https://a:65536",
+		"https://a:",
+		"https://a:x",
+		"https://::1/",
+		"https://[::1",
+		"https://-a",
+		"ftp://a",
+		"HTTPS://a",
+		" https://a",
+		"https://a\"",
+		"https://a<b",
+		"https://\xc3\xa4",
+		"https://a|b",
+		"//a",
+		"a",
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct url url;

@@ -16,8 +16,40 @@
 
 /* RFC 7636 appendix B. */
 static const uint8_t vector[96] = {
-	116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105, 214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121,
-	[32] = 1, [64] = 2,
+	116,
+	24,
+	223,
+	180,
+	151,
+	153,
+	224,
+	37,
+	79,
+	250,
+	96,
+	125,
+	216,
+	173,
+	187,
+	186,
+	22,
+	212,
+	37,
+	77,
+	105,
+	214,
+	191,
+	240,
+	91,
+	88,
+	5,
+	88,
+	83,
+	132,
+	141,
+	121,
+	[32] = 1,
+	[64] = 2,
 };
 #define STATE "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define NONCE "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -62,8 +94,10 @@ static void test_sent(void **state)
 	BUF_CLEANUP struct buf form = BUF_INIT(8192);
 	pkce_init_from(&pkce, vector);
 	assert_int_equal(pkce_url(&pkce, &discovery, "bartizan", "http://127.0.0.1:1/callback", scopes, 60, &url), 0);
-	assert_string_equal(buf_cstr(&url), "https://idp.example/auth?response_type=code&client_id=bartizan&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=" STATE
-					    "&nonce=" NONCE "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&scope=openid%20email&max_age=60");
+	assert_string_equal(buf_cstr(&url),
+		"https://idp.example/auth?response_type=code&client_id=bartizan&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=" STATE
+		"&nonce=" NONCE
+		"&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&scope=openid%20email&max_age=60");
 	asks.authorization = (char *)(uintptr_t)"https://idp.example/auth?p=x";
 	buf_clear(&url);
 	assert_int_equal(pkce_url(&pkce, &asks, "b", "r", scopes, -1, &url), 0);
@@ -71,7 +105,8 @@ static void test_sent(void **state)
 	assert_null(strstr(buf_cstr(&url), "max_age"));
 	snprintf(pkce.code, sizeof(pkce.code), "c/d");
 	assert_int_equal(pkce_form(&pkce, "b", "r", &form), 0);
-	assert_string_equal(buf_cstr(&form), "grant_type=authorization_code&code=c%2Fd&redirect_uri=r&client_id=b&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+	assert_string_equal(buf_cstr(&form),
+		"grant_type=authorization_code&code=c%2Fd&redirect_uri=r&client_id=b&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
 }
 
 static int callback(struct pkce *pkce, const char *target, struct err *err)
