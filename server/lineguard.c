@@ -1,0 +1,678 @@
+/* The state machine that holds the Enter. One step function a state; guard_go() is the only place where the state changes.
+ *
+ *	IDLE --Enter--> SETTLE --allow--> WAIT --prompt, or a moment--> IDLE
+ *	                SETTLE --hold--> HOLD --answer--> SETTLE's end, with the line read again
+ *	                SETTLE --warn--> ASK --y, or another key--> WAIT, CLEAR
+ *	                SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
+ *	                                            CLEAR --not seen in time--> IDLE, stuck: no Enter goes out until the line is empty
+ *
+ * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is refused is dropped: the lines of a paste mean nothing
+ * without the one before them. */
+#include "server/lineguard_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { INTERRUPT = 0x03, KILL_LINE = 0x15 };
+
+static const bool allowed_next[][GUARD_FAILED + 1] = {
+	[GUARD_IDLE] = { [GUARD_SETTLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_SETTLE] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_HOLD] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_ASK] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_CLEAR] = { [GUARD_IDLE] = true, [GUARD_FAILED] = true },
+	[GUARD_WAIT] = { [GUARD_IDLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_FAILED] = { [GUARD_FAILED] = true },
+};
+
+static void guard_go(struct lineguard *guard, enum guard_state state)
+{
+	if (!allowed_next[guard->state][state])
+		guard_fail(guard, "a state that cannot be");
+	else
+		guard->state = state;
+}
+
+static void forward(struct lineguard *guard, const void *data, size_t len)
+{
+	if (len)
+		guard->callbacks->forward(guard->context, data, len);
+}
+
+/* An Enter that was being judged passes with the rest; one that somebody has to decide does not. */
+void guard_fail(struct lineguard *guard, const char *why)
+{
+	enum guard_state before = guard->state;
+	if (before == GUARD_FAILED)
+		return;
+	guard->state = GUARD_FAILED;
+	guard->due = LINEGUARD_NEVER;
+	guard->callbacks->failed(guard->context, why);
+	if (before == GUARD_SETTLE)
+		forward(guard, buf_data(&guard->accept), guard->accept.len);
+	forward(guard, buf_data(&guard->queue), guard->queue.len);
+	buf_release(&guard->queue);
+}
+
+static void note(struct lineguard *guard, enum line_end end, int64_t now)
+{
+	guard->callbacks->note(guard->context, &guard->line, end, now - guard->verdict_at);
+}
+
+/* ---- the line that is being typed ---- */
+
+static void typing_reset(struct lineguard *guard)
+{
+	buf_release(&guard->typing.right);
+	guard->typing = (struct typing){ .right = BUF_INIT(LINEGUARD_TEXT_MAX) };
+}
+
+static void typing_anchor(struct lineguard *guard)
+{
+	struct typing *typing = &guard->typing;
+	int columns = screen_columns(guard->screen);
+	typing->anchor = screen_cursor(guard->screen);
+	typing->anchored = true;
+	prompt_at(guard, typing->anchor, &typing->left);
+	struct screen_cell cell = { .blank = true };
+	int column = typing->anchor.column;
+	for (; column < columns && (cell.blank || cell.characters[0] == ' '); column++)
+		screen_cell(guard->screen, (struct screen_place){ typing->anchor.row, column }, &cell);
+	typing->right_column = column - 1;
+	if (!cell.blank && cell.characters[0] != ' ' && screen_text(guard->screen, typing->anchor.row, column - 1, columns, &typing->right))
+		buf_clear(&typing->right);
+}
+
+static void typing_begin(struct lineguard *guard, int64_t now)
+{
+	struct typing *typing = &guard->typing;
+	int64_t ignored = LINEGUARD_NEVER;
+	typing->begun = true;
+	typing->standing = prompt_here(guard, &guard->enter, now, &ignored);
+	typing->first_output = typing->last_output = guard->outputs;
+	typing->last_key = now;
+	if (typing->standing != STANDING_EARLY)
+		typing_anchor(guard);
+}
+
+/* What was typed ahead is shown again behind the prompt: then the keys belong to this line. */
+static bool typed_ahead(struct lineguard *guard, const struct prompt *left)
+{
+	const struct keys_model *keys = &guard->typing.keys;
+	size_t n = keys->length < left->length ? keys->length : left->length;
+	return n && !memcmp(left->text + left->length - n, keys->text + keys->length - n, n);
+}
+
+/* Keys that a program took (q in less, y to a question) are not the beginning of the line at the prompt that followed. */
+static void typing_refresh(struct lineguard *guard, int64_t now)
+{
+	struct typing *typing = &guard->typing;
+	int64_t ignored = LINEGUARD_NEVER;
+	struct prompt left;
+	if (typing->begun && typing->standing < STANDING_LIKELY && guard->outputs > typing->last_output &&
+	    prompt_here(guard, &guard->enter, now, &ignored) == STANDING_PROMPT) {
+		prompt_at(guard, screen_cursor(guard->screen), &left);
+		if (prompt_known(guard, &left) || !typed_ahead(guard, &left))
+			typing_reset(guard);
+	}
+	if (!typing->begun)
+		typing_begin(guard, now);
+}
+
+static void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now)
+{
+	struct typing *typing = &guard->typing;
+	if (screen_modes(guard->screen)->alternate)
+		return; /* keys of a full-screen program make no line */
+	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe)
+		guard->probe = now;
+	keys_model_key(&typing->keys, key, byte);
+	typing->last_key = now;
+	typing->last_output = guard->outputs;
+	typing->quoted = key == KEY_QUOTE;
+}
+
+/* ---- ends of a line ---- */
+
+static void ended(struct lineguard *guard, int64_t now, int64_t row)
+{
+	guard->enter = mark_now(guard, now);
+	guard->enter.row = row;
+	guard->entered = true;
+	guard->probe = 0;
+	typing_reset(guard);
+}
+
+/* Ctrl-C and its like: whatever was typed is gone, or so it should be; the prompt may stay in its row. */
+static void interrupted(struct lineguard *guard, int64_t now)
+{
+	buf_clear(&guard->before);
+	ended(guard, now, screen_cursor(guard->screen).row - 1);
+	guard_go(guard, GUARD_WAIT);
+}
+
+static bool is_soft(const struct lineguard *guard)
+{
+	return guard->accept_key == KEY_END_FILE || guard->accept_key == KEY_KEEP || guard->typing.quoted;
+}
+
+static void release_enter(struct lineguard *guard, int64_t now)
+{
+	int64_t row = screen_cursor(guard->screen).row;
+	forward(guard, buf_data(&guard->accept), guard->accept.len);
+	line_keep(guard);
+	if (is_soft(guard)) { /* the line may still be there */
+		guard->typing.keys.unfaithful = true;
+		guard->typing.keys.others++;
+		guard->typing.keys.tail = 0;
+		guard->typing.last_key = now;
+		guard->typing.last_output = guard->outputs;
+		guard_go(guard, GUARD_IDLE);
+		return;
+	}
+	ended(guard, now, guard->line_end > row ? guard->line_end : row);
+	guard_go(guard, GUARD_WAIT);
+}
+
+static void refuse(struct lineguard *guard, int64_t now, enum line_end end)
+{
+	uint8_t key;
+	guard->verdict_at = now;
+	guard->ending = end;
+	buf_clear(&guard->queue);
+	if (screen_modes(guard->screen)->alternate) {
+		note(guard, end == LINE_CLEARED ? LINE_SWALLOWED : end, now);
+		notice_title(guard, guard->answer.notice);
+		guard_go(guard, GUARD_IDLE);
+		return;
+	}
+	guard->control_u = !settle_verified(guard);
+	guard->clear = mark_now(guard, now);
+	key = guard->control_u ? KILL_LINE : INTERRUPT;
+	guard_go(guard, GUARD_CLEAR);
+	forward(guard, &key, 1);
+}
+
+static void ask(struct lineguard *guard)
+{
+	char text[LINEGUARD_NOTICE_MAX + 32] = "";
+	strncat(text, guard->answer.notice, LINEGUARD_NOTICE_MAX);
+	strcat(text, *text ? " - continue? [y/N] " : "continue? [y/N] ");
+	notice_now(guard, text);
+	guard_go(guard, GUARD_ASK);
+}
+
+static void decided(struct lineguard *guard, int64_t now, enum line_verdict verdict)
+{
+	guard->verdict_at = now;
+	switch (verdict) {
+	case LINE_ALLOW:
+		note(guard, LINE_FORWARDED, now);
+		release_enter(guard, now);
+		return;
+	case LINE_WARN: ask(guard); return;
+	case LINE_HOLD: guard_go(guard, GUARD_HOLD); return;
+	case LINE_DENY: break;
+	}
+	refuse(guard, now, LINE_CLEARED);
+}
+
+static void judge(struct lineguard *guard, int64_t now)
+{
+	memset(&guard->answer, 0, sizeof guard->answer);
+	enum line_verdict verdict = guard->callbacks->judge(guard->context, &guard->line, &guard->answer);
+	guard->answer.notice[LINEGUARD_NOTICE_MAX - 1] = 0;
+	decided(guard, now, verdict);
+}
+
+/* A refused line may still be there: only an empty line at a prompt gets its Enter. */
+static void settled_while_stuck(struct lineguard *guard, int64_t now, enum line_kind kind)
+{
+	if (kind == KIND_EMPTY && settle_verified(guard)) {
+		guard->stuck = false;
+		release_enter(guard, now);
+		return;
+	}
+	guard_go(guard, GUARD_IDLE);
+	notice_title(guard, "bartizan: a refused line is still there: empty it, then press Enter");
+}
+
+static void step_settle(struct lineguard *guard, int64_t now)
+{
+	enum line_kind kind;
+	enum settled how = settle(guard, now, &guard->due);
+	if (how == SETTLED_NOT)
+		return;
+	guard->settled = how;
+	guard->verdict_at = now;
+	if (line_make(guard, now, how, &kind)) {
+		guard_fail(guard, "out of memory");
+	} else if (guard->stuck) {
+		settled_while_stuck(guard, now, kind);
+	} else if (kind == KIND_JUDGE) {
+		judge(guard, now);
+	} else {
+		if (kind == KIND_HIDDEN)
+			note(guard, LINE_HIDDEN, now);
+		release_enter(guard, now);
+	}
+}
+
+/* ---- clearing ---- */
+
+/* Nothing stands right of the cursor but what stood right of the last prompt. */
+static bool clean_right(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	const struct buf *right = &guard->typing.right;
+	if (screen_row_end(guard->screen, cursor.row) <= cursor.column)
+		return true;
+	if (!right->len || guard->typing.right_column <= cursor.column)
+		return false;
+	if (screen_text(guard->screen, cursor.row, guard->typing.right_column, screen_columns(guard->screen), &there))
+		return false;
+	return there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
+}
+
+static bool is_clean(struct lineguard *guard, int64_t now)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	const struct typing *typing = &guard->typing;
+	if (prompt_here(guard, &guard->clear, now, &guard->due) >= STANDING_LIKELY)
+		return clean_right(guard);
+	if (!guard->control_u || !typing->anchored || guard->outputs == guard->clear.outputs)
+		return false;
+	if (cursor.row != typing->anchor.row || cursor.column != typing->anchor.column || !clean_right(guard))
+		return false;
+	return reached(guard->last_output + QUIET_PROMPT, now, &guard->due);
+}
+
+static void cleared(struct lineguard *guard, int64_t now)
+{
+	struct mark mark = guard->clear;
+	note(guard, guard->ending, now);
+	buf_clear(&guard->queue);
+	buf_clear(&guard->before);
+	ended(guard, now, screen_cursor(guard->screen).row - 1);
+	guard->enter.outputs = mark.outputs; /* the prompt of this line has come already */
+	guard->enter.paste_on = mark.paste_on;
+	guard->stuck = false;
+	guard_go(guard, GUARD_IDLE);
+	notice_after_prompt(guard, guard->answer.notice);
+}
+
+static void step_clear(struct lineguard *guard, int64_t now)
+{
+	if (is_clean(guard, now)) {
+		cleared(guard, now);
+		return;
+	}
+	if (!reached(guard->clear.time + CLEAR_MAX + 2 * round_trip(guard), now, &guard->due))
+		return;
+	note(guard, LINE_STUCK, now);
+	buf_clear(&guard->queue);
+	guard->stuck = true;
+	guard->typing.keys.unfaithful = true;
+	guard_go(guard, GUARD_IDLE);
+	notice_after_prompt(guard, guard->answer.notice);
+	notice_title(guard, "bartizan: the refused line could not be cleared: empty it, then press Enter");
+}
+
+/* ---- input ---- */
+
+/* Is this key an Enter here? */
+static bool accepts(const struct lineguard *guard, enum key key)
+{
+	const struct screen_modes *modes = screen_modes(guard->screen);
+	switch (key) {
+	case KEY_ACCEPT: return true;
+	case KEY_OPERATE: return !modes->alternate && (modes->paste || guard->typing.standing >= STANDING_LIKELY);
+	case KEY_KEEP: return !modes->alternate && modes->paste;
+	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
+	default: return false;
+	}
+}
+
+/* What is before the Enter goes out; the Enter stays. */
+static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_t end, int64_t now)
+{
+	const uint8_t *data = buf_data(&guard->queue);
+	buf_clear(&guard->accept);
+	if (buf_put(&guard->accept, data + from, end - from)) {
+		guard_fail(guard, "out of memory");
+		return;
+	}
+	guard->accept_key = key;
+	guard->accepted = now;
+	guard_go(guard, GUARD_SETTLE);
+	forward(guard, data, from);
+	buf_consume(&guard->queue, end);
+}
+
+/* A byte of the queue that is a whole key, or the end of one. true: the queue is read no further now. */
+static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t at, int64_t now)
+{
+	const uint8_t *data = buf_data(&guard->queue);
+	typing_refresh(guard, now);
+	if (accepts(guard, key)) {
+		hold_enter(guard, key, from, at + 1, now);
+		return true;
+	}
+	bool ends = key == KEY_INTERRUPT || (key == KEY_END_FILE && keys_model_empty(&guard->typing.keys));
+	if (ends && !screen_modes(guard->screen)->alternate) {
+		forward(guard, data, at + 1);
+		buf_consume(&guard->queue, at + 1);
+		interrupted(guard, now);
+		return true;
+	}
+	typing_key(guard, key, data[at], now);
+	return false;
+}
+
+/* Forwards the queue up to the next Enter. */
+static void pass(struct lineguard *guard, int64_t now)
+{
+	const uint8_t *data = buf_data(&guard->queue);
+	size_t from = 0;
+	for (size_t at = 0; at < guard->queue.len; at++) {
+		bool lone_escape = guard->scan.state == KEYS_ESCAPE && data[at] < 0x20;
+		enum key key = keys_scan_byte(&guard->scan, data[at], screen_modes(guard->screen)->paste);
+		if (lone_escape && key != KEY_PARTIAL)
+			typing_key(guard, KEY_OTHER, 0x1b, now);
+		if (key == KEY_PARTIAL)
+			continue;
+		if (key != KEY_REPLY && take_key(guard, key, from, at, now))
+			return;
+		from = at + 1;
+	}
+	struct buf out = guard->queue; /* the callback sees bytes that nothing changes */
+	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
+	forward(guard, buf_data(&out), out.len);
+	buf_release(&out);
+}
+
+/* Behind an Enter input waits: until the prompt is there, or for a moment, or, when there is another Enter in it, until nothing comes any more. */
+static void step_wait(struct lineguard *guard, int64_t now)
+{
+	const uint8_t *data = buf_data(&guard->queue);
+	int64_t last = guard->last_output > guard->enter.time ? guard->last_output : guard->enter.time;
+	bool lines = guard->queue.len && (memchr(data, '\r', guard->queue.len) || memchr(data, '\n', guard->queue.len));
+	if (!guard->queue.len)
+		return;
+	bool over = screen_modes(guard->screen)->alternate || prompt_here(guard, &guard->enter, now, &guard->due) >= STANDING_LIKELY;
+	if (!over && reached(guard->enter.time + GRACE + round_trip(guard), now, &guard->due))
+		over = !lines || reached(last + SILENCE + 2 * round_trip(guard), now, &guard->due) || reached(guard->enter.time + SETTLE_MAX, now, &guard->due);
+	if (over)
+		guard_go(guard, GUARD_IDLE);
+}
+
+static void advance(struct lineguard *guard, int64_t now)
+{
+	enum guard_state before;
+	do {
+		before = guard->state;
+		guard->due = LINEGUARD_NEVER;
+		if (guard->state == GUARD_SETTLE)
+			step_settle(guard, now);
+		else if (guard->state == GUARD_CLEAR)
+			step_clear(guard, now);
+		else if (guard->state == GUARD_WAIT)
+			step_wait(guard, now);
+		else if (guard->state == GUARD_IDLE && guard->queue.len)
+			pass(guard, now);
+	} while (guard->state != before);
+	if (!guard->queue.len)
+		guard->refused = false;
+}
+
+/* The Enter may go: unless the line changed while somebody thought about it. */
+static void approved(struct lineguard *guard, int64_t now)
+{
+	struct buf seen = guard->pool;
+	enum line_kind kind;
+	guard->pool = BUF_INIT(LINE_POOL_MAX);
+	bool failed = line_make(guard, now, guard->settled, &kind);
+	bool same = !failed && seen.len == guard->pool.len && (!seen.len || !memcmp(buf_data(&seen), buf_data(&guard->pool), seen.len));
+	buf_release(&seen);
+	if (failed)
+		guard_fail(guard, "out of memory");
+	else if (same)
+		decided(guard, now, LINE_ALLOW);
+	else
+		judge(guard, now);
+}
+
+/* The first key behind a warning. Replies of the terminal do not count. */
+static void answered(struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
+{
+	if (*data == 0x1b && len > 1)
+		return;
+	if (*data != 'y' && *data != 'Y') {
+		refuse(guard, now, LINE_CANCELLED);
+		return;
+	}
+	approved(guard, now);
+}
+
+/* Ctrl-C, Ctrl-Z, Ctrl-backslash reach a running command at once; what was typed before them is gone, as on a terminal. */
+static size_t find_interrupt(const uint8_t *data, size_t len)
+{
+	size_t i = 0;
+	while (i < len && data[i] != INTERRUPT && data[i] != 0x1a && data[i] != 0x1c)
+		i++;
+	return i;
+}
+
+/* Returns how many bytes were used up; the rest is queued. */
+static size_t input_out_of_turn(struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
+{
+	size_t at = find_interrupt(data, len);
+	bool thinks = guard->state == GUARD_HOLD || guard->state == GUARD_ASK;
+	if (guard->state == GUARD_ASK && at == len) {
+		answered(guard, now, data, len);
+		return len;
+	}
+	if (at == len || guard->state == GUARD_IDLE || guard->state == GUARD_CLEAR || guard->scan.pasting)
+		return 0;
+	buf_clear(&guard->queue);
+	if (thinks) {
+		guard->answer.notice[0] = 0;
+		refuse(guard, now, LINE_CANCELLED);
+	} else {
+		forward(guard, data + at, 1);
+		interrupted(guard, now);
+	}
+	return at + 1;
+}
+
+void lineguard_input(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len)
+{
+	if (guard->state == GUARD_FAILED) {
+		forward(guard, data, len);
+		return;
+	}
+	if (!len)
+		return;
+	size_t used = input_out_of_turn(guard, now_us, data, len);
+	if (guard->state == GUARD_FAILED) {
+		forward(guard, data + used, len - used);
+		return;
+	}
+	int rc = used < len ? buf_put(&guard->queue, data + used, len - used) : 0;
+	if (rc && !guard->refused) {
+		guard->refused = true;
+		notice_title(guard, "bartizan: too much input while a line is held: the rest is dropped");
+	}
+	advance(guard, now_us);
+}
+
+/* ---- output ---- */
+
+static void measure(struct lineguard *guard, int64_t now)
+{
+	int64_t sample = now - guard->probe;
+	if (!guard->probe)
+		return;
+	guard->probe = 0;
+	if (sample < MS)
+		sample = MS;
+	if (sample > ROUND_TRIP_MAX)
+		sample = ROUND_TRIP_MAX;
+	guard->round_trip = sample > guard->round_trip ? sample : (3 * guard->round_trip + sample) / 4;
+}
+
+/* No key can have asked for what comes now. */
+static bool unasked(const struct lineguard *guard, int64_t now)
+{
+	const struct typing *typing = &guard->typing;
+	int64_t slack = typing->keys.completed ? 5000 * MS : 150 * MS;
+	bool typed = typing->begun && typing->anchored && !keys_model_empty(&typing->keys);
+	bool line = guard->state == GUARD_IDLE || guard->state == GUARD_SETTLE || guard->state == GUARD_HOLD || guard->state == GUARD_ASK;
+	return typed && line && now - typing->last_key > slack + 2 * round_trip(guard);
+}
+
+static int snapshot(struct lineguard *guard, struct reading *ret_reading)
+{
+	struct screen_place start;
+	enum located how;
+	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	if (!read_locate(guard, &start, &how))
+		return 0;
+	int rc = read_from(guard, start, ret_reading);
+	size_t end = ret_reading->bright > ret_reading->cursor ? ret_reading->bright : ret_reading->cursor;
+	if (!rc && end < ret_reading->text.len)
+		ret_reading->text.len = end;
+	return rc;
+}
+
+static void follow_unasked(struct lineguard *guard, const uint8_t *data, size_t len)
+{
+	struct reading before, after = { .text = BUF_INIT(1) };
+	int rc = snapshot(guard, &before);
+	screen_output(guard->screen, data, len);
+	if (!rc)
+		rc = snapshot(guard, &after);
+	bool same = before.cursor == after.cursor && before.text.len == after.text.len &&
+		    (!after.text.len || !memcmp(buf_data(&before.text), buf_data(&after.text), after.text.len));
+	if (rc || !same)
+		guard->typing.disturbed = true;
+	reading_release(&before);
+	reading_release(&after);
+}
+
+void lineguard_output(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len)
+{
+	if (guard->state == GUARD_FAILED || !len)
+		return;
+	if (unasked(guard, now_us))
+		follow_unasked(guard, data, len);
+	else
+		screen_output(guard->screen, data, len);
+	guard->outputs++;
+	guard->last_output = now_us;
+	measure(guard, now_us);
+	advance(guard, now_us);
+}
+
+void lineguard_resize(struct lineguard *guard, int64_t now_us, unsigned columns, unsigned rows)
+{
+	if (guard->state == GUARD_FAILED)
+		return;
+	if (screen_resize(guard->screen, columns, rows)) {
+		guard_fail(guard, "out of memory");
+		return;
+	}
+	guard->typing.resized = guard->typing.begun;
+	advance(guard, now_us);
+}
+
+/* ---- the rest of the face ---- */
+
+int64_t lineguard_due(const struct lineguard *guard)
+{
+	return guard->due;
+}
+
+void lineguard_turn(struct lineguard *guard, int64_t now_us)
+{
+	if (guard->state != GUARD_FAILED && now_us >= guard->due)
+		advance(guard, now_us);
+}
+
+bool lineguard_waiting(const struct lineguard *guard)
+{
+	return guard->state == GUARD_HOLD;
+}
+
+bool lineguard_failed(const struct lineguard *guard)
+{
+	return guard->state == GUARD_FAILED;
+}
+
+void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
+{
+	if (guard->state != GUARD_HOLD || verdict == LINE_HOLD)
+		return;
+	memset(&guard->answer, 0, sizeof guard->answer);
+	strncpy(guard->answer.notice, notice ? notice : "", LINEGUARD_NOTICE_MAX - 1);
+	if (verdict == LINE_ALLOW)
+		approved(guard, now_us);
+	else
+		decided(guard, now_us, verdict);
+	if (guard->state != GUARD_FAILED)
+		advance(guard, now_us);
+}
+
+struct lineguard *lineguard_new(const struct lineguard_options *options)
+{
+	struct lineguard *guard = calloc(1, sizeof *guard);
+	if (!guard)
+		return NULL;
+	guard->callbacks = options->callbacks;
+	guard->context = options->context;
+	guard->screen = screen_new(options->columns, options->rows);
+	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
+	guard->accept = BUF_INIT(KEYS_SEQUENCE_MAX + 8);
+	guard->pool = BUF_INIT(LINE_POOL_MAX);
+	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->due = LINEGUARD_NEVER;
+	typing_reset(guard);
+	if (!guard->screen) {
+		lineguard_free(guard);
+		return NULL;
+	}
+	return guard;
+}
+
+void lineguard_free(struct lineguard *guard)
+{
+	if (!guard)
+		return;
+	screen_free(guard->screen);
+	buf_burn(&guard->queue);
+	buf_release(&guard->accept);
+	buf_burn(&guard->pool);
+	buf_release(&guard->before);
+	buf_release(&guard->typing.right);
+	memset(&guard->typing.keys, 0, sizeof guard->typing.keys);
+	free(guard);
+}
+
+const char *line_confidence_name(enum line_confidence confidence)
+{
+	static const char *const names[] = { "exact", "screen", "blind" };
+	return names[confidence];
+}
+
+const char *line_end_name(enum line_end end)
+{
+	static const char *const names[] = { "forwarded", "cleared", "stuck", "swallowed", "cancelled", "hidden" };
+	return names[end];
+}
+
+const char *line_source_name(enum line_source source)
+{
+	static const char *const names[] = { "screen", "cursor", "anchor", "keys" };
+	return names[source];
+}

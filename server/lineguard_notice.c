@@ -1,0 +1,55 @@
+/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes the prompt's row, and the row is printed again below. */
+#include "server/lineguard_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Printable text only: nothing of it can move the cursor. */
+static void put_clean(struct buf *out, const char *text)
+{
+	for (; *text; text++)
+		(void)buf_putc(out, (uint8_t)*text < 0x20 || *text == 0x7f ? ' ' : (uint8_t)*text);
+}
+
+static void send_out(struct lineguard *guard, const struct buf *out)
+{
+	if (out->len)
+		guard->callbacks->show(guard->context, buf_data(out), out->len);
+}
+
+void notice_after_prompt(struct lineguard *guard, const char *text)
+{
+	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	struct screen_place cursor = screen_cursor(guard->screen);
+	if (!*text)
+		return;
+	(void)buf_puts(&out, "\r\033[K");
+	put_clean(&out, text);
+	(void)buf_puts(&out, "\r\n");
+	(void)screen_text(guard->screen, cursor.row, 0, screen_row_end(guard->screen, cursor.row), &out);
+	(void)buf_puts(&out, "\r");
+	if (cursor.column)
+		(void)buf_printf(&out, "\033[%dC", cursor.column);
+	send_out(guard, &out);
+}
+
+void notice_now(struct lineguard *guard, const char *text)
+{
+	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	if (!*text)
+		return;
+	(void)buf_puts(&out, "\r\n");
+	put_clean(&out, text);
+	send_out(guard, &out);
+}
+
+void notice_title(struct lineguard *guard, const char *text)
+{
+	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	if (!*text)
+		return;
+	(void)buf_puts(&out, "\a\033]2;");
+	put_clean(&out, text);
+	(void)buf_puts(&out, "\a");
+	send_out(guard, &out);
+}

@@ -1,0 +1,105 @@
+/* When is the line on the screen the line that the Enter will run?
+ *
+ * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO. What an editing key does cannot be foreseen: QUIET_EDIT
+ * without output, and long enough after the key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that recall lines
+ * (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads them: the Enter waits for the prompt, however long. Everything else
+ * ends after SETTLE_MAX: the line is judged blind. */
+#include "server/lineguard_private.h"
+
+#include <string.h>
+
+#define TAIL_MAX 32  /* bytes compared */
+#define TAIL_SURE 3  /* a shorter tail behind editing keys may stand there by chance */
+
+int64_t round_trip(const struct lineguard *guard)
+{
+	return guard->round_trip ? guard->round_trip : ROUND_TRIP_UNKNOWN;
+}
+
+bool settle_verified(struct lineguard *guard)
+{
+	const struct screen_modes *modes = screen_modes(guard->screen);
+	struct screen_place start;
+	enum located how;
+	if (modes->alternate)
+		return false;
+	if (guard->typing.standing >= STANDING_LIKELY || (modes->paste && modes->paste_on != guard->enter.paste_on))
+		return true;
+	return read_locate(guard, &start, &how) && how == LOCATED_PROMPT;
+}
+
+/* The tail, or as much of it as there is room for, ends at the cursor. */
+static bool tail_stands(struct lineguard *guard)
+{
+	const struct keys_model *keys = &guard->typing.keys;
+	size_t want = keys->tail < TAIL_MAX ? keys->tail : TAIL_MAX;
+	struct screen_place start = { .row = screen_cursor(guard->screen).row };
+	struct reading reading;
+	enum located how;
+	bool located = read_locate(guard, &start, &how);
+	if (!located)
+		start = (struct screen_place){ .row = screen_cursor(guard->screen).row };
+	if (read_from(guard, start, &reading)) {
+		reading_release(&reading);
+		return false;
+	}
+	if (!located && want > reading.cursor)
+		want = reading.cursor;
+	bool stands = want && want <= reading.cursor && want <= keys->cursor &&
+		      !memcmp(buf_data(&reading.text) + reading.cursor - want, keys->text + keys->cursor - want, want);
+	reading_release(&reading);
+	return stands;
+}
+
+/* A bare terminal shows Up as ^[[A: nobody edits. */
+static bool shows_carets(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	if (screen_text(guard->screen, cursor.row, 0, cursor.column, &text))
+		return false;
+	return text.len && (memmem(buf_data(&text), text.len, "^[", 2) || memmem(buf_data(&text), text.len, "^P", 2) || memmem(buf_data(&text), text.len, "^R", 2));
+}
+
+static bool waits_for_prompt(struct lineguard *guard)
+{
+	struct typing *typing = &guard->typing;
+	if (!typing->keys.recalled || settle_verified(guard))
+		return false;
+	return typing->standing == STANDING_EARLY || guard->outputs == typing->first_output || typing->keys.completed || shows_carets(guard);
+}
+
+static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *due)
+{
+	struct typing *typing = &guard->typing;
+	int64_t trip = round_trip(guard);
+	bool answered = guard->outputs > typing->last_output;
+	bool plain_only = !typing->keys.others;
+	if (typing->keys.tail && (plain_only || typing->keys.tail >= TAIL_SURE) && tail_stands(guard))
+		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO : SETTLED_NOT;
+	if (!answered && reached(typing->last_key + SILENCE + 2 * trip, now, due))
+		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;
+	if (answered && plain_only)
+		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
+	if (answered && reached(guard->last_output + QUIET_EDIT, now, due) && reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
+		return SETTLED_QUIET;
+	return SETTLED_NOT;
+}
+
+enum settled settle(struct lineguard *guard, int64_t now, int64_t *due)
+{
+	if (screen_modes(guard->screen)->alternate)
+		return SETTLED_QUIET;
+	if (waits_for_prompt(guard)) {
+		reached(guard->last_output + QUIET_PROMPT, now, due);
+		return SETTLED_NOT;
+	}
+	enum settled settled = SETTLED_NOT;
+	if (!keys_model_empty(&guard->typing.keys))
+		settled = settle_keys(guard, now, due);
+	else if (!settle_verified(guard) || reached(guard->last_output + QUIET_ECHO, now, due))
+		settled = SETTLED_QUIET;
+	if (settled == SETTLED_NOT && reached(guard->accepted + SETTLE_MAX, now, due))
+		return SETTLED_LATE;
+	return settled;
+}
