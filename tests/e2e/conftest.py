@@ -1,6 +1,7 @@
 """Fixtures: one lab for all tests that only use it, and labs of their own for those that change or break it."""
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -23,11 +24,17 @@ def make_world(edit=None):
     return world
 
 
+FAULT = re.compile(r".*(?:died of signal (?:4|6|7|8|11|31)\b|AddressSanitizer|LeakSanitizer|runtime error:|double free|corrupted).*")
+
+
 def end_world(world):
+    """Takes the lab down; a fault in the gateway's log fails the test even where nobody noticed it otherwise."""
     world.close()
     world.lab.down()
+    faults = FAULT.findall(world.lab.log())
     if not os.environ.get("KEEP"):
         shutil.rmtree(world.dir, ignore_errors=True)
+    assert not faults, "\n".join(faults[:20])
 
 
 @pytest.fixture(scope="session")
