@@ -22,7 +22,7 @@ static int load(struct bytes text, struct config **ret, struct err *err)
 	REQUIRE(files && files_add(files, "/c/config.yaml", text) == 0);
 	REQUIRE(files_add(files, "/c/ca.pub", text_bytes(KEY "\n")) == 0);
 	REQUIRE(files_add(files, "/c/hosts", text_bytes("web1,*.db,!x.db " KEY "\n@revoked y " KEY "\n|1|AAAA|AAAA " KEY "\n")) == 0);
-	int rc = config_load(files, "config.yaml", ret, err);
+	int rc = config_load_all(files, "config.yaml", ret, err);
 	files_free(files);
 	return rc;
 }
