@@ -163,7 +163,8 @@ static void doubt_part(struct judging *judging, struct guard_mark *mark)
 		*mark = (struct guard_mark){ verdict, -1, NULL, true };
 }
 
-static void judge_forms(struct judging *judging, const struct forms *forms, struct guard_mark *ret)
+/* A part that is only guessed is not denied for being on no list: the line is doubted for it anyhow. */
+static void judge_forms(struct judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
 {
 	const struct guard *guard = judging->guard;
 	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };
@@ -179,9 +180,9 @@ static void judge_forms(struct judging *judging, const struct forms *forms, stru
 		raise_mark(&mark, guard->entries[i].verdict, (int)i, pattern, false);
 		decided = fit == FIT_FIRM || mark.verdict == GUARD_DENY;
 	}
-	if (!decided)
+	if (!decided && !guessed)
 		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false };
-	if (maybe)
+	if (maybe || (!decided && guessed))
 		doubt_part(judging, &mark);
 	*ret = mark;
 }
@@ -189,9 +190,10 @@ static void judge_forms(struct judging *judging, const struct forms *forms, stru
 static int judge_part(struct judging *judging, size_t index)
 {
 	__attribute__((cleanup(forms_release))) struct forms forms;
-	int rc = make_forms(&judging->judgement->line.commands[index], &forms);
+	const struct shell_command *command = &judging->judgement->line.commands[index];
+	int rc = make_forms(command, &forms);
 	if (!rc)
-		judge_forms(judging, &forms, &judging->judgement->marks[index]);
+		judge_forms(judging, &forms, command->guessed, &judging->judgement->marks[index]);
 	return rc;
 }
 

@@ -61,6 +61,7 @@ int shell_add_command(
 		.via = via,
 		.depth = p->depth,
 		.remote = remote || p->remote,
+		.guessed = p->guessing,
 	};
 	size_t index = p->state->line->command_count;
 	int rc = append(p, &command);
@@ -109,7 +110,7 @@ int shell_add_assignment(struct shell_parser *p, const struct shell_word *word)
 	const struct shell_word *kept = shell_words_keep(p, word, 1);
 	if (!kept)
 		return -ENOMEM;
-	const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via, p->depth, p->remote };
+	const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via, p->depth, p->remote, p->guessing };
 	return append(p, &item);
 }
 
@@ -125,6 +126,6 @@ int shell_add_redirection(struct shell_parser *p, const struct shell_word pair[s
 	if (!kept)
 		return -ENOMEM;
 	const uint8_t *from = pair[0].source.data, *to = pair[1].source.data + pair[1].source.len;
-	const struct shell_command item = { SHELL_REDIRECTION, kept, 2, { from, (size_t)(to - from) }, p->via, p->depth, p->remote };
+	const struct shell_command item = { SHELL_REDIRECTION, kept, 2, { from, (size_t)(to - from) }, p->via, p->depth, p->remote, p->guessing };
 	return append(p, &item);
 }

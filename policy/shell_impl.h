@@ -36,7 +36,8 @@ struct shell_parser {
 	const char *via;
 	unsigned depth;
 	bool remote;
-	bool silent; /* reads what is probably arithmetic: finds commands, doubts nothing */
+	bool guessing; /* behind something that is not understood */
+	bool silent;   /* reads what is probably arithmetic: finds commands, doubts nothing */
 	size_t error_at;
 	struct shell_heredoc heredocs[SHELL_HEREDOCS_MAX];
 	size_t heredoc_count;

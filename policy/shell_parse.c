@@ -173,6 +173,7 @@ static int simple_command(struct shell_parser *p, struct frame *frame)
 			rc = shell_blanks(p);
 	}
 	if (rc == -EBADMSG && simple.words.count) { /* what was understood of it is judged all the same */
+		p->guessing = true;
 		int added = add_simple(p, &simple, (struct bytes){ p->data + from, to - from });
 		return added ? added : rc;
 	}
@@ -419,7 +420,7 @@ static int reserved_word(struct shell_parser *p, struct frame *frame, const stru
 {
 	bool begins = row->after == ANYWHERE;
 	if (begins ? frame->had != HAD_NOTHING : !(row->after & AFTER(top(frame))))
-		return shell_error(p, p->at, "compound command that is not understood");
+		return shell_error(p, p->at + strlen(row->word) - 1, "compound command that is not understood"); /* goes on behind the word */
 	if (row->head == time_head)
 		return time_head(p, frame);
 	p->at += strlen(row->word);
@@ -449,9 +450,9 @@ static int separator(struct shell_parser *p, struct frame *frame)
 		frame->had = HAD_NOTHING;
 		return frame->wants ? shell_error(p, from, "command that is missing") : 0;
 	}
-	if (frame->had == HAD_NOTHING)
-		return shell_error(p, from, "separator without a command");
 	bool two = next == c && c != ';';
+	if (frame->had == HAD_NOTHING)
+		return shell_error(p, from + two, "separator without a command");
 	p->at += two || (c == '|' && next == '&') ? 2 : 1;
 	frame->had = HAD_NOTHING;
 	frame->wants = two || c == '|';

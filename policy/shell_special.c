@@ -12,13 +12,20 @@ const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93",
 static const char *const shell_flags[] = { "--login", "--norc", "--noprofile", "--posix", "--restricted", "--verbose", "--noediting", "--no-config",
 	"--interactive", "--private", NULL };
 
-enum shell_mode { FROM_INPUT, FROM_ARGUMENT };
+static const char *const shell_files[] = { "--rcfile", "--init-file", NULL };
+
+enum shell_mode { FROM_FILE_OR_INPUT, FROM_INPUT, FROM_ARGUMENT };
 
 /* A word of options of a shell; *ret_done: it is none. */
 static int shell_option(struct look *look, enum shell_mode *mode, bool *ret_done)
 {
 	const struct shell_word *word = &look->words[look->at];
 	const struct bytes text = word->text;
+	if (shell_is(text, "-")) {
+		look->at++;
+		*ret_done = true;
+		return 0;
+	}
 	if (text.len < 2 || (text.data[0] != '-' && text.data[0] != '+') || word->kinds[0] == SHELL_UNKNOWN) {
 		*ret_done = true;
 		return 0;
@@ -31,11 +38,15 @@ static int shell_option(struct look *look, enum shell_mode *mode, bool *ret_done
 		look->nothing = true;
 		return 0;
 	}
+	if (shell_in(text, shell_files))
+		look->at += look->at < look->count;
 	if (text.data[1] == '-' || word->worst == SHELL_UNKNOWN)
 		return wrap_doubt(look, "option of a shell that is not known");
 	for (size_t i = 1; i < text.len; i++) {
 		if (text.data[i] == 'c' && text.data[0] == '-')
 			*mode = FROM_ARGUMENT;
+		else if (text.data[i] == 's' && text.data[0] == '-' && *mode == FROM_FILE_OR_INPUT)
+			*mode = FROM_INPUT;
 		else if ((text.data[i] == 'o' || text.data[i] == 'O') && look->at < look->count)
 			look->at++;
 	}
@@ -44,7 +55,7 @@ static int shell_option(struct look *look, enum shell_mode *mode, bool *ret_done
 
 int wrap_shell(struct look *look)
 {
-	enum shell_mode mode = FROM_INPUT;
+	enum shell_mode mode = FROM_FILE_OR_INPUT;
 	bool done = false;
 	int rc = 0;
 	for (unsigned words = 0; !rc && !done && look->at < look->count; words++) {
@@ -56,7 +67,7 @@ int wrap_shell(struct look *look)
 		return rc;
 	if (mode == FROM_ARGUMENT && look->at < look->count)
 		return wrap_script(look, &look->words[look->at], "-c");
-	if (look->at < look->count && !shell_is(look->words[look->at].text, "/dev/stdin"))
+	if (mode != FROM_INPUT && look->at < look->count && !shell_is(look->words[look->at].text, "/dev/stdin"))
 		return wrap_doubt(look, "shell that reads its commands from a file");
 	look->p->state->fed = true;
 	return wrap_doubt(look, "shell that reads its commands from its standard input");

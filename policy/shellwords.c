@@ -163,6 +163,7 @@ static int read_on(struct shell_parser *p)
 		p->silent = start.silent;
 		p->at = p->error_at + 1; /* never before where this reading began */
 		p->heredoc_count = 0;
+		p->guessing = true;
 		if (p->silent || p->at >= p->len)
 			return 0;
 		p->state->work += p->len - p->at;
@@ -190,6 +191,7 @@ int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, 
 		.depth = p->depth + 1,
 		.remote = remote || p->remote,
 		.silent = p->silent,
+		.guessing = p->guessing,
 	};
 	return read_on(&inner);
 }
@@ -242,33 +244,51 @@ int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret)
 
 /* ---- what was found ---- */
 
+/* A slash at the end, or one inside of an expansion, divides nothing. */
 struct bytes shell_program(const struct shell_command *command)
 {
-	struct bytes text = command->words[0].text;
-	const uint8_t *slash = text.len ? memrchr(text.data, '/', text.len) : NULL;
-	bool last = slash && slash + 1 == text.data + text.len;
-	if (slash && !last && command->what == SHELL_COMMAND) {
-		text.len -= (size_t)(slash + 1 - text.data);
-		text.data = slash + 1;
+	const struct shell_word *word = &command->words[0];
+	size_t from = word->text.len;
+	if (command->what != SHELL_COMMAND || !from)
+		return word->text;
+	for (from--; from > 0 && (word->text.data[from - 1] != '/' || word->kinds[from - 1] == SHELL_UNKNOWN);)
+		from--;
+	return (struct bytes){ word->text.data + from, word->text.len - from };
+}
+
+/* A blank in the program's name is escaped: 'ls -l' as one word is not ls. */
+static int put_word(const struct shell_word *word, size_t from, bool program, struct buf *text, struct buf *kinds)
+{
+	int rc = 0;
+	for (size_t i = from; !rc && program && i < word->text.len; i++) {
+		uint8_t c = word->text.data[i];
+		if (word->kinds[i] == SHELL_UNKNOWN || (c != ' ' && c != '\t' && c != '\n'))
+			continue;
+		rc = buf_put(text, word->text.data + from, i - from);
+		if (!rc)
+			rc = buf_putc(text, '\\');
+		if (!rc && kinds)
+			rc = buf_put(kinds, word->kinds + from, i - from);
+		if (!rc && kinds)
+			rc = buf_putc(kinds, SHELL_QUOTED);
+		from = i;
 	}
-	return text;
+	if (!rc)
+		rc = buf_put(text, word->text.data + from, word->text.len - from);
+	return rc || !kinds ? rc : buf_put(kinds, word->kinds + from, word->text.len - from);
 }
 
 int shell_command_text(const struct shell_command *command, bool base, struct buf *text, struct buf *kinds)
 {
-	const uint8_t blank = SHELL_PLAIN;
-	size_t skip = base ? command->words[0].text.len - shell_program(command).len : 0;
+	size_t from = base ? command->words[0].text.len - shell_program(command).len : 0;
 	int rc = 0;
-	for (size_t i = 0; !rc && i < command->count; i++, skip = 0) {
-		const struct shell_word *word = &command->words[i];
+	for (size_t i = 0; !rc && i < command->count; i++, from = 0) {
 		if (i > 0)
 			rc = buf_putc(text, ' ');
-		if (i > 0 && !rc && kinds)
-			rc = buf_put(kinds, &blank, 1);
+		if (!rc && i > 0 && kinds)
+			rc = buf_putc(kinds, SHELL_PLAIN);
 		if (!rc)
-			rc = buf_put(text, word->text.data + skip, word->text.len - skip);
-		if (!rc && kinds)
-			rc = buf_put(kinds, word->kinds + skip, word->text.len - skip);
+			rc = put_word(&command->words[i], from, i == 0 && command->what == SHELL_COMMAND, text, kinds);
 	}
 	return rc;
 }

@@ -52,6 +52,7 @@ struct shell_command {
 	const char *via;      /* how it was reached: "line", "$(…)", "sudo", "sh -c" … */
 	unsigned depth;       /* 0: the line's own */
 	bool remote;          /* would run on another host than the line */
+	bool guessed;         /* found at or behind something that is not understood: perhaps it is none */
 };
 
 #define SHELL_NO_COMMAND SIZE_MAX
@@ -78,7 +79,8 @@ void shell_line_release(struct shell_line *line);
 #define SHELL_LINE_CLEANUP __attribute__((cleanup(shell_line_release)))
 
 struct bytes shell_program(const struct shell_command *command); /* the first word without its directories */
-/* The words joined by single blanks, and the kinds of those bytes; base: the program without its directories. kinds may be NULL. */
+/* The words joined by single blanks, and the kinds of those bytes; base: the program without its directories. Blanks in the name of a program have a
+ * backslash in front of them. kinds may be NULL. */
 int shell_command_text(const struct shell_command *command, bool base, struct buf *text, struct buf *kinds);
 
 #endif
