@@ -30,8 +30,8 @@ enum form { FORM_BASE, FORM_PATH, FORM_SOURCE, FORMS };
 struct forms {
 	struct bytes text[FORMS];
 	bool there[FORMS];
-	bool firm[FORMS];     /* allow and warn may go by it */
-	bool uncertain;       /* kinds belongs to FORM_BASE, path_kinds to FORM_PATH */
+	bool firm[FORMS]; /* allow and warn may go by it */
+	bool uncertain;	  /* kinds belongs to FORM_BASE, path_kinds to FORM_PATH */
 	struct buf base, path, base_kinds, path_kinds;
 };
 
@@ -61,7 +61,9 @@ static bool well_known(const struct shell_command *command)
 static int make_forms(const struct shell_command *command, struct forms *ret)
 {
 	bool path = shell_program(command).len != command->words[0].text.len;
-	*ret = (struct forms){ .base = BUF_INIT(FORM_MAX), .path = BUF_INIT(FORM_MAX), .base_kinds = BUF_INIT(FORM_MAX), .path_kinds = BUF_INIT(FORM_MAX) };
+	*ret = (struct forms){
+		.base = BUF_INIT(FORM_MAX), .path = BUF_INIT(FORM_MAX), .base_kinds = BUF_INIT(FORM_MAX), .path_kinds = BUF_INIT(FORM_MAX)
+	};
 	int rc = shell_command_text(command, true, &ret->base, &ret->base_kinds);
 	if (!rc && path)
 		rc = shell_command_text(command, false, &ret->path, &ret->path_kinds);
@@ -265,8 +267,8 @@ static void explain(const struct judging *judging)
 	if (line->doubt_count) {
 		const struct shell_doubt *doubt = &line->doubts[0];
 		bool what = doubt->what.len;
-		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s what it cannot see: %s%s%s%s", name, verbs[judgement->verdict], doubt->why,
-			what ? ": '" : "", what ? shown(doubt->what, text) : "", what ? "'" : "");
+		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s what it cannot see: %s%s%s%s", name, verbs[judgement->verdict],
+			doubt->why, what ? ": '" : "", what ? shown(doubt->what, text) : "", what ? "'" : "");
 	} else {
 		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' allows it: nothing would run", name);
 	}
@@ -324,7 +326,8 @@ static int conclude(struct judging *judging)
 	if (rc != -ENOENT)
 		return rc;
 	judgement->verdict = GUARD_DENY;
-	snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s': no role may approve all of it: run the commands apart", judging->guard->name);
+	snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s': no role may approve all of it: run the commands apart",
+		judging->guard->name);
 	return 0;
 }
 

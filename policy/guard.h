@@ -28,12 +28,12 @@
 #include "policy/shellwords.h"
 
 #define GUARD_COUNT_MAX 256
-#define GUARD_ENTRIES_MAX 256   /* of a guard */
+#define GUARD_ENTRIES_MAX 256	/* of a guard */
 #define GUARD_PATTERNS_MAX 1024 /* of a guard, over all entries */
-#define GUARD_ROLES_MAX 16      /* of an entry */
+#define GUARD_ROLES_MAX 16	/* of an entry */
 #define GUARD_NAME_MAX 255
 #define GUARD_DUMP_MAX (4 * 1024 * 1024)
-#define GUARD_ERRORS_MAX 3      /* patterns of one judgement that take too long: then everything left is doubted */
+#define GUARD_ERRORS_MAX 3 /* patterns of one judgement that take too long: then everything left is doubted */
 
 enum guard_verdict { GUARD_ALLOW, GUARD_WARN, GUARD_APPROVE, GUARD_DENY }; /* the greater is the stricter */
 const char *guard_verdict_name(enum guard_verdict verdict);
@@ -55,24 +55,25 @@ int guards_dump(const struct guards *guards, struct buf *out); /* the `guards` k
 
 const char *guard_name(const struct guard *guard);
 enum guard_verdict guard_blind(const struct guard *guard); /* of lines in a shell that cannot be read: allow, warn (the default) or deny */
-bool guard_can_hold(const struct guard *guard);            /* has an entry that approves */
+bool guard_can_hold(const struct guard *guard);		   /* has an entry that approves */
 
 /* ---- judging ---- */
 
 struct guard_mark { /* the verdict of one part of the line */
 	enum guard_verdict verdict;
-	int entry;           /* index in the guard of the entry that decided, or -1 */
+	int entry;	     /* index in the guard of the entry that decided, or -1 */
 	const char *pattern; /* of that entry, borrowed from the guard; NULL: none matched, or a doubt decided */
-	bool doubtful;       /* raised by a doubt about this part */
+	bool doubtful;	     /* raised by a doubt about this part */
 };
 
 #define JUDGEMENT_REASON_MAX 512
 struct judgement {
 	enum guard_verdict verdict;
-	char reason[JUDGEMENT_REASON_MAX]; /* complete sentence part for a human, nothing in it can be forged: "guard 'prod' denies 'mkfs.ext4 /dev/sda' (mkfs*)" */
-	const char **by;           /* GUARD_APPROVE: who may vote, NULL-terminated, names borrowed from the guard; else NULL */
-	struct shell_line line;    /* the parts, and the doubts about them */
-	struct guard_mark *marks;  /* one for each of line.commands */
+	char reason[JUDGEMENT_REASON_MAX]; /* complete sentence part for a human, nothing in it can be forged: "guard 'prod' denies 'mkfs.ext4
+					      /dev/sda' (mkfs*)" */
+	const char **by;		   /* GUARD_APPROVE: who may vote, NULL-terminated, names borrowed from the guard; else NULL */
+	struct shell_line line;		   /* the parts, and the doubts about them */
+	struct guard_mark *marks;	   /* one for each of line.commands */
 };
 
 /* 0 or -ENOMEM; the caller takes -ENOMEM as deny. The guard must outlive the judgement. Roles that may approve: those that every entry that holds
@@ -83,8 +84,8 @@ int guard_judge_typed(const struct guard *guard, struct bytes line, struct judge
 void judgement_release(struct judgement *judgement);
 #define JUDGEMENT_CLEANUP __attribute__((cleanup(judgement_release)))
 
-/* {verdict, reason, by, commands: [{command, program, via, remote, verdict, pattern, entry}], unclear: [{reason, at}]}; texts in visible form. NULL: no
- * memory. With the kinds "assignment" and "redirection" in `what` for parts that are no commands. */
+/* {verdict, reason, by, commands: [{command, program, via, remote, verdict, pattern, entry}], unclear: [{reason, at}]}; texts in visible form. NULL:
+ * no memory. With the kinds "assignment" and "redirection" in `what` for parts that are no commands. */
 json_t *judgement_json(const struct judgement *judgement);
 
 #endif

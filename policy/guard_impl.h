@@ -16,7 +16,7 @@ struct guard_entry {
 	enum guard_verdict verdict;
 	struct guard_pattern *patterns;
 	size_t count;
-	char **by; /* NULL-terminated; NULL: not an entry that approves */
+	char **by;   /* NULL-terminated; NULL: not an entry that approves */
 	char *place; /* "config.yaml:12:5", of by */
 };
 

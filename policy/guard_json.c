@@ -12,9 +12,10 @@ static json_t *visible(struct bytes text)
 
 static json_t *part_json(const struct shell_command *command, const struct guard_mark *mark)
 {
-	return json_pack("{s:s, s:o, s:o, s:s, s:b, s:s, s:o, s:o, s:b}", "what", whats[command->what], "command", visible(command->source), "program",
-		visible(shell_program(command)), "via", command->via, "remote", command->remote, "verdict", guard_verdict_name(mark->verdict), "pattern",
-		json_string_or_null(mark->pattern), "entry", mark->entry < 0 ? json_null() : json_integer(mark->entry), "unclear", mark->doubtful);
+	return json_pack("{s:s, s:o, s:o, s:s, s:b, s:s, s:o, s:o, s:b}", "what", whats[command->what], "command", visible(command->source),
+		"program", visible(shell_program(command)), "via", command->via, "remote", command->remote, "verdict",
+		guard_verdict_name(mark->verdict), "pattern", json_string_or_null(mark->pattern), "entry",
+		mark->entry < 0 ? json_null() : json_integer(mark->entry), "unclear", mark->doubtful);
 }
 
 static json_t *parts_json(const struct judgement *judgement)
@@ -52,6 +53,6 @@ static json_t *roles_json(const struct judgement *judgement)
 
 json_t *judgement_json(const struct judgement *judgement)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "verdict", guard_verdict_name(judgement->verdict), "reason", judgement->reason, "by", roles_json(judgement),
-		"commands", parts_json(judgement), "unclear", doubts_json(judgement));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "verdict", guard_verdict_name(judgement->verdict), "reason", judgement->reason, "by",
+		roles_json(judgement), "commands", parts_json(judgement), "unclear", doubts_json(judgement));
 }

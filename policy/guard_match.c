@@ -12,8 +12,8 @@
 #define ROW_MAX ((PATTERN_MAX + 1 + BITS) / BITS)
 
 struct guard_automaton {
-	size_t end;         /* the state that matches; there is one for each item in front of it */
-	size_t rows;        /* words of a set of states */
+	size_t end;	    /* the state that matches; there is one for each item in front of it */
+	size_t rows;	    /* words of a set of states */
 	uint64_t *not_dash; /* state i may go to i + 1 with some byte other than a dash */
 	uint64_t *stars;    /* state i may stay with any byte, and go to i + 1 with none */
 	uint64_t accepts[]; /* 256 sets: state i may go to i + 1 with this byte */

@@ -50,8 +50,7 @@ static int doubt_program(struct shell_parser *p, size_t index)
 	return 0;
 }
 
-int shell_add_command(
-	struct shell_parser *p, const struct shell_word *words, size_t count, struct bytes source, const char *via, bool remote)
+int shell_add_command(struct shell_parser *p, const struct shell_word *words, size_t count, struct bytes source, const char *via, bool remote)
 {
 	const struct shell_command command = {
 		.what = SHELL_COMMAND,

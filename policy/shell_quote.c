@@ -51,8 +51,8 @@ int shell_single(struct shell_parser *p, struct shell_scratch *to)
 
 static const struct {
 	uint8_t letter, byte;
-} escapes[] = { { 'a', 7 }, { 'b', 8 }, { 'e', 27 }, { 'E', 27 }, { 'f', 12 }, { 'n', 10 }, { 'r', 13 }, { 't', 9 }, { 'v', 11 }, { '\\', '\\' }, { '\'', '\'' },
-	{ '"', '"' }, { '?', '?' } };
+} escapes[] = { { 'a', 7 }, { 'b', 8 }, { 'e', 27 }, { 'E', 27 }, { 'f', 12 }, { 'n', 10 }, { 'r', 13 }, { 't', 9 }, { 'v', 11 }, { '\\', '\\' },
+	{ '\'', '\'' }, { '"', '"' }, { '?', '?' } };
 
 static const struct {
 	uint8_t letter;

@@ -14,9 +14,18 @@ static const struct {
 	const char *shown;
 	enum redirect kind;
 } operators[] = {
-	{ "<<<", "<<<", HERE_STRING }, { "<<-", NULL, HERE_DOCUMENT_TABS }, { "<<", NULL, HERE_DOCUMENT }, { "<&", "<", TO_FILE_OR_FD },
-	{ "<>", "<>", TO_FILE }, { "<", "<", TO_FILE }, { "&>>", ">>", TO_FILE }, { "&>", ">", TO_FILE }, { ">>", ">>", TO_FILE },
-	{ ">&", ">", TO_FILE_OR_FD }, { ">|", ">", TO_FILE }, { ">", ">", TO_FILE },
+	{ "<<<", "<<<", HERE_STRING },
+	{ "<<-", NULL, HERE_DOCUMENT_TABS },
+	{ "<<", NULL, HERE_DOCUMENT },
+	{ "<&", "<", TO_FILE_OR_FD },
+	{ "<>", "<>", TO_FILE },
+	{ "<", "<", TO_FILE },
+	{ "&>>", ">>", TO_FILE },
+	{ "&>", ">", TO_FILE },
+	{ ">>", ">>", TO_FILE },
+	{ ">&", ">", TO_FILE_OR_FD },
+	{ ">|", ">", TO_FILE },
+	{ ">", ">", TO_FILE },
 };
 #define OPERATORS (sizeof(operators) / sizeof(*operators))
 #define LONGEST 3
@@ -54,7 +63,8 @@ bool shell_redirect_ahead(const struct shell_parser *p)
 static size_t find_operator(const struct shell_parser *p)
 {
 	size_t row = 0;
-	while (row < OPERATORS && (strlen(operators[row].text) > p->len - p->at || memcmp(p->data + p->at, operators[row].text, strlen(operators[row].text))))
+	while (row < OPERATORS &&
+		(strlen(operators[row].text) > p->len - p->at || memcmp(p->data + p->at, operators[row].text, strlen(operators[row].text))))
 		row++;
 	return row;
 }

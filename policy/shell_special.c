@@ -4,8 +4,8 @@
 
 #include "policy/shell_wrap.h"
 
-const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh", "pdksh", "oksh", "ash", "hush", "rbash", "rzsh", "yash", "posh",
-	"fish", "csh", "tcsh", "rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
+const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh", "pdksh", "oksh", "ash", "hush", "rbash", "rzsh",
+	"yash", "posh", "fish", "csh", "tcsh", "rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
 
 /* ---- shells ---- */
 
@@ -83,7 +83,8 @@ static bool is_command_option(const struct bytes text)
 
 int wrap_su(struct look *look)
 {
-	static const struct wrapper runuser = { .name = "runuser", .options = "u: user: l f m p g: G: w: login fast preserve-environment group: supp-group: whitelist-environment:" };
+	static const struct wrapper runuser = { .name = "runuser",
+		.options = "u: user: l f m p g: G: w: login fast preserve-environment group: supp-group: whitelist-environment:" };
 	static const char equal[] = "--command=";
 	bool found = false;
 	int rc = 0;

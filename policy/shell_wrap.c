@@ -259,8 +259,8 @@ static int behind_separator(struct look *look)
 	while (look->at < look->count && !shell_is(look->words[look->at].text, "--"))
 		look->at++;
 	look->at += look->at < look->count;
-	return look->at < look->count ? wrap_child(look, look->words + look->at, look->count - look->at, "") :
-					wrap_doubt(look, "command whose beginning cannot be seen");
+	return look->at < look->count ? wrap_child(look, look->words + look->at, look->count - look->at, "")
+				      : wrap_doubt(look, "command whose beginning cannot be seen");
 }
 
 /* xargs adds words that come from its standard input, at the end or in place of a mark. */

@@ -16,35 +16,35 @@
 #define WRAP_NAME_MAX 64
 
 enum {
-	WRAP_ASSIGN = 1,        /* NAME=value may stand in front of the command */
-	WRAP_JOIN = 2,          /* the words are joined by blanks and read by a shell */
-	WRAP_SHELL = 4,         /* no command: a shell that reads its commands from standard input or a terminal */
-	WRAP_REMOTE = 8,        /* on another host */
-	WRAP_ARGUMENTS = 16,    /* arguments are added that are not in the line */
-	WRAP_PERMUTE = 32,      /* options may follow the positional words */
-	WRAP_DASH = 64,         /* a single dash is an option */
-	WRAP_REST = 128,        /* the script goes on with the rest of the words */
-	WRAP_SUB = 256,         /* the first word is a subcommand with a row of its own */
-	WRAP_STRICT = 512,      /* a subcommand without a row is doubted */
-	WRAP_SEPARATOR = 1024,  /* the command stands behind -- */
-	WRAP_ALONE = 2048,      /* runs no command by itself: only the options matter, and unknown ones do not */
-	WRAP_SINGLE = 4096,     /* a long name may have a single dash */
+	WRAP_ASSIGN = 1,       /* NAME=value may stand in front of the command */
+	WRAP_JOIN = 2,	       /* the words are joined by blanks and read by a shell */
+	WRAP_SHELL = 4,	       /* no command: a shell that reads its commands from standard input or a terminal */
+	WRAP_REMOTE = 8,       /* on another host */
+	WRAP_ARGUMENTS = 16,   /* arguments are added that are not in the line */
+	WRAP_PERMUTE = 32,     /* options may follow the positional words */
+	WRAP_DASH = 64,	       /* a single dash is an option */
+	WRAP_REST = 128,       /* the script goes on with the rest of the words */
+	WRAP_SUB = 256,	       /* the first word is a subcommand with a row of its own */
+	WRAP_STRICT = 512,     /* a subcommand without a row is doubted */
+	WRAP_SEPARATOR = 1024, /* the command stands behind -- */
+	WRAP_ALONE = 2048,     /* runs no command by itself: only the options matter, and unknown ones do not */
+	WRAP_SINGLE = 4096,    /* a long name may have a single dash */
 };
 
 struct look; /* one command being looked into */
 
 struct wrapper {
-	const char *name;    /* subcommands: "docker exec" */
+	const char *name; /* subcommands: "docker exec" */
 	const char *options;
 	unsigned traits;
-	size_t skip;         /* positional words in front of the command */
+	size_t skip;			/* positional words in front of the command */
 	int (*look)(struct look *look); /* instead of the engine */
-	const char *more;    /* WRAP_SUB: rows of this name; else why what runs cannot be seen at all */
+	const char *more;		/* WRAP_SUB: rows of this name; else why what runs cannot be seen at all */
 };
 
 struct look {
 	struct shell_parser *p;
-	size_t index;       /* of the command */
+	size_t index; /* of the command */
 	const struct wrapper *row;
 	const struct shell_word *words;
 	size_t count, at;
@@ -57,7 +57,7 @@ extern const size_t wrapper_count;
 extern const char *const shell_names[]; /* ends with NULL */
 
 /* shell_wrap.c */
-int wrap_look(struct look *look);                   /* the engine */
+int wrap_look(struct look *look); /* the engine */
 int wrap_options(struct look *look);
 int wrap_doubt(struct look *look, const char *why);
 int wrap_child(struct look *look, const struct shell_word *words, size_t count, const char *more);

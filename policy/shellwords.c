@@ -123,10 +123,10 @@ int shell_name_add(struct shell_parser *p, struct bytes name, bool alias)
 	return 0;
 }
 
-static const char *const builtins[] = { ".", ":", "[", "alias", "bg", "break", "cat", "cd", "chmod", "chown", "continue", "cp", "curl", "dd", "declare",
-	"echo", "export", "false", "fg", "git", "grep", "hash", "history", "jobs", "kill", "let", "local", "ls", "mkdir", "mv", "popd", "printf", "pushd",
-	"pwd", "read", "readonly", "return", "rm", "set", "shift", "shopt", "source", "systemctl", "test", "trap", "true", "type", "typeset", "ulimit",
-	"umask", "unalias", "unset", "wait", "wget", NULL };
+static const char *const builtins[] = { ".", ":", "[", "alias", "bg", "break", "cat", "cd", "chmod", "chown", "continue", "cp", "curl", "dd",
+	"declare", "echo", "export", "false", "fg", "git", "grep", "hash", "history", "jobs", "kill", "let", "local", "ls", "mkdir", "mv", "popd",
+	"printf", "pushd", "pwd", "read", "readonly", "return", "rm", "set", "shift", "shopt", "source", "systemctl", "test", "trap", "true", "type",
+	"typeset", "ulimit", "umask", "unalias", "unset", "wait", "wget", NULL };
 
 /* An alias is replaced before the line is read; a function of a well-known name makes the line say something else than it seems to. */
 static int doubt_names(struct shell_parser *p)
@@ -141,7 +141,8 @@ static int doubt_names(struct shell_parser *p)
 			bool same = word->text.len == name->name.len && !memcmp(word->text.data, name->name.data, word->text.len);
 			if (line->commands[i].what != SHELL_COMMAND || !same)
 				continue;
-			int rc = shell_doubt(p, i, word->source, name->alias ? "command that the line makes an alias" : "command that the line redefines");
+			int rc = shell_doubt(
+				p, i, word->source, name->alias ? "command that the line makes an alias" : "command that the line redefines");
 			if (rc)
 				return rc;
 			break;

@@ -13,15 +13,15 @@
 
 #include "common/buf.h"
 
-#define SHELL_LINE_MAX 65536     /* bytes of a line; a longer one is cut and doubted */
-#define SHELL_DEPTH_MAX 32       /* substitutions, groups of quotes and wrappers in each other */
-#define SHELL_NEST_MAX 64        /* compound commands in each other at one depth */
+#define SHELL_LINE_MAX 65536 /* bytes of a line; a longer one is cut and doubted */
+#define SHELL_DEPTH_MAX 32   /* substitutions, groups of quotes and wrappers in each other */
+#define SHELL_NEST_MAX 64    /* compound commands in each other at one depth */
 #define SHELL_COMMANDS_MAX 1024
-#define SHELL_WORDS_MAX 32768    /* of all commands */
-#define SHELL_DOUBTS_MAX 64      /* more are not told apart */
-#define SHELL_NAMES_MAX 64       /* aliases and functions defined in the line */
-#define SHELL_HEREDOCS_MAX 16    /* that begin on one line */
-#define SHELL_WORK_MAX (2 * 1024 * 1024)    /* bytes read a second time: after a syntax error, and as the argument of sh -c and its like */
+#define SHELL_WORDS_MAX 32768		 /* of all commands */
+#define SHELL_DOUBTS_MAX 64		 /* more are not told apart */
+#define SHELL_NAMES_MAX 64		 /* aliases and functions defined in the line */
+#define SHELL_HEREDOCS_MAX 16		 /* that begin on one line */
+#define SHELL_WORK_MAX (2 * 1024 * 1024) /* bytes read a second time: after a syntax error, and as the argument of sh -c and its like */
 #define SHELL_MEMORY_MAX (32 * 1024 * 1024)
 
 enum shell_kind { /* of one byte of a word, from certain to uncertain */
@@ -35,11 +35,11 @@ struct shell_word {
 	struct bytes text;    /* after the removal of quotes */
 	const uint8_t *kinds; /* enum shell_kind of each byte of text */
 	enum shell_kind worst;
-	struct bytes source;  /* as written */
+	struct bytes source; /* as written */
 };
 
 enum shell_what {
-	SHELL_COMMAND,     /* words: program and arguments */
+	SHELL_COMMAND,	   /* words: program and arguments */
 	SHELL_ASSIGNMENT,  /* one word, NAME=value; those that cannot change what runs (LANG, TZ …) are left out */
 	SHELL_REDIRECTION, /* two words: one of < > >> <>, and the file; /dev/null and its like are left out */
 };
@@ -47,19 +47,19 @@ enum shell_what {
 struct shell_command {
 	enum shell_what what;
 	const struct shell_word *words;
-	size_t count;         /* at least one */
-	struct bytes source;  /* of the whole simple command, with its assignments and redirections */
-	const char *via;      /* how it was reached: "line", "$(…)", "sudo", "sh -c" … */
-	unsigned depth;       /* 0: the line's own */
-	bool remote;          /* would run on another host than the line */
-	bool guessed;         /* found at or behind something that is not understood: perhaps it is none */
+	size_t count;	     /* at least one */
+	struct bytes source; /* of the whole simple command, with its assignments and redirections */
+	const char *via;     /* how it was reached: "line", "$(…)", "sudo", "sh -c" … */
+	unsigned depth;	     /* 0: the line's own */
+	bool remote;	     /* would run on another host than the line */
+	bool guessed;	     /* found at or behind something that is not understood: perhaps it is none */
 };
 
 #define SHELL_NO_COMMAND SIZE_MAX
 struct shell_doubt {
-	const char *why;    /* "program named by an expansion" */
-	struct bytes what;  /* the source it is about; may be empty */
-	size_t command;     /* index of the command it is about, or SHELL_NO_COMMAND */
+	const char *why;   /* "program named by an expansion" */
+	struct bytes what; /* the source it is about; may be empty */
+	size_t command;	   /* index of the command it is about, or SHELL_NO_COMMAND */
 };
 
 struct shell_line { /* everything belongs to the line, also the text it was read from */

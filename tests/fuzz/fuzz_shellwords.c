@@ -72,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct guard *guard = guards_at(guards, data[0] & 1);
 	struct bytes line = { data + 1, size - 1 };
 	struct judgement first, again;
-	if ((data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &first) || (data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &again))
+	if ((data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &first) ||
+		(data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &again))
 		abort();
 	if (first.verdict != again.verdict || check_line(&first.line) != check_line(&again.line))
 		abort();

@@ -209,7 +209,8 @@ static void test_dump(void **state)
 {
 	(void)state;
 	BUF_CLEANUP struct buf first = BUF_INIT(GUARD_DUMP_MAX), second = BUF_INIT(GUARD_DUMP_MAX);
-	struct guards *guards = must_load("a: [{approve: ['x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
+	struct guards *guards =
+		must_load("a: [{approve: ['x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
 	assert_int_equal(guards_dump(guards, &first), 0);
 	guards_free(guards);
 	struct yaml *root;
@@ -302,7 +303,8 @@ static void assert_by(const struct guards *guards, const char *line, const char 
 static void test_roles(void **state)
 {
 	(void)state;
-	struct guards *guards = must_load("g: [{approve: 'a *', by: [lead, dba]}, {approve: 'b *', by: [ops, dba]}, {approve: c, by: ops}, {allow: '*'}]");
+	struct guards *guards =
+		must_load("g: [{approve: 'a *', by: [lead, dba]}, {approve: 'b *', by: [ops, dba]}, {approve: c, by: ops}, {allow: '*'}]");
 	assert_by(guards, "a x", "lead", "dba");
 	assert_by(guards, "b x", "ops", "dba");
 	assert_by(guards, "a x; b x", "dba", NULL);
@@ -354,7 +356,8 @@ static void test_json(void **state)
 	assert_int_equal(json_text(json, &text), 0);
 	assert_string_equal(buf_cstr(&text),
 		"{\"by\":[\"lead\"],\"commands\":["
-		"{\"command\":\"sudo rm \\\"\\\\x01$x\\\" > f\",\"entry\":1,\"pattern\":\"*\",\"program\":\"sudo\",\"remote\":false,\"unclear\":false,"
+		"{\"command\":\"sudo rm \\\"\\\\x01$x\\\" > "
+		"f\",\"entry\":1,\"pattern\":\"*\",\"program\":\"sudo\",\"remote\":false,\"unclear\":false,"
 		"\"verdict\":\"allow\",\"via\":\"line\",\"what\":\"command\"},"
 		"{\"command\":\"rm \\\"\\\\x01$x\\\"\",\"entry\":0,\"pattern\":\"rm *\",\"program\":\"rm\",\"remote\":false,\"unclear\":false,"
 		"\"verdict\":\"approve\",\"via\":\"sudo\",\"what\":\"command\"},"
@@ -391,9 +394,10 @@ static void test_slow_patterns(void **state)
 	free(line);
 }
 
-static const char *const units[] = { "ls;", "a ", "$(", "`", "\"", "'", "(", "((", "$((", "{ ", "sudo ", "sudo -n ", "sh -c '", "\"$(", "${", "[", "{a,", "x=", "$x ",
-	"!", "<<E\n", "\\", "\n", "if ", "case x in ", "a|", "eval ", "xargs ", "find -exec ", "$'\\x41'", "a;\"b;", "<(", "ls $x;", "env -S ", "\\`", "rm $x -",
-	"eval eval sudo ", "@(", "}", "]", "$[", "\"${", "a&", "f(){", "alias a=b;", "((a)) ", "$((a) ", "for x in ", "(($(", "rm $x*" };
+static const char *const units[] = { "ls;", "a ", "$(", "`", "\"", "'", "(", "((", "$((", "{ ", "sudo ", "sudo -n ", "sh -c '", "\"$(", "${", "[",
+	"{a,", "x=", "$x ", "!", "<<E\n", "\\", "\n", "if ", "case x in ", "a|", "eval ", "xargs ", "find -exec ", "$'\\x41'", "a;\"b;", "<(",
+	"ls $x;", "env -S ", "\\`", "rm $x -", "eval eval sudo ", "@(", "}", "]", "$[", "\"${", "a&", "f(){", "alias a=b;", "((a)) ", "$((a) ",
+	"for x in ", "(($(", "rm $x*" };
 
 static void test_longest_lines(void **state)
 {

@@ -181,7 +181,7 @@ static const struct {
 	{ "sudo ", SHELL_DEPTH_MAX - 1, "ls", "", "nested too deeply" },
 	{ "eval ", SHELL_DEPTH_MAX / 2 - 1, "ls", "", "nested too deeply" },
 	{ "{ ", SHELL_NEST_MAX, "ls", ";}", "nested too deeply" },
-	{ "(", SHELL_NEST_MAX, "ls", ")", "nested too deeply" },
+	{ "( ", SHELL_NEST_MAX, "ls", ")", "nested too deeply" },
 	{ "if ls; then ", SHELL_NEST_MAX, "ls", "; fi", "nested too deeply" },
 	{ "ls;", SHELL_COMMANDS_MAX, "", "", "too many commands" },
 	{ "A= ", SHELL_COMMANDS_MAX, "", "", "too many commands" },
