@@ -81,7 +81,7 @@ static const struct field leg_answer_fields[] = {
 static const struct field decision_fields[] = {
 	U32(msg_decision, leg), U32(msg_decision, channel), U32(msg_decision, verdict), U32(msg_decision, exit), TEXT(msg_decision, rule),
 	TEXT(msg_decision, reason), BOOL(msg_decision, record), BOOL(msg_decision, record_required), BOOL(msg_decision, record_input),
-	I64(msg_decision, idle), I64(msg_decision, session_time), U64(msg_decision, stream_keep), U64(msg_decision, cast_max), TEXT(msg_decision, title),
+	I64(msg_decision, idle), I64(msg_decision, session_time), U64(msg_decision, stream_keep), U64(msg_decision, cast_max), TEXT(msg_decision, title), BOOL(msg_decision, guard),
 };
 static const struct field grant_fields[] = {
 	U32(msg_grant, leg), BOOL(msg_grant, ok), U32(msg_grant, exit), TEXT(msg_grant, reason), TEXTS(msg_grant, host_keys), TEXT(msg_grant, login),
@@ -132,6 +132,18 @@ static const struct field ask_answer_fields[] = {
 	U32(msg_ask_answer, leg), U32(msg_ask_answer, channel), BOOL(msg_ask_answer, given), BYTES(msg_ask_answer, text, IPC_TEXT_MAX),
 };
 static const struct field access_cancel_fields[] = { U32(msg_access_cancel, leg), U32(msg_access_cancel, channel) };
+
+static const struct field line_fields[] = {
+	U32(msg_line, leg), U32(msg_line, channel), U32(msg_line, line), U32(msg_line, confidence), TEXT(msg_line, why), BOOL(msg_line, full_screen),
+	BOOL(msg_line, continues), BYTES(msg_line, texts, IPC_LINE_TEXTS_MAX),
+};
+static const struct field line_verdict_fields[] = {
+	U32(msg_line_verdict, leg), U32(msg_line_verdict, channel), U32(msg_line_verdict, line), U32(msg_line_verdict, verdict), TEXT(msg_line_verdict, notice),
+};
+static const struct field line_end_fields[] = {
+	U32(msg_line_end, leg), U32(msg_line_end, channel), U32(msg_line_end, line), TEXT(msg_line_end, end), TEXT(msg_line_end, confidence), TEXT(msg_line_end, why),
+	BYTES(msg_line_end, text, IPC_TEXT_MAX), I64(msg_line_end, took_us),
+};
 
 #define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }
 #define ROW(name, s, fields, fds) { name, sizeof(struct s), fields, COUNT(fields), fds }
@@ -193,6 +205,9 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_ASK] = ROW("ask", msg_ask, ask_fields, 0),
 	[IPC_ASK_ANSWER] = ROW("ask-answer", msg_ask_answer, ask_answer_fields, 0),
 	[IPC_ACCESS_CANCEL] = ROW("access-cancel", msg_access_cancel, access_cancel_fields, 0),
+	[IPC_LINE] = ROW("line", msg_line, line_fields, 0),
+	[IPC_LINE_VERDICT] = ROW("line-verdict", msg_line_verdict, line_verdict_fields, 0),
+	[IPC_LINE_END] = ROW("line-end", msg_line_end, line_end_fields, 0),
 	[IPC_LOGIN_PROMPT] = ROW("login-prompt", msg_login_prompt, login_prompt_fields, 0),
 };
 

@@ -86,6 +86,10 @@ enum ipc_type {
 	IPC_ASK,
 	IPC_ASK_ANSWER,
 	IPC_ACCESS_CANCEL,
+	/* a line of a guarded shell: session -> broker, broker -> session, session -> broker */
+	IPC_LINE,
+	IPC_LINE_VERDICT,
+	IPC_LINE_END,
 	/* session -> broker: what a command reads */
 	IPC_COMMAND_INPUT,
 	IPC_TYPES
@@ -155,6 +159,7 @@ struct msg_decision { /* + fd when recording: the transcript, empty, writable */
 	int64_t idle, session_time;  /* milliseconds, 0: none */
 	uint64_t stream_keep, cast_max;
 	char *title;
+	bool guard;            /* a shell whose lines are judged (IPC_LINE) before their Enter goes on */
 };
 struct msg_grant { /* + fd: connected socket; for credential "key" a second: agent protocol, stream */
 	uint32_t leg;
@@ -211,6 +216,12 @@ struct msg_hold { uint32_t leg, channel; char *text, *status; };
 struct msg_ask { uint32_t leg, channel; char *prompt; uint32_t max; };        /* asks the person at the terminal for a line of at most max bytes */
 struct msg_ask_answer { uint32_t leg, channel; bool given; struct bytes text; }; /* given false: there is no terminal, or Ctrl-C */
 struct msg_access_cancel { uint32_t leg, channel; };                           /* Ctrl-C, or the channel was closed, before the decision */
+
+/* A line whose Enter is held (server/lineguard.h). texts: the candidates, wire strings one after the other; the strictest verdict over all of them counts. line counts up in its channel. */
+#define IPC_LINE_TEXTS_MAX 61440
+struct msg_line { uint32_t leg, channel, line; uint32_t confidence; char *why; bool full_screen, continues; struct bytes texts; };
+struct msg_line_verdict { uint32_t leg, channel, line; uint32_t verdict; char *notice; }; /* enum line_verdict; LINE_HOLD: notice is shown, another verdict follows */
+struct msg_line_end { uint32_t leg, channel, line; char *end, *confidence, *why; struct bytes text; int64_t took_us; }; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
 
 /* Encodes and sends. msg points at the struct of that type. */
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);

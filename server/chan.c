@@ -8,6 +8,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "server/chan_guard.h"
 #include "server/conn.h"
 #include "server/recorder.h"
 #include "server/session_command.h"
@@ -66,6 +67,9 @@ void chan_turn(struct chan *chan)
 int64_t chan_due(const struct chan *chan)
 {
 	int64_t due = chan->recorder ? recorder_due(chan->recorder) : INT64_MAX;
+	int64_t guard = chan->guard ? chan_guard_due(chan->guard) : INT64_MAX;
+	if (guard < due)
+		due = guard;
 	int64_t command = chan->command ? command_due(chan->command) : INT64_MAX;
 	if (command < due)
 		due = command;
@@ -77,6 +81,8 @@ void chan_tap(struct chan *chan, char code, const void *data, size_t len)
 	chan->leg->last_active = chan->leg->conn->now;
 	if (chan->recorder)
 		recorder_tap(chan->recorder, code, data, len);
+	if (chan->guard && code != 'i')
+		chan_guard_output(chan->guard, data, len);
 }
 
 /* ---- callbacks of the client's channel: they note, the turn acts ---- */
@@ -154,6 +160,7 @@ void chan_free(struct chan *chan)
 {
 	chan_report(chan);
 	command_free(chan->command);
+	chan_guard_free(chan->guard);
 	recorder_free(chan->recorder);
 	if (chan->start)
 		ssh_message_free(chan->start);

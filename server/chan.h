@@ -37,6 +37,7 @@ struct chan_env { char *name, *value; };
 
 #define CHAN_ANSWER_MAX 1024      /* a line typed at a question of ours */
 
+struct chan_guard;
 struct command; /* session_command.h */
 struct recorder;
 
@@ -74,6 +75,8 @@ struct chan {
 	bool asking;                /* a question is being answered */
 	struct buf answer;
 	size_t answer_max;
+
+	struct chan_guard *guard;   /* a shell whose lines are judged (chan_guard.h) */
 
 	/* the end */
 	bool exited;

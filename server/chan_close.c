@@ -4,6 +4,7 @@
 
 #include "common/text.h"
 #include "server/chan.h"
+#include "server/chan_guard.h"
 #include "server/conn.h"
 #include "server/recorder.h"
 #include "server/session_command.h"
@@ -64,6 +65,8 @@ void chan_relay_turn(struct chan *chan)
 	struct conn *conn = chan->leg->conn;
 	if (failed(chan))
 		return;
+	if (chan->guard)
+		chan_guard_turn(chan->guard);
 	stream_turn(&chan->in);
 	stream_turn(&chan->out);
 	stream_turn(&chan->err);

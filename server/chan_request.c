@@ -9,6 +9,7 @@
 #include "common/sshcert.h"
 #include "common/text.h"
 #include "server/chan.h"
+#include "server/chan_guard.h"
 #include "server/conn.h"
 #include "server/recorder.h"
 #include "server/session_command.h"
@@ -74,6 +75,8 @@ static bool on_window(struct chan *chan, ssh_message message)
 	chan->resized = true;
 	if (chan->recorder)
 		recorder_resize(chan->recorder, chan->columns, chan->rows); /* before the output that it governs */
+	if (chan->guard)
+		chan_guard_resize(chan->guard);
 	return true;
 }
 
@@ -230,6 +233,10 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 	if (decision->record && begin_record(chan, decision, fd, &err) && decision->record_required) {
 		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", err.text);
 		chan_refuse(chan, EXIT_OURS, "the transcript cannot be written, and policy requires one");
+		return;
+	}
+	if (decision->guard && !(chan->guard = chan_guard_new(chan))) {
+		chan_refuse(chan, EXIT_OURS, "the guard of this shell cannot be set up");
 		return;
 	}
 	if (!chan->leg->upstream)

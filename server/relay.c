@@ -48,6 +48,15 @@ static size_t push(struct stream *stream, const uint8_t *data, size_t len)
 	return (size_t)wrote;
 }
 
+static void flush_pending(struct stream *stream);
+
+static size_t filtered(struct stream *stream, const uint8_t *data, size_t len)
+{
+	stream->filter(stream->chan, data, len);
+	flush_pending(stream);
+	return len;
+}
+
 int stream_data(struct stream *stream, const void *data, size_t len)
 {
 	struct conn *conn = stream->chan->leg->conn;
@@ -58,9 +67,9 @@ int stream_data(struct stream *stream, const void *data, size_t len)
 		return (int)len;
 	}
 	size_t taken = 0;
-	if (!conn->depth && !stream->pending.len) {
+	if (!conn->depth && !stream->pending.len && stream->open) {
 		conn->depth++;
-		taken = push(stream, data, len);
+		taken = stream->filter ? filtered(stream, data, len) : push(stream, data, len);
 		conn->depth--;
 	}
 	stream->unread = taken < len;
@@ -83,19 +92,23 @@ static void flush_pending(struct stream *stream)
 /* Everything that libssh holds: see relay.h. */
 static void fetch_all(struct stream *stream)
 {
+	BUF_CLEANUP struct buf raw = BUF_INIT(PENDING_MAX);
+	struct buf *into = stream->filter ? &raw : &stream->pending;
 	stream->unread = false;
 	transport_enter(stream->from);
 	for (;;) {
 		uint8_t *at;
-		if (buf_grow(&stream->pending, SLICE, &at)) {
+		if (buf_grow(into, SLICE, &at)) {
 			stream->overflow = stream->discard = true;
 			break;
 		}
 		int n = ssh_channel_read_nonblocking(stream->src, at, SLICE, stream->is_stderr);
-		buf_grow_done(&stream->pending, n > 0 ? (size_t)n : 0);
+		buf_grow_done(into, n > 0 ? (size_t)n : 0);
 		if (n <= 0)
 			break;
 	}
+	if (raw.len && !stream->discard)
+		stream->filter(stream->chan, buf_data(&raw), raw.len);
 	stream->from->touched = true;
 }
 

@@ -22,6 +22,7 @@ struct stream {
 	struct transport *from, *to;
 	ssh_channel src, dst;   /* NULL: not open yet, or gone */
 	bool is_stderr;
+	void (*filter)(struct chan *chan, const uint8_t *data, size_t len); /* takes what comes and puts into pending what goes on; NULL: all goes on */
 	char code;              /* for the transcript: 'o', 'e', 'i' */
 	bool open;              /* bytes may flow: the request was answered */
 	bool discard;           /* nobody wants them: consume and forget */

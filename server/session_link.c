@@ -5,6 +5,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "server/chan.h"
+#include "server/chan_guard.h"
 #include "server/conn.h"
 #include "server/session_command.h"
 #include "server/upstream.h"
@@ -50,6 +51,15 @@ static void on_ask(struct conn *conn, void *msg, struct ipc_raw *raw)
 	(void)raw;
 	if (chan)
 		chan_question(chan, ask->prompt, ask->max);
+}
+
+static void on_line_verdict(struct conn *conn, void *msg, struct ipc_raw *raw)
+{
+	const struct msg_line_verdict *verdict = msg;
+	struct chan *chan = conn_channel(conn, verdict->channel);
+	(void)raw;
+	if (chan && chan->guard)
+		chan_guard_verdict(chan->guard, verdict);
 }
 
 static void on_leg(struct conn *conn, void *msg, struct ipc_raw *raw)
@@ -142,7 +152,7 @@ static const struct {
 	enum ipc_type type;
 	void (*handler)(struct conn *conn, void *msg, struct ipc_raw *raw);
 } table[] = {
-	{ IPC_LOGIN_PROMPT, on_login_prompt }, { IPC_HOLD, on_hold }, { IPC_ASK, on_ask }, { IPC_AUTH_ANSWER, on_auth }, { IPC_LEG_ANSWER, on_leg }, { IPC_DECISION, on_decision }, { IPC_GRANT, on_grant }, { IPC_NOTICE, on_notice },
+	{ IPC_LINE_VERDICT, on_line_verdict }, { IPC_LOGIN_PROMPT, on_login_prompt }, { IPC_HOLD, on_hold }, { IPC_ASK, on_ask }, { IPC_AUTH_ANSWER, on_auth }, { IPC_LEG_ANSWER, on_leg }, { IPC_DECISION, on_decision }, { IPC_GRANT, on_grant }, { IPC_NOTICE, on_notice },
 	{ IPC_END, on_end }, { IPC_OUTPUT, on_output }, { IPC_PLAY, on_play }, { IPC_COMMAND_EXIT, on_exit },
 };
 
