@@ -26,7 +26,8 @@ void notice_after_prompt(struct lineguard *guard, const char *text)
 	(void)buf_puts(&out, "\r\033[K");
 	put_clean(&out, text);
 	(void)buf_puts(&out, "\r\n");
-	(void)screen_text(guard->screen, cursor.row, 0, screen_row_end(guard->screen, cursor.row), &out);
+	int end = screen_row_end(guard->screen, cursor.row);
+	(void)screen_text(guard->screen, cursor.row, 0, end > cursor.column ? end : cursor.column, &out);
 	(void)buf_puts(&out, "\r");
 	if (cursor.column)
 		(void)buf_printf(&out, "\033[%dC", cursor.column);

@@ -24,9 +24,9 @@ TIMEOUT = 10
 
 class Shell:
     """A row of the table. can: what the shell is able to do; cases that need more are not asked of it."""
-    def __init__(self, name, argv, can, setup=(), env=None, touch="touch %s", remember=None, tabs=1, prompt=PROMPT):
+    def __init__(self, name, argv, can, setup=(), env=None, touch="touch %s", tabs=1):
         self.name, self.argv, self.can, self.setup, self.env = name, argv, set(can.split()), setup, env or {}
-        self.touch, self.remember, self.tabs, self.prompt = touch, remember, tabs, prompt
+        self.touch, self.tabs, self.prompt = touch, tabs, PROMPT
 
     def present(self):
         return shutil.which(self.argv[0]) is not None
@@ -34,15 +34,14 @@ class Shell:
 
 POSIX = "posix jobs bang-not trap "
 SHELLS = [
-    Shell("bash", ["bash", "--norc", "--noprofile"], POSIX + "edit paste history search tab continue bang vi operate reads", remember='history -s "%s"', tabs=2),
+    Shell("bash", ["bash", "--norc", "--noprofile"], POSIX + "edit paste history search tab continue bang vi operate reads", tabs=2),
     Shell("bash-plain", ["bash", "--norc", "--noprofile"], POSIX + "edit history search tab continue bang vi reads", setup=["bind 'set enable-bracketed-paste off'"],
-          remember='history -s "%s"', tabs=2),
+          tabs=2),
     Shell("dash", ["dash"], POSIX + "cooked continue"),
-    Shell("zsh", ["zsh", "-f", "-i"], POSIX + "edit paste history search tab continue bang vi operate keep reads zle", remember='print -s "%s"', setup=["bindkey -e"]),
-    Shell("busybox", ["busybox", "sh"], POSIX + "edit history tab continue", env={"HISTFILE": "history"}, tabs=2),
+    Shell("zsh", ["zsh", "-f", "-i"], POSIX + "edit paste history search tab continue bang vi operate keep reads zle", setup=["bindkey -e"]),
+    Shell("busybox", ["busybox", "sh"], POSIX + "edit history tab continue", tabs=2),
     Shell("fish", ["fish", "--no-config", "-C", 'function fish_prompt; echo -n "sh\\$ "; end'], "edit paste tab", tabs=1),
-    Shell("python", ["/usr/bin/python3", "-q", "-i", "-c", "import sys; sys.ps1 = 'sh$ '"], "edit history search python", touch="open('%s','w').close()",
-          remember="import readline; readline.add_history('''open('%s','w').close()''')"),
+    Shell("python", ["/usr/bin/python3", "-q", "-i", "-c", "import sys; sys.ps1 = 'sh$ '"], "edit history search python", touch="open('%s','w').close()"),
 ]
 CASES = collections.OrderedDict()
 Case = collections.namedtuple("Case", "name function needs ran never confidence options denied")
@@ -64,18 +63,17 @@ class Session:
         self.log = self.dir / ".." / (self.dir.name + ".log")
         env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PS1": shell.prompt, "PROMPT": shell.prompt,
                "INPUTRC": "/dev/null", "XDG_CONFIG_HOME": str(self.dir / ".c"), "XDG_DATA_HOME": str(self.dir / ".d"), **shell.env}
-        if "HISTFILE" in shell.env:
-            (self.dir / shell.env["HISTFILE"]).write_text("touch FORBID\n")
         argv = ["--log", str(self.log)] + options + ["--"] + shell.argv
         self.tty = pexpect.spawn(proxy, argv, env=env, cwd=str(self.dir), dimensions=(rows, columns), timeout=TIMEOUT, encoding="utf-8", codec_errors="replace")
         self.tty.delaybeforesend = None
         self.seen = ""
         self.tty.logfile_read = self
         self.prompt()
+        self.quiet(0.2)
         for line in shell.setup:
             self.line(line)
 
-    # what pexpect reads, for the report of a failure
+    # what pexpect reads is kept for the report of a failure
     def write(self, text):
         self.seen += text
 
@@ -113,9 +111,11 @@ class Session:
         return self.shell.touch % name
 
     def remember(self, line):
-        if self.shell.remember:
-            broken = line.replace("FORBID", 'FOR""BID') if "python" not in self.shell.can else line.replace("FORBID", "FOR'+'BID").join(["'+'"] * 0 + [""]) or line
-            self.line(self.shell.remember % broken)
+        """The line is in the history: the judge lets it pass while the file is there."""
+        (self.dir / "permit").touch()
+        self.line(line)
+        (self.dir / "permit").unlink()
+        (self.dir / "FORBID").unlink()
 
     def refused(self):
         self.see("refused by")
@@ -150,7 +150,8 @@ def typed(s):
 
 @case(confidence="exact", denied=1)
 def typed_key_by_key(s):
-    s.slowly(s.touch("FORBID") + "\r")
+    s.slowly(s.touch("FORBID"))
+    s.keys("\r")
     s.refused()
 
 
@@ -414,12 +415,10 @@ def taller_than_the_screen(s):
 def continued(s):
     s.keys('echo "a\r')
     s.quiet(0.2)
-    s.keys('"; touch FOR\\\r')
-    s.quiet(0.2)
-    s.keys("BID\r")
-    s.quiet(0.2)
-    s.keys("\r")
-    s.quiet(0.2)
+    s.keys('"; touch FORBID\r')
+    s.refused()
+    first = s.events("judge")[-1]["texts"][0]
+    assert first["joined"] and first["text"] == 'echo "a\n"; touch FORBID', first
 
 
 @case("continue posix", ran=("one", "two"), denied=0)
@@ -709,7 +708,7 @@ def in_vi_command_mode(s):
     s.quiet(0.05)
     s.keys(ESC)
     s.quiet(0.6)
-    s.keys("ccccctouch FORBID"[3:])
+    s.keys("cctouch FORBID")
     s.quiet(0.1)
     s.keys(ESC)
     s.quiet(0.6)
@@ -796,7 +795,7 @@ def without_echo_at_a_prompt(s):
 
 @case("posix", denied=1)
 def in_a_shell_in_a_shell(s):
-    s.line("PS1='sub$ ' dash" if s.shell.name != "fish" else "dash") if False else s.keys("PS1='sub$ ' dash\r")
+    s.keys("PS1='sub$ ' dash\r")
     s.see("sub$ ")
     s.quiet(0.2)
     s.keys("touch FORBID\r")
@@ -823,13 +822,13 @@ def here_document(s):
 
 @case("posix", ran=("one",), denied=1)
 def prompt_of_the_directory(s):
-    s.keys("mkdir d; PS1='/x sh$ '; cd d\r")
+    s.keys("PS1='/x sh$ '\r")
     s.prompt()
     s.keys("PS1='/y/z sh$ '\r")
     s.prompt()
-    s.keys("touch ../one\r")
+    s.keys("touch one\r")
     s.prompt()
-    s.keys("touch ../FORBID\r")
+    s.keys("touch FORBID\r")
     s.refused()
 
 
@@ -866,13 +865,11 @@ def run_case(proxy, shell, chosen):
     session, failure = None, []
     try:
         session = Session(proxy, shell, chosen.options)
-        before = len(session.events("judge")) if session.log.exists() else 0
         chosen.function(session)
         failure += problems(session, chosen)
         if "blind" not in "".join(chosen.options) and not usable(session):
             failure.append("the shell is not usable afterwards")
         failure += ["%s RAN late" % name for name in chosen.never if (session.dir / name).exists() and "%s RAN" % name not in failure]
-        del before
     except (pexpect.TIMEOUT, pexpect.EOF, AssertionError) as wrong:
         failure.append("%s: %s" % (type(wrong).__name__, str(wrong).splitlines()[0] if str(wrong) else ""))
         if session:

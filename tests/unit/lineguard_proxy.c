@@ -1,8 +1,8 @@
 /* A real shell under the shell guard: `lineguard_proxy [--delay MS] [--hold MS] [--blind deny] --log FILE -- PROGRAM ARGUMENT…`.
  *
  * The proxy sits between its own terminal and a pseudoterminal with the program in it, as the relay does between client and backend, with a judge that
- * knows four words: FORBID is refused, HOLDME is held and then allowed, HOLDNO is held and then refused, WARNME is asked about. What was judged goes to
- * the log as JSON, one object a line. --delay puts a way's time on each direction. Driven by tests/lineguard/driver.py; not a test by itself. */
+ * knows four words: FORBID is refused, HOLDME is held and then allowed, HOLDNO is held and then refused, WARNME is asked about; while there is a file
+ * named permit, all pass. What was judged goes to the log as JSON, one object a line. --delay puts a way's time on each direction. Driven by tests/lineguard/driver.py; not a test by itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -115,6 +115,8 @@ static bool says(const struct line *line, const char *word)
 
 static enum line_verdict verdict_on(struct proxy *proxy, const struct line *line)
 {
+	if (access("permit", F_OK) == 0)
+		return LINE_ALLOW;
 	if (says(line, "FORBID") || (proxy->blind_deny && line->confidence == LINE_BLIND))
 		return LINE_DENY;
 	if (says(line, "HOLDME") || says(line, "HOLDNO"))
