@@ -78,7 +78,7 @@ def test_plain_key(world):
     name = "visitor%d" % next(SERIAL)
     world.visitor(name)
     done = world.ssh(name, "web1.direct", "echo in")
-    refused(world, done, "certificate is needed")
+    refused(world, done, "is needed")
 
 
 def test_sha1_signature_of_an_authority(world):
