@@ -1,7 +1,7 @@
 #!/bin/bash
 # make deb: stages `make install` below BUILD and packs it. The library dependencies are read off the programs; libssh's version is ours to demand.
 set -euo pipefail
-version=$(cat packaging/VERSION)
+version=$(sed -n 's/^#define BARTIZAN_VERSION "\(.*\)"/\1/p' common/version.h)
 arch=$(dpkg --print-architecture)
 stage=$BUILD/deb
 rm -rf "$stage"
