@@ -62,12 +62,16 @@ void device_release(struct device *device)
 	device->uri = NULL;
 }
 
+/* Visible form, but with "?" for its backslashes: it stays as it is, however often it is made visible again on its way to a terminal or a log. */
 void device_fail(struct device *device, const char *kind, const char *reason)
 {
 	if (!device_set(device, DEVICE_FAILED))
 		return;
 	device->kind = kind;
 	text_clean(device->reason, sizeof(device->reason), reason, strlen(reason));
+	for (char *p = device->reason; *p; p++)
+		if (*p == '\\')
+			*p = '?';
 	secret_free(&device->device_code);
 }
 

@@ -39,7 +39,7 @@ struct device {
 	char *id_token, *access_token;        /* access_token NULL: none was sent */
 	/* failed */
 	const char *kind;                     /* "denied" | "expired" | "unreachable" | "refused" */
-	char reason[512];                     /* in visible form */
+	char reason[512];                     /* harmless: visible form with ? for backslashes */
 };
 
 void device_init(struct device *device);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""login NAME URL: does what NAME would do in a browser, at the lab's identity provider: log in, and approve.
+"""login NAME URL [CODE]: does what NAME would do in a browser, at the lab's identity provider: log in, and approve.
 
-URL is what the gateway shows for a device login (with the code in it), or what `bartizan login` would open in a browser. --deny refuses instead.
+URL is what the gateway shows for a device login, with the code in it or without; or what `bartizan login` would open in a browser. --deny refuses
+instead.
 lab up puts this beside the lab's env; the provider's authority is idp/ca.pem in the same folder.
 """
 import argparse
@@ -64,8 +65,12 @@ class Browser:
         return answer.status, Page(answer.read(1 << 20).decode(errors="replace"))
 
 
-def fill(form, name, deny):
+def fill(form, name, code, deny):
     fields = dict(form["fields"])
+    if "user_code" in fields and not fields["user_code"]:
+        if not code:
+            raise SystemExit("login: this page asks for a code: login NAME URL CODE")
+        fields["user_code"] = code
     if "login" in fields:
         fields.update(login=name, password="any")
     if deny and fields.get("confirm"):
@@ -73,7 +78,7 @@ def fill(form, name, deny):
     return fields
 
 
-def visit(browser, url, name, deny):
+def visit(browser, url, name, code, deny):
     """Fills in forms until a page has none; its status and words."""
     status, page = browser.open(url)
     for _ in range(PAGES_MAX):
@@ -84,10 +89,10 @@ def visit(browser, url, name, deny):
         if not page.forms or status >= 400:
             return status, page.words()
         form = page.forms[0]
-        if deny and "abort" in fill(form, name, deny):  # the device flow's own page: what follows is an error page with a form, by design
-            _, page = browser.open(form["action"], fill(form, name, deny))
+        fields = fill(form, name, code, deny)
+        status, page = browser.open(form["action"] or browser.url, fields)
+        if "abort" in fields:  # what follows is the page for another code, as an error
             return 200, page.words()
-        status, page = browser.open(form["action"] or browser.url, fill(form, name, deny))
     return 500, "too many pages"
 
 
@@ -96,9 +101,10 @@ def main():
     parser.add_argument("--deny", action="store_true")
     parser.add_argument("name")
     parser.add_argument("url")
+    parser.add_argument("code", nargs="?")
     options = parser.parse_args()
     browser = Browser(pathlib.Path(__file__).resolve().parent / "idp/ca.pem")
-    status, words = visit(browser, options.url, options.name, options.deny)
+    status, words = visit(browser, options.url, options.name, options.code, options.deny)
     print(words)
     return 0 if status < 400 else 1
 

@@ -122,7 +122,7 @@ static void test_start_refused(void **state)
 		{ "{" CODE ",\"expires_in\":\"600\"}", "no usable expires_in" },
 		{ "{" CODE ",\"expires_in\":600,\"interval\":\"5\"}", "no usable interval" },
 		{ "{" CODE ",\"expires_in\":600,\"interval\":-5}", "no usable interval" },
-		{ "{\"error\":\"invalid_client\",\"error_description\":\"who\\u001bare you\"}", "invalid_client: who\\x1bare you" },
+		{ "{\"error\":\"invalid_client\",\"error_description\":\"who\\u001bare you\"}", "invalid_client: who?x1bare you" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct device device;
