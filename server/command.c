@@ -57,11 +57,30 @@ static const struct arg_row issue_options[] = {
 	END,
 };
 
+static const struct arg_row login_options[] = { JSON, OPT("token", ARG_FLAG, token), END };
+static const struct arg_row revoke_options[] = {
+	JSON,
+	OPT("user", ARG_TEXT, user),
+	OPT("serial", ARG_TEXT, serial),
+	OPT("ca", ARG_TEXT, ca),
+	OPT("key", ARG_TEXT, key),
+	OPT("key-id", ARG_TEXT, key_id),
+	OPT("session", ARG_TEXT, session),
+	OPT("reason", ARG_TEXT, reason),
+	OPT("until", ARG_TEXT, until),
+	NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_REVOKE_MAX_MS),
+	END,
+};
+static const struct arg_row revoked_options[] = { JSON, OPT("all", ARG_FLAG, all), END };
+
 #define LS_USAGE "[--all|--mine] [--open] [--user USER] [--target TARGET] [--limit N] [--json]"
 
 const struct command command_table[] = {
 	{ "help", NULL, "[COMMAND…]", "what there is to say", 0, no_options, 0, 2, command_run_help },
 	{ "whoami", NULL, "[--json]", "who you are here, and until when", 0, json_options, 0, 0, command_run_whoami },
+	{ "login", NULL, "[--json]|--token < TOKEN", "print the certificate of your login; or exchange a workload's token for one", 0, login_options, 0, 0,
+		command_run_login },
+	{ "logout", NULL, "", "forget the login of this key; its certificates are refused from now on", 0, no_options, 0, 0, command_run_logout },
 	{ "targets", NULL, "[--json]", "the targets that you may reach", 0, json_options, 0, 0, command_run_targets },
 	{ "sessions", NULL, LS_USAGE, "your sessions, newest first", 0, list_options, 0, 0, command_run_sessions },
 	{ "sessions", "ls", LS_USAGE, "the same; everybody's with the right 'sessions'", 0, list_options, 0, 0, command_run_sessions },
@@ -77,6 +96,12 @@ const struct command command_table[] = {
 	{ "cert", "issue",
 		"--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --public-key LINE",
 		"issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
+	{ "revoke", NULL,
+		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
+		"[--json]",
+		"keep somebody or something out from now on", MAY_REVOKE, revoke_options, 0, 0, command_run_revoke },
+	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0, command_run_revoked },
+	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1, command_run_unrevoke },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", COMMAND_LOCAL, json_options, 0, 0, command_run_status },
 	{ "version", NULL, "", "the gateway's version", 0, no_options, 0, 0, command_run_version },
 	{ 0 },

@@ -24,6 +24,9 @@ static const struct table_column whoami_columns[] = {
 	{ "key", "key", true },
 	{ "ca", "ca", true },
 	{ "expires", "expires", true },
+	{ "login_time", "logged in", true },
+	{ "machine", "workload", true },
+	{ "claims", "claims", true },
 	{ "source", "source", true },
 	{ 0 },
 };
@@ -48,6 +51,17 @@ static json_t *may_of(const struct caller *caller)
 	return array;
 }
 
+static json_t *claims_of(const struct identity *who)
+{
+	json_t *array = json_array();
+	for (const struct claim *claim = who->claims; array && claim && claim->name; claim++) {
+		BUF_CLEANUP struct buf text = BUF_INIT(8192);
+		if (!buf_printf(&text, "%s=%s", claim->name, claim->value))
+			json_array_append_new(array, json_visible(buf_data(&text), text.len));
+	}
+	return array;
+}
+
 void command_run_whoami(struct caller *caller, const struct command_args *args)
 {
 	const struct identity *who = caller->who;
@@ -59,6 +73,9 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 		visible_or_null(who->key_fp), "ca", visible_or_null(who->ca_fp), "expires",
 		forever ? json_null() : json_string(clock_format(who->expires, expires)), "source",
 		caller->local ? "control socket" : addr_format(&caller->source, source));
+	json_object_set_new(object, "login_time", json_time_ms(who->login_time * 1000));
+	json_object_set_new(object, "machine", json_boolean(who->machine));
+	json_object_set_new(object, "claims", claims_of(who));
 	command_one(caller, args, object, whoami_columns);
 }
 

@@ -14,15 +14,18 @@
 #define COMMAND_ANSWER_MAX (4 * 1024 * 1024) /* bytes of one answer: below IPC_QUEUE_BYTES_MAX */
 #define COMMAND_LIFETIME_MAX_MS ((int64_t)BROKER_ISSUE_MAX_S * 1000)
 #define COMMAND_SPEED_MAX_MILLI 1000000
+#define COMMAND_REVOKE_MAX_MS (100LL * 365 * 24 * 3600 * 1000)
 
 struct command_args { /* of all commands: each row of the table says which it takes */
 	struct args_list words;
-	bool json, all, mine, open, text, channels, no_pty;
+	bool json, all, mine, open, text, channels, no_pty, token;
 	const char *user, *target, *reason, *public_key, *source_address, *force_command;
+	const char *serial, *key, *key_id, *session, *ca, *until; /* of revoke */
 	struct args_list groups;
 	int64_t limit, lines;	      /* counts */
 	int64_t speed;		      /* thousandths; -1: not given */
 	int64_t idle, from, lifetime; /* milliseconds */
+	int64_t for_ms;		      /* 0: not given */
 };
 
 #define COMMAND_LOCAL 0x8000u /* in the column of rights: on the control socket only */
@@ -70,5 +73,10 @@ void command_run_audit(struct caller *caller, const struct command_args *args);
 void command_run_audit_key(struct caller *caller, const struct command_args *args);
 void command_run_scan(struct caller *caller, const struct command_args *args);
 void command_run_issue(struct caller *caller, const struct command_args *args);
+void command_run_login(struct caller *caller, const struct command_args *args);
+void command_run_logout(struct caller *caller, const struct command_args *args);
+void command_run_revoke(struct caller *caller, const struct command_args *args);
+void command_run_revoked(struct caller *caller, const struct command_args *args);
+void command_run_unrevoke(struct caller *caller, const struct command_args *args);
 
 #endif

@@ -88,6 +88,8 @@ static void show_prompt(struct leg *leg)
 		text_visible(&text, line, strcspn(line, "\n"), IPC_TEXT_MAX);
 		buf_puts(&text, "\n");
 	}
+	if (text.len && !*leg->prompt->prompt)
+		text.len--; /* the client ends the line by itself, unless it asks on the same one */
 	text_visible(&prompt, leg->prompt->prompt, strlen(leg->prompt->prompt), 256);
 	const char *prompts[] = { buf_cstr(&prompt) };
 	char echo[] = { leg->prompt->echo };
@@ -113,7 +115,7 @@ void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
 static void interactive(struct leg *leg, ssh_message message)
 {
 	ssh_session session = leg->transport.session;
-	struct msg_login begin = { "" };
+	struct msg_login begin = { NULL };
 	struct msg_login_input input = { { NULL, 0 } };
 	if (!leg->partial || leg->waiting) {
 		reply(leg, message);

@@ -12,6 +12,8 @@
 #include "server/chan.h"
 #include "server/conn.h"
 
+#define INPUT_MAX (IPC_TOKEN_MAX + 1) /* bytes of a command's input */
+
 struct command {
 	struct chan *chan;
 	struct buf out[2];      /* standard output and error, waiting for the client */
@@ -21,6 +23,8 @@ struct command {
 	struct buf next;        /* what is due at due_us, when fetched */
 	bool fetched, raw;      /* raw: a terminal's own bytes, not to be touched */
 	bool told;              /* the broker knows of it */
+	bool reads, input_ended;/* it takes input: `login --token`; and has had all of it */
+	size_t input;           /* bytes passed on */
 	bool done;
 	unsigned status;
 };
@@ -85,6 +89,7 @@ static void tell_broker(struct command *command, char **words)
 	struct chan *chan = command->chan;
 	struct msg_command msg = { .channel = chan->id, .argv = words, .terminal = chan->pty, .columns = chan->pty ? chan->columns : 0 };
 	command->told = true;
+	command->reads = words[0] && !strcmp(words[0], "login") && words[1] && !strcmp(words[1], "--token");
 	conn_send(chan->leg->conn, IPC_COMMAND, &msg);
 }
 
@@ -171,10 +176,25 @@ void command_play(struct command *command, const struct msg_play *play, int fd)
 	command->began_us = clock_mono_us();
 }
 
+/* Empty data is the end. More than a token's length is not passed on: the broker sees that it is too long. */
+static void pass_input(struct command *command, const void *data, size_t len)
+{
+	size_t room = INPUT_MAX - command->input;
+	struct msg_command_input msg = { command->chan->id, { data, len < room ? len : room } };
+	if (command->done || command->input_ended || (len && !room))
+		return;
+	command->input_ended = !len;
+	command->input += msg.data.len;
+	conn_send(command->chan->leg->conn, IPC_COMMAND_INPUT, &msg);
+}
+
 int command_input(struct chan *chan, const void *data, size_t len)
 {
-	if (chan->command && memchr(data, 3, len)) /* Ctrl-C */
-		command_done(chan->command, 130);
+	struct command *command = chan->command;
+	if (command && memchr(data, 3, len)) /* Ctrl-C */
+		command_done(command, 130);
+	for (size_t at = 0; command && command->reads && at < len; at += IPC_OUTPUT_MAX)
+		pass_input(command, (const char *)data + at, len - at < IPC_OUTPUT_MAX ? len - at : IPC_OUTPUT_MAX);
 	return (int)len;
 }
 
@@ -223,6 +243,8 @@ void command_turn(struct chan *chan)
 	struct command *command = chan->command;
 	chan->leg->last_active = chan->leg->conn->now;
 	play_turn(command);
+	if (command->reads && (ssh_channel_is_eof(chan->client) || chan->client_closed))
+		pass_input(command, "", 0);
 	chan->leg->conn->depth++;
 	transport_enter(&chan->leg->transport);
 	write_out(command, 0);

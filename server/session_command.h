@@ -21,7 +21,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line); 
 void command_free(struct command *command);                                     /* NULL allowed; tells the broker to stop */
 void command_turn(struct chan *chan);
 int64_t command_due(const struct command *command);
-int command_input(struct chan *chan, const void *data, size_t len);             /* Ctrl-C ends it; everything else is dropped */
+int command_input(struct chan *chan, const void *data, size_t len);             /* Ctrl-C ends it; passed on where the command reads, else dropped */
 void command_output(struct command *command, uint32_t stream, struct bytes data);
 void command_play(struct command *command, const struct msg_play *play, int fd); /* takes fd */
 void command_done(struct command *command, unsigned status);
