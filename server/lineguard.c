@@ -188,6 +188,8 @@ static void refuse(struct lineguard *guard, int64_t now, enum line_end end)
 	}
 	guard->control_u = !settle_verified(guard);
 	guard->clear = mark_now(guard, now);
+	buf_clear(&guard->under);
+	(void)screen_text(guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
 	key = guard->control_u ? KILL_LINE : INTERRUPT;
 	guard_go(guard, GUARD_CLEAR);
 	forward(guard, &key, 1);
@@ -260,13 +262,23 @@ static void step_settle(struct lineguard *guard, int64_t now)
 
 /* ---- clearing ---- */
 
+/* busybox prints its prompt over the row below the cursor, which may be one of the refused line's: what is right of it was there before. */
+static bool is_left_over(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	if (cursor.row != guard->clear.row + 1 || screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &right))
+		return false;
+	return right.len && right.len <= guard->under.len && !memcmp(buf_data(&guard->under) + guard->under.len - right.len, buf_data(&right), right.len);
+}
+
 /* Nothing stands right of the cursor but what stood right of the last prompt. */
 static bool clean_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
 	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
 	const struct buf *right = &guard->typing.right;
-	if (screen_row_end(guard->screen, cursor.row) <= cursor.column)
+	if (screen_row_end(guard->screen, cursor.row) <= cursor.column || is_left_over(guard))
 		return true;
 	if (!right->len || guard->typing.right_column <= cursor.column)
 		return false;
@@ -297,6 +309,7 @@ static void cleared(struct lineguard *guard, int64_t now)
 	ended(guard, now, screen_cursor(guard->screen).row - 1);
 	guard->enter.outputs = mark.outputs; /* the prompt of this line has come already */
 	guard->enter.paste_on = mark.paste_on;
+	guard->floor = screen_cursor(guard->screen);
 	guard->stuck = false;
 	guard_go(guard, GUARD_IDLE);
 	notice_after_prompt(guard, guard->answer.notice);
@@ -636,6 +649,7 @@ struct lineguard *lineguard_new(const struct lineguard_options *options)
 	guard->accept = BUF_INIT(KEYS_SEQUENCE_MAX + 8);
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
 	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->under = BUF_INIT(LINEGUARD_TEXT_MAX);
 	guard->due = LINEGUARD_NEVER;
 	typing_reset(guard);
 	if (!guard->screen) {
@@ -654,6 +668,7 @@ void lineguard_free(struct lineguard *guard)
 	buf_release(&guard->accept);
 	buf_burn(&guard->pool);
 	buf_release(&guard->before);
+	buf_release(&guard->under);
 	buf_release(&guard->typing.right);
 	memset(&guard->typing.keys, 0, sizeof guard->typing.keys);
 	free(guard);

@@ -159,6 +159,8 @@ static const char *blind_text(const struct making *making)
 		return "history expansion";
 	if (making->agree)
 		return NULL;
+	if (typing->standing == STANDING_EARLY)
+		return "it was typed before the prompt was there";
 	if (typing->disturbed)
 		return "output came in the middle of the line";
 	if (typing->resized && making->located == LOCATED_ANCHOR)

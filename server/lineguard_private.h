@@ -86,6 +86,9 @@ struct lineguard {
 	struct screen *screen;
 	struct keys_scan scan;
 	struct prompts prompts;
+	struct prompt first; /* what looked like a prompt before the first Enter */
+	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
+	struct buf under;  /* the row below the cursor when the clearing began */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
 	bool entered;      /* there was one */
@@ -121,6 +124,7 @@ bool prompt_known(const struct lineguard *guard, const struct prompt *prompt);
 void prompt_learn(struct lineguard *guard, const struct prompt *prompt);
 /* The learned prompt, or `extra`, that the row begins with; the longest. NULL: none. */
 const struct prompt *prompt_on_row(struct lineguard *guard, int64_t row, const struct prompt *extra);
+bool prompt_ends_at(struct lineguard *guard, struct screen_place place); /* the text left of the place ends with a learned prompt */
 /* What stands before the cursor, seen from a mark. *due is lowered to when waiting longer may tell more. */
 enum standing prompt_here(struct lineguard *guard, const struct mark *since, int64_t now, int64_t *due);
 bool prompt_continues(struct lineguard *guard, struct screen_place place); /* the place is behind a continuation prompt */

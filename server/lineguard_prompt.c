@@ -90,13 +90,25 @@ const struct prompt *prompt_on_row(struct lineguard *guard, int64_t row, const s
 	return best;
 }
 
+bool prompt_ends_at(struct lineguard *guard, struct screen_place place)
+{
+	struct prompt left;
+	prompt_at(guard, place, &left);
+	for (size_t i = 0; i < guard->prompts.count; i++) {
+		const struct prompt *prompt = &guard->prompts.list[i];
+		if (prompt->length >= 2 && left.length >= prompt->length && !memcmp(left.text + left.length - prompt->length, prompt->text, prompt->length))
+			return true;
+	}
+	return false;
+}
+
 static bool ends_alike(const struct prompt *a, const struct prompt *b)
 {
 	return a->length >= 2 && b->length >= 2 && !memcmp(a->text + a->length - 2, b->text + b->length - 2, 2);
 }
 
-/* The same ending as a learned prompt: the directory in it changed. Before the first Enter, an ending that shells use. */
-static bool is_likely(const struct lineguard *guard, const struct prompt *prompt)
+/* The same ending as a learned prompt: the directory in it changed. Before the first Enter, an ending that shells use, and that one from then on. */
+static bool is_likely(struct lineguard *guard, const struct prompt *prompt)
 {
 	bool usual = prompt->length >= 2 && strchr("$#%>", prompt->text[prompt->length - 2]) && prompt->text[prompt->length - 1] == ' ';
 	if (!usual)
@@ -104,7 +116,10 @@ static bool is_likely(const struct lineguard *guard, const struct prompt *prompt
 	for (size_t i = 0; i < guard->prompts.count; i++)
 		if (ends_alike(prompt, &guard->prompts.list[i]))
 			return true;
-	return !guard->entered;
+	if (guard->entered)
+		return same(prompt, &guard->first);
+	guard->first = *prompt;
+	return true;
 }
 
 /* "> ", "dquote> ", "... ": words, and a mark at the end. */

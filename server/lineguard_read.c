@@ -78,12 +78,23 @@ static int row_end(struct lineguard *guard, int64_t row, int from, int limit, bo
 	return end > from ? end : from;
 }
 
+/* A wide character that did not fit leaves a blank before the break, or a space that the editor put there. */
+static int row_limit(struct lineguard *guard, int64_t row)
+{
+	int limit = right_limit(guard, row), columns = screen_columns(guard->screen);
+	struct screen_cell last, next;
+	screen_cell(guard->screen, (struct screen_place){ row, columns - 1 }, &last);
+	screen_cell(guard->screen, (struct screen_place){ row + 1, 0 }, &next);
+	bool padded = next.wide && (last.blank || last.characters[0] == ' ') && screen_row_full(guard->screen, row);
+	return padded && limit == columns && row < screen_cursor(guard->screen).row ? columns - 1 : limit;
+}
+
 static int read_rows(struct lineguard *guard, struct reading *reading, struct screen_place start)
 {
 	int64_t cursor = screen_cursor(guard->screen).row, row = start.row;
 	for (int rc;; row++) {
-		int from = row == start.row ? start.column : 0, limit = right_limit(guard, row);
-		bool full = limit == screen_columns(guard->screen) && screen_row_full(guard->screen, row);
+		int from = row == start.row ? start.column : 0, limit = row_limit(guard, row);
+		bool full = limit >= screen_columns(guard->screen) - 1 && screen_row_full(guard->screen, row);
 		rc = read_row(guard, reading, (struct screen_place){ row, from }, row_end(guard, row, from, limit, full));
 		reading->end_row = row;
 		if (rc || row == screen_bottom(guard->screen) || (row >= cursor && !full))
@@ -117,6 +128,12 @@ static bool is_search(struct lineguard *guard, int64_t row)
 	return begin.length && begin.text[0] == '(' && memmem(begin.text, begin.length, "i-search)", 9);
 }
 
+/* What a refused line left in the row of the new prompt is no part of the next line. */
+static bool above_floor(const struct lineguard *guard, int64_t row, const struct prompt *prompt)
+{
+	return row < guard->floor.row || (row == guard->floor.row && prompt->columns < guard->floor.column);
+}
+
 static bool anchor_stands(struct lineguard *guard)
 {
 	struct typing *typing = &guard->typing;
@@ -141,7 +158,7 @@ static bool prefilled(struct lineguard *guard, struct screen_place *ret_start)
 {
 	struct typing *typing = &guard->typing;
 	const struct prompt *prompt = prompt_on_row(guard, typing->anchor.row, NULL);
-	if (!prompt || prompt->columns >= typing->anchor.column)
+	if (!prompt || prompt->columns >= typing->anchor.column || above_floor(guard, typing->anchor.row, prompt))
 		return false;
 	*ret_start = (struct screen_place){ typing->anchor.row, prompt->columns };
 	return true;
@@ -154,11 +171,25 @@ static bool nearest_prompt(struct lineguard *guard, struct screen_place *ret_sta
 	const struct prompt *own = typing->anchored && typing->standing >= STANDING_LIKELY ? &typing->left : NULL;
 	for (int64_t row = cursor.row, lowest = read_lowest(guard); row >= lowest; row--) {
 		const struct prompt *prompt = prompt_on_row(guard, row, own);
-		if (prompt && (row < cursor.row || prompt->columns <= cursor.column)) {
+		if (prompt && !above_floor(guard, row, prompt) && (row < cursor.row || prompt->columns <= cursor.column)) {
 			*ret_start = (struct screen_place){ row, prompt->columns };
 			return true;
 		}
 	}
+	return false;
+}
+
+/* A bare terminal showed what was typed ahead, and the prompt came behind it in the same row. */
+static bool prompt_behind_echo(struct lineguard *guard, struct screen_place *ret_start)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	if (guard->typing.standing >= STANDING_LIKELY || cursor.row < read_lowest(guard))
+		return false;
+	for (int column = cursor.column; column > 0; column--)
+		if (prompt_ends_at(guard, (struct screen_place){ cursor.row, column })) {
+			*ret_start = (struct screen_place){ cursor.row, column };
+			return true;
+		}
 	return false;
 }
 
@@ -181,6 +212,8 @@ bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum l
 	if (stands && prefilled(guard, ret_start))
 		return true;
 	if (!(stands && contiguous(guard, guard->typing.anchor.row)) && nearest_prompt(guard, ret_start))
+		return true;
+	if (prompt_behind_echo(guard, ret_start))
 		return true;
 	*ret_how = LOCATED_ANCHOR;
 	*ret_start = guard->typing.anchor;
