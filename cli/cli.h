@@ -70,6 +70,8 @@ int cli_run_config_ssh(const struct cli *cli, char *const *argv);
 int cli_run_policy_explain(const struct cli *cli, char *const *argv);
 int cli_run_policy_test(const struct cli *cli, char *const *argv);
 int cli_run_token_check(const struct cli *cli, char *const *argv);
+int cli_run_login(const struct cli *cli, char *const *argv);
+int cli_run_logout(const struct cli *cli, char *const *argv);
 int cli_run_audit_verify(const struct cli *cli, char *const *argv);
 
 #endif
