@@ -45,6 +45,12 @@ const struct cli_row cli_table[] = {
 	{ "replay", NULL, "ID[/CHANNEL]|FILE.cast [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", cli_run_replay, true },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", GATEWAY },
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", GATEWAY },
+	{ "revoke", NULL,
+		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
+		"[--json]",
+		"keep somebody or something out from now on", GATEWAY },
+	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
+	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", GATEWAY },
 	{ "help", NULL, "[COMMAND…]", "this list, or one command", cli_run_help, false },
 	{ "version", NULL, "", "the version", cli_run_version, false },
