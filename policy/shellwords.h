@@ -17,7 +17,7 @@
 #define SHELL_DEPTH_MAX 32   /* substitutions, groups of quotes and wrappers in each other */
 #define SHELL_NEST_MAX 64    /* compound commands in each other at one depth */
 #define SHELL_COMMANDS_MAX 1024
-#define SHELL_WORDS_MAX 32768		 /* of all commands */
+#define SHELL_WORDS_MAX 16384		 /* of all commands */
 #define SHELL_DOUBTS_MAX 64		 /* more are not told apart */
 #define SHELL_NAMES_MAX 64		 /* aliases and functions defined in the line */
 #define SHELL_HEREDOCS_MAX 16		 /* that begin on one line */
