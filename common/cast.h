@@ -38,8 +38,8 @@ struct cast; /* a writer */
 /* Takes over no fd: the owner closes it after cast_close(). The header is written at once. max is the size at which recording stops with a marker
  * (0: none); the file never grows beyond it, markers included, but for the header.
  *
- * cast_output, cast_resize and cast_marker may flush on their own when much waits, and return that flush's error: the event is kept as long as the buffer has room;
- * beyond that bytes are counted and a marker tells later how many are missing. A flush that failed is due again a second later. */
+ * cast_output, cast_resize and cast_marker may flush on their own when much waits, and return that flush's error: the event is kept as long as the
+ * buffer has room; beyond that bytes are counted and a marker tells later how many are missing. A flush that failed is due again a second later. */
 int cast_open(int fd, const struct cast_header *header, int64_t now_us, uint64_t max, struct cast **ret, struct err *err);
 int cast_output(struct cast *cast, int64_t now_us, char code, const void *data, size_t len); /* code 'o', 'e' or 'i' */
 int cast_resize(struct cast *cast, int64_t now_us, unsigned width, unsigned height);
@@ -57,17 +57,18 @@ struct cast_event { /* zero at birth; the owner calls buf_release(&event.data) a
 	struct buf data;      /* decoded; a marker's or resize's text too */
 };
 struct cast_reader;
-/* Reads the header; the fd stays the caller's, is seekable and its offset is the reader's now. A last line without its newline is not read: it may still grow, and
- * cast_reader_next() after an end (0) looks again. Calls: lseek once, read. */
+/* Reads the header; the fd stays the caller's, is seekable and its offset is the reader's now. A last line without its newline is not read: it may
+ * still grow, and cast_reader_next() after an end (0) looks again. Calls: lseek once, read. */
 int cast_reader_open(int fd, struct cast_reader **ret, struct err *err);
 const struct cast_header *cast_reader_header(const struct cast_reader *reader);
-/* 1: an event; 0: end; -EBADMSG: a damaged line (its number in err), reading may go on with the next; other -errno. event is reused, cleared by the call. */
+/* 1: an event; 0: end; -EBADMSG: a damaged line (its number in err), reading may go on with the next; other -errno. event is reused, cleared by the
+ * call. */
 int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struct err *err);
 int cast_reader_seek(struct cast_reader *reader, int64_t time_us, struct cast_event *scratch); /* skips events before time_us */
 void cast_reader_free(struct cast_reader *reader);
 
-/* Cuts a truncated last line, appends a marker with the reason; *ret_last_us is the last event's time. The file is opened for reading and writing. A file that ends within
- * its header gets a new, bare one. -EBADMSG: not a transcript, nothing was changed. Doing it twice appends one marker. */
+/* Cuts a truncated last line, appends a marker with the reason; *ret_last_us is the last event's time. The file is opened for reading and writing. A
+ * file that ends within its header gets a new, bare one. -EBADMSG: not a transcript, nothing was changed. Doing it twice appends one marker. */
 int cast_recover(int fd, const char *reason, int64_t *ret_last_us, struct err *err);
 
 /* When the next event of a replay is due: driven by the CLI and by sessions (`ssh gw replay`). */
@@ -79,8 +80,8 @@ struct player_options {
 };
 struct player;
 int player_open(int fd, const struct player_options *options, struct player **ret, struct err *err);
-/* The next bytes to show and the time (microseconds since play began) when they are due. 1, 0 at the end, -errno. borrowed until the next call. Damaged lines are
- * skipped and counted; text says where. */
+/* The next bytes to show and the time (microseconds since play began) when they are due. 1, 0 at the end, -errno. borrowed until the next call.
+ * Damaged lines are skipped and counted; text says where. */
 int player_next(struct player *player, int64_t *ret_due_us, struct bytes *ret, struct err *err);
 uint64_t player_damaged(const struct player *player); /* lines skipped so far */
 void player_free(struct player *player);

@@ -1,7 +1,7 @@
 /* Formats and parses single lines of an asciicast.
  *
- * Formatting runs inside a sandboxed session for every byte of output: plain ASCII is copied eight bytes at a time, only what is not ASCII goes through the UTF-8
- * decoder, and nothing here uses the locale. Parsing takes hostile lines; the caller has bounded their length. */
+ * Formatting runs inside a sandboxed session for every byte of output: plain ASCII is copied eight bytes at a time, only what is not ASCII goes
+ * through the UTF-8 decoder, and nothing here uses the locale. Parsing takes hostile lines; the caller has bounded their length. */
 #include "common/cast_line.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* The reader of asciicasts: line by line, hostile files too.
  *
- * At most one line and one read are in memory. A line that is damaged or too long is reported once with its number; the next call goes on behind it. */
+ * At most one line and one read are in memory. A line that is damaged or too long is reported once with its number; the next call goes on behind it.
+ */
 #include "common/cast.h"
 
 #include <errno.h>

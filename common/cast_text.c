@@ -62,7 +62,9 @@ static int control(struct cast_text *text, struct buf *out, uint8_t byte)
 /* C1 controls in UTF-8 (C2 80 … C2 9F). */
 static void control_c1(struct cast_text *text, uint8_t byte)
 {
-	static const uint8_t states[32] = { [0x10] = TEXT_STRING, [0x18] = TEXT_STRING, [0x1b] = TEXT_CSI, [0x1d] = TEXT_STRING, [0x1e] = TEXT_STRING, [0x1f] = TEXT_STRING };
+	static const uint8_t states[32] = {
+		[0x10] = TEXT_STRING, [0x18] = TEXT_STRING, [0x1b] = TEXT_CSI, [0x1d] = TEXT_STRING, [0x1e] = TEXT_STRING, [0x1f] = TEXT_STRING
+	};
 	text->state = states[byte - 0x80];
 	text->length = 0;
 }

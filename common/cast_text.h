@@ -1,4 +1,5 @@
-/* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay --text`; keeps its state between calls. Private to the cast_….c files. */
+/* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay --text`; keeps its state between calls. Private to the
+ * cast_….c files. */
 #ifndef BARTIZAN_CAST_TEXT_H
 #define BARTIZAN_CAST_TEXT_H
 

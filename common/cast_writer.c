@@ -1,9 +1,10 @@
 /* The writer of asciicasts. It runs in sandboxed sessions, on the relay's path.
  *
- * The buffer holds lines that wait to be written; the last one may be open: outputs of one code that arrive within CAST_FLUSH_MS become one event. A flush ends the
- * open line first, so only whole lines are ever handed to write(), and what a short write left is written before anything else: the file is cut in mid line only if the
- * process dies inside that write, and cast_recover() mends that. Invariants: an open line is the last thing in the buffer; times never decrease; the file never grows
- * beyond max. When the file cannot be written the buffer fills, then bytes are counted as lost and a marker says so later. System calls: write, nothing else. */
+ * The buffer holds lines that wait to be written; the last one may be open: outputs of one code that arrive within CAST_FLUSH_MS become one event. A
+ * flush ends the open line first, so only whole lines are ever handed to write(), and what a short write left is written before anything else: the
+ * file is cut in mid line only if the process dies inside that write, and cast_recover() mends that. Invariants: an open line is the last thing in
+ * the buffer; times never decrease; the file never grows beyond max. When the file cannot be written the buffer fills, then bytes are counted as lost
+ * and a marker says so later. System calls: write, nothing else. */
 #include "common/cast.h"
 
 #include <errno.h>
@@ -142,7 +143,8 @@ static int make_room(struct cast *cast, size_t len)
 
 static int piece_put(struct cast *cast, int stream, char code, const uint8_t *data, size_t len)
 {
-	bool joins = cast->open_code == code && cast->last_us - cast->open_us <= CAST_FLUSH_MS * 1000 && cast->out.len - cast->open_at < LINE_SOFT_MAX;
+	bool joins =
+		cast->open_code == code && cast->last_us - cast->open_us <= CAST_FLUSH_MS * 1000 && cast->out.len - cast->open_at < LINE_SOFT_MAX;
 	if (!joins)
 		line_close(cast);
 	int rc = joins ? 0 : line_open(cast, code);

@@ -1,7 +1,7 @@
 /* A link between two roles: AF_UNIX SOCK_SEQPACKET, non-blocking, with a bounded queue of what waits to be sent.
  *
- * One datagram is one message: u16 type, u16 zero, u32 id, body (wire encoding, see ipc_msg.h), up to IPC_FDS_MAX descriptors. The link belongs to no event loop:
- * whoever owns it polls ipc_fd() for reading, and for writing while ipc_pending() is true. */
+ * One datagram is one message: u16 type, u16 zero, u32 id, body (wire encoding, see ipc_msg.h), up to IPC_FDS_MAX descriptors. The link belongs to no
+ * event loop: whoever owns it polls ipc_fd() for reading, and for writing while ipc_pending() is true. */
 #ifndef BARTIZAN_IPC_H
 #define BARTIZAN_IPC_H
 

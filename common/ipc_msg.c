@@ -36,7 +36,8 @@ struct row {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct field reason_fields[] = { TEXT(msg_reason, reason) };
-static const struct field client_fields[] = { U64(msg_client, connection), TEXT(msg_client, source), TEXT(msg_client, local), U32(msg_client, pid), BOOL(msg_client, scan) };
+static const struct field client_fields[] = { U64(msg_client, connection), TEXT(msg_client, source), TEXT(msg_client, local), U32(msg_client, pid),
+	BOOL(msg_client, scan) };
 static const struct field client_gone_fields[] = { U64(msg_client_gone, connection), U32(msg_client_gone, status) };
 static const struct field role_fields[] = { TEXT(msg_role, role) };
 static const struct field conf_fields[] = { U64(msg_conf, generation) };
@@ -72,20 +73,47 @@ static const struct field command_fields[] = {
 static const struct field command_input_fields[] = { U32(msg_command_input, channel), BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
 static const struct field channel_fields[] = { U32(msg_channel, channel) };
 static const struct field auth_answer_fields[] = {
-	BOOL(msg_auth_answer, ok), BOOL(msg_auth_answer, proved), BOOL(msg_auth_answer, partial), TEXT(msg_auth_answer, reason), TEXT(msg_auth_answer, user),
-	U32(msg_auth_answer, rights), FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX), I64(msg_auth_answer, expires),
+	BOOL(msg_auth_answer, ok),
+	BOOL(msg_auth_answer, proved),
+	BOOL(msg_auth_answer, partial),
+	TEXT(msg_auth_answer, reason),
+	TEXT(msg_auth_answer, user),
+	U32(msg_auth_answer, rights),
+	FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX),
+	I64(msg_auth_answer, expires),
 };
 static const struct field leg_answer_fields[] = {
 	U32(msg_leg_answer, leg), BOOL(msg_leg_answer, ok), U32(msg_leg_answer, exit), TEXT(msg_leg_answer, reason), TEXT(msg_leg_answer, session),
 };
 static const struct field decision_fields[] = {
-	U32(msg_decision, leg), U32(msg_decision, channel), U32(msg_decision, verdict), U32(msg_decision, exit), TEXT(msg_decision, rule),
-	TEXT(msg_decision, reason), BOOL(msg_decision, record), BOOL(msg_decision, record_required), BOOL(msg_decision, record_input),
-	I64(msg_decision, idle), I64(msg_decision, session_time), U64(msg_decision, stream_keep), U64(msg_decision, cast_max), TEXT(msg_decision, title), BOOL(msg_decision, guard),
+	U32(msg_decision, leg),
+	U32(msg_decision, channel),
+	U32(msg_decision, verdict),
+	U32(msg_decision, exit),
+	TEXT(msg_decision, rule),
+	TEXT(msg_decision, reason),
+	BOOL(msg_decision, record),
+	BOOL(msg_decision, record_required),
+	BOOL(msg_decision, record_input),
+	I64(msg_decision, idle),
+	I64(msg_decision, session_time),
+	U64(msg_decision, stream_keep),
+	U64(msg_decision, cast_max),
+	TEXT(msg_decision, title),
+	BOOL(msg_decision, guard),
 };
 static const struct field grant_fields[] = {
-	U32(msg_grant, leg), BOOL(msg_grant, ok), U32(msg_grant, exit), TEXT(msg_grant, reason), TEXTS(msg_grant, host_keys), TEXT(msg_grant, login),
-	TEXT(msg_grant, credential), BYTES(msg_grant, secret, IPC_BLOB_MAX), TEXTS(msg_grant, allow), U32(msg_grant, handshake_ms), TEXT(msg_grant, address),
+	U32(msg_grant, leg),
+	BOOL(msg_grant, ok),
+	U32(msg_grant, exit),
+	TEXT(msg_grant, reason),
+	TEXTS(msg_grant, host_keys),
+	TEXT(msg_grant, login),
+	TEXT(msg_grant, credential),
+	BYTES(msg_grant, secret, IPC_BLOB_MAX),
+	TEXTS(msg_grant, allow),
+	U32(msg_grant, handshake_ms),
+	TEXT(msg_grant, address),
 };
 static const struct field notice_fields[] = { U32(msg_notice, leg), TEXT(msg_notice, text) };
 static const struct field end_fields[] = { U32(msg_end, leg), U32(msg_end, exit), TEXT(msg_end, reason) };
@@ -138,11 +166,21 @@ static const struct field line_fields[] = {
 	BOOL(msg_line, continues), BYTES(msg_line, texts, IPC_LINE_TEXTS_MAX),
 };
 static const struct field line_verdict_fields[] = {
-	U32(msg_line_verdict, leg), U32(msg_line_verdict, channel), U32(msg_line_verdict, line), U32(msg_line_verdict, verdict), TEXT(msg_line_verdict, notice),
+	U32(msg_line_verdict, leg),
+	U32(msg_line_verdict, channel),
+	U32(msg_line_verdict, line),
+	U32(msg_line_verdict, verdict),
+	TEXT(msg_line_verdict, notice),
 };
 static const struct field line_end_fields[] = {
-	U32(msg_line_end, leg), U32(msg_line_end, channel), U32(msg_line_end, line), TEXT(msg_line_end, end), TEXT(msg_line_end, confidence), TEXT(msg_line_end, why),
-	BYTES(msg_line_end, text, IPC_TEXT_MAX), I64(msg_line_end, took_us),
+	U32(msg_line_end, leg),
+	U32(msg_line_end, channel),
+	U32(msg_line_end, line),
+	TEXT(msg_line_end, end),
+	TEXT(msg_line_end, confidence),
+	TEXT(msg_line_end, why),
+	BYTES(msg_line_end, text, IPC_TEXT_MAX),
+	I64(msg_line_end, took_us),
 };
 
 #define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }

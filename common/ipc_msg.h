@@ -108,7 +108,14 @@ struct msg_connection { uint64_t connection; };                    /* AUTHENTICA
 
 struct msg_proxy { char *source; };                                /* what a believed PROXY header said: once, before anything else */
 struct msg_auth { bool proved; char *user; struct bytes key; };    /* proved: libssh has verified a signature by this key on this connection */
-struct msg_leg { uint32_t leg; uint32_t mode; char *target; uint32_t port; char *login; struct bytes pubkey; }; /* port 0: the target's own. pubkey: plain key made for this leg, to be certified */
+struct msg_leg {
+	uint32_t leg;
+	uint32_t mode;
+	char *target;
+	uint32_t port;
+	char *login;
+	struct bytes pubkey;
+}; /* port 0: the target's own. pubkey: plain key made for this leg, to be certified */
 struct msg_access {
 	uint32_t leg, channel, kind; /* enum access_kind */
 	struct bytes detail;
@@ -206,22 +213,37 @@ struct msg_login_start { char *provider; int64_t max_age; };          /* max_age
 struct msg_provider { char *provider; };                              /* PROVIDER_REFRESH: an unknown kid was seen; egress limits the rate */
 struct msg_provider_state { char *provider; bool ok; char *reason; struct bytes jwks; int64_t fetched; }; /* fetched: seconds since the epoch */
 struct msg_login_code { char *user_code, *uri, *uri_complete; uint32_t expires; }; /* seconds */
-struct msg_login_done { bool ok; char *kind, *reason; struct bytes id_token, userinfo; }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
+struct msg_login_done {
+	bool ok;
+	char *kind, *reason;
+	struct bytes id_token, userinfo;
+}; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
 struct msg_login { char *submethods; };                               /* the client began keyboard-interactive */
 struct msg_login_input { struct bytes text; };                        /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_prompt { char *text, *prompt; bool echo; };          /* text is shown; prompt "": nothing is asked, the message is held */
 
-/* A held channel (IPC_ACCESS without IPC_DECISION yet). text: lines to show once, "" for none; status: one line that is kept up to date on a terminal, shown once elsewhere, "" for none. */
+/* A held channel (IPC_ACCESS without IPC_DECISION yet). text: lines to show once, "" for none; status: one line that is kept up to date on a
+ * terminal, shown once elsewhere, "" for none. */
 struct msg_hold { uint32_t leg, channel; char *text, *status; };
 struct msg_ask { uint32_t leg, channel; char *prompt; uint32_t max; };        /* asks the person at the terminal for a line of at most max bytes */
 struct msg_ask_answer { uint32_t leg, channel; bool given; struct bytes text; }; /* given false: there is no terminal, or Ctrl-C */
 struct msg_access_cancel { uint32_t leg, channel; };                           /* Ctrl-C, or the channel was closed, before the decision */
 
-/* A line whose Enter is held (server/lineguard.h). texts: the candidates, wire strings one after the other; the strictest verdict over all of them counts. line counts up in its channel. */
+/* A line whose Enter is held (server/lineguard.h). texts: the candidates, wire strings one after the other; the strictest verdict over all of them
+ * counts. line counts up in its channel. */
 #define IPC_LINE_TEXTS_MAX 61440
 struct msg_line { uint32_t leg, channel, line; uint32_t confidence; char *why; bool full_screen, continues; struct bytes texts; };
-struct msg_line_verdict { uint32_t leg, channel, line; uint32_t verdict; char *notice; }; /* enum line_verdict; LINE_HOLD: notice is shown, another verdict follows */
-struct msg_line_end { uint32_t leg, channel, line; char *end, *confidence, *why; struct bytes text; int64_t took_us; }; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
+struct msg_line_verdict {
+	uint32_t leg, channel, line;
+	uint32_t verdict;
+	char *notice;
+}; /* enum line_verdict; LINE_HOLD: notice is shown, another verdict follows */
+struct msg_line_end {
+	uint32_t leg, channel, line;
+	char *end, *confidence, *why;
+	struct bytes text;
+	int64_t took_us;
+}; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
 
 /* Encodes and sends. msg points at the struct of that type. */
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);

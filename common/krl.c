@@ -184,7 +184,9 @@ static int extension(struct wire *in, struct err *err)
 	char show[128];
 	if (wire_get_string(in, &name) || wire_get_u8(in, &critical) || wire_get_string(in, &contents) || !wire_done(in) || critical > 1)
 		return err_set(err, -EBADMSG, "an extension is malformed");
-	return critical ? err_set(err, -EBADMSG, "extension '%s' is critical, and not known here", text_clean(show, sizeof(show), name.data, name.len)) : 0;
+	return critical
+		       ? err_set(err, -EBADMSG, "extension '%s' is critical, and not known here", text_clean(show, sizeof(show), name.data, name.len))
+		       : 0;
 }
 
 static int cert_extension(struct krl *krl, struct section *section, struct wire *in, struct err *err)

@@ -1,9 +1,9 @@
-/* OpenSSH key revocation lists (PROTOCOL.krl), as `ssh-keygen -k` makes them: certificates of an authority by serial and key id, keys, and fingerprints of
- * keys by SHA-1 and SHA-256.
+/* OpenSSH key revocation lists (PROTOCOL.krl), as `ssh-keygen -k` makes them: certificates of an authority by serial and key id, keys, and
+ * fingerprints of keys by SHA-1 and SHA-256.
  *
  * The bytes are an administrator's file, but nothing relies on that: every length is checked, sizes are bounded. What is not understood (an unknown
- * section, a critical extension, a signature, which OpenSSH has given up, too) is an error, never skipped: a list that is half understood lets in whom
- * it was made to keep out. */
+ * section, a critical extension, a signature, which OpenSSH has given up, too) is an error, never skipped: a list that is half understood lets in
+ * whom it was made to keep out. */
 #ifndef BARTIZAN_KRL_H
 #define BARTIZAN_KRL_H
 

@@ -145,7 +145,7 @@ static json_t *object_of(const struct http_answer *answer, struct err *err)
 /* Whether asking again later may help. */
 static bool transient(const struct http_answer *answer)
 {
-	return answer->failure ? answer->trusted : answer->status >= 500 || answer->status == 429;
+	return answer->failure ? answer->transient : answer->status >= 500 || answer->status == 429;
 }
 
 static bool is_address(const char *uri, bool allow_http)
@@ -340,7 +340,7 @@ void device_polled(struct device *device, const struct http_answer *answer, int6
 	if (!object && transient(answer)) {
 		poll_lost(device, err.text, now);
 	} else if (!object) {
-		device_fail(device, answer->failure ? "unreachable" : "refused", err.text);
+		device_fail(device, "refused", err.text);
 	} else if (json_get_string(object, "error")) {
 		polled_error(device, answer, object, now);
 	} else if (answer->status == 200) {

@@ -99,18 +99,18 @@ static void reason_certificate(struct http_call *call, char *out, size_t size)
 
 static void reason_of(struct http_call *call, CURLcode code, char *out, size_t size)
 {
-	static const struct { CURLcode code; const char *form; } plain[] = {
-		{ CURLE_COULDNT_RESOLVE_HOST, "cannot resolve '%s'" },
-		{ CURLE_GOT_NOTHING, "'%s' closed the connection without an answer" },
-		{ CURLE_PARTIAL_FILE, "'%s' closed the connection in the middle of its answer" },
-		{ CURLE_RECV_ERROR, "'%s' broke off the connection" },
-		{ CURLE_UNSUPPORTED_PROTOCOL, "'%s' is asked by a protocol that is not allowed" },
+	static const struct { CURLcode code; const char *before, *after; } plain[] = {
+		{ CURLE_COULDNT_RESOLVE_HOST, "cannot resolve ", "" },
+		{ CURLE_GOT_NOTHING, "", " closed the connection without an answer" },
+		{ CURLE_PARTIAL_FILE, "", " closed the connection in the middle of its answer" },
+		{ CURLE_RECV_ERROR, "", " broke off the connection" },
+		{ CURLE_UNSUPPORTED_PROTOCOL, "", " is asked by a protocol that is not allowed" },
 	};
 	size_t limit = call->body.max;
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (plain[i].code == code) {
-			snprintf(out, size, plain[i].form, call->url.host);
+			snprintf(out, size, "%s'%s'%s", plain[i].before, call->url.host, plain[i].after);
 			return;
 		}
 	if (call->too_large || code == CURLE_FILESIZE_EXCEEDED)
@@ -126,11 +126,24 @@ static void reason_of(struct http_call *call, CURLcode code, char *out, size_t s
 		snprintf(out, size, "'%s': %s", call->url.host, call->error[0] ? call->error : curl_easy_strerror(code));
 }
 
+/* Only what the network does: a peer that answers what it must not will do so again. */
+static bool transient(CURLcode code)
+{
+	static const CURLcode codes[] = {
+		CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_RECV_ERROR,
+		CURLE_SEND_ERROR, CURLE_SSL_CONNECT_ERROR,
+	};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
 /* The call is gone before its owner hears of it: he may begin the next one in the same slot. */
 static void call_finish(struct http_call *call, CURLcode code)
 {
 	char reason[REASON_MAX] = "", shown[REASON_MAX], type[128] = "";
-	struct http_answer answer = { .content_type = type, .trusted = code != CURLE_PEER_FAILED_VERIFICATION };
+	struct http_answer answer = { .content_type = type, .transient = transient(code) };
 	const char *sent = NULL;
 	struct buf body = call->body;
 	http_done_fn *done = call->done;

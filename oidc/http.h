@@ -46,7 +46,7 @@ struct http_request { /* borrowed until http_begin() returns */
 
 struct http_answer { /* borrowed for the time of the callback, then burnt */
 	const char *failure;      /* in words, naming the host; NULL: an answer came */
-	bool trusted;             /* false with a failure: the certificate was refused, trying again will not help */
+	bool transient;           /* with a failure: the network's, it may pass; else what came was refused (certificate, redirect, size) */
 	long status;
 	const char *content_type; /* "" when none was sent */
 	struct bytes body;

@@ -80,7 +80,8 @@ const struct sshkey *broker_key(struct broker *broker, const char *name);
  * most. */
 #define BROKER_ISSUE_MAX_S (7 * 24 * 3600)
 struct issue_spec {
-	const struct identity *who;  /* of a provider: the login is kept with it (user, groups and local_admin are not looked at); NULL: a local user */
+	const struct identity
+		*who; /* of a provider: the login is kept with it (user, groups and local_admin are not looked at); NULL: a local user */
 	const char *user;
 	char *const *groups;
 	const struct sshkey *key;

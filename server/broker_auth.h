@@ -29,8 +29,8 @@ struct auth_seen {
 
 #define AUTH_LOGIN_RIGHTS (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 
-/* A certificate, or a plain key of which a login is kept. 0; -ENOKEY: a plain key without a login, and not revoked; -EACCES; both with the reason. The
- * proof that the client holds the key is not made here. */
+/* A certificate, or a plain key of which a login is kept. 0; -ENOKEY: a plain key without a login, and not revoked; -EACCES; both with the reason.
+ * The proof that the client holds the key is not made here. */
 int auth_identify(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err);
 
 #endif

@@ -72,7 +72,7 @@ struct client {
 	char source_text[ADDR_TEXT_MAX];
 	pid_t pid;
 	enum client_state state;
-	bool deciding;             /* a row with DECIDES is being handled, or its login has just been verified: only then may the state become AUTHENTICATED */
+	bool deciding; /* a row with DECIDES is being handled, or its login has just been verified: only then may the state become AUTHENTICATED */
 	uint32_t seen;             /* bits of ONCE rows */
 	char *user;                /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
@@ -133,7 +133,8 @@ int handle_command_stop(struct client *client, const void *msg, struct err *err)
 
 /* broker_auth.c: answers of a login, wherever it was decided */
 int auth_refuse(struct client *client, bool proved, const struct auth_seen *seen, const char *reason); /* counts, audits, answers; 0 */
-int auth_admit(struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err); /* takes who; the end of every good login */
+int auth_admit(
+	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err); /* takes who; the end of every good login */
 
 /* broker_login.c */
 int handle_login(struct client *client, const void *msg, struct err *err);

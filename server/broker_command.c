@@ -216,9 +216,16 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 		return -ENOMEM;
 	}
 	*running = (struct running){ .channel = spec->channel, .link = spec->link, .list = list, .ended = spec->ended, .context = spec->context };
-	running->caller = (struct caller){ .broker = broker, .who = spec->who, .source = spec->source, .key = spec->key, .may = spec->may, .local = spec->local,
+	running->caller = (struct caller){ .broker = broker,
+		.who = spec->who,
+		.source = spec->source,
+		.key = spec->key,
+		.may = spec->may,
+		.local = spec->local,
 		.terminal = spec->terminal,
-		.columns = spec->columns, .ops = &ops, .context = running };
+		.columns = spec->columns,
+		.ops = &ops,
+		.context = running };
 	spec->who = NULL;
 	STAILQ_INIT(&running->items);
 	LIST_INSERT_HEAD(list, running, entry);

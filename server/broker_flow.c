@@ -124,8 +124,9 @@ int flow_start(struct broker *broker, const struct flow_spec *spec, const struct
 	struct flow *flow = calloc(1, sizeof(*flow));
 	if (!flow)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
-	*flow = (struct flow){ .broker = broker, .id = ++last_id, .source = spec->source, .max_age_s = spec->max_age_s, .ops = ops, .context = context,
-		.slot = slot };
+	*flow = (struct flow){
+		.broker = broker, .id = ++last_id, .source = spec->source, .max_age_s = spec->max_age_s, .ops = ops, .context = context, .slot = slot
+	};
 	LIST_INSERT_HEAD(&broker->private->flows, flow, entry);
 	broker->private->flow_count++;
 	*slot = flow;

@@ -36,7 +36,8 @@ int handle_command(struct client *client, const void *data, struct err *err)
 	if (client->running_count >= CLIENT_COMMANDS_MAX)
 		return refuse(client, msg->channel, "bartizan: too many commands at a time on one connection\n", EXIT_WAIT);
 	if (client->state == CLIENT_LIMITED && !limited_may(msg->argv))
-		return refuse(client, msg->channel, "bartizan: log in first: ssh gw login --token < TOKEN, and use the certificate that it prints\n", EXIT_DENIED);
+		return refuse(client, msg->channel, "bartizan: log in first: ssh gw login --token < TOKEN, and use the certificate that it prints\n",
+			EXIT_DENIED);
 	if (client->who->force_command)
 		return refuse(client, msg->channel, "bartizan: the certificate allows its forced command only\n", EXIT_DENIED);
 	struct running_spec spec = {

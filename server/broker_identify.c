@@ -129,15 +129,17 @@ static int plain_key(const struct auth_question *question, struct auth_seen *see
 	int revoked = revoke_check(question->store, question->krl, who, question->key, question->now, err);
 	if (revoked || rc) {
 		identity_free(who);
-		return revoked ? revoked : rc == -ENOENT ? err_set(err, -ENOKEY, "a certificate is needed: this gateway does not accept plain keys") : rc;
+		return revoked	       ? revoked
+		       : rc == -ENOENT ? err_set(err, -ENOKEY, "a certificate is needed: this gateway does not accept plain keys")
+				       : rc;
 	}
 	*ret = who;
 	return 0;
 }
 
 /* From the certificate to who it is, trust and time checked already. */
-static int owner(const struct auth_question *question, const struct sshcert *cert, const struct conf_trusted *foreign_ca, const struct auth_seen *seen,
-	struct identity **ret, struct err *err)
+static int owner(const struct auth_question *question, const struct sshcert *cert, const struct conf_trusted *foreign_ca,
+	const struct auth_seen *seen, struct identity **ret, struct err *err)
 {
 	struct identity *who = NULL;
 	struct err why = { 0 };

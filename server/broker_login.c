@@ -41,7 +41,8 @@ static int offer_login(struct client *client, const struct msg_auth *msg)
 {
 	if (msg->proved) {
 		client_proved(client, CLIENT_PROVED);
-		log_info("connection %llu from %s: a key was proved, a login has to follow", (unsigned long long)client->connection, client->source_text);
+		log_info("connection %llu from %s: a key was proved, a login has to follow", (unsigned long long)client->connection,
+			client->source_text);
 	}
 	answer_key(client, msg->proved, msg->proved ? "a login is needed; without a terminal (BatchMode) run first: ssh gw login" : "");
 	return 0;
@@ -73,7 +74,8 @@ static int offer_exchange(struct client *client, const struct msg_auth *msg, con
 	}
 	client->who = who;
 	client_end_after(client, CLIENT_LIMITED_MS);
-	log_info("connection %llu from %s: a key was proved, for the exchange of a token", (unsigned long long)client->connection, client->source_text);
+	log_info("connection %llu from %s: a key was proved, for the exchange of a token", (unsigned long long)client->connection,
+		client->source_text);
 	struct msg_auth_answer out = { .ok = true, .proved = true, .reason = (char *)"", .user = who->user, .expires = INT64_MAX };
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 	return 0;
@@ -88,7 +90,7 @@ int login_offer(struct client *client, const struct msg_auth *msg, const struct 
 		return auth_refuse(client, msg->proved, seen, why);
 	if (msg->proved && client_keep_key(client, msg->key, &err))
 		return auth_refuse(client, true, seen, err.text);
-	if (people && !(machines && !strcmp(client->user, LOGIN_TOKEN_USER)))
+	if (people && strcmp(client->user, LOGIN_TOKEN_USER))
 		return offer_login(client, msg);
 	return offer_exchange(client, msg, seen);
 }
@@ -170,8 +172,8 @@ static void audit_login(const struct identity *who, const char *key_fp, json_t *
 	json_object_set_new(event, "key", json_string(key_fp));
 }
 
-void login_grant(
-	struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, broker_issued_fn *done, void *context)
+void login_grant(struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, broker_issued_fn *done,
+	void *context)
 {
 	const struct conf *conf = broker->config->conf;
 	char key_fp[SSHKEY_FP_MAX];

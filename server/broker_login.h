@@ -12,9 +12,9 @@
 /* A plain key without a login was offered or proved: says what can be done about it, or refuses with why. A handler's answer: 0 or -EPROTO. */
 int login_offer(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen, const char *why);
 
-/* who (borrowed) was verified, by a provider, for somebody who has proved key: checks revocations, audits "login-provider", and has a certificate issued and
- * kept. done is called once, at once or later (broker_forget()). event: what is known of the connection; stolen. */
-void login_grant(
-	struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, broker_issued_fn *done, void *context);
+/* who (borrowed) was verified, by a provider, for somebody who has proved key: checks revocations, audits "login-provider", and has a certificate
+ * issued and kept. done is called once, at once or later (broker_forget()). event: what is known of the connection; stolen. */
+void login_grant(struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, broker_issued_fn *done,
+	void *context);
 
 #endif

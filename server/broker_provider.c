@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "oidc/claims.h"
 #include "oidc/jws.h"
 #include "oidc/token.h"
 #include "server/broker_flow.h"
@@ -84,19 +85,22 @@ const struct conf_provider *provider_of_token(const struct broker *broker, struc
 	JSON_CLEANUP json_t *payload = NULL;
 	const struct conf *conf = broker->config->conf;
 	const struct conf_provider *found = NULL;
+	bool found_for_it = false;
 	if (jws_parse(token, NULL, &jws, err) || json_parse(buf_bytes(&jws.payload), JWS_SIZE_MAX, &payload, err))
 		return NULL;
 	const char *issuer = json_get_string(payload, "iss");
 	for (size_t i = 0; issuer && i < conf->provider_count; i++) {
 		const struct conf_provider *provider = &conf->providers[i];
-		if (!provider->machine || strcmp(provider->issuer, issuer))
+		bool for_it = is_for(json_object_get(payload, "aud"), audience_of(provider));
+		if (strcmp(provider->issuer, issuer))
 			continue;
-		if (!found || is_for(json_object_get(payload, "aud"), audience_of(provider)))
+		if (!found || (for_it && !found_for_it))
 			found = provider;
+		found_for_it = found_for_it || for_it;
 	}
 	char show[256];
 	if (!found)
-		err_set(err, -EACCES, "no provider of workloads here (machine: true) has the issuer '%s'",
+		err_set(err, -EACCES, "no provider here has the issuer '%s'",
 			text_clean(show, sizeof(show), issuer ? issuer : "", issuer ? strlen(issuer) : 0));
 	return found;
 }
@@ -257,6 +261,19 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	return 0;
 }
 
+/* A person's token is the end of a login a moment ago, by the device flow or on a laptop; one that was found later is worth nothing. How long a
+ * workload's token lives is between it and its provider. */
+static int fresh(const struct conf_provider *conf, const json_t *payload, int64_t now, struct err *err)
+{
+	char ago[64];
+	int64_t iat = 0;
+	int rc = conf->machine ? 0 : claims_time(payload, "iat", &iat, err);
+	if (rc || conf->machine || now - iat <= TOKEN_FRESH_S)
+		return rc;
+	return err_set(err, -EBADMSG, "token was issued %s ago: a person's counts for %d minutes only", clock_duration_format((now - iat) * 1000, ago, sizeof(ago)),
+		TOKEN_FRESH_S / 60);
+}
+
 /* 0; -EAGAIN or -ENOENT: other keys would help. */
 static int verify(struct token_check *check, struct identity **ret, struct err *err)
 {
@@ -271,6 +288,8 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 	const struct token_rules rules = { .issuer = conf->issuer, .audience = audience_of(conf), .algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000, .lifetime_max_s = conf->token_lifetime / 1000, .max_age_s = check->max_age_s };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
+	if (!rc)
+		rc = fresh(conf, payload, now, err);
 	return rc ? rc : identify(check, conf, payload, ret, err);
 }
 
@@ -289,7 +308,8 @@ static void on_check(evutil_socket_t fd, short what, void *arg)
 		check_end(check, NULL, err.text);
 }
 
-int token_check_start(struct broker *broker, const struct token_spec *spec, token_checked_fn *done, void *context, struct token_check **slot, struct err *err)
+int token_check_start(
+	struct broker *broker, const struct token_spec *spec, token_checked_fn *done, void *context, struct token_check **slot, struct err *err)
 {
 	struct token_check *check = calloc(1, sizeof(*check));
 	if (!check)

@@ -9,6 +9,7 @@
 #include "server/broker_private.h"
 
 #define TOKEN_KEYS_MS 10000         /* how long a token waits for the provider's keys */
+#define TOKEN_FRESH_S 300 /* the age of a person's ID token when it is used (claim iat) */
 
 struct token_check; /* one ID token being verified */
 
@@ -18,7 +19,7 @@ void issuers_told(struct service *service, unsigned type, uint32_t id, const voi
 const struct conf_provider *provider_conf(const struct broker *broker, const char *name); /* NULL: not configured (any more) */
 size_t providers_human(const struct broker *broker, const struct conf_provider **ret, size_t max); /* those for people, in order; returns how many */
 bool providers_machine(const struct broker *broker);
-/* Which provider of workloads this token names by its issuer and audience; nothing about it is verified. */
+/* Which provider this token names by its issuer and, where several have that one, its audience; nothing about it is verified. */
 const struct conf_provider *provider_of_token(const struct broker *broker, struct bytes token, struct err *err);
 
 /* ---- one token ---- */

@@ -7,8 +7,8 @@
 #include "server/broker_private.h"
 #include "store/store.h"
 
-/* Whether somebody may not come in: by the store's rows, and by the list of the configuration (NULL: none). who: NULL while only the key is known. offered:
- * the certificate or plain key. 0, or -EACCES with the reason for the user; what cannot be told is a no. */
+/* Whether somebody may not come in: by the store's rows, and by the list of the configuration (NULL: none). who: NULL while only the key is known.
+ * offered: the certificate or plain key. 0, or -EACCES with the reason for the user; what cannot be told is a no. */
 int revoke_check(struct store *store, const struct krl *krl, const struct identity *who, struct bytes offered, int64_t now, struct err *err);
 
 /* The configuration's list, parsed; NULL: none. Borrowed until the next return to the loop. */

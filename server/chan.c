@@ -137,7 +137,10 @@ struct chan *chan_new(struct leg *leg, ssh_channel client)
 	chan->out.to = chan->err.to = &leg->transport;
 	chan->out.dst = chan->err.dst = client;
 	chan->client_callbacks = (struct ssh_channel_callbacks_struct){
-		.userdata = chan, .channel_data_function = client_data, .channel_close_function = client_close, .channel_signal_function = client_signal,
+		.userdata = chan,
+		.channel_data_function = client_data,
+		.channel_close_function = client_close,
+		.channel_signal_function = client_signal,
 	};
 	ssh_callbacks_init(&chan->client_callbacks);
 	ssh_set_channel_callbacks(client, &chan->client_callbacks);
@@ -231,7 +234,8 @@ void chan_notice(struct chan *chan, const char *text)
 		chan_hold_note(chan, text);
 		return;
 	}
-	if (chan->state != CHAN_RELAY || !chan->client || ssh_channel_window_size(chan->client) < CHAN_TELL_MAX || !transport_writable(&chan->leg->transport))
+	if (chan->state != CHAN_RELAY || !chan->client || ssh_channel_window_size(chan->client) < CHAN_TELL_MAX ||
+		!transport_writable(&chan->leg->transport))
 		return;
 	BUF_CLEANUP struct buf line = BUF_INIT(CHAN_TELL_MAX);
 	buf_puts(&line, chan->pty ? "\r\nbartizan: " : "bartizan: ");

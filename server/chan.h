@@ -1,7 +1,8 @@
 /* A channel of a leg: the client's channel and, once policy allowed it, the backend's, relayed (RFC 4254 sections 5 and 6).
  *
- * Requests before the start (pty-req, env) are kept and answered here; the request that starts it (shell, exec, subsystem) is held until the broker and then the backend have
- * answered. After that window-change and signal pass at once, bytes pass through streams, exit status, EOF and close are explicit and in order. */
+ * Requests before the start (pty-req, env) are kept and answered here; the request that starts it (shell, exec, subsystem) is held until the broker
+ * and then the backend have answered. After that window-change and signal pass at once, bytes pass through streams, exit status, EOF and close are
+ * explicit and in order. */
 #ifndef BARTIZAN_CHAN_H
 #define BARTIZAN_CHAN_H
 

@@ -1,4 +1,5 @@
-/* Relaying, and the end: drain, exit status or signal, EOF, close until it is sent, the peer's close awaited (RFC 4254 sections 5.3 and 6.10). See chan.h. */
+/* Relaying, and the end: drain, exit status or signal, EOF, close until it is sent, the peer's close awaited (RFC 4254 sections 5.3 and 6.10). See
+ * chan.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,8 +131,8 @@ static bool close_one(ssh_channel channel, struct transport *transport, bool *se
 	return *sent;
 }
 
-/* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a ControlMaster), while the program still runs; the exit status is owed all the same, and
- * only the backend's own close says that none will come (field.md 1). */
+/* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a ControlMaster), while the program still runs; the exit status
+ * is owed all the same, and only the backend's own close says that none will come (field.md 1). */
 static bool exit_owed(const struct chan *chan)
 {
 	const struct upstream *upstream = chan->leg->upstream;

@@ -54,8 +54,14 @@ static enum line_verdict on_judge(void *context, const struct line *line, struct
 	BUF_CLEANUP struct buf texts = BUF_INIT(IPC_LINE_TEXTS_MAX);
 	bool whole = pack(line, &texts);
 	struct msg_line msg = {
-		.leg = chan->leg->id, .channel = chan->id, .line = ++guard->line, .confidence = whole ? line->confidence : LINE_BLIND,
-		.why = (char *)(whole ? line->why : "the line is too long"), .full_screen = line->full_screen, .continues = line->continues, .texts = buf_bytes(&texts),
+		.leg = chan->leg->id,
+		.channel = chan->id,
+		.line = ++guard->line,
+		.confidence = whole ? line->confidence : LINE_BLIND,
+		.why = (char *)(whole ? line->why : "the line is too long"),
+		.full_screen = line->full_screen,
+		.continues = line->continues,
+		.texts = buf_bytes(&texts),
 	};
 	answer->notice[0] = 0;
 	guard->asked = true;
@@ -66,8 +72,14 @@ static enum line_verdict on_judge(void *context, const struct line *line, struct
 static void report(struct chan_guard *guard, const char *end, const char *confidence, const char *why, struct bytes text, int64_t took_us)
 {
 	struct msg_line_end msg = {
-		.leg = guard->chan->leg->id, .channel = guard->chan->id, .line = guard->line, .end = (char *)end, .confidence = (char *)confidence, .why = (char *)why,
-		.text = { text.data, text.len < IPC_TEXT_MAX ? text.len : IPC_TEXT_MAX }, .took_us = took_us,
+		.leg = guard->chan->leg->id,
+		.channel = guard->chan->id,
+		.line = guard->line,
+		.end = (char *)end,
+		.confidence = (char *)confidence,
+		.why = (char *)why,
+		.text = { text.data, text.len < IPC_TEXT_MAX ? text.len : IPC_TEXT_MAX },
+		.took_us = took_us,
 	};
 	conn_send(guard->chan->leg->conn, IPC_LINE_END, &msg);
 }
@@ -82,7 +94,8 @@ static void on_note(void *context, const struct line *line, enum line_end end, i
 		end == LINE_HIDDEN ? "" : text_clean(clean, sizeof(clean), text.data, text.len));
 	if (guard->chan->recorder)
 		recorder_marker(guard->chan->recorder, label);
-	report(guard, line_end_name(end), line_confidence_name(line->confidence), line->why, end == LINE_HIDDEN ? (struct bytes){ NULL, 0 } : text, took_us);
+	report(guard, line_end_name(end), line_confidence_name(line->confidence), line->why, end == LINE_HIDDEN ? (struct bytes){ NULL, 0 } : text,
+		took_us);
 }
 
 static void on_failed(void *context, const char *why)

@@ -1,7 +1,8 @@
 /* The guard of a shell's channel: lineguard between the client and the backend, judged by the broker.
  *
- * Output passes at once and is only followed; input passes through lineguard alone. Each line whose Enter is held goes to the broker (IPC_LINE), its verdict comes back
- * (IPC_LINE_VERDICT), and how it ended is told for the audit (IPC_LINE_END) and marked in the transcript. A failing analyser is reported and becomes a pipe: it never breaks the relay. */
+ * Output passes at once and is only followed; input passes through lineguard alone. Each line whose Enter is held goes to the broker (IPC_LINE), its
+ * verdict comes back (IPC_LINE_VERDICT), and how it ended is told for the audit (IPC_LINE_END) and marked in the transcript. A failing analyser is
+ * reported and becomes a pipe: it never breaks the relay. */
 #ifndef BARTIZAN_CHAN_GUARD_H
 #define BARTIZAN_CHAN_GUARD_H
 

@@ -1,7 +1,8 @@
 /* A channel that waits for a human: what its user sees on stderr, the questions asked there, Ctrl-C. See chan.h.
  *
- * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client is in raw mode already: our lines end with CR LF, the status line is rewritten in
- * place, and what is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are ours; all else stays in libssh for the program. */
+ * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client is in raw mode already: our lines end with CR LF,
+ * the status line is rewritten in place, and what is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are ours;
+ * all else stays in libssh for the program. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,7 +163,8 @@ void chan_hold_end(struct chan *chan)
 	if (!chan->held_words.len || chan->client_closed || transport_dead(&chan->leg->transport))
 		return;
 	flush(chan);
-	buf_put(&chan->last_words, buf_data(&chan->held_words), chan->held_words.len); /* a full window: should the end come, they go in front of it */
+	buf_put(&chan->last_words, buf_data(&chan->held_words),
+		chan->held_words.len); /* a full window: should the end come, they go in front of it */
 	buf_clear(&chan->held_words);
 }
 

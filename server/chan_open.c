@@ -1,4 +1,5 @@
-/* The backend's half of a channel: open, pty, env, start, each answered before the next is sent, for libssh keeps one pending request a channel. See chan.h. */
+/* The backend's half of a channel: open, pty, env, start, each answered before the next is sent, for libssh keeps one pending request a channel. See
+ * chan.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ static char *bounded(const char *text)
 	return text ? strndup(text, 256) : strdup("");
 }
 
-static void backend_signal(ssh_session session, ssh_channel channel, const char *name, int core, const char *message, const char *language, void *context)
+static void backend_signal(
+	ssh_session session, ssh_channel channel, const char *name, int core, const char *message, const char *language, void *context)
 {
 	(void)session;
 	(void)channel;

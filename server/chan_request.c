@@ -112,7 +112,8 @@ void chan_ask(struct chan *chan)
 	conn_send(chan->leg->conn, IPC_ACCESS, &msg);
 }
 
-/* Holds the message: it is answered when the backend has answered. Where the broker has not yet said who this leg is, the question waits (leg_named). */
+/* Holds the message: it is answered when the backend has answered. Where the broker has not yet said who this leg is, the question waits (leg_named).
+ */
 static void ask(struct chan *chan, enum access_kind kind, const char *detail, ssh_message message)
 {
 	chan->kind = kind;
@@ -205,11 +206,19 @@ void chan_request(struct chan *chan, ssh_message message)
 static int begin_record(struct chan *chan, const struct msg_decision *decision, int fd, struct err *err)
 {
 	struct recorder_spec spec = {
-		.header = { .width = chan->pty ? chan->columns : 80, .height = chan->pty ? chan->rows : 24, .timestamp = clock_wall(), .term = chan->term,
-			.title = decision->title, .session = chan->leg->session, .kind = access_kind_name(chan->kind),
+		.header = { .width = chan->pty ? chan->columns : 80,
+			.height = chan->pty ? chan->rows : 24,
+			.timestamp = clock_wall(),
+			.term = chan->term,
+			.title = decision->title,
+			.session = chan->leg->session,
+			.kind = access_kind_name(chan->kind),
 			.command = chan->kind == ACCESS_EXEC ? chan->detail : NULL },
-		.terminal = chan->pty, .input = decision->record_input, .required = decision->record_required,
-		.stream_keep = decision->stream_keep, .max = decision->cast_max,
+		.terminal = chan->pty,
+		.input = decision->record_input,
+		.required = decision->record_required,
+		.stream_keep = decision->stream_keep,
+		.max = decision->cast_max,
 	};
 	return recorder_new(fd, &spec, &chan->recorder, err);
 }

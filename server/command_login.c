@@ -142,8 +142,8 @@ static void exchange_input(struct caller *caller, const void *data, size_t len)
 
 static void exchange_token(struct caller *caller)
 {
-	if (!providers_machine(caller->broker)) {
-		command_fail(caller, EXIT_DENIED, "no provider of this gateway is for workloads (providers: machine: true)");
+	if (!providers_machine(caller->broker) && !providers_human(caller->broker, NULL, 0)) {
+		command_fail(caller, EXIT_DENIED, "this gateway has no provider whose tokens it knows");
 		return;
 	}
 	struct exchange *exchange = calloc(1, sizeof(*exchange));

@@ -1,8 +1,8 @@
 /* A connection: everything a session process knows. One client, its outer leg, inner legs, channels, outbound sessions.
  *
- * The process has one loop (conn_run): poll, then a turn of everything that can move. libssh runs callbacks from inside its own calls, also of the *other* leg
- * when a write flushes; conn->depth is above zero then, and whoever sees it leaves the bytes in the library and lets the next turn fetch them. Nothing is freed outside
- * conn_sweep(), which runs between turns. */
+ * The process has one loop (conn_run): poll, then a turn of everything that can move. libssh runs callbacks from inside its own calls, also of the
+ * *other* leg when a write flushes; conn->depth is above zero then, and whoever sees it leaves the bytes in the library and lets the next turn fetch
+ * them. Nothing is freed outside conn_sweep(), which runs between turns. */
 #ifndef BARTIZAN_CONN_H
 #define BARTIZAN_CONN_H
 

@@ -1,5 +1,5 @@
-/* See crypto_bar.h. Order is preference: AES-GCM first, for it is cheaper than ChaCha20 where the CPU has AES (facts/performance). Group exchange is left out: libssh cannot say
- * afterwards what it agreed on. */
+/* See crypto_bar.h. Order is preference: AES-GCM first, for it is cheaper than ChaCha20 where the CPU has AES (facts/performance). Group exchange is
+ * left out: libssh cannot say afterwards what it agreed on. */
 #include "server/crypto_bar.h"
 
 #include <errno.h>
@@ -80,9 +80,13 @@ int crypto_bar_make(enum conf_crypto minimum, char *const *allow, struct crypto_
 
 int crypto_bar_apply_server(const struct crypto_bar *bar, ssh_bind bind)
 {
-	const struct { enum ssh_bind_options_e option; const char *value; } settings[] = {
-		{ SSH_BIND_OPTIONS_KEY_EXCHANGE, bar->kex }, { SSH_BIND_OPTIONS_CIPHERS_C_S, bar->ciphers }, { SSH_BIND_OPTIONS_CIPHERS_S_C, bar->ciphers },
-		{ SSH_BIND_OPTIONS_HMAC_C_S, bar->macs }, { SSH_BIND_OPTIONS_HMAC_S_C, bar->macs },
+	const struct { enum ssh_bind_options_e option; const char *value;
+	} settings[] = {
+		{ SSH_BIND_OPTIONS_KEY_EXCHANGE, bar->kex },
+		{ SSH_BIND_OPTIONS_CIPHERS_C_S, bar->ciphers },
+		{ SSH_BIND_OPTIONS_CIPHERS_S_C, bar->ciphers },
+		{ SSH_BIND_OPTIONS_HMAC_C_S, bar->macs },
+		{ SSH_BIND_OPTIONS_HMAC_S_C, bar->macs },
 	};
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (ssh_bind_options_set(bind, settings[i].option, settings[i].value) != SSH_OK)

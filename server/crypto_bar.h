@@ -1,6 +1,7 @@
 /* The cryptographic bar: which algorithms a leg may agree on (crypto.minimum), and what a target may use below it by name (field.md 19).
  *
- * The lists go to libssh before the key exchange; libssh drops unknown names silently, so what came out is checked against the same lists afterwards. */
+ * The lists go to libssh before the key exchange; libssh drops unknown names silently, so what came out is checked against the same lists afterwards.
+ */
 #ifndef BARTIZAN_CRYPTO_BAR_H
 #define BARTIZAN_CRYPTO_BAR_H
 

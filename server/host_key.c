@@ -1,4 +1,6 @@
 /* The gateway's host key, in libssh's form: loaded once in the listener, inherited by every session. See session.h. */
+#include "server/host_key.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 
 #include "common/fd.h"
 #include "common/sshkey.h"
-#include "server/host_key.h"
 #include "server/session.h"
 
 struct host_key {
@@ -30,7 +31,8 @@ static int make_line(const struct sshkey *parsed, struct host_key *key, struct e
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(SSHKEY_FILE_MAX);
 	if (strcmp(sshkey_type(parsed), "ssh-ed25519"))
-		return err_set(err, -EINVAL, "is of type %s, but an ssh-ed25519 key is needed: ssh-keygen -t ed25519 -N '' -f FILE", sshkey_type(parsed));
+		return err_set(
+			err, -EINVAL, "is of type %s, but an ssh-ed25519 key is needed: ssh-keygen -t ed25519 -N '' -f FILE", sshkey_type(parsed));
 	int rc = sshkey_line(parsed, NULL, &line);
 	const char *text = rc ? NULL : buf_cstr(&line);
 	if (text && strlen(text) && text[strlen(text) - 1] == ' ')

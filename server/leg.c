@@ -133,7 +133,8 @@ static void turn_kex(struct leg *leg)
 		return;
 	}
 	fd_nonblock(leg->transport.fd); /* see turn_kex in upstream.c */
-	if (crypto_bar_make((enum conf_crypto)leg->conn->start->conf->crypto, NULL, &bar, &err) || crypto_bar_check(&bar, leg->transport.session, &err)) {
+	if (crypto_bar_make((enum conf_crypto)leg->conn->start->conf->crypto, NULL, &bar, &err) ||
+		crypto_bar_check(&bar, leg->transport.session, &err)) {
 		conn_event(leg->conn, leg, "crypto-refused", "%s", err.text);
 		leg_set_state(leg, LEG_DEAD);
 		return;

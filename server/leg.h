@@ -1,7 +1,8 @@
-/* A leg: one SSH session in which we are the server. The outer leg is the client's own connection; inner legs are ended here inside its direct-tcpip channels (jump mode).
+/* A leg: one SSH session in which we are the server. The outer leg is the client's own connection; inner legs are ended here inside its direct-tcpip
+ * channels (jump mode).
  *
- * A leg with a target is what the design calls a session: it has a ULID, an outbound session (upstream), and channels that are relayed. The outer leg without a target serves the
- * gateway's own commands and the jumps. */
+ * A leg with a target is what the design calls a session: it has a ULID, an outbound session (upstream), and channels that are relayed. The outer leg
+ * without a target serves the gateway's own commands and the jumps. */
 #ifndef BARTIZAN_LEG_H
 #define BARTIZAN_LEG_H
 

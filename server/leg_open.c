@@ -1,4 +1,5 @@
-/* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed, what is a jump, what is refused and said so. See leg.h. */
+/* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed, what is a jump, what is refused and said so. See
+ * leg.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +138,9 @@ void leg_name(struct leg *leg, unsigned mode)
 		return;
 	}
 	leg->naming = LEG_ASKED;
-	struct msg_leg msg = { .leg = leg->id, .mode = mode, .target = leg->target, .port = leg->port, .login = leg->login, .pubkey = buf_bytes(&blob) };
+	struct msg_leg msg = {
+		.leg = leg->id, .mode = mode, .target = leg->target, .port = leg->port, .login = leg->login, .pubkey = buf_bytes(&blob)
+	};
 	conn_send(leg->conn, IPC_LEG, &msg);
 }
 

@@ -1,4 +1,5 @@
-/* libssh and OpenSSL, made ready once before any fork, so that a sandboxed session opens no file; and the check of libssh's version. See session.h. */
+/* libssh and OpenSSL, made ready once before any fork, so that a sandboxed session opens no file; and the check of libssh's version. See session.h.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ int session_library_init(struct err *err)
 	int rc = check_version(err);
 	if (rc)
 		return rc;
-	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+	OPENSSL_init_crypto(
+		OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
 	if (RAND_bytes(warm, sizeof(warm)) != 1 || ssh_init() != SSH_OK)
 		return err_set(err, -EIO, "OpenSSL or libssh cannot be initialised");
 	/* Fetch what would otherwise be looked for on first use. */

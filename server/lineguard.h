@@ -47,7 +47,8 @@ struct line_text {
 /* One line that waits for its Enter. The strictest verdict over all texts is the verdict. Borrowed for the time of the call.
  *
  * When `continues` is set, every text is there twice, joined with what was typed before it and alone, the joined one first. A judge that cannot
- * parse a line because it is incomplete (an open quote, `for x in a b; do`) may allow it: nothing runs until it is completed, and then it is judged whole. */
+ * parse a line because it is incomplete (an open quote, `for x in a b; do`) may allow it: nothing runs until it is completed, and then it is judged
+ * whole. */
 struct line {
 	enum line_confidence confidence;
 	const char *why;  /* of blind, a few words in lower case; NULL otherwise */
@@ -102,7 +103,8 @@ void lineguard_resize(struct lineguard *guard, int64_t now_us, unsigned columns,
 int64_t lineguard_due(const struct lineguard *guard); /* when lineguard_turn() is wanted next, or LINEGUARD_NEVER */
 void lineguard_turn(struct lineguard *guard, int64_t now_us);
 bool lineguard_waiting(const struct lineguard *guard); /* a LINE_HOLD has not been answered; false again when the user gave up */
-/* LINE_ALLOW, LINE_WARN or LINE_DENY for the line on hold; without one it is ignored. An allowed line is read again first, and judged again if it changed. */
+/* LINE_ALLOW, LINE_WARN or LINE_DENY for the line on hold; without one it is ignored. An allowed line is read again first, and judged again if it
+ * changed. */
 void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice);
 bool lineguard_failed(const struct lineguard *guard);
 

@@ -220,7 +220,8 @@ static size_t word_left(const struct keys_model *model)
 static bool agreed_word(const struct keys_model *model)
 {
 	for (size_t i = word_left(model); i < model->cursor; i++) {
-		bool letter = (model->text[i] >= 'a' && model->text[i] <= 'z') || (model->text[i] >= '0' && model->text[i] <= '9') || model->text[i] == ' ';
+		bool letter =
+			(model->text[i] >= 'a' && model->text[i] <= 'z') || (model->text[i] >= '0' && model->text[i] <= '9') || model->text[i] == ' ';
 		if (!letter)
 			return false;
 	}

@@ -1,4 +1,5 @@
-/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes the prompt's row, and the row is printed again below. */
+/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes the prompt's row, and the row is printed again
+ * below. */
 #include "server/lineguard_private.h"
 
 #include <stdio.h>

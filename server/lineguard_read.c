@@ -131,7 +131,7 @@ static bool is_search(struct lineguard *guard, int64_t row)
 /* What a refused line left in the row of the new prompt is no part of the next line. */
 static bool above_floor(const struct lineguard *guard, int64_t row, const struct prompt *prompt)
 {
-	return row < guard->floor.row || (row == guard->floor.row && prompt->columns < guard->floor.column);
+	return row == guard->floor.row && prompt->columns < guard->floor.column;
 }
 
 static bool anchor_stands(struct lineguard *guard)

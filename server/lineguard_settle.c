@@ -1,9 +1,9 @@
 /* When is the line on the screen the line that the Enter will run?
  *
- * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO. What an editing key does cannot be foreseen: QUIET_EDIT
- * without output, and long enough after the key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that recall lines
- * (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads them: the Enter waits for the prompt, however long. Everything else
- * ends after SETTLE_MAX: the line is judged blind. */
+ * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO. What an editing key does cannot be foreseen:
+ * QUIET_EDIT without output, and long enough after the key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that
+ * recall lines (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads them: the Enter waits for the prompt, however long.
+ * Everything else ends after SETTLE_MAX: the line is judged blind. */
 #include "server/lineguard_private.h"
 
 #include <string.h>
@@ -58,7 +58,8 @@ static bool shows_carets(struct lineguard *guard)
 	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
 	if (screen_text(guard->screen, cursor.row, 0, cursor.column, &text))
 		return false;
-	return text.len && (memmem(buf_data(&text), text.len, "^[", 2) || memmem(buf_data(&text), text.len, "^P", 2) || memmem(buf_data(&text), text.len, "^R", 2));
+	return text.len && (memmem(buf_data(&text), text.len, "^[", 2) || memmem(buf_data(&text), text.len, "^P", 2) ||
+				   memmem(buf_data(&text), text.len, "^R", 2));
 }
 
 static bool waits_for_prompt(struct lineguard *guard)

@@ -1,9 +1,9 @@
 /* Listening sockets, the state directory and the control socket. See listener.h.
  *
- * No SO_REUSEPORT: one that drains has closed its sockets, a reload keeps the descriptors of addresses that stay, and a second instance that was started by
- * mistake must fail instead of sharing the port in silence. Nothing is ever unlinked at the end: the
- * control socket is bound under a temporary name and renamed, so a new instance replaces the name in one step, and an old one that removed "its"
- * name could only remove the new one's. */
+ * No SO_REUSEPORT: one that drains has closed its sockets, a reload keeps the descriptors of addresses that stay, and a second instance that was
+ * started by mistake must fail instead of sharing the port in silence. Nothing is ever unlinked at the end: the control socket is bound under a
+ * temporary name and renamed, so a new instance replaces the name in one step, and an old one that removed "its" name could only remove the new
+ * one's. */
 #include "server/listener.h"
 
 #include <errno.h>

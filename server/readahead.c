@@ -1,4 +1,5 @@
-/* See readahead.h. The two wrapped calls keep the semantics that libssh relies on: end of file and errors are reported after the bytes that came before them. */
+/* See readahead.h. The two wrapped calls keep the semantics that libssh relies on: end of file and errors are reported after the bytes that came
+ * before them. */
 #include "server/readahead.h"
 
 #include <errno.h>
@@ -109,7 +110,8 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return (int)syscall(SYS_poll, fds, count, timeout);
 }
 
-/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes are here", "nothing new since the last short read", "poll() has just said so". */
+/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes are here", "nothing new since the last short
+ * read", "poll() has just said so". */
 static int answer(struct pollfd *one, const struct ahead *ahead)
 {
 	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {

@@ -1,7 +1,8 @@
 /* The recorder: a channel's transcript, written as the bytes pass (design.md section 9).
  *
- * A terminal's output is kept whole up to the session's limit; a channel without one keeps the first stream_keep bytes of each stream as events and then only counts, and says so
- * in a marker. The descriptor came from the broker; a write that fails is remembered: where recording is required, the channel must end (recorder_failed). */
+ * A terminal's output is kept whole up to the session's limit; a channel without one keeps the first stream_keep bytes of each stream as events and
+ * then only counts, and says so in a marker. The descriptor came from the broker; a write that fails is remembered: where recording is required, the
+ * channel must end (recorder_failed). */
 #ifndef BARTIZAN_RECORDER_H
 #define BARTIZAN_RECORDER_H
 

@@ -1,8 +1,9 @@
 /* A stream: bytes of one direction of a channel, from one transport to the other, with back-pressure end to end.
  *
- * Fast path: libssh's data callback writes straight to the other channel (one copy less). Slow path, when the other side has no room or another callback is under way: the
- * bytes stay in libssh, and stream_turn() fetches *everything* once there is room again, into `pending`, and writes from there: libssh 0.10 re-opens its window at any read
- * whatever is still buffered, so reading by halves would let a fast sender fill the memory (facts/libssh.md, "Flow control"). */
+ * Fast path: libssh's data callback writes straight to the other channel (one copy less). Slow path, when the other side has no room or another
+ * callback is under way: the bytes stay in libssh, and stream_turn() fetches *everything* once there is room again, into `pending`, and writes from
+ * there: libssh 0.10 re-opens its window at any read whatever is still buffered, so reading by halves would let a fast sender fill the memory
+ * (facts/libssh.md, "Flow control"). */
 #ifndef BARTIZAN_RELAY_H
 #define BARTIZAN_RELAY_H
 
@@ -22,7 +23,8 @@ struct stream {
 	struct transport *from, *to;
 	ssh_channel src, dst;   /* NULL: not open yet, or gone */
 	bool is_stderr;
-	void (*filter)(struct chan *chan, const uint8_t *data, size_t len); /* takes what comes and puts into pending what goes on; NULL: all goes on */
+	void (*filter)(
+		struct chan *chan, const uint8_t *data, size_t len); /* takes what comes and puts into pending what goes on; NULL: all goes on */
 	char code;              /* for the transcript: 'o', 'e', 'i' */
 	bool open;              /* bytes may flow: the request was answered */
 	bool discard;           /* nobody wants them: consume and forget */

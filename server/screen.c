@@ -181,7 +181,8 @@ static bool is_grey(const VTermColor *color)
 	if (VTERM_COLOR_IS_DEFAULT_FG(color))
 		return false;
 	if (VTERM_COLOR_IS_INDEXED(color))
-		return color->indexed.idx == 8 || (color->indexed.idx >= 236 && color->indexed.idx <= 248) || color->indexed.idx == 59 || color->indexed.idx == 102;
+		return color->indexed.idx == 8 || (color->indexed.idx >= 236 && color->indexed.idx <= 248) || color->indexed.idx == 59 ||
+		       color->indexed.idx == 102;
 	int red = color->rgb.red, green = color->rgb.green, blue = color->rgb.blue;
 	return abs(red - green) < 24 && abs(green - blue) < 24 && abs(red - blue) < 24 && red >= 0x30 && red <= 0xb0;
 }

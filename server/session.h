@@ -26,11 +26,13 @@ struct session_start {
 
 /* The host key: kept by the listener in libssh's form so that sessions inherit it. */
 struct host_key;
-int host_key_load(const char *path, struct host_key **ret, struct err *err); /* exactly one ed25519 key, for there is no getter for the algorithm used */
+int host_key_load(
+	const char *path, struct host_key **ret, struct err *err); /* exactly one ed25519 key, for there is no getter for the algorithm used */
 void host_key_free(struct host_key *key);
 const char *host_key_line(const struct host_key *key); /* "ssh-ed25519 AAAA…" for known_hosts */
 
-/* Initialise OpenSSL and libssh once, before any fork: afterwards a sandboxed session opens no file. Also refuses a libssh older than 0.10.6-0+deb12u3. */
+/* Initialise OpenSSL and libssh once, before any fork: afterwards a sandboxed session opens no file. Also refuses a libssh older than
+ * 0.10.6-0+deb12u3. */
 int session_library_init(struct err *err);
 
 int session_main(const struct session_start *start); /* exit status of the process */

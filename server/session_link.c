@@ -1,4 +1,5 @@
-/* Messages from the broker to a session process: one table. A message that is malformed or unknown ends the process, as ours would end us there. See conn.h. */
+/* Messages from the broker to a session process: one table. A message that is malformed or unknown ends the process, as ours would end us there. See
+ * conn.h. */
 #include <errno.h>
 #include <string.h>
 
@@ -152,8 +153,19 @@ static const struct {
 	enum ipc_type type;
 	void (*handler)(struct conn *conn, void *msg, struct ipc_raw *raw);
 } table[] = {
-	{ IPC_LINE_VERDICT, on_line_verdict }, { IPC_LOGIN_PROMPT, on_login_prompt }, { IPC_HOLD, on_hold }, { IPC_ASK, on_ask }, { IPC_AUTH_ANSWER, on_auth }, { IPC_LEG_ANSWER, on_leg }, { IPC_DECISION, on_decision }, { IPC_GRANT, on_grant }, { IPC_NOTICE, on_notice },
-	{ IPC_END, on_end }, { IPC_OUTPUT, on_output }, { IPC_PLAY, on_play }, { IPC_COMMAND_EXIT, on_exit },
+	{ IPC_LINE_VERDICT, on_line_verdict },
+	{ IPC_LOGIN_PROMPT, on_login_prompt },
+	{ IPC_HOLD, on_hold },
+	{ IPC_ASK, on_ask },
+	{ IPC_AUTH_ANSWER, on_auth },
+	{ IPC_LEG_ANSWER, on_leg },
+	{ IPC_DECISION, on_decision },
+	{ IPC_GRANT, on_grant },
+	{ IPC_NOTICE, on_notice },
+	{ IPC_END, on_end },
+	{ IPC_OUTPUT, on_output },
+	{ IPC_PLAY, on_play },
+	{ IPC_COMMAND_EXIT, on_exit },
 };
 
 static bool handle(struct conn *conn, struct ipc_raw *raw)

@@ -1,7 +1,7 @@
 /* A scan of a target's host keys (`bartizan hosts scan`), in a sandboxed process like a session: the target's bytes are hostile, too.
  *
- * One connection for each kind of key, because a server shows one at a time: grants 0, 1, 2 (leg) ask for ed25519, ecdsa and rsa. Nothing is trusted here; what was seen is
- * reported. */
+ * One connection for each kind of key, because a server shows one at a time: grants 0, 1, 2 (leg) ask for ed25519, ecdsa and rsa. Nothing is trusted
+ * here; what was seen is reported. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -33,10 +33,10 @@ static ssh_session prepare(int fd, const char *algorithms, struct err *err)
 	struct crypto_bar bar;
 	ssh_session session = ssh_new();
 	if (session && !crypto_bar_make(CONF_CRYPTO_COMPATIBLE, NULL, &bar, err) && ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no) >= 0 &&
-			ssh_options_set(session, SSH_OPTIONS_HOST, "target") >= 0 && ssh_options_set(session, SSH_OPTIONS_USER, "scan") >= 0 &&
-			ssh_options_set(session, SSH_OPTIONS_SSH_DIR, "/") >= 0 && ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") >= 0 &&
-			ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") >= 0 && ssh_options_set(session, SSH_OPTIONS_FD, &fd) >= 0 &&
-			ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, algorithms) >= 0 && !crypto_bar_apply_client(&bar, session)) {
+		ssh_options_set(session, SSH_OPTIONS_HOST, "target") >= 0 && ssh_options_set(session, SSH_OPTIONS_USER, "scan") >= 0 &&
+		ssh_options_set(session, SSH_OPTIONS_SSH_DIR, "/") >= 0 && ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") >= 0 &&
+		ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") >= 0 && ssh_options_set(session, SSH_OPTIONS_FD, &fd) >= 0 &&
+		ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, algorithms) >= 0 && !crypto_bar_apply_client(&bar, session)) {
 		ssh_set_blocking(session, 0);
 		return session;
 	}

@@ -17,7 +17,8 @@
 #include "common/text.h"
 #include "server/readahead.h"
 
-/* The transport that is inside the library now. A session process is single-threaded, and this is its one variable that callbacks without context need. */
+/* The transport that is inside the library now. A session process is single-threaded, and this is its one variable that callbacks without context
+ * need. */
 static struct transport *current;
 
 static const struct {
@@ -69,8 +70,8 @@ short transport_events(const struct transport *transport)
 	return (short)(POLLIN | ((flags & SSH_WRITE_PENDING) || !transport_writable(transport) ? POLLOUT : 0));
 }
 
-/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (facts: the OpenSSH client keeps Nagle on until its session starts, sshd until exec). The
- * option is not sticky, so it is set again before each wait of a handshake. */
+/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (facts: the OpenSSH client keeps Nagle on until its session starts,
+ * sshd until exec). The option is not sticky, so it is set again before each wait of a handshake. */
 void transport_quickack(const struct transport *transport)
 {
 	int on = 1;

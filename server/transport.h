@@ -1,7 +1,8 @@
 /* A transport: one libssh session with what the library does not tell but logs.
  *
- * libssh has no getter for strict key exchange, gives no answer to a bad signature and refuses agent forwarding without a word: its log callback is the only witness. The log
- * carries no session, so the transport that is being pumped is noted before each call into the library (transport_enter). */
+ * libssh has no getter for strict key exchange, gives no answer to a bad signature and refuses agent forwarding without a word: its log callback is
+ * the only witness. The log carries no session, so the transport that is being pumped is noted before each call into the library (transport_enter).
+ */
 #ifndef BARTIZAN_TRANSPORT_H
 #define BARTIZAN_TRANSPORT_H
 
@@ -32,7 +33,8 @@ void transport_quickack(const struct transport *transport);
 void transport_free(struct transport *transport);     /* closes without ceremony */
 const char *transport_error(const struct transport *transport, char *out, size_t size); /* libssh's last error, cleaned */
 
-/* What both sides agreed on, as it came out (RFC 4253 section 7.1). Strings of msg are allocated: free with ipc_msg_free(IPC_EVIDENCE, msg). server: we are the server. */
+/* What both sides agreed on, as it came out (RFC 4253 section 7.1). Strings of msg are allocated: free with ipc_msg_free(IPC_EVIDENCE, msg). server:
+ * we are the server. */
 void transport_evidence(const struct transport *transport, bool server, const char *host_key_line, struct msg_evidence *ret);
 
 #endif

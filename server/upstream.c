@@ -76,8 +76,11 @@ void upstream_fail(struct upstream *upstream, unsigned exit, const char *fmt, ..
 static void host_key_algorithms(char *const *keys, bool ssh_rsa, char *out, size_t size)
 {
 	static const char *const kinds[][2] = {
-		{ "ssh-ed25519 ", "ssh-ed25519" }, { "ecdsa-sha2-nistp256 ", "ecdsa-sha2-nistp256" }, { "ecdsa-sha2-nistp384 ", "ecdsa-sha2-nistp384" },
-		{ "ecdsa-sha2-nistp521 ", "ecdsa-sha2-nistp521" }, { "ssh-rsa ", "rsa-sha2-512,rsa-sha2-256" },
+		{ "ssh-ed25519 ", "ssh-ed25519" },
+		{ "ecdsa-sha2-nistp256 ", "ecdsa-sha2-nistp256" },
+		{ "ecdsa-sha2-nistp384 ", "ecdsa-sha2-nistp384" },
+		{ "ecdsa-sha2-nistp521 ", "ecdsa-sha2-nistp521" },
+		{ "ssh-rsa ", "rsa-sha2-512,rsa-sha2-256" },
 	};
 	*out = 0;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
@@ -281,7 +284,8 @@ static int auth_certificate(struct upstream *upstream)
 	return ssh_userauth_publickey(upstream->transport.session, NULL, upstream->key);
 }
 
-/* Blocks for the signer's answer, which comes through the broker: milliseconds. libssh's agent client knows no other way; the socket closes when the grant ends. */
+/* Blocks for the signer's answer, which comes through the broker: milliseconds. libssh's agent client knows no other way; the socket closes when the
+ * grant ends. */
 static int auth_agent(struct upstream *upstream)
 {
 	if (upstream->agent >= 0) {
@@ -349,15 +353,16 @@ static void turn_auth(struct upstream *upstream)
 
 /* ---- turns ---- */
 
-/* What the backend asks of us: nothing is granted. hostkeys-00@openssh.com and keepalives end here; channel opens (agent, x11, forwards) are refused. The queue has no limit in
- * libssh, so it is emptied every turn. */
+/* What the backend asks of us: nothing is granted. hostkeys-00@openssh.com and keepalives end here; channel opens (agent, x11, forwards) are refused.
+ * The queue has no limit in libssh, so it is emptied every turn. */
 static void drain_messages(struct upstream *upstream)
 {
 	struct conn *conn = upstream->leg->conn;
 	ssh_message message;
 	while ((message = ssh_message_get(upstream->transport.session))) {
 		if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
-			conn_event(conn, upstream->leg, "unknown-channel-refused", "the target opened a channel of type %d", ssh_message_subtype(message));
+			conn_event(conn, upstream->leg, "unknown-channel-refused", "the target opened a channel of type %d",
+				ssh_message_subtype(message));
 		ssh_message_reply_default(message);
 		ssh_message_free(message);
 	}

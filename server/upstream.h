@@ -1,7 +1,8 @@
 /* The outbound session of a leg: a fresh SSH session of our own to the target, over the socket that egress has connected.
  *
- * The host key must be one that is pinned; nobody is ever asked. The credential came with the grant: a certificate for a key made in this process, a static key that stays in the
- * signer (agent protocol), or a password. Deadlines on every step; every failure becomes words and an exit status that the waiting channels pass on. */
+ * The host key must be one that is pinned; nobody is ever asked. The credential came with the grant: a certificate for a key made in this process, a
+ * static key that stays in the signer (agent protocol), or a password. Deadlines on every step; every failure becomes words and an exit status that
+ * the waiting channels pass on. */
 #ifndef BARTIZAN_UPSTREAM_H
 #define BARTIZAN_UPSTREAM_H
 

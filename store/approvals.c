@@ -11,7 +11,9 @@
 #include "store/sql.h"
 
 #define ID_TRIES 32
-#define COLUMNS "id, provider, subject, user, source, target, login, kind, rule, by, command, exact, reason, needed, votes, state, created, decided, deadline, window, until, " \
+#define COLUMNS                                                                                                                                \
+	"id, provider, subject, user, source, target, login, kind, rule, by, command, exact, reason, needed, votes, state, created, decided, " \
+	"deadline, window, until, "                                                                                                            \
 	"uses_max, uses, note, decided_by"
 
 /* ---- the state machine ---- */
@@ -52,8 +54,8 @@ int approval_next(enum approval_state state, enum approval_event event)
 
 void approval_release(struct approval *approval)
 {
-	char *texts[] = { approval->provider, approval->subject, approval->user, approval->source, approval->target, approval->login, approval->kind, approval->rule,
-		approval->by, approval->reason, approval->note, approval->decided_by };
+	char *texts[] = { approval->provider, approval->subject, approval->user, approval->source, approval->target, approval->login, approval->kind,
+		approval->rule, approval->by, approval->reason, approval->note, approval->decided_by };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	buf_release(&approval->command);
@@ -62,9 +64,20 @@ void approval_release(struct approval *approval)
 
 static int read_texts(sqlite3_stmt *stmt, struct approval *ret)
 {
-	const struct { int column; char **to; } texts[] = {
-		{ 1, &ret->provider }, { 2, &ret->subject }, { 3, &ret->user }, { 4, &ret->source }, { 5, &ret->target }, { 6, &ret->login }, { 7, &ret->kind }, { 8, &ret->rule },
-		{ 9, &ret->by }, { 12, &ret->reason }, { 23, &ret->note }, { 24, &ret->decided_by },
+	const struct { int column; char **to;
+	} texts[] = {
+		{ 1, &ret->provider },
+		{ 2, &ret->subject },
+		{ 3, &ret->user },
+		{ 4, &ret->source },
+		{ 5, &ret->target },
+		{ 6, &ret->login },
+		{ 7, &ret->kind },
+		{ 8, &ret->rule },
+		{ 9, &ret->by },
+		{ 12, &ret->reason },
+		{ 23, &ret->note },
+		{ 24, &ret->decided_by },
 	};
 	int rc = 0;
 	for (size_t i = 0; !rc && i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -130,7 +143,8 @@ static int within_limits(struct store *store, const struct approval *approval, c
 		return err_set(err, -EMSGSIZE, "the reason or the command is too long");
 	if (!approval->votes_needed || approval->votes_needed > APPROVALS_VOTES_MAX)
 		return err_set(err, -EINVAL, "a request needs 1 to %d votes", APPROVALS_VOTES_MAX);
-	int rc = sql_number(store, &mine, err, "SELECT COUNT(*) FROM approvals WHERE state = 0 AND provider = ? AND subject = ?", "tt", approval->provider, approval->subject);
+	int rc = sql_number(store, &mine, err, "SELECT COUNT(*) FROM approvals WHERE state = 0 AND provider = ? AND subject = ?", "tt",
+		approval->provider, approval->subject);
 	if (!rc)
 		rc = sql_number(store, &all, err, "SELECT COUNT(*) FROM approvals WHERE state = 0", "");
 	if (!rc && limits->per_person && mine >= limits->per_person)
@@ -146,7 +160,8 @@ static int free_id(struct store *store, char id[static 8], struct err *err)
 	int rc = 0;
 	for (int i = 0; !rc && taken && i < ID_TRIES; i++) {
 		id_short_new(id);
-		rc = sql_number(store, &taken, err, "SELECT (SELECT COUNT(*) FROM approvals WHERE id = ?1) + (SELECT COUNT(*) FROM reviews WHERE id = ?1)", "t", id);
+		rc = sql_number(store, &taken, err,
+			"SELECT (SELECT COUNT(*) FROM approvals WHERE id = ?1) + (SELECT COUNT(*) FROM reviews WHERE id = ?1)", "t", id);
 	}
 	return !rc && taken ? err_set(err, -ENOSPC, "no free id was found") : rc;
 }
@@ -166,9 +181,10 @@ int approvals_create(struct store *store, struct approval *approval, int64_t now
 	if (!rc)
 		rc = free_id(store, approval->id, err);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?, ?, 0, ?, 0, '', '')", "ttttttttttbitiiiii", approval->id,
-			approval->provider, approval->subject, approval->user, or_empty(approval->source), approval->target, approval->login, approval->kind, or_empty(approval->rule),
-			or_empty(approval->by), buf_bytes(&approval->command), (int64_t)approval->exact, or_empty(approval->reason), (int64_t)approval->votes_needed, now_ms,
+		rc = sql_run(store, err, "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?, ?, 0, ?, 0, '', '')",
+			"ttttttttttbitiiiii", approval->id, approval->provider, approval->subject, approval->user, or_empty(approval->source),
+			approval->target, approval->login, approval->kind, or_empty(approval->rule), or_empty(approval->by),
+			buf_bytes(&approval->command), (int64_t)approval->exact, or_empty(approval->reason), (int64_t)approval->votes_needed, now_ms,
 			approval->deadline, approval->window, (int64_t)approval->uses_max);
 	if (!rc) {
 		approval->created = now_ms;
@@ -180,13 +196,14 @@ int approvals_create(struct store *store, struct approval *approval, int64_t now
 /* ---- changes of state ---- */
 
 /* Moves a row along the table. The WHERE clause makes the race's one winner. */
-static int move(struct store *store, const struct approval *approval, enum approval_event event, const char *by, const char *note, int64_t now_ms, struct err *err)
+static int move(struct store *store, const struct approval *approval, enum approval_event event, const char *by, const char *note, int64_t now_ms,
+	struct err *err)
 {
 	int next = approval_next(approval->state, event);
 	if (next < 0)
 		return err_set(err, -EALREADY, "request '%s' is %s", approval->id, approval_state_name(approval->state));
-	int rc = sql_run(store, err, "UPDATE approvals SET state = ?, decided = ?, note = ?, decided_by = ? WHERE id = ? AND state = ?", "iittti", (int64_t)next, now_ms,
-		or_empty(note), or_empty(by), approval->id, (int64_t)approval->state);
+	int rc = sql_run(store, err, "UPDATE approvals SET state = ?, decided = ?, note = ?, decided_by = ? WHERE id = ? AND state = ?", "iittti",
+		(int64_t)next, now_ms, or_empty(note), or_empty(by), approval->id, (int64_t)approval->state);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "request '%s' was decided by somebody else", approval->id);
 	return rc;
@@ -199,13 +216,13 @@ static int record_vote(struct store *store, const struct approval *approval, con
 		return err_set(err, -EPERM, "nobody votes on his own request");
 	if (vote->note && strlen(vote->note) > APPROVALS_NOTE_MAX)
 		return err_set(err, -EMSGSIZE, "the note is too long");
-	int rc = sql_number(store, &voted, err, "SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?", "ttt", approval->id, vote->who->provider,
-		vote->who->subject);
+	int rc = sql_number(store, &voted, err, "SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?", "ttt", approval->id,
+		vote->who->provider, vote->who->subject);
 	if (!rc && voted)
 		rc = err_set(err, -EEXIST, "you have voted on request '%s' already", approval->id);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)", "ttttiti", approval->id, vote->who->provider, vote->who->subject, vote->who->user,
-			(int64_t)vote->approve, or_empty(vote->note), now_ms);
+		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)", "ttttiti", approval->id, vote->who->provider,
+			vote->who->subject, vote->who->user, (int64_t)vote->approve, or_empty(vote->note), now_ms);
 	return rc;
 }
 
@@ -216,8 +233,8 @@ static int count_vote(struct store *store, struct approval *approval, const stru
 		approval->window = vote->window;
 	if (vote->uses && (!approval->uses_max || vote->uses < approval->uses_max))
 		approval->uses_max = vote->uses;
-	int rc = sql_run(store, err, "UPDATE approvals SET votes = votes + 1, window = ?, uses_max = ? WHERE id = ? AND state = 0", "iit", approval->window,
-		(int64_t)approval->uses_max, approval->id);
+	int rc = sql_run(store, err, "UPDATE approvals SET votes = votes + 1, window = ?, uses_max = ? WHERE id = ? AND state = 0", "iit",
+		approval->window, (int64_t)approval->uses_max, approval->id);
 	if (rc || ++approval->votes < approval->votes_needed)
 		return rc;
 	rc = move(store, approval, APPROVAL_QUORUM, vote->who->user, vote->note, now_ms, err);
@@ -244,7 +261,8 @@ static int vote_inside(struct store *store, struct approval *approval, const str
 	return rc;
 }
 
-int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state, struct err *err)
+int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state,
+	struct err *err)
 {
 	bool mine;
 	struct approval approval = { 0 };
@@ -304,16 +322,19 @@ int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64
 static int next_overdue(struct store *store, int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT " COLUMNS " FROM approvals WHERE (state = 0 AND deadline <= ?1) OR (state = 1 AND until <= ?1) LIMIT 1", "i", lapse_ms);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT " COLUMNS " FROM approvals WHERE (state = 0 AND deadline <= ?1) OR (state = 1 AND until <= ?1) LIMIT 1", "i", lapse_ms);
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
-int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err)
+int approvals_expire(
+	struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err)
 {
 	struct approval approval;
 	int rc;
 	while (!(rc = next_overdue(store, lapse_ms, &approval, err))) {
-		rc = move(store, &approval, APPROVAL_TIMEOUT, "", approval.state == APPROVAL_PENDING ? "nobody decided in time" : "the window is over", now_ms, err);
+		rc = move(store, &approval, APPROVAL_TIMEOUT, "",
+			approval.state == APPROVAL_PENDING ? "nobody decided in time" : "the window is over", now_ms, err);
 		if (!rc && visit)
 			rc = visit(&approval, context); /* state: the one before */
 		approval_release(&approval);
@@ -322,20 +343,23 @@ int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms, appr
 	}
 	if (rc != -ENOENT)
 		return rc;
-	rc = sql_number(store, ret_next, err, "SELECT COALESCE(MIN(CASE state WHEN 0 THEN deadline ELSE until END), -1) FROM approvals WHERE state <= 1", "");
+	rc = sql_number(
+		store, ret_next, err, "SELECT COALESCE(MIN(CASE state WHEN 0 THEN deadline ELSE until END), -1) FROM approvals WHERE state <= 1", "");
 	return rc;
 }
 
 /* ---- grants ---- */
 
-static const char find_text[] = "SELECT " COLUMNS " FROM approvals WHERE provider = ? AND subject = ? AND target = ? AND login = ? AND kind = ? AND exact = ? AND"
-	" (exact = 0 OR command = ?) AND ((state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND deadline > ?)) ORDER BY state DESC, created DESC LIMIT 1";
+static const char find_text[] =
+	"SELECT " COLUMNS " FROM approvals WHERE provider = ? AND subject = ? AND target = ? AND login = ? AND kind = ? AND exact = ? AND"
+	" (exact = 0 OR command = ?) AND ((state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND deadline > ?)) ORDER BY "
+	"state DESC, created DESC LIMIT 1";
 
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, find_text, "tttttibii", scope->who->provider, scope->who->subject, scope->target, scope->login, scope->kind, (int64_t)exact,
-		scope->command, lapse_ms, lapse_ms);
+	int rc = sql_query(store, &stmt, err, find_text, "tttttibii", scope->who->provider, scope->who->subject, scope->target, scope->login,
+		scope->kind, (int64_t)exact, scope->command, lapse_ms, lapse_ms);
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
@@ -346,7 +370,9 @@ int approvals_use(struct store *store, const char *id, const char *session, uint
 	int rc = sql_enter(store, &mine, err);
 	if (rc)
 		return rc;
-	rc = sql_run(store, err, "UPDATE approvals SET uses = uses + 1 WHERE id = ? AND state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)", "ti", id, lapse_ms);
+	rc = sql_run(store, err,
+		"UPDATE approvals SET uses = uses + 1 WHERE id = ? AND state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)", "ti", id,
+		lapse_ms);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "the grant of request '%.8s' is over or used up", id);
 	if (!rc)
@@ -371,13 +397,16 @@ int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, 
 
 /* ---- lists ---- */
 
-int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context, struct err *err)
+int approvals_each(
+	struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sql_query(store, &stmt, err,
-		"SELECT " COLUMNS " FROM approvals WHERE (?1 < 0 OR state = ?1) AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR subject = ?3) AND"
-		" (NOT ?4 OR (state = 0 AND deadline > ?5) OR (state = 1 AND until > ?5)) ORDER BY created DESC, id LIMIT ?6", "ittiii", (int64_t)filter->state, filter->provider,
-		filter->subject, (int64_t)filter->open_only, lapse_ms, (int64_t)(filter->limit ? filter->limit : INT32_MAX));
+		"SELECT " COLUMNS
+		" FROM approvals WHERE (?1 < 0 OR state = ?1) AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR subject = ?3) AND"
+		" (NOT ?4 OR (state = 0 AND deadline > ?5) OR (state = 1 AND until > ?5)) ORDER BY created DESC, id LIMIT ?6",
+		"ittiii", (int64_t)filter->state, filter->provider, filter->subject, (int64_t)filter->open_only, lapse_ms,
+		(int64_t)(filter->limit ? filter->limit : INT32_MAX));
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		struct approval approval;
 		rc = read_row(stmt, &approval);
@@ -406,12 +435,12 @@ json_t *approval_json(struct store *store, const struct approval *approval, int6
 	bool granted = approval->state == APPROVAL_APPROVED;
 	int64_t end = granted ? approval->until : approval->deadline;
 	bool open = granted || approval->state == APPROVAL_PENDING;
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, s:s}", "id", approval->id, "state",
-		approval_state_name(approval->state), "requester", json_visible(approval->user, strlen(approval->user)), "target",
-		json_visible(approval->target, strlen(approval->target)), "login", json_visible(approval->login, strlen(approval->login)), "kind", approval->kind, "command",
-		approval->command.len ? json_visible(buf_data(&approval->command), approval->command.len) : json_null(), "reason",
-		json_visible(approval->reason, strlen(approval->reason)), "created", json_time_ms(approval->created), "expires", open ? json_time_ms(now_ms + end - lapse_ms) : json_null(),
-		"votes", (int)approval->votes, "needed", (int)approval->votes_needed, "by", approval->by, "voters", voters(store, approval->id), "note",
-		json_visible(approval->note, strlen(approval->note)), "exact", (int)approval->exact, "uses", (int)approval->uses, "uses_max", (int)approval->uses_max, "rule",
-		approval->rule);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, s:s}", "id", approval->id,
+		"state", approval_state_name(approval->state), "requester", json_visible(approval->user, strlen(approval->user)), "target",
+		json_visible(approval->target, strlen(approval->target)), "login", json_visible(approval->login, strlen(approval->login)), "kind",
+		approval->kind, "command", approval->command.len ? json_visible(buf_data(&approval->command), approval->command.len) : json_null(),
+		"reason", json_visible(approval->reason, strlen(approval->reason)), "created", json_time_ms(approval->created), "expires",
+		open ? json_time_ms(now_ms + end - lapse_ms) : json_null(), "votes", (int)approval->votes, "needed", (int)approval->votes_needed,
+		"by", approval->by, "voters", voters(store, approval->id), "note", json_visible(approval->note, strlen(approval->note)), "exact",
+		(int)approval->exact, "uses", (int)approval->uses, "uses_max", (int)approval->uses_max, "rule", approval->rule);
 }

@@ -1,8 +1,9 @@
 /* The approval queue: requests, votes, uses, and the reviews that break-glass leaves behind (design.md section 8).
  *
- * The state machine is one table (approvals.c); a change is one transaction, and a race has one winner: whoever comes second is told the state he found (-EALREADY). Deadlines and
- * windows are lapse time (lapse.h), so a changed wall clock moves nothing; wall time is kept beside it for people. Nobody votes on his own request: identities are compared by
- * provider and subject. Whether somebody may vote at all is policy's, asked by the caller. */
+ * The state machine is one table (approvals.c); a change is one transaction, and a race has one winner: whoever comes second is told the state he
+ * found (-EALREADY). Deadlines and windows are lapse time (lapse.h), so a changed wall clock moves nothing; wall time is kept beside it for people.
+ * Nobody votes on his own request: identities are compared by provider and subject. Whether somebody may vote at all is policy's, asked by the
+ * caller. */
 #ifndef BARTIZAN_APPROVALS_H
 #define BARTIZAN_APPROVALS_H
 
@@ -17,7 +18,16 @@
 #define APPROVALS_COMMAND_MAX 65536
 #define APPROVALS_VOTES_MAX 16
 
-enum approval_state { APPROVAL_PENDING, APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_STATES };
+enum approval_state {
+	APPROVAL_PENDING,
+	APPROVAL_APPROVED,
+	APPROVAL_DENIED,
+	APPROVAL_EXPIRED,
+	APPROVAL_CANCELLED,
+	APPROVAL_REVOKED,
+	APPROVAL_USED_UP,
+	APPROVAL_STATES
+};
 enum approval_event { APPROVAL_QUORUM, APPROVAL_REFUSE, APPROVAL_TIMEOUT, APPROVAL_CANCEL, APPROVAL_REVOKE, APPROVAL_LAST_USE, APPROVAL_EVENTS };
 const char *approval_state_name(enum approval_state state); /* "pending", …, "used up" */
 const char *approval_event_name(enum approval_event event);
@@ -50,28 +60,44 @@ struct approval_limits { unsigned per_person, total; }; /* pending at one time *
 int approvals_create(struct store *store, struct approval *approval, int64_t now_ms, const struct approval_limits *limits, struct err *err);
 int approvals_get(struct store *store, const char *id, struct approval *ret, struct err *err); /* -ENOENT */
 
-struct vote { const struct identity *who; bool approve; const char *note; int64_t window; unsigned uses; }; /* window, uses: the voter's, narrowing; 0: as asked */
-/* One vote. *ret_state is the state afterwards. -EPERM: his own request; -EEXIST: has voted; -EALREADY: not pending any more (its state in err). The quorum's vote begins the window; a
- * denial decides at once. */
-int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state, struct err *err);
+struct vote {
+	const struct identity *who;
+	bool approve;
+	const char *note;
+	int64_t window;
+	unsigned uses;
+}; /* window, uses: the voter's, narrowing; 0: as asked */
+/* One vote. *ret_state is the state afterwards. -EPERM: his own request; -EEXIST: has voted; -EALREADY: not pending any more (its state in err). The
+ * quorum's vote begins the window; a denial decides at once. */
+int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state,
+	struct err *err);
 /* Cancel (requester or local), revoke (an approved one), extend (lapse ms more). */
 int approvals_cancel(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
 int approvals_revoke(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
 int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err);
-/* Pending ones whose deadline has passed become expired, grants whose window is over end; each is told to visit. *ret_next: lapse time of the next deadline, -1: none. */
+/* Pending ones whose deadline has passed become expired, grants whose window is over end; each is told to visit. *ret_next: lapse time of the next
+ * deadline, -1: none. */
 typedef int approval_visit_fn(const struct approval *approval, void *context);
-int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
+int approvals_expire(
+	struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
 
 struct approval_scope { const struct identity *who; const char *target, *login, *kind; struct bytes command; };
-/* An open request of the same scope (so that the same command picks it up again), or a grant that covers it now: exact ones by their bytes. -ENOENT: neither. pending wins over nothing, a grant over
- * pending. */
+/* An open request of the same scope (so that the same command picks it up again), or a grant that covers it now: exact ones by their bytes. -ENOENT:
+ * neither. pending wins over nothing, a grant over pending. */
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err);
 /* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or revoked: the second of two that race is told so. */
 int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err);
 
-struct approval_filter { int state; const char *provider, *subject; bool open_only; unsigned limit; }; /* state -1: any; open_only: pending, and approved with a window that lasts */
-int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context, struct err *err); /* newest first */
-/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes","needed","by","voters","note"}: command in visible form. */
+struct approval_filter {
+	int state;
+	const char *provider, *subject;
+	bool open_only;
+	unsigned limit;
+}; /* state -1: any; open_only: pending, and approved with a window that lasts */
+int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context,
+	struct err *err); /* newest first */
+/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes","needed","by","voters","note"}: command in visible
+ * form. */
 json_t *approval_json(struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms);
 
 /* Sessions that an approval opened, for its revocation. */
@@ -81,7 +107,8 @@ int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, 
 /* ---- reviews: a break-glass session stays on this list until somebody else has signed it ---- */
 struct review { char id[8]; char *session, *provider, *subject, *user, *target, *reason, *signed_by, *note; int64_t created, signed_at; };
 void review_release(struct review *review);
-int reviews_create(struct store *store, const struct identity *who, const char *session, const char *target, const char *reason, int64_t now_ms, char ret_id[static 8], struct err *err);
+int reviews_create(struct store *store, const struct identity *who, const char *session, const char *target, const char *reason, int64_t now_ms,
+	char ret_id[static 8], struct err *err);
 /* -EPERM: his own; -EALREADY: signed. */
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note, int64_t now_ms, struct err *err);
 typedef int review_visit_fn(const struct review *review, void *context);

@@ -164,14 +164,15 @@ bool audit_row_take(sqlite3_stmt *stmt, struct audit_row *ret)
 {
 	ret->seq = (uint64_t)sql_int(stmt, 0);
 	ret->time = sql_int(stmt, 1);
-	return text_column(stmt, 2, AUDIT_TYPE_MAX, &ret->type) && text_column(stmt, 3, AUDIT_DATA_MAX, &ret->data) && hash_column(stmt, 4, ret->previous)
-		&& hash_column(stmt, 5, ret->hash);
+	return text_column(stmt, 2, AUDIT_TYPE_MAX, &ret->type) && text_column(stmt, 3, AUDIT_DATA_MAX, &ret->data) &&
+	       hash_column(stmt, 4, ret->previous) && hash_column(stmt, 5, ret->hash);
 }
 
 int audit_each(struct store *store, uint64_t from_seq, audit_visit_fn *visit, void *context, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq >= ? ORDER BY seq", "i", (int64_t)(from_seq < INT64_MAX ? from_seq : INT64_MAX));
+	int rc = sql_query(store, &stmt, err, "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq >= ? ORDER BY seq", "i",
+		(int64_t)(from_seq < INT64_MAX ? from_seq : INT64_MAX));
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		struct audit_row row;
 		if (audit_row_take(stmt, &row))
@@ -194,6 +195,7 @@ json_t *audit_json(const struct audit_row *row)
 	if (text_hex(hash, sizeof(hash), row->hash, AUDIT_HASH_LEN))
 		return NULL;
 	/* Last, so that nothing in an event's data passes for its number, time or hash. */
-	JSON_CLEANUP json_t *own = json_pack("{s:I, s:o, s:s, s:s}", "seq", (json_int_t)row->seq, "time", json_time_ms(row->time), "type", row->type, "hash", hash);
+	JSON_CLEANUP json_t *own =
+		json_pack("{s:I, s:o, s:s, s:s}", "seq", (json_int_t)row->seq, "time", json_time_ms(row->time), "type", row->type, "hash", hash);
 	return own && data && !json_object_update(data, own) ? json_incref(data) : NULL;
 }

@@ -1,7 +1,7 @@
 /* Walks the audit chain offline and tells everything that is wrong with it. Nothing read here is believed: the file may have been written by anybody.
  *
- * Two passes: the chain with its checkpoints in one snapshot; then, a few at a time so that a living broker's log can be trimmed meanwhile, the digests that
- * the chain has sealed. */
+ * Two passes: the chain with its checkpoints in one snapshot; then, a few at a time so that a living broker's log can be trimmed meanwhile, the
+ * digests that the chain has sealed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -81,7 +81,8 @@ static int checkpoint_check(struct walk *walk, struct err *err)
 	return rc;
 }
 
-/* All checkpoints of events up to the one whose hash was just computed. Those of earlier events were looked at when these came: if one is left, its event did not come. */
+/* All checkpoints of events up to the one whose hash was just computed. Those of earlier events were looked at when these came: if one is left, its
+ * event did not come. */
 static int checkpoints_up_to(struct walk *walk, uint64_t seq, struct err *err)
 {
 	int rc = 0;
@@ -205,7 +206,8 @@ static int seal_check(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 	JSON_CLEANUP json_t *data = NULL;
 	if (!audit_row_take(stmt, &row) || json_parse((struct bytes){ (const uint8_t *)row.data, strlen(row.data) }, AUDIT_DATA_MAX, &data, NULL))
 		return 0; /* was told in the first pass, or is not of our making */
-	struct seal seal = { json_get_string(data, "session"), json_get_string(data, "path"), json_get_string(data, "file"), json_get_string(data, "digest") };
+	struct seal seal = { json_get_string(data, "session"), json_get_string(data, "path"), json_get_string(data, "file"),
+		json_get_string(data, "digest") };
 	if (!seal.session || !seal.path || !seal.file || !seal.digest || !id_ulid_ok(seal.session)) {
 		problem(walk, "event %" PRIu64 " seals nothing", row.seq);
 		return 0;
@@ -219,8 +221,10 @@ static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int count = 0;
-	int rc = sql_query(walk->store, &stmt, err, "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ? AND seq < ? AND type IN ('session-sealed', 'channel-sealed')"
-		" ORDER BY seq LIMIT 64", "ii", *seq, (int64_t)walk->expected);
+	int rc = sql_query(walk->store, &stmt, err,
+		"SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ? AND seq < ? AND type IN ('session-sealed', 'channel-sealed')"
+		" ORDER BY seq LIMIT 64",
+		"ii", *seq, (int64_t)walk->expected);
 	while (!rc && (rc = sql_step(walk->store, stmt, err)) == 1) {
 		*seq = sql_int(stmt, 0);
 		count++;
@@ -234,14 +238,17 @@ static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 static int rows_without_seal(struct walk *walk, struct err *err)
 {
 	int64_t more = 0;
-	int rc = sql_number(walk->store, &more, err, "SELECT (SELECT COUNT(*) FROM sessions WHERE digest IS NOT NULL) + (SELECT COUNT(*) FROM channels WHERE digest IS NOT NULL)"
-		" - (SELECT COUNT(*) FROM audit WHERE type IN ('session-sealed', 'channel-sealed'))", "");
+	int rc = sql_number(walk->store, &more, err,
+		"SELECT (SELECT COUNT(*) FROM sessions WHERE digest IS NOT NULL) + (SELECT COUNT(*) FROM channels WHERE digest IS NOT NULL)"
+		" - (SELECT COUNT(*) FROM audit WHERE type IN ('session-sealed', 'channel-sealed'))",
+		"");
 	if (!rc && more > 0)
 		problem(walk, "%" PRId64 " rows have a digest that is not in the audit chain", more);
 	return rc;
 }
 
-int audit_verify(struct store *store, const struct sshkey *key, void (*tell)(const char *text, void *context), void *context, struct audit_report *ret, struct err *err)
+int audit_verify(struct store *store, const struct sshkey *key, void (*tell)(const char *text, void *context), void *context,
+	struct audit_report *ret, struct err *err)
 {
 	struct walk walk = { .store = store, .key = key, .problem = tell, .context = context, .expected = 1 };
 	int64_t seq = 0;

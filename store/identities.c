@@ -83,9 +83,12 @@ int identities_by_user(struct store *store, const char *user, struct identity **
 	struct identity *who = calloc(1, sizeof(*who));
 	if (!who)
 		return -ENOMEM;
-	/* who was issued a certificate by an administrator here goes before a provider's namesake: it is for certificates signed with this gateway's own key */
-	int rc = sql_query(store, &stmt, err, "SELECT id, provider, subject, user FROM identities WHERE user = ?1 AND (provider = 'local' OR NOT EXISTS"
-		" (SELECT 1 FROM identities WHERE user = ?1 AND provider = 'local')) LIMIT 2", "t", user);
+	/* who was issued a certificate by an administrator here goes before a provider's namesake: it is for certificates signed with this gateway's
+	 * own key */
+	int rc = sql_query(store, &stmt, err,
+		"SELECT id, provider, subject, user FROM identities WHERE user = ?1 AND (provider = 'local' OR NOT EXISTS"
+		" (SELECT 1 FROM identities WHERE user = ?1 AND provider = 'local')) LIMIT 2",
+		"t", user);
 	if (!rc)
 		rc = sql_step(store, stmt, err);
 	if (rc == 0)
@@ -148,7 +151,8 @@ static int serials_reserve(struct store *store, struct err *err)
 		return err_set(err, -EBUSY, "database: serials are not taken inside a transaction");
 	int rc = sql_exec(store, "PRAGMA synchronous=FULL", err);
 	if (!rc)
-		rc = sql_number(store, &next, err, "UPDATE meta SET value = value + ? WHERE key = 'serial' RETURNING value", "i", (int64_t)SERIALS_AT_ONCE);
+		rc = sql_number(
+			store, &next, err, "UPDATE meta SET value = value + ? WHERE key = 'serial' RETURNING value", "i", (int64_t)SERIALS_AT_ONCE);
 	int restored = sql_exec(store, "PRAGMA synchronous=NORMAL", rc ? NULL : err);
 	if (rc || restored)
 		return rc ? rc : restored;
@@ -167,7 +171,7 @@ int certificates_next_serial(struct store *store, uint64_t *ret, struct err *err
 
 int certificates_put(struct store *store, const struct certificate_row *row, struct err *err)
 {
-	int rc = sql_run(store, err, "INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itttttiii", (int64_t)row->serial, row->provider, row->subject, row->user,
-		row->key_id, row->key_fp, row->valid_after, row->valid_before, row->issued);
+	int rc = sql_run(store, err, "INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itttttiii", (int64_t)row->serial, row->provider,
+		row->subject, row->user, row->key_id, row->key_fp, row->valid_after, row->valid_before, row->issued);
 	return rc ? err_prefix(err, rc, "certificate %" PRIu64, row->serial) : 0;
 }

@@ -64,8 +64,8 @@ int lapse_now(struct store *store, const struct lapse_reading *reading, int64_t 
 	bool same_boot = !memcmp(stored.reading.boot, reading->boot, 16);
 	int64_t passed = same_boot ? reading->boottime_ms - stored.reading.boottime_ms : reading->wall_ms - stored.reading.wall_ms;
 	int64_t now = stored.lapse_ms + (passed > 0 && stored.reading.wall_ms ? passed : 0);
-	rc = sql_run(store, err, "INSERT OR REPLACE INTO lapse VALUES (1, ?, ?, ?, ?)", "biii", (struct bytes){ reading->boot, 16 }, reading->boottime_ms,
-		reading->wall_ms, now);
+	rc = sql_run(store, err, "INSERT OR REPLACE INTO lapse VALUES (1, ?, ?, ?, ?)", "biii", (struct bytes){ reading->boot, 16 },
+		reading->boottime_ms, reading->wall_ms, now);
 	if (!rc)
 		*ret_ms = now;
 	return rc;

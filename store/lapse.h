@@ -1,7 +1,7 @@
 /* Time that passes, across restarts: a clock that nobody sets. Deadlines of requests and windows of grants are kept in it.
  *
- * While the machine is up it follows CLOCK_BOOTTIME; across a reboot it adds what the wall clock says has passed, never less than nothing. Milliseconds since the store was made. The
- * reading is stored with each change that uses it, so a killed broker finds it again. */
+ * While the machine is up it follows CLOCK_BOOTTIME; across a reboot it adds what the wall clock says has passed, never less than nothing.
+ * Milliseconds since the store was made. The reading is stored with each change that uses it, so a killed broker finds it again. */
 #ifndef BARTIZAN_LAPSE_H
 #define BARTIZAN_LAPSE_H
 

@@ -80,8 +80,11 @@ int logins_put(struct store *store, const struct identity *who, const char *cert
 		return rc;
 	rc = sql_run(store, err, "DELETE FROM logins WHERE expires < ?", "i", now - LOGIN_KEPT_S);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO logins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", "ittttt" "iiil", (int64_t)who->serial, who->key_fp,
-			who->provider, who->subject, who->user, certificate, who->login_time, who->expires, (int64_t)who->machine, buf_cstr(&claims));
+		rc = sql_run(store, err, "INSERT INTO logins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+			"ittttt"
+			"iiil",
+			(int64_t)who->serial, who->key_fp, who->provider, who->subject, who->user, certificate, who->login_time, who->expires,
+			(int64_t)who->machine, buf_cstr(&claims));
 	return sql_leave(store, mine, rc, err);
 }
 
@@ -202,5 +205,6 @@ int logins_forget_user(struct store *store, const char *user, uint64_t *ret_coun
 
 int logins_forget_serial(struct store *store, uint64_t serial, uint64_t *ret_count, struct err *err)
 {
-	return forgotten(store, sql_run(store, err, "UPDATE logins SET forgotten = 1 WHERE serial = ? AND NOT forgotten", "i", (int64_t)serial), ret_count);
+	return forgotten(
+		store, sql_run(store, err, "UPDATE logins SET forgotten = 1 WHERE serial = ? AND NOT forgotten", "i", (int64_t)serial), ret_count);
 }

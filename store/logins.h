@@ -11,12 +11,12 @@
 #define LOGIN_KEPT_S (30 * 24 * 3600) /* expired rows are removed after that */
 #define LOGIN_CLAIM_MAX 1024          /* bytes of one claim's value, and of its name */
 
-/* who: provider, subject, user, serial, key_fp, expires, login_time, machine, claims. The certificate's row must have been put before; certificate is its
- * line "type base64 comment". Removes rows that expired long ago. */
+/* who: provider, subject, user, serial, key_fp, expires, login_time, machine, claims. The certificate's row must have been put before; certificate is
+ * its line "type base64 comment". Removes rows that expired long ago. */
 int logins_put(struct store *store, const struct identity *who, const char *certificate, int64_t now, struct err *err);
 
-/* The newest login of this key that still counts: fills *ret as identities_by_serial() does, and login_time, machine, claims; *ret_certificate (may be
- * NULL): the line, caller frees. -ENOENT: none. */
+/* The newest login of this key that still counts: fills *ret as identities_by_serial() does, and login_time, machine, claims; *ret_certificate (may
+ * be NULL): the line, caller frees. -ENOENT: none. */
 int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct identity **ret, char **ret_certificate, struct err *err);
 
 /* What the login of a certificate adds to its identity: login_time, machine, claims (replaced). No such login: they stay, and 0. -EACCES where it was

@@ -39,10 +39,11 @@ static bool complete(const struct revocation *revocation)
 int revocations_put(struct store *store, const struct revocation *revocation, int64_t *ret_id, struct err *err)
 {
 	if (!complete(revocation))
-		return err_set(err, -EINVAL, "a revocation needs a value, at most %d bytes of reason, and with a serial its authority", REVOCATION_REASON_MAX);
-	return sql_number(store, ret_id, err, "INSERT INTO revocations (kind, value, ca, reason, by, at, until) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-		"tttttii", names[revocation->kind], revocation->value, revocation->ca, revocation->reason, revocation->by, revocation->at,
-		revocation->until);
+		return err_set(err, -EINVAL, "a revocation needs a value, at most %d bytes of reason, and with a serial its authority",
+			REVOCATION_REASON_MAX);
+	return sql_number(store, ret_id, err,
+		"INSERT INTO revocations (kind, value, ca, reason, by, at, until) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id", "tttttii",
+		names[revocation->kind], revocation->value, revocation->ca, revocation->reason, revocation->by, revocation->at, revocation->until);
 }
 
 static int take(sqlite3_stmt *stmt, struct revocation *ret, struct err *err)
@@ -105,17 +106,20 @@ int revocations_find(struct store *store, const struct revocation_question *ques
 	if (question->ca_fp)
 		snprintf(serial, sizeof(serial), "%" PRIu64, question->serial);
 	/* What is NULL equals nothing. */
-	int rc = sql_query(store, &stmt, err, "SELECT " COLUMNS " FROM revocations WHERE (until = 0 OR until > ?1) AND (ca = '' OR ca = ?2) AND"
-		" ((kind = 'user' AND value = ?3) OR (kind = 'key' AND value = ?4) OR (kind = 'serial' AND value = ?5) OR (kind = 'key_id' AND value = ?6))"
-		" ORDER BY id LIMIT 1", "ittttl", now, question->ca_fp, question->user, question->key_fp, question->ca_fp ? serial : NULL,
-		question->key_id);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT " COLUMNS " FROM revocations WHERE (until = 0 OR until > ?1) AND (ca = '' OR ca = ?2) AND"
+		" ((kind = 'user' AND value = ?3) OR (kind = 'key' AND value = ?4) OR (kind = 'serial' AND value = ?5) OR (kind = 'key_id' AND value "
+		"= ?6))"
+		" ORDER BY id LIMIT 1",
+		"ittttl", now, question->ca_fp, question->user, question->key_fp, question->ca_fp ? serial : NULL, question->key_id);
 	return rc ? rc : first(store, stmt, ret, err);
 }
 
 int revocations_each(struct store *store, bool all, int64_t now, revocation_visit_fn *visit, void *context, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT " COLUMNS " FROM revocations WHERE ?1 OR until = 0 OR until > ?2 ORDER BY id", "ii", (int64_t)all, now);
+	int rc = sql_query(
+		store, &stmt, err, "SELECT " COLUMNS " FROM revocations WHERE ?1 OR until = 0 OR until > ?2 ORDER BY id", "ii", (int64_t)all, now);
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		struct revocation row = { 0 };
 		rc = take(stmt, &row, err);

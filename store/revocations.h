@@ -1,4 +1,5 @@
-/* Who and what may no longer come in, why, who said so, and until when. Rows stop counting when their time is over; they go with revocations_remove().
+/* Who and what may no longer come in, why, who said so, and until when. Rows stop counting when their time is over; they go with
+ * revocations_remove().
  *
  * A serial means nothing without its authority: rows of kind serial carry the fingerprint of their CA. Times are seconds. */
 #ifndef BARTIZAN_REVOCATIONS_H

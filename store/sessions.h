@@ -36,10 +36,12 @@ struct channel_row {
 };
 void channel_row_release(struct channel_row *row);
 
-/* Ends of sessions and channels are given once: -ENOENT when there is no such row or it was ended before. A digest that comes with an end is appended to the audit chain in the same
- * transaction ("session-sealed", "channel-sealed", each {session, path, file, digest}), which audit_verify() compares with the files. */
+/* Ends of sessions and channels are given once: -ENOENT when there is no such row or it was ended before. A digest that comes with an end is appended
+ * to the audit chain in the same transaction ("session-sealed", "channel-sealed", each {session, path, file, digest}), which audit_verify() compares
+ * with the files. */
 int sessions_insert(struct store *store, const struct session_row *row, struct err *err);
-int sessions_end(struct store *store, const char *id, enum session_state state, int64_t ended, const char *reason, const char *digest, struct err *err);
+int sessions_end(
+	struct store *store, const char *id, enum session_state state, int64_t ended, const char *reason, const char *digest, struct err *err);
 int sessions_get(struct store *store, const char *id, struct session_row *ret, struct err *err); /* id or a unique prefix of 8+ characters */
 int channels_insert(struct store *store, const struct channel_row *row, struct err *err);
 int channels_end(struct store *store, const struct channel_row *row, struct err *err); /* by session and channel: everything from ended on */
@@ -47,10 +49,12 @@ int channels_end(struct store *store, const struct channel_row *row, struct err 
 struct session_filter { const char *user, *target, *subject, *provider; int open_only; int64_t since; unsigned limit; }; /* NULL, 0: any */
 typedef int session_visit_fn(const struct session_row *row, void *context); /* non-zero stops and is returned */
 typedef int channel_visit_fn(const struct channel_row *row, void *context);
-int sessions_each(struct store *store, const struct session_filter *filter, session_visit_fn *visit, void *context, struct err *err); /* newest first */
+int sessions_each(
+	struct store *store, const struct session_filter *filter, session_visit_fn *visit, void *context, struct err *err); /* newest first */
 int channels_each(struct store *store, const char *session, channel_visit_fn *visit, void *context, struct err *err);
 
-/* {"id","user","target","login","source","mode","rule","state","started","ended","reason"}: the flat objects of --json. New reference, NULL without memory. */
+/* {"id","user","target","login","source","mode","rule","state","started","ended","reason"}: the flat objects of --json. New reference, NULL without
+ * memory. */
 json_t *session_json(const struct session_row *row);
 json_t *channel_json(const struct channel_row *row);
 

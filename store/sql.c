@@ -71,7 +71,8 @@ static int bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t max)
 
 static int bind_bytes(sqlite3_stmt *stmt, int at, struct bytes bytes)
 {
-	return bytes.len > STORE_TEXT_MAX ? SQLITE_TOOBIG : sqlite3_bind_blob(stmt, at, bytes.data ? bytes.data : (const void *)"", (int)bytes.len, SQLITE_STATIC);
+	return bytes.len > STORE_TEXT_MAX ? SQLITE_TOOBIG
+					  : sqlite3_bind_blob(stmt, at, bytes.data ? bytes.data : (const void *)"", (int)bytes.len, SQLITE_STATIC);
 }
 
 static int bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)

@@ -1,7 +1,7 @@
 /* Opening and closing the database. SQLite's set-up is decided here and nowhere else.
  *
- * The file is named /proc/self/fd/N/bartizan.db, N being our own copy of the state directory's descriptor, so nothing above that directory need be reachable after
- * privileges are dropped. SQLite would resolve the link N to a path again; its lstat is replaced by stat, which sees no links. */
+ * The file is named /proc/self/fd/N/bartizan.db, N being our own copy of the state directory's descriptor, so nothing above that directory need be
+ * reachable after privileges are dropped. SQLite would resolve the link N to a path again; its lstat is replaced by stat, which sees no links. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -61,7 +61,8 @@ static int make_file(int dir, struct err *err)
 	return 0;
 }
 
-/* A database that nobody has open and that was closed properly has no WAL beside it. Such a one is read as immutable: SQLite would create WAL and shared memory. */
+/* A database that nobody has open and that was closed properly has no WAL beside it. Such a one is read as immutable: SQLite would create WAL and
+ * shared memory. */
 static bool is_at_rest(int dir)
 {
 	struct stat st;
@@ -78,7 +79,8 @@ static int open_file(struct store *store, struct err *err)
 		rc = err_set(err, -errno, "'%s': %s", STORE_FILE, strerror(errno));
 	if (rc)
 		return rc;
-	snprintf(uri, sizeof(uri), "file:/proc/self/fd/%d/" STORE_FILE "%s", store->dir, store->read_only && is_at_rest(store->dir) ? "?immutable=1" : "");
+	snprintf(uri, sizeof(uri), "file:/proc/self/fd/%d/" STORE_FILE "%s", store->dir,
+		store->read_only && is_at_rest(store->dir) ? "?immutable=1" : "");
 	int code = sqlite3_open_v2(uri, &store->db, flags, NULL);
 	return code == SQLITE_OK ? 0 : sql_error(store, code, err);
 }

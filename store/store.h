@@ -20,11 +20,12 @@ struct store;
 #define STORE_LONG_TEXT_MAX (512 * 1024) /* a channel's detail: 64 KiB of command in visible form */
 #define STORE_BUSY_MS 250                /* how long another writer (a draining broker) is waited for */
 
-/* state_dir: a directory's descriptor, kept open by the store (dup). Creates and migrates: each schema version is one step in a transaction; a database of a
- * newer version is refused. read_only: for the CLI's offline audit; works beside a living broker and creates nothing.
+/* state_dir: a directory's descriptor, kept open by the store (dup). Creates and migrates: each schema version is one step in a transaction; a
+ * database of a newer version is refused. read_only: for the CLI's offline audit; works beside a living broker and creates nothing.
  *
- * A store opened for writing is an instance: it holds a lock on one byte of STORE_LOCK_FILE for as long as its process lives, so that transcripts_recover() leaves the
- * sessions of a broker that still drains alone. The lock is lost with the last copy of its descriptor: do not fork without closing it (it is CLOEXEC). */
+ * A store opened for writing is an instance: it holds a lock on one byte of STORE_LOCK_FILE for as long as its process lives, so that
+ * transcripts_recover() leaves the sessions of a broker that still drains alone. The lock is lost with the last copy of its descriptor: do not fork
+ * without closing it (it is CLOEXEC). */
 int store_open(int state_dir, bool read_only, struct store **ret, struct err *err);
 void store_close(struct store *store);
 int store_dir(const struct store *store); /* the state directory's descriptor, borrowed */

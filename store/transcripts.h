@@ -15,8 +15,8 @@
 
 /* Creates the folder for a session begun at started_ms; path is relative to the state directory. */
 int transcripts_create(struct store *store, const char *session, int64_t started_ms, char path[static TRANSCRIPT_PATH_MAX], struct err *err);
-/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or -errno. The file is locked for as long as that descriptor or a copy of it, in
- * whatever process, is open: recovery leaves a file alone that somebody may still append to. */
+/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or -errno. The file is locked for as long as that
+ * descriptor or a copy of it, in whatever process, is open: recovery leaves a file alone that somebody may still append to. */
 int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
 int transcripts_read(struct store *store, const char *path, const char *name, struct err *err); /* fd for reading */
 int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err); /* for reading and writing: recovery only */
@@ -27,8 +27,9 @@ int transcripts_digest(struct store *store, const char *path, const char *name, 
 /* Of the file system, as an ordinary user may use them. */
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err);
 
-/* At start: every session still open is closed as lost with its last time, its transcripts are cut at a line end and marked, its session.json completed, an
- * audit event "session-lost" appended. One damaged session never blocks the others; nothing is deleted. *ret_count sessions were closed. */
+/* At start: every session still open is closed as lost with its last time, its transcripts are cut at a line end and marked, its session.json
+ * completed, an audit event "session-lost" appended. One damaged session never blocks the others; nothing is deleted. *ret_count sessions were
+ * closed. */
 int transcripts_recover(struct store *store, int64_t now_ms, unsigned *ret_count, struct err *err);
 
 #endif

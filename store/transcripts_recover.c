@@ -1,7 +1,8 @@
-/* Closes what a crash left open. Runs in the broker at its start; reads files that may be damaged in any way, and goes on to the next session whatever it finds.
+/* Closes what a crash left open. Runs in the broker at its start; reads files that may be damaged in any way, and goes on to the next session
+ * whatever it finds.
  *
- * A session is taken only if nobody can still be at it: the store that opened it is not open in a living process (store_instance_alive), and none of its transcripts is
- * locked by a session process that outlived its broker. Each session's rows, seals and event are one transaction. */
+ * A session is taken only if nobody can still be at it: the store that opened it is not open in a living process (store_instance_alive), and none of
+ * its transcripts is locked by a session process that outlived its broker. Each session's rows, seals and event are one transaction. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,7 +66,8 @@ static int channel_keep(const struct channel_row *row, void *context)
 	grown[lost->count] = *row;
 	grown[lost->count].session = copy(row->session);
 	grown[lost->count].file = copy(row->file);
-	grown[lost->count].kind = grown[lost->count].detail = grown[lost->count].exit_signal = grown[lost->count].reason = grown[lost->count].digest = NULL;
+	grown[lost->count].kind = grown[lost->count].detail = grown[lost->count].exit_signal = grown[lost->count].reason = grown[lost->count].digest =
+		NULL;
 	lost->count++;
 	return 0;
 }
@@ -188,11 +190,13 @@ static int rows_close(struct lost *lost, const char *digest, int64_t now_ms, str
 	for (size_t i = 0; !rc && i < lost->count; i++)
 		rc = channels_end(lost->store, &lost->channels[i], err);
 	if (!rc && lost->count == CHANNELS_MAX)
-		rc = sql_run(lost->store, err, "UPDATE channels SET ended = ?2, reason = ?3 WHERE session = ?1 AND ended = 0", "tit", lost->row->id, lost->ended, TRANSCRIPT_LOST_REASON);
+		rc = sql_run(lost->store, err, "UPDATE channels SET ended = ?2, reason = ?3 WHERE session = ?1 AND ended = 0", "tit", lost->row->id,
+			lost->ended, TRANSCRIPT_LOST_REASON);
 	if (!rc)
 		rc = sessions_end(lost->store, lost->row->id, SESSION_LOST, lost->ended, TRANSCRIPT_LOST_REASON, digest, err);
-	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O, s:I}", "session", lost->row->id, "user", lost->row->user, "target", lost->row->target,
-		"login", lost->row->login, "ended", json_time_ms(lost->ended), "reason", TRANSCRIPT_LOST_REASON, "problems", lost->problems, "more_problems", lost->more);
+	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O, s:I}", "session", lost->row->id, "user", lost->row->user,
+		"target", lost->row->target, "login", lost->row->login, "ended", json_time_ms(lost->ended), "reason", TRANSCRIPT_LOST_REASON,
+		"problems", lost->problems, "more_problems", lost->more);
 	if (!rc)
 		rc = event ? audit_append(lost->store, now_ms, "session-lost", event, NULL, err) : -ENOMEM;
 	return sql_leave(lost->store, mine, rc, err);
