@@ -33,7 +33,7 @@ static void one_discovery(struct bytes text)
 
 static struct http_answer answer_of(struct bytes text, long status)
 {
-	return (struct http_answer){ .trusted = true, .status = status, .content_type = "application/json", .body = text };
+	return (struct http_answer){ .status = status, .content_type = "application/json", .body = text };
 }
 
 static void one_start(struct bytes text)

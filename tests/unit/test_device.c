@@ -16,13 +16,13 @@
 
 static struct http_answer answer(long status, const char *body)
 {
-	return (struct http_answer){ .trusted = true, .status = status, .content_type = "application/json; charset=utf-8",
+	return (struct http_answer){ .status = status, .content_type = "application/json; charset=utf-8",
 		.body = { (const uint8_t *)body, strlen(body) } };
 }
 
 static struct http_answer lost(const char *why)
 {
-	return (struct http_answer){ .failure = why, .trusted = true, .content_type = "" };
+	return (struct http_answer){ .failure = why, .transient = true, .content_type = "" };
 }
 
 static void start(struct device *device, const char *body)
@@ -277,10 +277,10 @@ static void test_lost(void **state)
 	assert_true(device_expire(&device, NOW + 600000));
 	assert_failed(&device, "unreachable", "out of reach: cannot connect to 'idp'");
 	waiting(&device);
-	got.trusted = false;
+	got.transient = false;
 	got.failure = "certificate of 'idp' is not signed by a trusted authority";
 	device_polled(&device, &got, NOW + 5000);
-	assert_failed(&device, "unreachable", "not signed by a trusted authority");
+	assert_failed(&device, "refused", "not signed by a trusted authority");
 }
 
 static void test_forms(void **state)

@@ -441,7 +441,8 @@ static void test_login_refused(void **state)
 		{ TOKEN, 200, "{\"access_token\":\"at\"}", "refused", "no ID token" },
 		{ DEVICE, 401, "{\"error\":\"invalid_client\"}", "refused", "invalid_client" },
 		{ DEVICE, 503, "x", "unreachable", "HTTP 503" },
-		{ DEVICE, 302, "x", "unreachable", "redirect refused" },
+		{ DEVICE, 302, "x", "refused", "redirect refused" },
+		{ TOKEN, 302, "x", "refused", "redirect refused" },
 		{ DEVICE, 200, "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"https://x\",\"expires_in\":1}", "expired",
 			"has expired" },
 	};
