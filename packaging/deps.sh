@@ -15,13 +15,17 @@ installed() { # installed PACKAGE LEAST-VERSION
 	[ "$state" = installed ] && { [ -z "$2" ] || dpkg --compare-versions "$version" ge "$2"; }
 }
 
-missing=()
-while read -r package relation rest; do
-	case $relation in
-	or) $rest </dev/null >/dev/null 2>&1 || missing+=("$package") ;;
-	*) installed "$package" "$rest" || missing+=("$package") ;;
-	esac
-done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@")
+find_missing() {
+	missing=()
+	while read -r package relation rest; do
+		case $relation in
+		or) $rest </dev/null >/dev/null 2>&1 || missing+=("$package") ;;
+		*) installed "$package" "$rest" || missing+=("$package") ;;
+		esac
+	done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@")
+}
+
+find_missing "$@"
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 as_root=()
@@ -30,12 +34,17 @@ if [ "$(id -u)" != 0 ]; then
 	as_root=(sudo)
 fi
 echo "deps: installing ${missing[*]}"
-install() {
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
-}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! install >"$log" 2>&1 && ! { "${as_root[@]}" apt-get update -qq && install; } >>"$log" 2>&1; then # the lists may be missing or old
+apt() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
+}
+apt update || true # without the newest lists an old version may be all there seems to be; without a network they may still do
+if ! apt install -y --no-install-recommends "${missing[@]}"; then
 	cat "$log" >&2
 	exit 1
 fi
+find_missing "$@"
+[ ${#missing[@]} -eq 0 ] && exit 0
+echo "deps: still missing or too old: ${missing[*]}; are all of this release's sources, security among them, in /etc/apt?" >&2
+exit 1
