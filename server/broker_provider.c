@@ -267,11 +267,14 @@ static int fresh(const struct conf_provider *conf, const json_t *payload, int64_
 {
 	char ago[64];
 	int64_t iat = 0;
-	int rc = conf->machine ? 0 : claims_time(payload, "iat", &iat, err);
-	if (rc || conf->machine || now - iat <= TOKEN_FRESH_S)
-		return rc;
-	return err_set(err, -EBADMSG, "token was issued %s ago: a person's counts for %d minutes only", clock_duration_format((now - iat) * 1000, ago, sizeof(ago)),
-		TOKEN_FRESH_S / 60);
+	if (conf->machine)
+		return 0;
+	if (claims_time(payload, "iat", &iat, err))
+		return err_set(err, -EBADMSG, "token does not say when it was issued");
+	if (now - iat <= TOKEN_FRESH_S)
+		return 0;
+	clock_duration_format((now - iat) * 1000, ago, sizeof(ago));
+	return err_set(err, -EBADMSG, "token was issued %s ago: a person's counts for %d minutes only", ago, TOKEN_FRESH_S / 60);
 }
 
 /* 0; -EAGAIN or -ENOENT: other keys would help. */

@@ -1,4 +1,4 @@
-/* login, logout: the certificate of a login made with the key of this connection, a new one in exchange for a workload's token, and the end of one.
+/* login, logout: the certificate of a login made with the key of this connection, a new one in exchange for an ID token, and the end of one.
  *
  * The certificate's line stands alone on stdout, so that `ssh gw login > ~/.ssh/id_ed25519-cert.pub` is all there is to it. */
 #include "server/command_impl.h"
@@ -142,10 +142,6 @@ static void exchange_input(struct caller *caller, const void *data, size_t len)
 
 static void exchange_token(struct caller *caller)
 {
-	if (!providers_machine(caller->broker) && !providers_human(caller->broker, NULL, 0)) {
-		command_fail(caller, EXIT_DENIED, "this gateway has no provider whose tokens it knows");
-		return;
-	}
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 	if (!exchange) {
 		command_fail(caller, EXIT_OURS, "out of memory");
