@@ -243,8 +243,13 @@ static void step_settle(struct lineguard *guard, int64_t now)
 {
 	enum line_kind kind;
 	enum settled how = settle(guard, now, &guard->due);
-	if (how == SETTLED_NOT)
+	if (how == SETTLED_NOT) {
+		if (!guard->told && reached(guard->accepted + SETTLE_MAX, now, &guard->due)) {
+			guard->told = true;
+			notice_title(guard, "bartizan: this Enter waits for the shell's prompt; Ctrl-C gives it up");
+		}
 		return;
+	}
 	guard->settled = how;
 	guard->verdict_at = now;
 	if (line_make(guard, now, how, &kind)) {
@@ -358,6 +363,7 @@ static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_
 	}
 	guard->accept_key = key;
 	guard->accepted = now;
+	guard->told = false;
 	guard_go(guard, GUARD_SETTLE);
 	forward(guard, data, from);
 	buf_consume(&guard->queue, end);

@@ -208,6 +208,21 @@ static int add_all(struct making *making, bool located)
 	return add(making, making->keys, LINE_FROM_KEYS);
 }
 
+/* What is right of the cursor was there before the line, and the keys say that the line ends here (busybox prints prompts over old text). */
+static bool ends_at_cursor(struct making *making)
+{
+	struct lineguard *guard = making->guard;
+	const struct buf *right = &guard->typing.right;
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf rest = BUF_INIT(LINEGUARD_TEXT_MAX);
+	struct bytes before = { .data = buf_data(&making->reading.text), .len = making->reading.cursor };
+	if (!guard->typing.anchored || cursor.row != guard->typing.anchor.row || !equal(trimmed(before), making->keys))
+		return false;
+	if (screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &rest) || !rest.len || rest.len > right->len)
+		return false;
+	return !memcmp(buf_data(right) + right->len - rest.len, buf_data(&rest), rest.len);
+}
+
 static int read_screen(struct making *making, bool *located)
 {
 	struct lineguard *guard = making->guard;
@@ -223,6 +238,8 @@ static int read_screen(struct making *making, bool *located)
 	if (*located && making->located == LOCATED_SEARCH)
 		making->full = found_by_search(making->full);
 	making->full = trimmed(making->full);
+	if (*located && !keys->unfaithful && !equal(making->full, making->keys) && ends_at_cursor(making))
+		making->full = making->keys;
 	making->agree = *located && !keys->unfaithful && equal(making->full, making->keys);
 	making->continues = *located && prompt_continues(guard, making->start);
 	return 0;

@@ -101,6 +101,7 @@ struct lineguard {
 	struct buf accept;  /* the bytes of the held Enter */
 	enum key accept_key;
 	int64_t accepted; /* when it was pressed */
+	bool told;        /* that it waits for the prompt */
 	bool stuck;       /* a refused line may still be there */
 	bool control_u;   /* it is being cleared with Ctrl-U, because a command runs */
 	struct mark clear;

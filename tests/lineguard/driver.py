@@ -32,13 +32,13 @@ class Shell:
         return shutil.which(self.argv[0]) is not None
 
 
-POSIX = "posix jobs bang-not trap "
+POSIX = "posix jobs trap "
 SHELLS = [
-    Shell("bash", ["bash", "--norc", "--noprofile"], POSIX + "edit paste history search tab continue bang vi operate reads", tabs=2),
-    Shell("bash-plain", ["bash", "--norc", "--noprofile"], POSIX + "edit history search tab continue bang vi reads", setup=["bind 'set enable-bracketed-paste off'"],
+    Shell("bash", ["bash", "--norc", "--noprofile"], POSIX + "wide edit paste history search tab continue bang vi operate reads", tabs=2),
+    Shell("bash-plain", ["bash", "--norc", "--noprofile"], POSIX + "wide edit history search tab continue bang vi reads", setup=["bind 'set enable-bracketed-paste off'"],
           tabs=2),
-    Shell("dash", ["dash"], POSIX + "cooked continue"),
-    Shell("zsh", ["zsh", "-f", "-i"], POSIX + "edit paste history search tab continue bang vi operate keep reads zle", setup=["bindkey -e"]),
+    Shell("dash", ["dash"], POSIX + "wide cooked continue"),
+    Shell("zsh", ["zsh", "-f", "-i"], POSIX + "wide edit paste history search tab continue bang vi operate keep reads zle", setup=["bindkey -e"]),
     Shell("busybox", ["busybox", "sh"], POSIX + "edit history tab continue", tabs=2),
     Shell("fish", ["fish", "--no-config", "-C", 'function fish_prompt; echo -n "sh\\$ "; end'], "edit tab", tabs=1),
     Shell("python", ["/usr/bin/python3", "-q", "-i", "-c", "import sys; sys.ps1 = 'sh$ '"], "edit history search python", touch="open('%s','w').close()"),
@@ -392,7 +392,7 @@ def wrapped_allowed(s):
     s.quiet(0.1)
 
 
-@case("posix", ran=("one",), confidence="exact", denied=0)
+@case("wide", ran=("one",), confidence="exact", denied=0)
 def wide_characters(s):
     s.tty.setwinsize(24, 41)
     s.quiet(0.1)
@@ -607,13 +607,16 @@ def typed_ahead_allowed(s):
     s.quiet(0.2)
 
 
-@case("posix history", denied=1)
+@case("posix history")
 def recalled_ahead(s):
     s.remember(s.touch("FORBID"))
     s.keys("sleep 1; touch slept\r" if s.shell.name != "busybox" else "sleep 1\r")
     s.quiet(0.4)
     s.keys(UP * 2 + "\r")
-    s.refused()
+    s.quiet(1.2)
+    if not any(event["verdict"] == "deny" for event in s.events("judge")):
+        s.keys("\x03")  # bash without ?2004 draws over its prompt: then the Enter is withheld until it is given up
+        s.prompt()
 
 
 @case("posix", ran=("one",))
@@ -861,10 +864,10 @@ def usable(session):
     return session.exists("done", 3)
 
 
-def run_case(proxy, shell, chosen):
+def run_case(proxy, shell, chosen, more=()):
     session, failure = None, []
     try:
-        session = Session(proxy, shell, chosen.options)
+        session = Session(proxy, shell, chosen.options + list(more))
         chosen.function(session)
         failure += problems(session, chosen)
         if "blind" not in "".join(chosen.options) and not usable(session):
@@ -900,11 +903,12 @@ def main():
     parser.add_argument("-s", "--shell")
     parser.add_argument("-k", "--word", default="")
     parser.add_argument("-j", "--jobs", type=int, default=3)
+    parser.add_argument("--delay", help="milliseconds on each way, for all cases: on a slow link the times of some cases do not fit, but nothing may run that is refused")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     proxy = str(pathlib.Path(options.proxy).resolve())
     with ThreadPoolExecutor(options.jobs) as pool:
-        results = list(pool.map(lambda row: run_case(proxy, *row), rows(options.shell, options.word)))
+        results = list(pool.map(lambda row: run_case(proxy, *row, ["--delay", options.delay] if options.delay else []), rows(options.shell, options.word)))
     for result in results:
         if result.failure or options.verbose:
             print("%-12s %-40s %s" % (result.shell, result.case, result.failure or "ok"))
