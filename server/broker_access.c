@@ -12,8 +12,9 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "policy/decide.h"
-#include "server/broker_client.h"
+#include "server/broker_access.h"
 #include "server/broker_dial.h"
+#include "server/broker_fresh.h"
 #include "server/broker_record.h"
 
 #define FORCED_SFTP "internal-sftp" /* as a forced command: only file transfer */
@@ -71,9 +72,9 @@ static void judge(struct asking *asking)
 		return;
 	}
 	decide(config->ruleset, targets_find(config->targets, asking->leg->target), &asking->access, &asking->decision);
-	if (asking->decision.verdict == VERDICT_HOLD)
+	if (asking->decision.verdict == VERDICT_HOLD && asking->decision.hold != HOLD_LOGIN)
 		refuse_words(asking, EXIT_WAIT, "this needs an approval, which this gateway cannot ask for yet");
-	else if (asking->decision.verdict != VERDICT_ALLOW)
+	else if (asking->decision.verdict == VERDICT_DENY)
 		asking->exit = EXIT_DENIED;
 	else if (asking->leg->ending || asking->leg->client->leaving)
 		refuse_words(asking, EXIT_DENIED, "this session is about to end");
@@ -209,29 +210,114 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct a
 	asking->channel = broker_leg_channel(asking->leg, msg->channel, true);
 	if (!asking->channel)
 		return err_set(err, -EPROTO, "too many channels");
-	if (asking->channel->state == CHANNEL_OPEN || asking->channel->state == CHANNEL_ENDED)
+	if (asking->channel->state != CHANNEL_NAMED && asking->channel->state != CHANNEL_DENIED)
 		return err_set(err, -EPROTO, "channel %u was opened before", msg->channel);
 	return 0;
 }
 
+/* The policy's answer is known, or a refusal of ours: do it, write it, say it. */
+static void conclude(struct asking *asking)
+{
+	if (asking->decision.verdict == VERDICT_ALLOW)
+		allow(asking);
+	else
+		audit(asking);
+	if (asking->decision.verdict != VERDICT_ALLOW)
+		asking->channel->state = CHANNEL_DENIED;
+	log_decision(asking);
+	answer(asking);
+	fd_closep(&asking->fd);
+}
+
+static void audit_held(struct asking *asking)
+{
+	json_t *data = broker_leg_event(asking->leg);
+	json_object_set_new(data, "channel", json_integer(asking->msg->channel));
+	json_object_set_new(data, "kind", json_string(access_kind_name(asking->access.kind)));
+	json_object_set_new(data, "rule", json_string_or_null(asking->decision.rule));
+	json_object_set_new(data, "reason", json_visible(asking->decision.reason, strlen(asking->decision.reason)));
+	json_object_set_new(data, "waits_for", json_string(hold_name(asking->decision.hold)));
+	broker_audit(asking->leg->client->broker, "access-held", data);
+}
+
+/* True: it waits, and is not answered yet. Otherwise the hold became a refusal. */
+static bool held_for_login(struct asking *asking)
+{
+	struct err err = { 0 };
+	char why[DECISION_REASON_MAX];
+	text_clean(why, sizeof(why), asking->decision.reason, strlen(asking->decision.reason));
+	asking->channel->state = CHANNEL_HELD;
+	if (fresh_hold(asking->leg, asking->msg, asking->decision.login_within_s, why, &err)) {
+		refuse_words(asking, EXIT_DENIED, err.text);
+		return false;
+	}
+	audit_held(asking);
+	return true;
+}
+
+static void asking_fill(struct asking *asking)
+{
+	const struct leg *leg = asking->leg;
+	asking->access = (struct access){ .who = leg->client->who, .source = leg->client->source, .target = leg->target, .login = leg->login,
+		.kind = asking->msg->kind, .detail = asking->msg->detail, .now = clock_wall() };
+}
+
 int handle_access(struct client *client, const void *data, struct err *err)
 {
-	const struct msg_access *msg = data;
-	struct asking asking = { .msg = msg, .fd = -1 };
-	int rc = ask_for(client, msg, &asking, err);
+	struct asking asking = { .msg = data, .fd = -1 };
+	int rc = ask_for(client, asking.msg, &asking, err);
 	if (rc)
 		return rc;
-	asking.access = (struct access){ .who = client->who, .source = client->source, .target = asking.leg->target, .login = asking.leg->login,
-		.kind = msg->kind, .detail = msg->detail, .now = clock_wall() };
+	asking_fill(&asking);
 	judge(&asking);
-	if (asking.decision.verdict == VERDICT_ALLOW)
-		allow(&asking);
-	else
-		audit(&asking);
-	if (asking.decision.verdict != VERDICT_ALLOW)
-		asking.channel->state = CHANNEL_DENIED;
-	log_decision(&asking);
-	answer(&asking);
-	fd_closep(&asking.fd);
+	if (asking.decision.verdict == VERDICT_HOLD && fresh_already(client)) /* another connection has brought a newer login */
+		judge(&asking);
+	if (asking.decision.verdict == VERDICT_HOLD && held_for_login(&asking))
+		return 0;
+	conclude(&asking);
+	return 0;
+}
+
+/* The channel that msg is about, if it still waits. */
+static bool asking_again(struct leg *leg, const struct msg_access *msg, struct asking *asking)
+{
+	*asking = (struct asking){ .leg = leg, .msg = msg, .fd = -1, .channel = broker_leg_channel(leg, msg->channel, false) };
+	if (!asking->channel || asking->channel->state != CHANNEL_HELD)
+		return false;
+	asking->channel->state = CHANNEL_NAMED;
+	asking_fill(asking);
+	return true;
+}
+
+void access_again(struct leg *leg, const struct msg_access *msg)
+{
+	struct asking asking;
+	if (!asking_again(leg, msg, &asking))
+		return;
+	judge(&asking);
+	if (asking.decision.verdict == VERDICT_HOLD)
+		refuse_words(&asking, EXIT_DENIED, "the login was not new enough: log in again, and not by an old session of the provider's");
+	conclude(&asking);
+}
+
+void access_refuse(struct leg *leg, const struct msg_access *msg, unsigned exit, const char *words)
+{
+	struct asking asking;
+	if (!asking_again(leg, msg, &asking))
+		return;
+	refuse_words(&asking, exit, words);
+	conclude(&asking);
+}
+
+int handle_access_cancel(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_access_cancel *msg = data;
+	struct leg *leg;
+	int rc = broker_leg_of(client, msg->leg, &leg, err);
+	struct leg_channel *channel = !rc && leg ? broker_leg_channel(leg, msg->channel, false) : NULL;
+	if (!channel || channel->state != CHANNEL_HELD) /* the decision was on its way */
+		return rc;
+	channel->state = CHANNEL_DENIED;
+	fresh_forget(client, msg->leg, msg->channel);
 	return 0;
 }

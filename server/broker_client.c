@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "server/broker_dial.h"
+#include "server/broker_fresh.h"
 
 #define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
 
@@ -168,6 +169,7 @@ void client_end(struct client *client, const char *reason)
 		event_free(client->end_timer);
 	client->end_timer = NULL;
 	login_cancel(client);
+	fresh_cancel(client);
 	struct leg *leg;
 	struct running *running;
 	while ((running = LIST_FIRST(&client->running)))
@@ -205,6 +207,7 @@ static void await_gone(struct client *client)
 	struct leg *leg;
 	link_close(&client->link);
 	login_cancel(client);
+	fresh_cancel(client);
 	while ((running = LIST_FIRST(&client->running)))
 		running_stop(running);
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {

@@ -29,11 +29,12 @@ enum leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
 
 struct dial;    /* broker_dial.h */
 struct login;   /* broker_login.c */
+struct fresh;   /* broker_fresh.c */
 struct auth_seen;
 LIST_HEAD(leg_list, leg);
 LIST_HEAD(leg_channel_list, leg_channel);
 
-enum leg_channel_state { CHANNEL_NAMED, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
+enum leg_channel_state { CHANNEL_NAMED, CHANNEL_HELD, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
 
 struct leg_channel {
 	LIST_ENTRY(leg_channel) entry;
@@ -81,6 +82,7 @@ struct client {
 	struct bytes offered;      /* owned: the certificate or plain key that was proved */
 	struct sshkey *key;        /* of it, plain */
 	struct login *login;       /* under way at a provider */
+	struct fresh *fresh;       /* accesses wait for a newer login; NULL: none does */
 	struct event *end_timer;   /* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
 	bool leaving;              /* was told to go: nothing new may begin */
 	struct leg_list legs;
@@ -123,6 +125,7 @@ int handle_proxy(struct client *client, const void *msg, struct err *err);
 int handle_auth(struct client *client, const void *msg, struct err *err);
 int handle_leg(struct client *client, const void *msg, struct err *err);
 int handle_access(struct client *client, const void *msg, struct err *err);
+int handle_access_cancel(struct client *client, const void *msg, struct err *err);
 int handle_request(struct client *client, const void *msg, struct err *err);
 int handle_channel_end(struct client *client, const void *msg, struct err *err);
 int handle_evidence(struct client *client, const void *msg, struct err *err);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "server/broker_client.h"
+#include "server/broker_fresh.h"
 #include "server/broker_dial.h"
 #include "server/broker_record.h"
 
@@ -32,6 +32,8 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	if (channel->state == CHANNEL_ENDED)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
+	if (channel->state == CHANNEL_HELD)
+		fresh_forget(client, msg->leg, msg->channel);
 	channel->state = CHANNEL_ENDED;
 	if (!open)
 		return 0;

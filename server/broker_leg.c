@@ -13,6 +13,7 @@
 #include "policy/decide.h"
 #include "server/broker_client.h"
 #include "server/broker_dial.h"
+#include "server/broker_fresh.h"
 #include "server/broker_record.h"
 
 struct leg *broker_leg_find(const struct client *client, uint32_t number)
@@ -216,6 +217,7 @@ void broker_leg_end(struct leg *leg, const char *reason, bool lost)
 	leg->state = LEG_ENDED;
 	LIST_REMOVE(leg, entry);
 	client->leg_count--;
+	fresh_forget(client, leg->number, IPC_LEG_ALL);
 	dial_cancel(leg);
 	record_end(leg->record, reason, lost);
 	leg_free(leg);

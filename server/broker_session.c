@@ -29,6 +29,7 @@ static const struct row rows[] = {
 	{ IPC_LOGIN_INPUT,  BIT(CLIENT_PROVED),    0,       20, handle_login_input },
 	{ IPC_LEG,          IN,                    0,       10, handle_leg },
 	{ IPC_ACCESS,       IN,                    0,       20, handle_access },
+	{ IPC_ACCESS_CANCEL, IN,                   0,       1,  handle_access_cancel },
 	{ IPC_REQUEST,      IN,                    0,       1,  handle_request },
 	{ IPC_CHANNEL_END,  IN,                    0,       2,  handle_channel_end },
 	{ IPC_EVIDENCE,     ANY,                   0,       10, handle_evidence },
