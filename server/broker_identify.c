@@ -109,32 +109,41 @@ static int identity_take_cert(struct identity *who, const struct sshcert *cert, 
 	return who->key_id && who->key_fp && who->ca_fp && (who->force_command || !cert->force_command) ? 0 : -ENOMEM;
 }
 
+/* Nobody by now, but perhaps somebody who is revoked: whoever logged in with it last hears so before the next login, not after it. */
+static int unknown_key(const struct auth_question *question, const struct auth_seen *seen, struct err *err)
+{
+	struct identity owner = { 0 };
+	struct err why;
+	int rc = logins_owner(question->store, seen->key_fp, &owner.user, &why);
+	if (rc && rc != -ENOENT)
+		return err_set(err, -EACCES, "the login of this key could not be looked up: %s", why.text);
+	rc = revoke_check(question->store, question->krl, owner.user ? &owner : NULL, question->key, question->now, err);
+	free(owner.user);
+	return rc ? rc : err_set(err, -ENOKEY, "a certificate is needed: this gateway does not accept plain keys");
+}
+
 /* A plain key comes in silently while the login that was made with it counts: its certificate is in force, with or without the file. */
 static int plain_key(const struct auth_question *question, struct auth_seen *seen, struct identity **ret, struct err *err)
 {
 	struct identity *who = NULL;
 	struct err why = { 0 };
 	sshkey_fingerprint_blob(question->key, seen->key_fp);
-	if (question->issuing)
-		sshkey_fingerprint(question->issuing, seen->ca_fp);
 	int rc = question->issuing ? logins_by_key(question->store, seen->key_fp, question->now, &who, NULL, &why) : -ENOENT;
-	if (rc && rc != -ENOENT)
+	if (rc == -ENOENT)
+		return unknown_key(question, seen, err);
+	if (rc)
 		return err_set(err, -EACCES, "the login of this key could not be looked up: %s", why.text);
-	if (who) {
-		seen->serial = who->serial;
-		who->rights = AUTH_LOGIN_RIGHTS;
-		who->ca_fp = strdup(seen->ca_fp);
-		rc = who->ca_fp ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
-	}
-	int revoked = revoke_check(question->store, question->krl, who, question->key, question->now, err);
-	if (revoked || rc) {
+	sshkey_fingerprint(question->issuing, seen->ca_fp);
+	seen->serial = who->serial;
+	who->rights = AUTH_LOGIN_RIGHTS;
+	who->ca_fp = strdup(seen->ca_fp);
+	rc = who->ca_fp ? revoke_check(question->store, question->krl, who, question->key, question->now, err)
+			: err_set(err, -EACCES, "the gateway is out of memory");
+	if (rc)
 		identity_free(who);
-		return revoked	       ? revoked
-		       : rc == -ENOENT ? err_set(err, -ENOKEY, "a certificate is needed: this gateway does not accept plain keys")
-				       : rc;
-	}
-	*ret = who;
-	return 0;
+	else
+		*ret = who;
+	return rc;
 }
 
 /* From the certificate to who it is, trust and time checked already. */

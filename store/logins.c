@@ -159,6 +159,20 @@ int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct i
 	return rc;
 }
 
+int logins_owner(struct store *store, const char *key_fp, char **ret_user, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sql_query(store, &stmt, err, "SELECT user FROM logins WHERE key_fp = ? ORDER BY serial DESC LIMIT 1", "t", key_fp);
+	if (!rc)
+		rc = sql_step(store, stmt, err);
+	if (rc == 0)
+		rc = err_set(err, -ENOENT, "no login of this key is known");
+	else if (rc == 1)
+		rc = sql_text(stmt, 0, ret_user);
+	sql_close(store, stmt);
+	return rc;
+}
+
 int logins_complete(struct store *store, struct identity *who, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;

@@ -19,6 +19,9 @@ int logins_put(struct store *store, const struct identity *who, const char *cert
  * be NULL): the line, caller frees. -ENOENT: none. */
 int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct identity **ret, char **ret_certificate, struct err *err);
 
+/* Who logged in last with this key, whether it still counts or not. Caller frees. -ENOENT: nobody ever did, or it is too long ago. */
+int logins_owner(struct store *store, const char *key_fp, char **ret_user, struct err *err);
+
 /* What the login of a certificate adds to its identity: login_time, machine, claims (replaced). No such login: they stay, and 0. -EACCES where it was
  * forgotten: the person has logged out. */
 int logins_complete(struct store *store, struct identity *who, struct err *err);
