@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/krl.h"
 #include "common/text.h"
 #include "common/url.h"
 
@@ -299,6 +300,7 @@ int conf_revoked_load(struct conf *conf, const struct yaml *node, struct files *
 {
 	const char *path = NULL;
 	struct bytes file = { 0 };
+	struct krl *krl = NULL;
 	struct err why = { 0 };
 	int rc = yaml_text(node, FILES_PATH_MAX - 1, &path, err);
 	if (rc < 0)
@@ -310,6 +312,9 @@ int conf_revoked_load(struct conf *conf, const struct yaml *node, struct files *
 		return yaml_error(node, err, "%s", why.text);
 	if (file.len < sizeof(KRL_MAGIC) || memcmp(file.data, KRL_MAGIC, sizeof(KRL_MAGIC)) != 0)
 		return yaml_error(node, err, "'%s' is not a key revocation list (ssh-keygen -k)", conf->krl_file);
+	if (krl_parse(file, &krl, &why)) /* whoever uses it parses it again; here it only has to be good */
+		return yaml_error(node, err, "'%s' cannot be used: %s", conf->krl_file, why.text);
+	krl_free(krl);
 	conf->krl = text_dup(file.data, file.len);
 	conf->krl_len = file.len;
 	return conf->krl ? 0 : no_memory(err);

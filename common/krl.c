@@ -437,7 +437,7 @@ uint64_t krl_version(const struct krl *krl)
 
 size_t krl_entries(const struct krl *krl)
 {
-	return krl->entries - krl->section_count;
+	return krl->entries;
 }
 
 /* ---- asking ---- */

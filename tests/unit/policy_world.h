@@ -30,7 +30,8 @@
 	"evs9Ebk//x4J6Wq/CQgxj0TrAiABEvxB9iZkpMymQEP7AgZibVnInLxG6Z4CSnYg\n" \
 	"HDKexg==\n" \
 	"-----END CERTIFICATE-----\n"
-#define WORLD_KRL "SSHKRL\n\0\0\0\0\1" /* its beginning: the configuration looks no further */
+/* magic, format 1, list version 1, time, flags, reserved and comment: an empty list */
+#define WORLD_KRL "SSHKRL\n\0" "\0\0\0\1" "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0" "\0\0\0\0"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline struct bytes world_bytes(const char *text)
@@ -47,6 +48,7 @@ static inline struct files *world_files(const char *text)
 		files_add(files, "/etc/bartizan/step_user_ca.pub", world_bytes("# ours\n" KEY_B " step\n")) ||
 		files_add(files, "/etc/bartizan/corp_ca.pem", world_bytes(WORLD_CA)) ||
 		files_add(files, "/etc/bartizan/revoked.krl", (struct bytes){ (const uint8_t *)WORLD_KRL, sizeof(WORLD_KRL) - 1 }) ||
+		files_add(files, "/etc/bartizan/cut.krl", (struct bytes){ (const uint8_t *)WORLD_KRL, 12 }) ||
 		files_add(files, "/etc/bartizan/known_hosts", world_bytes("a.db.example.com " KEY_A "\n")))
 		abort();
 	if (fd_read_file(-100 /* AT_FDCWD */, "/usr/share/zoneinfo/Europe/Berlin", 65536, &zone, NULL) == 0)

@@ -130,6 +130,7 @@ static void test_refused(void **state)
 		{ LEAST "providers: [{name: a, client_id: b, issuer: 'https://x?a=b'}]", "no query" },
 		{ LEAST "providers: [{name: a, client_id: b, issuer: 'https://x#a'}]", "does not belong" },
 		{ LEAST "certificates: {revoked: none.krl}", "is not among the files" },
+		{ LEAST "certificates: {revoked: cut.krl}", "'/etc/bartizan/cut.krl' cannot be used: its header is cut off" },
 		{ LEAST "certificates: {revoked: known_hosts}", "config.yaml:3:25: '/etc/bartizan/known_hosts' is not a key revocation list" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
