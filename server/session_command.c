@@ -198,6 +198,19 @@ int command_input(struct chan *chan, const void *data, size_t len)
 	return (int)len;
 }
 
+/* What came before there was a command: libssh holds it, does not tell of it again, and reports no EOF before it is read. */
+static void take_early(struct chan *chan)
+{
+	uint8_t data[4096];
+	if (!chan->in.unread)
+		return;
+	chan->in.unread = false;
+	transport_enter(&chan->leg->transport);
+	for (int n; (n = ssh_channel_read_nonblocking(chan->client, data, sizeof(data), 0)) > 0;)
+		command_input(chan, data, (size_t)n);
+	chan->leg->transport.touched = true;
+}
+
 static bool fetch(struct command *command)
 {
 	struct err err;
@@ -243,6 +256,9 @@ void command_turn(struct chan *chan)
 	struct command *command = chan->command;
 	chan->leg->last_active = chan->leg->conn->now;
 	play_turn(command);
+	chan->leg->conn->depth++;
+	take_early(chan);
+	chan->leg->conn->depth--;
 	if (command->reads && (ssh_channel_is_eof(chan->client) || chan->client_closed))
 		pass_input(command, "", 0);
 	chan->leg->conn->depth++;
