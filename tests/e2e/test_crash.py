@@ -1,4 +1,5 @@
 """kill -9 of everything that can die, in the middle of output. field.md 11, 20."""
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,13 @@ def begin(world, token, host="web1", command=LOOP, tty=True):
     child = world.popen("alice", *(["-tt"] if tty else []), host, ": %s; %s" % (token, command))
     assert b"begun" in read_line(child)
     return child, until(lambda: set(world.processes("session")) - before, 10, "the session's process").pop()
+
+
+def kill_everything(world):
+    """As when the power fails: the broker first, or it would still write down that the others have died."""
+    for pid in [world.role("broker"), int(world.env["GW_PID"]), *world.processes()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_session(own_world):
@@ -50,8 +58,7 @@ def test_whole_gateway(own_world):
     session, folder = world.record("powerless", closed=False)
     path = folder / session["channels"][0]["file"]
     until(lambda: path.read_text().count("line") >= 20, 10, "some output in the transcript")
-    for pid in [*world.processes(), int(world.env["GW_PID"])]:
-        os.kill(pid, signal.SIGKILL)
+    kill_everything(world)
     finish(child)
     with open(path, "ab") as file:  # as a write that did not come to its end
         file.write(b'[123.000000, "o", "half a li')
@@ -127,8 +134,7 @@ def test_one_damaged_file_blocks_nobody(own_world):
     begin(world, "sound")
     damaged, folder = world.record("damaged", closed=False)
     sound, _ = world.record("sound", closed=False)
-    for pid in [*world.processes(), int(world.env["GW_PID"])]:
-        os.kill(pid, signal.SIGKILL)
+    kill_everything(world)
     path = folder / damaged["channels"][0]["file"]
     path.write_bytes(b"\0\xff" * 5000)
     (folder / "session.json").write_bytes(b"{")
