@@ -64,10 +64,11 @@ static int tell(const struct login_options *options, const struct login_conf *co
 	BUF_CLEANUP struct buf line = BUF_INIT(CLI_OUT_MAX);
 	char gateway[LOGIN_GATEWAY_MAX], left[64];
 	int64_t ms = (int64_t)(key->cert->valid_before - (uint64_t)clock_wall()) * 1000;
-	int rc = buf_printf(&line, "logged in at %s as %s for %s; key and certificate are in ", login_gateway(conf, gateway), key->cert->principals[0],
-		clock_duration_format(ms, left, sizeof(left)));
+	int rc = buf_printf(&line, "logged in at %s as %s for %s; key and certificate are in ", login_gateway(conf, gateway),
+		key->cert->principals[0], clock_duration_format(ms, left, sizeof(left)));
 	if (!rc && options->out) {
-		rc = table_visible(&line, options->out, LOGIN_TEXT_MAX) || buf_puts(&line, " and ") || table_visible(&line, options->out, LOGIN_TEXT_MAX);
+		rc = table_visible(&line, options->out, LOGIN_TEXT_MAX) || buf_puts(&line, " and ") ||
+		     table_visible(&line, options->out, LOGIN_TEXT_MAX);
 		rc = rc ? rc : buf_puts(&line, "-cert.pub\n");
 	} else if (!rc) {
 		rc = buf_puts(&line, "ssh-agent\n");

@@ -17,7 +17,7 @@
 #include "oidc/http.h"
 #include "oidc/pkce.h"
 
-#define LOGIN_LIMIT_MS 300000 /* for the person in the browser */
+#define LOGIN_LIMIT_MS 300000	  /* for the person in the browser */
 #define LOGIN_COMMENT "bartizan " /* every key of ours in an agent or a file has a comment that begins so */
 #define LOGIN_COMMENT_MAX 1024
 #define LOGIN_CA_MAX (1024 * 1024)
@@ -33,11 +33,11 @@ struct login_options { /* as given; borrowed from argv */
 	bool device, no_browser, status, json;
 };
 
-struct login_conf { /* what is in force; owned */
+struct login_conf {    /* what is in force; owned */
 	char *gateway; /* a host name or an alias of ssh_config */
 	uint16_t port; /* 0: ssh's own choice */
 	char *issuer, *client_id;
-	char *user; /* who it has to be; NULL: whoever logs in */
+	char *user;	  /* who it has to be; NULL: whoever logs in */
 	char *ssh_config; /* ssh -F; NULL: ssh's own */
 	char **scopes;
 	struct buf ca; /* PEM; empty: the system's authorities */
@@ -69,7 +69,7 @@ int login_provider_check(struct login_provider *provider, struct bytes token, co
 /* ---- two ways to an ID token: appended to ret, not checked yet but for the form ---- */
 
 int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce, struct buf *ret, struct err *err); /* login_browser.c */
-int login_by_device(struct login_provider *provider, struct buf *ret, struct err *err);					   /* login_device.c */
+int login_by_device(struct login_provider *provider, struct buf *ret, struct err *err);					       /* login_device.c */
 
 /* ---- the loopback port (login_loopback.c) ---- */
 
@@ -79,7 +79,7 @@ struct loopback {
 };
 
 struct loopback_request {
-	int fd;		/* to be answered; closed by loopback_answer() */
+	int fd; /* to be answered; closed by loopback_answer() */
 	struct buf bytes;
 	const char *target; /* path and query in bytes; NULL: not a GET that can be read */
 	size_t target_len;
@@ -101,7 +101,7 @@ struct login_guard {
 int login_guard_begin(struct login_guard *ret, struct err *err);
 void login_guard_end(struct login_guard *guard); /* an interruption that came meanwhile takes effect here */
 
-struct login_program { /* borrowed */
+struct login_program {		 /* borrowed */
 	const char *const *argv; /* found by PATH */
 	struct bytes input;	 /* its whole standard input */
 	size_t output_max;

@@ -57,7 +57,8 @@ static void start_browser(const struct browser *browser)
 
 static void tell(struct browser *browser, bool opened)
 {
-	fprintf(stderr, "%s\n  %s\n", opened ? "Your browser opens for the login. If it does not, open this address:" : "Open this address in a browser:",
+	fprintf(stderr, "%s\n  %s\n",
+		opened ? "Your browser opens for the login. If it does not, open this address:" : "Open this address in a browser:",
 		buf_cstr(&browser->url));
 	if (browser->terminal)
 		fprintf(stderr, "If the browser runs on another machine, it ends at an address that it cannot show: paste that address here.\n");
@@ -76,9 +77,11 @@ static int on_request(struct browser *browser, struct err *err)
 		loopback_answer(&request, "302 Found", buf_cstr(&browser->url), "The login is at the provider.");
 		return 0;
 	}
-	int rc = request.target ? pkce_callback(browser->pkce, browser->provider->discovery, CALLBACK_PATH, request.target, request.target_len, err) : 0;
+	int rc = request.target ? pkce_callback(browser->pkce, browser->provider->discovery, CALLBACK_PATH, request.target, request.target_len, err)
+				: 0;
 	if (rc > 0)
-		loopback_answer(&request, "200 OK", NULL, "The login has come back to bartizan. You may close this page; the terminal says the rest.");
+		loopback_answer(
+			&request, "200 OK", NULL, "The login has come back to bartizan. You may close this page; the terminal says the rest.");
 	else if (rc < 0)
 		loopback_answer(&request, "400 Bad Request", NULL, "The login has failed; the terminal says why.");
 	else
@@ -152,8 +155,8 @@ static int refused(const struct http_answer *answer, const json_t *object, struc
 	char shown[64], more[256];
 	if (!error)
 		return err_set(err, -EACCES, "the provider answers HTTP %ld", answer->status);
-	return err_set(err, -EACCES, "the provider refused the code: %s%s%s", text_clean(shown, sizeof(shown), error, strlen(error)), words ? ": " : "",
-		words ? text_clean(more, sizeof(more), words, strlen(words)) : "");
+	return err_set(err, -EACCES, "the provider refused the code: %s%s%s", text_clean(shown, sizeof(shown), error, strlen(error)),
+		words ? ": " : "", words ? text_clean(more, sizeof(more), words, strlen(words)) : "");
 }
 
 static int take_token(const struct http_answer *answer, struct buf *ret, struct err *err)
@@ -195,8 +198,8 @@ static int ask(struct browser *browser, bool open_browser, struct buf *ret, stru
 {
 	const struct login_provider *provider = browser->provider;
 	snprintf(browser->redirect, sizeof(browser->redirect), "http://127.0.0.1:%u" CALLBACK_PATH, browser->loopback.port);
-	int rc = pkce_url(browser->pkce, provider->discovery, provider->conf->client_id, browser->redirect, provider->conf->scopes, provider->max_age_s,
-		&browser->url);
+	int rc = pkce_url(browser->pkce, provider->discovery, provider->conf->client_id, browser->redirect, provider->conf->scopes,
+		provider->max_age_s, &browser->url);
 	if (rc || !buf_cstr(&browser->url))
 		return err_set(err, -EMSGSIZE, "the provider's address is too long");
 	if (open_browser)
@@ -208,8 +211,12 @@ static int ask(struct browser *browser, bool open_browser, struct buf *ret, stru
 
 int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce, struct buf *ret, struct err *err)
 {
-	struct browser browser = { .provider = provider, .pkce = pkce, .loopback = { .listener = -1 }, .url = BUF_INIT(FORM_MAX),
-		.line = BUF_INIT(PKCE_REQUEST_MAX + ADDRESS_MAX), .terminal = isatty(STDIN_FILENO) };
+	struct browser browser = { .provider = provider,
+		.pkce = pkce,
+		.loopback = { .listener = -1 },
+		.url = BUF_INIT(FORM_MAX),
+		.line = BUF_INIT(PKCE_REQUEST_MAX + ADDRESS_MAX),
+		.terminal = isatty(STDIN_FILENO) };
 	if (!provider->discovery->authorization)
 		return err_set(err, -ENOTSUP, "the provider has no logins in a browser: try '--device'");
 	if (!provider->discovery->s256)

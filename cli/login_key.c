@@ -158,7 +158,8 @@ static int take_certificate(struct bytes answer, const struct login_conf *conf, 
 	if (conf->user && strcmp(conf->user, key->cert->principals[0]))
 		return err_set(err, -EACCES, "the login is that of '%s', and should have been that of '%s'", key->cert->principals[0], conf->user);
 	buf_init(&key->line, ANSWER_MAX);
-	return buf_printf(&key->line, "%.*s", (int)(space + 1 + left - text), text) || !buf_cstr(&key->line) ? err_set(err, -ENOMEM, "out of memory") : 0;
+	return buf_printf(&key->line, "%.*s", (int)(space + 1 + left - text), text) || !buf_cstr(&key->line) ? err_set(err, -ENOMEM, "out of memory")
+													     : 0;
 }
 
 static int exchange(struct work *work, struct bytes token, struct login_key *key, struct err *err)

@@ -24,8 +24,11 @@ int login_provider_ask(struct login_provider *provider, const char *url, const c
 {
 	struct http_call *call = NULL;
 	const struct http_request request = {
-		.url = url, .form = form, .ca = provider->conf->ca.len ? (const char *)buf_data(&provider->conf->ca) : NULL,
-		.connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS,
+		.url = url,
+		.form = form,
+		.ca = provider->conf->ca.len ? (const char *)buf_data(&provider->conf->ca) : NULL,
+		.connect_ms = CONNECT_MS,
+		.answer_ms = ANSWER_MS,
 	};
 	int rc = http_begin(provider->http, &request, done, context, &call, err);
 	return rc ? rc : http_run(provider->http, &call, err);
@@ -88,8 +91,12 @@ static int verify(struct login_provider *provider, struct bytes token, const str
 	JSON_CLEANUP json_t *payload = NULL;
 	for (size_t i = 0; i < ALGORITHMS_MAX && jwa_table[i].name; i++)
 		algorithms[i] = jwa_table[i].name;
-	const struct token_rules rules = { .issuer = provider->conf->issuer, .audience = provider->conf->client_id, .algorithms = algorithms,
-		.skew_s = TOKEN_SKEW_MAX, .max_age_s = provider->max_age_s, .nonce = nonce };
+	const struct token_rules rules = { .issuer = provider->conf->issuer,
+		.audience = provider->conf->client_id,
+		.algorithms = algorithms,
+		.skew_s = TOKEN_SKEW_MAX,
+		.max_age_s = provider->max_age_s,
+		.nonce = nonce };
 	return token_verify(token, jwks, &rules, clock_wall(), &payload, err);
 }
 

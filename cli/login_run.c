@@ -22,7 +22,8 @@ int login_guard_begin(struct login_guard *ret, struct err *err)
 {
 	sigset_t signals;
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT), sigaddset(&signals, SIGTERM), sigaddset(&signals, SIGHUP), sigaddset(&signals, SIGQUIT), sigaddset(&signals, SIGTSTP);
+	sigaddset(&signals, SIGINT), sigaddset(&signals, SIGTERM), sigaddset(&signals, SIGHUP), sigaddset(&signals, SIGQUIT),
+		sigaddset(&signals, SIGTSTP);
 	if (sigprocmask(SIG_BLOCK, &signals, &ret->before))
 		return err_set(err, -errno, "signals: %s", strerror(errno));
 	sigdelset(&signals, SIGTSTP); /* not an end: it waits until the folder is gone */
@@ -131,8 +132,9 @@ int login_run(const struct login_guard *guard, const struct login_program *progr
 
 int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh, struct buf *scratch, const char *argv[static LOGIN_SSH_WORDS_MAX])
 {
-	static const char *const fixed[] = { "-T", "-a", "-x", "-o", "ControlPath=none", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no",
-		"-o", "RemoteCommand=none", "-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-o", "ConnectTimeout=30" };
+	static const char *const fixed[] = { "-T", "-a", "-x", "-o", "ControlPath=none", "-o", "ClearAllForwardings=yes", "-o",
+		"PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-o",
+		"ConnectTimeout=30" };
 	size_t count = 0;
 	char port[8];
 	snprintf(port, sizeof(port), "%u", conf->port);
