@@ -21,6 +21,7 @@ static const struct arg_row rows[] = {
 	OPT("scope", ARG_LIST, scopes),
 	OPT("user", ARG_TEXT, user),
 	OPT("max-age", ARG_DURATION, max_age),
+	{ "wait", ARG_DURATION, offsetof(struct login_options, wait), 1000, LOGIN_LIMIT_MS },
 	OPT("out", ARG_TEXT, out),
 	OPT("client-config", ARG_TEXT, client_config),
 	OPT("ssh-config", ARG_TEXT, ssh_config),
@@ -49,6 +50,7 @@ static int get_token(const struct login_options *options, const struct login_con
 	int rc = login_provider_open(conf, options->max_age < 0 ? -1 : options->max_age / 1000, &provider, err);
 	if (rc)
 		return rc;
+	provider.wait_ms = options->wait;
 	rc = pkce_init(&pkce, err);
 	if (!rc)
 		rc = options->device ? login_by_device(&provider, token, err) : login_by_browser(&provider, !options->no_browser, &pkce, token, err);
@@ -92,7 +94,7 @@ static int login(const struct login_options *options, const struct login_conf *c
 int cli_run_login(const struct cli *cli, char *const *argv)
 {
 	LOGIN_CONF_CLEANUP struct login_conf conf = { 0 };
-	struct login_options options = { .max_age = -1 };
+	struct login_options options = { .max_age = -1, .wait = LOGIN_LIMIT_MS };
 	struct args_list words;
 	struct err err = { "" };
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))

@@ -30,6 +30,7 @@ struct login_options { /* as given; borrowed from argv */
 	const char *gateway, *issuer, *client_id, *ca_file, *user, *out, *client_config, *ssh_config;
 	struct args_list scopes;
 	int64_t max_age; /* ms; -1: none */
+	int64_t wait;	 /* ms, for the person in the browser */
 	bool device, no_browser, status, json;
 };
 
@@ -57,6 +58,7 @@ struct login_provider {
 	struct http *http;
 	struct discovery *discovery;
 	int64_t max_age_s; /* -1: none */
+	int64_t wait_ms;   /* for the person in the browser */
 };
 
 int login_provider_open(const struct login_conf *conf, int64_t max_age_s, struct login_provider *ret, struct err *err); /* discovery */

@@ -124,13 +124,15 @@ static int on_typed(struct browser *browser, struct err *err)
 
 static int wait_for_code(struct browser *browser, struct err *err)
 {
-	int64_t end = clock_mono_ms() + LOGIN_LIMIT_MS;
+	int64_t end = clock_mono_ms() + browser->provider->wait_ms;
+	char limit[64];
 	int rc = 0;
 	while (!rc) {
 		struct pollfd wait[] = { { browser->loopback.listener, POLLIN, 0 }, { browser->terminal ? STDIN_FILENO : -1, POLLIN, 0 } };
 		int64_t left = end - clock_mono_ms();
 		if (left <= 0)
-			return err_set(err, -ETIMEDOUT, "nobody has logged in within %d minutes", LOGIN_LIMIT_MS / 60000);
+			return err_set(err, -ETIMEDOUT, "nobody has logged in within %s",
+				clock_duration_format(browser->provider->wait_ms, limit, sizeof(limit)));
 		if (poll(wait, 2, (int)left) < 0 && errno != EINTR)
 			return err_set(err, -errno, "poll: %s", strerror(errno));
 		if (wait[0].revents)

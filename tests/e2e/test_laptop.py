@@ -267,6 +267,15 @@ def test_another_issuer_in_the_answer(laptop):
     assert code == 1 and "another issuer" in err, err
 
 
+def test_nobody_comes(laptop):
+    child, url = laptop.begin("--wait", "1s")
+    code, out, err = finish(child)
+    assert code == 1 and "nobody has logged in within 1 second" in err and laptop.keys() == []
+    with pytest.raises(OSError):
+        get(parts_of(url)["redirect_uri"])
+    assert laptop.bartizan("login", "--wait", "301s").code == 2
+
+
 # ---- no browser here ----
 
 def test_paste_back(laptop, world):
