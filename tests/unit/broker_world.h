@@ -242,7 +242,7 @@ static inline void receive(struct peer *peer)
 		}
 		if (peer == world.signer && !world.signer_mute)
 			play_signer(&raw);
-		else if (peer == world.egress)
+		else if (peer == world.egress && (raw.type == IPC_DIAL || raw.type == IPC_DIAL_CANCEL))
 			play_egress(&raw);
 		else
 			keep(peer, &raw);
@@ -335,7 +335,7 @@ static inline int bundle_of(const char *config)
 	return fd;
 }
 
-/* %s: the target's host key. extra is appended: further top-level keys, and the rules. */
+/* %s: the target's host key. extra is appended: further top-level keys, and the rules; roles only where it does not begin with them. */
 static inline char *config_text(const char *extra)
 {
 	static char text[16384];
@@ -352,7 +352,7 @@ static inline char *config_text(const char *extra)
 		"credential: {password_file: /etc/bartizan/pass}}\n"
 		"  - {name: secret1, address: \"10.0.0.4\", labels: {env: prod}, host_keys: [\"%s\"], credential: {certificate: backend_ca}}\n"
 		"  - {name: \"*.db\", labels: {env: staging}, host_keys_file: known_hosts, credential: {certificate: backend_ca}}\n"
-		"roles: {sre: {groups: [sre]}, glass: {groups: [glass]}}\n%s", key, key, key, key, extra);
+		"%s%s", key, key, key, key, strstr(extra, "\nroles:") ? "" : "roles: {sre: {groups: [sre]}, glass: {groups: [glass]}}\n", extra);
 	return text;
 }
 
