@@ -310,7 +310,7 @@ int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64
 {
 	if (more_ms <= 0)
 		return err_set(err, -EINVAL, "an extension is longer than nothing");
-	int rc = sql_run(store, err, "UPDATE approvals SET until = until + ? WHERE id = ? AND state = 1 AND until > ?", "iti", more_ms, id, lapse_ms);
+	int rc = sql_run(store, err, "UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until > ?", "iti", more_ms, id, lapse_ms);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "request '%s' has no grant that lasts", id);
 	return rc;
@@ -351,15 +351,16 @@ int approvals_expire(
 /* ---- grants ---- */
 
 static const char find_text[] =
-	"SELECT " COLUMNS " FROM approvals WHERE provider = ? AND subject = ? AND target = ? AND login = ? AND kind = ? AND exact = ? AND"
-	" (exact = 0 OR command = ?) AND ((state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND deadline > ?)) ORDER BY "
-	"state DESC, created DESC LIMIT 1";
+	"SELECT " COLUMNS " FROM approvals WHERE provider = ?1 AND subject = ?2 AND target = ?3 AND login IN (?4, '" APPROVALS_ANY_LOGIN "')"
+	" AND kind = ?5 AND exact = ?6 AND (exact = 0 OR command = ?7) AND (?8 IS NULL OR rule = ?8) AND (?9 IS NULL OR by = ?9)"
+	" AND ((state = 1 AND until > ?10 AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND deadline > ?10))"
+	" ORDER BY state DESC, created DESC LIMIT 1";
 
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, find_text, "tttttibii", scope->who->provider, scope->who->subject, scope->target, scope->login,
-		scope->kind, (int64_t)exact, scope->command, lapse_ms, lapse_ms);
+	int rc = sql_query(store, &stmt, err, find_text, "tttttibtti", scope->who->provider, scope->who->subject, scope->target, scope->login,
+		scope->kind, (int64_t)exact, scope->command, scope->rule, scope->by, lapse_ms);
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 

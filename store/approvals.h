@@ -17,6 +17,7 @@
 #define APPROVALS_NOTE_MAX 1024
 #define APPROVALS_COMMAND_MAX 65536
 #define APPROVALS_VOTES_MAX 16
+#define APPROVALS_ANY_LOGIN "*" /* never a user name: text_name_ok() */
 
 enum approval_state {
 	APPROVAL_PENDING,
@@ -74,6 +75,7 @@ int approvals_vote(struct store *store, const char *id, const struct vote *vote,
 /* Cancel (requester or local), revoke (an approved one), extend (lapse ms more). */
 int approvals_cancel(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
 int approvals_revoke(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
+/* Also a used up one: what it opened runs on. */
 int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err);
 /* Pending ones whose deadline has passed become expired, grants whose window is over end; each is told to visit. *ret_next: lapse time of the next
  * deadline, -1: none. */
@@ -81,9 +83,19 @@ typedef int approval_visit_fn(const struct approval *approval, void *context);
 int approvals_expire(
 	struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
 
-struct approval_scope { const struct identity *who; const char *target, *login, *kind; struct bytes command; };
-/* An open request of the same scope (so that the same command picks it up again), or a grant that covers it now: exact ones by their bytes. -ENOENT:
- * neither. pending wins over nothing, a grant over pending. */
+/* ---- what ends soon (approvals_due.c) ---- */
+/* Requests and grants whose end lies in (after, upto]: told once each when the caller's bounds follow each other. */
+int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit, void *context, struct err *err);
+int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err); /* lapse time of the first end later than after; -1: none */
+
+struct approval_scope {
+	const struct identity *who;
+	const char *target, *login, *kind;
+	struct bytes command;
+	const char *rule, *by; /* NULL: of any. A grant counts only where the rule that was asked for it asks for it now */
+};
+/* An open request of the same scope (so that the same command picks it up again), or a grant that covers it now: exact ones by their bytes; one for
+ * the login APPROVALS_ANY_LOGIN, asked ahead, by every login. -ENOENT: neither. pending wins over nothing, a grant over pending. */
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err);
 /* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or revoked: the second of two that race is told so. */
 int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err);
