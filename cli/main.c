@@ -44,6 +44,12 @@ const struct cli_row cli_table[] = {
 	{ "sessions", NULL, "[ls|show ID|kill ID] …", "list, show and end sessions", GATEWAY },
 	{ "replay", NULL, "ID[/CHANNEL]|FILE.cast [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", cli_run_replay, true },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", GATEWAY },
+	{ "requests", NULL, "[--all] [--mine] [--watch] [--json], show ID, revoke ID", "requests for approval", GATEWAY },
+	{ "approve", NULL, "ID [--for TIME] [--uses N] [--note TEXT] [--json]", "vote for a request", GATEWAY },
+	{ "deny", NULL, "ID --reason TEXT [--json]", "deny a request", GATEWAY },
+	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw a request", GATEWAY },
+	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", GATEWAY },
+	{ "reviews", NULL, "[--all] [--json], sign ID --note TEXT", "sessions that broke the glass", GATEWAY },
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", GATEWAY },
 	{ "revoke", NULL,
 		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "

@@ -92,6 +92,10 @@ enum ipc_type {
 	IPC_LINE_END,
 	/* session -> broker: what a command reads */
 	IPC_COMMAND_INPUT,
+	/* notifications: broker -> listener, for the command; broker -> egress, for the webhook, and its answer */
+	IPC_NOTIFY,
+	IPC_WEBHOOK,
+	IPC_WEBHOOK_DONE,
 	IPC_TYPES
 };
 
@@ -244,6 +248,9 @@ struct msg_line_end {
 	struct bytes text;
 	int64_t took_us;
 }; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
+
+struct msg_notify { struct bytes json; };              /* NOTIFY, WEBHOOK */
+struct msg_webhook_done { bool ok; char *reason; };
 
 /* Encodes and sends. msg points at the struct of that type. */
 int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct config_unsupported config_unsupported[] = {
-	{ "", "guards" }, { "", "notify" }, { "rules[]", "approval" }, { "rules[]", "break_glass" }, { "rules[]", "guard" }, { "rules[]", "mask" },
+	{ "", "notify" }, { "rules[]", "mask" },
 	{ NULL, NULL },
 };
 

@@ -303,6 +303,13 @@ bool decide_any(const struct ruleset *ruleset, const struct target *target, cons
 	return ret->verdict != VERDICT_DENY;
 }
 
+void decide_kind(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
+{
+	struct question question = { .ruleset = ruleset, .target = target, .access = access, .any = true, .kinds = one_kind(access) };
+	struct deciding d = { .question = question, .decision = ret };
+	run(&d);
+}
+
 unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target, const struct access *access, unsigned *ret_held)
 {
 	unsigned may = 0, held = 0;

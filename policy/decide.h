@@ -16,6 +16,9 @@ void decide(const struct ruleset *ruleset, const struct target *target, const st
 /* Whether any kind on this target could be allowed for this identity now: for listing targets, and before the gateway spends anything on a leg. */
 bool decide_any(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret);
 
+/* One kind with login and command open: for requests that are made ahead of the access. */
+void decide_kind(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret);
+
 /* Which kinds this identity may use on this target, now or once what holds them is there: a set of bits, 1u << kind. *ret_held, unless NULL: those of
  * them that wait for a login or for votes. Login and command are open as in decide_any(). */
 unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target, const struct access *access, unsigned *ret_held);

@@ -16,6 +16,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "server/broker_client.h"
+#include "server/broker_hold.h"
 #include "server/broker_record.h"
 #include "server/broker_revoke.h"
 
@@ -126,6 +127,7 @@ static void stop(struct broker *broker)
 	struct client *next;
 	private->stopping = true;
 	control_close(broker);
+	holds_stop(broker);
 	scans_close(broker);
 	private->stop_timer = evtimer_new(broker->base, on_stop_timeout, broker);
 	if (!private->stop_timer || evtimer_add(private->stop_timer, &wait))
@@ -164,6 +166,7 @@ static void broker_close(struct broker *broker)
 	if (private->disk_timer)
 		event_free(private->disk_timer);
 	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* what waits to be freed */
+	queue_close(broker);
 	public_keys_release(&private->keys);
 	revoked_list_free(broker);
 	store_close(broker->store);
@@ -234,6 +237,8 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 		rc = err_set(err, -ENOMEM, "no timer");
 	if (!rc && start->control >= 0)
 		rc = control_open(broker, start->control, err);
+	if (!rc)
+		rc = queue_open(broker, err);
 	return rc;
 }
 

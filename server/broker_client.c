@@ -15,6 +15,7 @@
 #include "common/wire.h"
 #include "server/broker_dial.h"
 #include "server/broker_fresh.h"
+#include "server/broker_hold.h"
 
 #define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
 
@@ -212,6 +213,7 @@ static void await_gone(struct client *client)
 		running_stop(running);
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 		dial_cancel(leg);
+		holds_leave(leg);
 	}
 	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
 	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))

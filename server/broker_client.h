@@ -62,6 +62,8 @@ struct leg {
 	struct event *timer;       /* deadline, warnings, grace */
 	unsigned warned;
 	bool ending;               /* it was told to end */
+	char *glass_reason;        /* the glass was broken for it; NULL: it was not */
+	char glass_review[8];
 };
 
 struct client {

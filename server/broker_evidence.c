@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "server/broker_fresh.h"
+#include "server/broker_client.h"
 #include "server/broker_dial.h"
+#include "server/broker_hold.h"
 #include "server/broker_record.h"
 
 int handle_request(struct client *client, const void *data, struct err *err)
@@ -33,7 +34,7 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
 	if (channel->state == CHANNEL_HELD)
-		fresh_forget(client, msg->leg, msg->channel);
+		hold_over(leg, msg->channel); /* the request stays: whoever lost his connection runs the command again */
 	channel->state = CHANNEL_ENDED;
 	if (!open)
 		return 0;

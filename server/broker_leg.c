@@ -14,6 +14,7 @@
 #include "server/broker_client.h"
 #include "server/broker_dial.h"
 #include "server/broker_fresh.h"
+#include "server/broker_hold.h"
 #include "server/broker_record.h"
 
 struct leg *broker_leg_find(const struct client *client, uint32_t number)
@@ -158,7 +159,7 @@ static void leg_free(struct leg *leg)
 	}
 	if (leg->timer)
 		event_free(leg->timer);
-	free(leg->dial_failure);
+	free(leg->dial_failure), free(leg->glass_reason);
 	free(leg->target), free(leg->login), free((void *)leg->pubkey.data);
 	free(leg);
 }
@@ -218,6 +219,8 @@ void broker_leg_end(struct leg *leg, const char *reason, bool lost)
 	LIST_REMOVE(leg, entry);
 	client->leg_count--;
 	fresh_forget(client, leg->number, IPC_LEG_ALL);
+	holds_leave(leg);
+	grants_forget(leg);
 	dial_cancel(leg);
 	record_end(leg->record, reason, lost);
 	leg_free(leg);

@@ -152,7 +152,7 @@ struct question {
 
 static const enum ipc_type answer_of[IPC_TYPES] = {
 	[IPC_SIGN_CERT] = IPC_SIGNED, [IPC_SIGN_AUDIT] = IPC_SIGNED, [IPC_SIGN_AGENT] = IPC_SIGNED, [IPC_PASSWORD] = IPC_SIGNED,
-	[IPC_KEYS] = IPC_KEYS_ANSWER, [IPC_DIAL] = IPC_DIALED,
+	[IPC_KEYS] = IPC_KEYS_ANSWER, [IPC_DIAL] = IPC_DIALED, [IPC_WEBHOOK] = IPC_WEBHOOK_DONE,
 };
 
 static void service_free(void *arg)

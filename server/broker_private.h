@@ -24,6 +24,7 @@ struct issue;
 struct flow;
 struct token_check;
 struct krl;
+struct queue;
 LIST_HEAD(client_list, client);
 LIST_HEAD(record_list, record);
 TAILQ_HEAD(connect_list, connect);
@@ -54,6 +55,7 @@ struct broker_private {
 	unsigned flow_count;
 	struct token_check_list token_checks;
 	struct krl *krl;                 /* certificates.revoked; NULL: none */
+	struct queue *queue;             /* broker_approval.c */
 	unsigned commands;
 	struct question *checkpoint;     /* never two in flight */
 	uint64_t checkpoint_seq;

@@ -147,6 +147,8 @@ static int add_channel(const struct channel_row *row, void *context)
 		json_object_set(object, "requests", kept->requests);
 	if (kept && kept->requests_more)
 		json_object_set_new(object, "requests_not_kept", json_integer((json_int_t)kept->requests_more));
+	if (kept && kept->more)
+		json_object_update(object, kept->more);
 	json_array_append_new(listing->array, object);
 	return 0;
 }

@@ -26,6 +26,7 @@ int record_begin(struct record *record, struct err *err);
 /* Row of a channel; when the decision says record, its transcript: *ret_fd (caller closes), else -1. *ret_max: bytes it may have. */
 int record_channel(struct record *record, uint32_t channel, const struct access *access, const struct obligations *what, int *ret_fd,
 	uint64_t *ret_max, struct err *err);
+void record_channel_more(struct record *record, uint32_t channel, json_t *more); /* for session.json: merged into the channel's object; borrowed */
 void record_channel_end(struct record *record, const struct msg_channel_end *end);
 void record_request(struct record *record, const struct msg_request *request);
 void record_evidence(struct record *record, const char *transport, json_t *evidence); /* borrowed */

@@ -15,6 +15,7 @@ struct kept_channel {
 	char *kind, *file;       /* file NULL: not recorded */
 	uint64_t reserved;       /* of transcripts.session_max, while it is open */
 	json_t *requests;        /* array */
+	json_t *more;            /* approvals, the guard's judgement; NULL: none */
 	uint64_t requests_more;  /* not kept */
 	struct channel_row row;  /* from its end on */
 	struct seal *seal;

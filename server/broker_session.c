@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "server/broker_client.h"
+#include "server/broker_hold.h"
 
 #define BIT(state) (1u << (state))
 #define ONCE 1u
@@ -35,6 +36,7 @@ static const struct row rows[] = {
 	{ IPC_EVIDENCE,     ANY,                   0,       10, handle_evidence },
 	{ IPC_EVENT,        ANY,                   0,       10, handle_event },
 	{ IPC_LEG_END,      IN,                    0,       2,  handle_leg_end },
+	{ IPC_ASK_ANSWER,   IN,                    0,       20, handle_ask_answer },
 	{ IPC_COMMAND,      IN,                    0,       20, handle_command },
 	{ IPC_COMMAND_STOP, IN,                    0,       1,  handle_command_stop },
 	{ IPC_COMMAND_INPUT, IN,                   0,       2,  handle_command_input },

@@ -158,6 +158,15 @@ static void on_sealed(void *context, const char *hex)
 	record_check_sealed(record);
 }
 
+void record_channel_more(struct record *record, uint32_t number, json_t *more)
+{
+	struct kept_channel *channel = record_find_channel(record, number);
+	if (!channel)
+		return;
+	json_decref(channel->more);
+	channel->more = json_incref(more);
+}
+
 /* The session wrote whole lines; of one that was killed the last may be half. */
 static void mend(struct record *record, const struct kept_channel *channel, const char *reason)
 {
@@ -208,6 +217,7 @@ void record_channels_free(struct record *record)
 	while ((channel = LIST_FIRST(&record->channels))) {
 		LIST_REMOVE(channel, entry);
 		json_decref(channel->requests);
+		json_decref(channel->more);
 		channel_row_release(&channel->row);
 		free(channel->kind), free(channel->file), free(channel);
 	}

@@ -183,6 +183,7 @@ void chan_free(struct chan *chan)
 	buf_release(&chan->answer);
 	free(chan->term);
 	free(chan->early_signal);
+	free(chan->waits_for);
 	free(chan->detail);
 	free(chan->exit_signal);
 	free(chan->exit_message);

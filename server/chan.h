@@ -73,6 +73,7 @@ struct chan {
 	/* waiting for a human (chan_hold.c) */
 	struct buf held_words;      /* our lines, not yet taken by the client's window */
 	bool status_shown;          /* a status line stands on the terminal */
+	char *waits_for;            /* first line of what was said of it; NULL: nothing */
 	bool asking;                /* a question is being answered */
 	struct buf answer;
 	size_t answer_max;
@@ -112,6 +113,8 @@ void chan_question(struct chan *chan, const char *prompt, size_t max);
 void chan_hold_note(struct chan *chan, const char *text);             /* a line for later: shown when the wait is over */
 void chan_hold_turn(struct chan *chan);
 int chan_hold_input(struct chan *chan, const char *data, size_t len); /* bytes consumed: none unless a question is open or Ctrl-C is among them */
+/* The gateway goes away: what was waited for stays, and the same command picks it up. false: nothing was. */
+bool chan_hold_lost(struct chan *chan, const char *reason);
 void chan_hold_end(struct chan *chan);                                /* the wait is over: leave a clean line */
 bool chan_busy(const struct chan *chan); /* between the start request and its answer: latency counts */
 

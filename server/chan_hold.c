@@ -3,6 +3,7 @@
  * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client is in raw mode already: our lines end with CR LF,
  * the status line is rewritten in place, and what is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are ours;
  * all else stays in libssh for the program. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,11 @@ void chan_hold(struct chan *chan, const char *text, const char *status)
 	if (chan->state != CHAN_ASKED)
 		return;
 	clear_status(chan);
+	chan->leg->last_active = chan->leg->conn->now; /* who waits is not idle */
+	if (*status && *text) {
+		free(chan->waits_for);
+		chan->waits_for = strndup(text, strcspn(text, "\n"));
+	}
 	put_lines(chan, text);
 	if (*status && chan->pty && !chan->asking) {
 		put(chan, "bartizan: ");
@@ -152,6 +158,16 @@ static void flush(struct chan *chan)
 		buf_consume(&chan->held_words, (size_t)n);
 	}
 	conn->depth--;
+}
+
+bool chan_hold_lost(struct chan *chan, const char *reason)
+{
+	char words[CHAN_ANSWER_MAX];
+	if (chan->state != CHAN_ASKED || !chan->waits_for)
+		return false;
+	snprintf(words, sizeof(words), "%s; it stays: run the same command again (%s)", chan->waits_for, reason);
+	chan_refuse(chan, EXIT_WAIT, words);
+	return true;
 }
 
 void chan_hold_end(struct chan *chan)

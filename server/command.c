@@ -72,6 +72,38 @@ static const struct arg_row revoke_options[] = {
 	END,
 };
 static const struct arg_row revoked_options[] = { JSON, OPT("all", ARG_FLAG, all), END };
+static const struct arg_row requests_options[] = {
+	JSON,
+	OPT("all", ARG_FLAG, all),
+	OPT("mine", ARG_FLAG, mine),
+	OPT("watch", ARG_FLAG, watch),
+	NUM("limit", ARG_INT, limit, 1, COMMAND_LIST_MAX),
+	END,
+};
+static const struct arg_row request_options[] = {
+	JSON,
+	OPT("kind", ARG_TEXT, kind),
+	OPT("login", ARG_TEXT, login),
+	OPT("command", ARG_TEXT, command),
+	NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_FOR_MAX_MS),
+	OPT("reason", ARG_TEXT, reason),
+	END,
+};
+static const struct arg_row approve_options[] = {
+	JSON,
+	NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_FOR_MAX_MS),
+	NUM("uses", ARG_INT, uses, 1, COMMAND_USES_MAX),
+	OPT("note", ARG_TEXT, note),
+	END,
+};
+static const struct arg_row extend_options[] = { JSON, NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_FOR_MAX_MS), END };
+static const struct arg_row reason_options[] = { JSON, OPT("reason", ARG_TEXT, reason), END };
+static const struct arg_row note_options[] = { OPT("note", ARG_TEXT, note), END };
+static const struct arg_row glass_options[] = { OPT("reason", ARG_TEXT, reason), END };
+static const struct arg_row reviews_options[] = { JSON, OPT("all", ARG_FLAG, all), END };
+
+#define REQUESTS_USAGE "[--all] [--mine] [--watch] [--limit N] [--json]"
+#define REQUEST_USAGE "TARGET --kind KIND [--login LOGIN] [--command COMMAND] [--for TIME] [--reason TEXT] [--json]"
 
 #define LS_USAGE "[--all|--mine] [--open] [--user USER] [--target TARGET] [--limit N] [--json]"
 
@@ -89,6 +121,19 @@ const struct command command_table[] = {
 	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", 0, replay_options, 1, 1,
 		command_run_replay },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0, json_options, 1, 1, command_run_evidence },
+	{ "requests", NULL, REQUESTS_USAGE, "requests for approval: yours, and those that you may decide", 0, requests_options, 0, 0, command_run_requests },
+	{ "requests", "show", "ID [--json]", "one request", 0, json_options, 1, 1, command_run_requests_show },
+	{ "requests", "revoke", "ID [--reason TEXT] [--json]", "take an approval back, and end what it opened", 0, reason_options, 1, 1,
+		command_revoke_approval },
+	{ "request", NULL, REQUEST_USAGE, "ask for an approval ahead", 0, request_options, 1, 1, command_run_request },
+	{ "approve", NULL, "ID [--for TIME] [--uses N] [--note TEXT] [--json]", "vote for a request", 0, approve_options, 1, 1, command_run_approve },
+	{ "deny", NULL, "ID --reason TEXT [--json]", "deny a request", 0, reason_options, 1, 1, command_run_deny },
+	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw a request of yours", 0, reason_options, 1, 1, command_run_cancel },
+	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", 0, extend_options, 1, 1, command_run_extend },
+	{ "break-glass", NULL, "TARGET --reason TEXT", "say why, before a session that breaks the glass without a terminal", 0, glass_options, 1, 1,
+		command_run_break_glass },
+	{ "reviews", NULL, "[--all] [--json]", "sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0, command_run_reviews },
+	{ "reviews", "sign", "ID --note TEXT", "sign one that is not yours", 0, note_options, 1, 1, command_run_reviews_sign },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT, audit_options, 0, 0, command_run_audit },
 	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", MAY_AUDIT, no_options, 0, 0, command_run_audit_key },
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1, 1,

@@ -109,7 +109,7 @@ bool command_show_one(struct caller *caller, const struct command_args *args, js
 		command_fail(caller, EXIT_OURS, "the answer could not be made");
 		return false;
 	}
-	return shown(caller, args->json ? put_json(rows, &out) : table_fields(json_array_get(rows, 0), columns, &style, &out), &out);
+	return shown(caller, args->json || !columns ? put_json(rows, &out) : table_fields(json_array_get(rows, 0), columns, &style, &out), &out);
 }
 
 void command_list(struct caller *caller, const struct command_args *args, json_t *rows, const struct table_column *columns)

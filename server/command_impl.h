@@ -13,15 +13,19 @@
 #define COMMAND_LIST_MAX 10000		     /* --limit, --lines */
 #define COMMAND_ANSWER_MAX (4 * 1024 * 1024) /* bytes of one answer: below IPC_QUEUE_BYTES_MAX */
 #define COMMAND_LIFETIME_MAX_MS ((int64_t)BROKER_ISSUE_MAX_S * 1000)
+#define COMMAND_FOR_MAX_MS (30LL * 24 * 3600 * 1000)
+#define COMMAND_USES_MAX 1000000
 #define COMMAND_SPEED_MAX_MILLI 1000000
 #define COMMAND_REVOKE_MAX_MS (100LL * 365 * 24 * 3600 * 1000)
 
 struct command_args { /* of all commands: each row of the table says which it takes */
 	struct args_list words;
-	bool json, all, mine, open, text, channels, no_pty, token;
+	bool json, watch, all, mine, open, text, channels, no_pty, token;
 	const char *user, *target, *reason, *public_key, *source_address, *force_command;
 	const char *serial, *key, *key_id, *session, *ca, *until; /* of revoke */
 	struct args_list groups;
+	const char *note, *kind, *login, *command; /* of requests */
+	int64_t uses;
 	int64_t limit, lines;	      /* counts */
 	int64_t speed;		      /* thousandths; -1: not given */
 	int64_t idle, from, lifetime; /* milliseconds */
@@ -71,6 +75,17 @@ void command_run_replay(struct caller *caller, const struct command_args *args);
 void command_run_evidence(struct caller *caller, const struct command_args *args);
 void command_run_audit(struct caller *caller, const struct command_args *args);
 void command_run_audit_key(struct caller *caller, const struct command_args *args);
+void command_run_requests(struct caller *caller, const struct command_args *args);
+void command_run_requests_show(struct caller *caller, const struct command_args *args);
+void command_run_request(struct caller *caller, const struct command_args *args);
+void command_run_break_glass(struct caller *caller, const struct command_args *args);
+void command_run_approve(struct caller *caller, const struct command_args *args);
+void command_run_deny(struct caller *caller, const struct command_args *args);
+void command_run_cancel(struct caller *caller, const struct command_args *args);
+void command_run_extend(struct caller *caller, const struct command_args *args);
+void command_revoke_approval(struct caller *caller, const struct command_args *args);
+void command_run_reviews(struct caller *caller, const struct command_args *args);
+void command_run_reviews_sign(struct caller *caller, const struct command_args *args);
 void command_run_scan(struct caller *caller, const struct command_args *args);
 void command_run_issue(struct caller *caller, const struct command_args *args);
 void command_run_login(struct caller *caller, const struct command_args *args);
