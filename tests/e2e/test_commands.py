@@ -13,7 +13,7 @@ from world import finish, read_line
 def records(world):
     """One finished session each of alice and bob."""
     made = {}
-    for who, host in (("alice", "web1"), ("bob", "db1")):
+    for who, host in (("alice", "web1"), ("bob", "web1")):
         world.ssh(who, host, "echo commands-of-%s" % who)
         made[who] = world.record("commands-of-%s" % who)[0]["id"]
     return made
@@ -35,7 +35,7 @@ def test_whoami(world):
 def test_targets(world):
     def names(who):
         return sorted(row["name"] for row in json.loads(gw(world, who, "targets --json").out))
-    assert names("alice") == ["plain1", "web1"]
+    assert names("alice") == ["db1", "plain1", "web1"]
     assert names("bob") == ["db1", "plain1", "web1"]
     assert names("mallory") == [] == names("carol")
 

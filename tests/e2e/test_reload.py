@@ -33,9 +33,9 @@ def test_good(own_world):
     world = own_world()
     child = echoing(world)
     generation = world.lab.gateway_status()["generation"]
-    assert world.ssh("alice", "db1", "true").code == 77
-    assert world.edit(lambda text: text.replace("roles: [lead]\n", "roles: [lead, sre]\n")).startswith("taken")
-    assert world.ssh("alice", "db1", "echo in").out == "in\n"
+    assert world.ssh("carol", "web1", "true").code == 77
+    assert world.edit(lambda text: text.replace("roles: [sre]\n", "roles: [sre, auditor]\n")).startswith("taken")
+    assert world.ssh("carol", "web1", "echo in").out == "in\n"
     assert world.lab.gateway_status()["generation"] == generation + 1
     assert still_echoes(child) and end(child).code == 0
 
@@ -49,8 +49,8 @@ def test_good(own_world):
     (lambda text: text.replace("certificate: backend_ca", "certificate: other_ca"), "other_ca"),
     (lambda text: text.replace("keys/router}", "keys/no-such-file}"), "no-such-file"),
     (lambda text: text.replace("lifetime: 10h", "lifetime: 10y"), "10y"),
-    (lambda text: text.replace("    roles: [lead]\n", "    roles: [lead]\n    guard: prod\n"), "guard"),
-    (lambda text: text.replace("    roles: [lead]\n", "    roles: [lead]\n    approval: {by: lead}\n"), "approval"),
+    (lambda text: text.replace("    approval: {by: lead, votes: 1}\n", "    guard: no-such-guard\n"), "no-such-guard"),
+    (lambda text: text.replace("    approval: {by: lead, votes: 1}\n", "    approval: {by: nobody-knows}\n"), "nobody-knows"),
     (lambda text: "&a " + text, "config.yaml:"),
     (lambda text: text + "\n---\nversion: 1\n", "document"),
     (lambda text: "[" * 100_000, "config.yaml"),

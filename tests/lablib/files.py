@@ -3,7 +3,6 @@
 PEOPLE = {"alice": ["sre"], "bob": ["sre", "leads"], "carol": ["auditors"], "mallory": []}
 TARGETS = ("web1", "db1", "plain1")
 
-# db1 is production: it will need one vote of a lead as soon as the gateway knows `approval`. Until then only leads get in.
 CONFIG = """\
 # The lab's gateway. Edit it, then: tests/lab reload {dir}
 version: 1
@@ -64,10 +63,11 @@ rules:
     allow: "*"
     roles: [sre]
     targets: {{labels: {{env: staging}}}}
-  - name: prod-leads
+  - name: prod
     allow: [shell, exec, sftp]
-    roles: [lead]
+    roles: [sre]
     targets: {{labels: {{env: prod}}}}
+    approval: {{by: lead, votes: 1}}
   - name: legacy
     allow: [shell, exec, sftp]
     roles: [sre]

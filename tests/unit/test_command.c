@@ -160,6 +160,25 @@ void login_grant(
 	json_decref(event);
 }
 
+/* Commands on requests work on a whole broker: tests/unit/test_broker_approval.c. */
+#define ELSEWHERE(name)                                                           \
+	void name(struct caller *caller, const struct command_args *args)         \
+	{                                                                         \
+		(void)args;                                                       \
+		command_fail(caller, EXIT_OURS, #name " is not in this program"); \
+	}
+ELSEWHERE(command_run_requests)
+ELSEWHERE(command_run_requests_show)
+ELSEWHERE(command_run_request)
+ELSEWHERE(command_run_break_glass)
+ELSEWHERE(command_run_approve)
+ELSEWHERE(command_run_deny)
+ELSEWHERE(command_run_cancel)
+ELSEWHERE(command_run_extend)
+ELSEWHERE(command_revoke_approval)
+ELSEWHERE(command_run_reviews)
+ELSEWHERE(command_run_reviews_sign)
+
 /* ---- a caller ---- */
 
 struct answer {
