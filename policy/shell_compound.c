@@ -107,27 +107,41 @@ int shell_function_head(struct shell_parser *p, struct frame *frame)
 	if (shell_peek(p, 0) == '(')
 		return shell_function(p, frame, &name);
 	frame->wants = true;
-	return shell_name_add(p, name.text, false);
+	return shell_name_add(p, name.text);
 }
 
-/* [[ … ]] runs nothing but what its words expand. */
+/* [[ … ]] runs nothing but what its words expand; but to dash it is a command, and what stands behind its operators are others. */
+static int conditional_end(struct shell_parser *p, struct frame *frame, size_t operator)
+{
+	size_t from = operator, to = p->at;
+	while (from < to && strchr("&|;\n", p->data[from]))
+		from++;
+	p->at += 2;
+	int rc = from < to && !p->silent ? shell_again(p, from, to) : 0;
+	return rc ? rc : shell_closed(p, frame);
+}
+
 int shell_conditional(struct shell_parser *p, struct frame *frame)
 {
-	size_t from = p->at;
+	size_t from = p->at, operator= SIZE_MAX;
 	while (p->at < p->len) {
 		struct shell_word word;
 		int rc = shell_blank_lines(p);
 		if (rc)
 			return rc;
-		if (shell_plain_ahead(p, "]]")) {
-			p->at += 2;
-			return shell_closed(p, frame);
-		}
+		if (shell_plain_ahead(p, "]]"))
+			return conditional_end(p, frame, operator);
 		size_t word_from = p->at;
 		rc = shell_word_read(p, &word);
 		if (rc)
 			return rc;
-		p->at += p->at == word_from && p->at < p->len; /* ( ) < > && || */
+		if (p->at > word_from)
+			continue;
+		if (shell_peek(p, 0) == '<' && shell_peek(p, 1) == '<')
+			return shell_error(p, p->at + 1, "here-document in [[ ]]");
+		bool separates = p->at < p->len && strchr("&|;()", p->data[p->at]);
+		operator= separates && operator> p->at ? p->at : operator;
+		p->at += p->at < p->len; /* ( ) < > && || */
 	}
 	return shell_error(p, from, "[[ that is not closed");
 }

@@ -62,6 +62,8 @@ int shell_add_command(struct shell_parser *p, const struct shell_word *words, si
 		.remote = remote || p->remote,
 		.guessed = p->guessing,
 	};
+	if (p->silent && words[0].worst == SHELL_UNKNOWN)
+		return 0; /* most likely no command at all: [[ -n $a && $b == c ]] */
 	size_t index = p->state->line->command_count;
 	int rc = append(p, &command);
 	if (!rc)

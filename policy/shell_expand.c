@@ -216,6 +216,10 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 	size_t from = p->at;
 	int next = shell_peek(p, 1), rc = 0;
 
+	if (next == '\\' && shell_peek(p, 2) == '\n') /* a line that goes on does so even there */
+		rc = shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + from, 2 }, "expansion that goes on in the next line");
+	if (rc)
+		return rc;
 	if (next == '\'' && !quoted)
 		return shell_ansi(p, to);
 	if (next == '"' && !quoted) {
@@ -231,6 +235,7 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 		rc = shell_deeper(p);
 		rc = rc ? rc : enclosed(p, from, ']', true);
 		p->depth -= !rc;
+		rc = rc ? rc : shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from), "arithmetic that not every shell knows");
 	} else if (shell_name_byte(next, true)) {
 		for (p->at++; shell_name_byte(shell_peek(p, 0), false);)
 			p->at++;

@@ -9,18 +9,13 @@
 
 #define SHELL_SUBSTITUTION "$(…)"
 
-struct shell_name {
-	struct bytes name;
-	bool alias; /* else a function */
-};
-
 struct shell_state { /* of the whole reading, shared by the parsers of nested texts */
 	struct shell_line *line;
 	unsigned flags;
 	size_t work;
-	bool full; /* SHELL_MEMORY_MAX was met */
-	bool fed;  /* a shell takes commands from its standard input: here-documents are read as commands, too */
-	struct shell_name names[SHELL_NAMES_MAX];
+	bool full;			     /* SHELL_MEMORY_MAX was met */
+	bool fed;			     /* a shell takes commands from its standard input: here-documents are read as commands, too */
+	struct bytes names[SHELL_NAMES_MAX]; /* of functions */
 	size_t name_count;
 };
 
@@ -76,7 +71,7 @@ int shell_limit(struct shell_parser *p, const char *why);	       /* notes the do
 bool shell_is(struct bytes text, const char *name);
 bool shell_in(struct bytes text, const char *const *names);			    /* names ends with NULL */
 const char *shell_via(struct shell_parser *p, struct bytes name, const char *more); /* "sh -c" from the two; kept with the line */
-int shell_name_add(struct shell_parser *p, struct bytes name, bool alias);
+int shell_name_add(struct shell_parser *p, struct bytes name);			    /* of a function */
 /* Reads text, which lives as long as the line, as commands of its own. */
 int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, bool remote);
 int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, bool remote); /* the same for a text that does not */
@@ -113,8 +108,10 @@ int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs); /* a
 int shell_heredocs_read(struct shell_parser *p);			    /* behind a newline */
 
 /* shell_parse.c, shell_simple.c */
-int shell_list_read(struct shell_parser *p, int closer); /* closer: ')', or 0 for the end of the text; it is consumed */
-int shell_blanks(struct shell_parser *p);		 /* and a comment */
+int shell_list_read(struct shell_parser *p, int closer);	       /* closer: ')', or 0 for the end of the text; it is consumed */
+int shell_again(const struct shell_parser *p, size_t from, size_t to); /* reads what another shell would take for commands; doubts nothing */
+bool shell_reserved(struct bytes word);
+int shell_blanks(struct shell_parser *p); /* and a comment */
 
 /* shell_emit.c: what was found */
 /* And looks into it. */

@@ -62,6 +62,14 @@ static const struct reserved *find_reserved(const struct shell_parser *p)
 	return NULL;
 }
 
+bool shell_reserved(struct bytes word)
+{
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++)
+		if (shell_is(word, reserved[i].word))
+			return true;
+	return false;
+}
+
 static int reserved_word(struct shell_parser *p, struct frame *frame, const struct reserved *row)
 {
 	bool begins = row->after == ANYWHERE;
@@ -105,23 +113,31 @@ static int separator(struct shell_parser *p, struct frame *frame)
 	return 0;
 }
 
+int shell_again(const struct shell_parser *p, size_t from, size_t to)
+{
+	struct shell_parser inner = *p;
+	if (p->depth >= SHELL_DEPTH_MAX)
+		return 0; /* doubted before long */
+	inner.data += from;
+	inner.at = 0;
+	inner.len = to - from;
+	inner.silent = true;
+	inner.via = "in another shell";
+	inner.heredoc_count = 0;
+	inner.depth++;
+	int rc = shell_list_read(&inner, 0);
+	return rc == -EBADMSG ? 0 : rc;
+}
+
 /* ((…)) is arithmetic in bash, but two subshells in dash: read as both. */
 static int double_parenthesis(struct shell_parser *p, struct frame *frame)
 {
-	struct shell_parser inner = *p;
-	size_t from = p->at;
+	size_t from = p->at + 2;
 	p->at += 2;
 	int rc = shell_arithmetic(p);
-	if (rc)
-		return rc;
-	inner.data += from + 2;
-	inner.at = 0;
-	inner.len = p->at - 2 - from - 2;
-	inner.silent = true;
-	inner.heredoc_count = 0;
-	inner.depth++;
-	rc = shell_list_read(&inner, 0);
-	return rc && rc != -EBADMSG ? rc : shell_closed(p, frame);
+	if (!rc)
+		rc = shell_again(p, from, p->at - 2);
+	return rc ? rc : shell_closed(p, frame);
 }
 
 static int parenthesis(struct shell_parser *p, struct frame *frame)

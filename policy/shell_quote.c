@@ -107,6 +107,8 @@ static int ansi_escape(struct shell_parser *p, struct shell_scratch *to)
 	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++) {
 		if (escapes[i].letter == c) {
 			p->at++;
+			if (c == '\'' && shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from), "escaped quote that ends the word in some shells"))
+				return -ENOMEM;
 			return shell_put(to, &escapes[i].byte, 1, SHELL_QUOTED);
 		}
 	}

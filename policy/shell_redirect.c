@@ -119,31 +119,66 @@ int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs)
 
 /* ---- bodies ---- */
 
-static bool ends_here(const struct shell_parser *p, const struct shell_heredoc *heredoc, size_t from, size_t end)
+static struct bytes without_tabs(const struct shell_heredoc *heredoc, struct bytes line)
 {
-	while (heredoc->tabs && from < end && p->data[from] == '\t')
-		from++;
-	return end - from == heredoc->end.len && !memcmp(p->data + from, heredoc->end.data, end - from);
+	while (heredoc->tabs && line.len && *line.data == '\t') {
+		line.data++;
+		line.len--;
+	}
+	return line;
+}
+
+/* A line that ends with a backslash is joined with the next: shells look for the end before or after that. */
+static bool goes_on(struct bytes line)
+{
+	size_t backslashes = 0;
+	while (backslashes < line.len && line.data[line.len - 1 - backslashes] == '\\')
+		backslashes++;
+	return backslashes % 2;
+}
+
+static bool begins_end(const struct shell_heredoc *heredoc, struct bytes line)
+{
+	return line.len <= heredoc->end.len && !memcmp(line.data, heredoc->end.data, line.len);
+}
+
+struct body {
+	size_t to, next; /* of the line that ends it, and what is behind that */
+	bool found, uncertain;
+};
+
+static struct body find_end(const struct shell_parser *p, const struct shell_heredoc *heredoc)
+{
+	struct body body = { .to = p->at };
+	bool joined = false;
+	while (!body.found && body.to < p->len) {
+		const uint8_t *newline = memchr(p->data + body.to, '\n', p->len - body.to);
+		size_t end = newline ? (size_t)(newline - p->data) : p->len;
+		struct bytes line = without_tabs(heredoc, (struct bytes){ p->data + body.to, end - body.to });
+		bool on = !heredoc->quoted && goes_on(line);
+		body.found = line.len == heredoc->end.len && begins_end(heredoc, line);
+		body.uncertain |= (body.found && joined) || (on && begins_end(heredoc, (struct bytes){ line.data, line.len - 1 }));
+		joined = on;
+		body.next = end;
+		if (!body.found)
+			body.to = newline ? end + 1 : p->len;
+	}
+	return body;
 }
 
 /* At the first byte of the body; moves behind its last line. */
 static int read_body(struct shell_parser *p, const struct shell_heredoc *heredoc)
 {
-	size_t from = p->at, line = from, end = from;
-	bool found = false;
-	while (!found && line < p->len) {
-		const uint8_t *newline = memchr(p->data + line, '\n', p->len - line);
-		end = newline ? (size_t)(newline - p->data) : p->len;
-		found = ends_here(p, heredoc, line, end);
-		if (!found)
-			line = newline ? end + 1 : p->len;
-	}
-	size_t next = found ? end : p->len;
-	int rc = found ? 0 : shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document that is not closed");
+	size_t from = p->at;
+	struct body body = find_end(p, heredoc);
+	size_t next = body.found ? body.next : p->len;
+	int rc = body.found ? 0 : shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document that is not closed");
+	if (!rc && body.uncertain)
+		rc = shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document whose end shells see at different lines");
 	if (!rc && !heredoc->quoted)
-		rc = shell_expansions(p, line);
+		rc = shell_expansions(p, body.to);
 	if (!rc && p->state->fed)
-		rc = shell_read_text(p, (struct bytes){ p->data + from, line - from }, "<<", false);
+		rc = shell_read_text(p, (struct bytes){ p->data + from, body.to - from }, "<<", false);
 	p->at = next < p->len ? next + 1 : next;
 	return rc;
 }

@@ -76,6 +76,7 @@ static int add_pairs(struct shell_parser *p, const struct shell_words *pairs)
 
 struct simple {
 	struct shell_words words, assignments, pairs;
+	size_t behind; /* where the last &>file ends; 0: there was none */
 };
 
 static void simple_release(struct simple *simple)
@@ -109,7 +110,13 @@ int shell_function(struct shell_parser *p, struct frame *frame, const struct she
 	p->at++;
 	frame->had = HAD_NOTHING;
 	frame->wants = true;
-	return shell_name_add(p, name->text, false);
+	return shell_name_add(p, name->text);
+}
+
+/* cmd &>file more: to dash, & ends a command there, and >file more is another one. */
+static int another_command(const struct shell_parser *p, const struct simple *simple)
+{
+	return simple->behind ? shell_again(p, simple->behind, p->at) : 0;
 }
 
 /* One word or redirection; *ret_end: there is no more. */
@@ -117,8 +124,12 @@ static int simple_part(struct shell_parser *p, struct simple *simple, bool *ret_
 {
 	int c = shell_peek(p, 0);
 	struct shell_word word;
-	if (shell_redirect_ahead(p))
-		return shell_redirect_read(p, &simple->pairs);
+	if (shell_redirect_ahead(p)) {
+		int rc = c == '&' ? another_command(p, simple) : 0;
+		rc = rc ? rc : shell_redirect_read(p, &simple->pairs);
+		simple->behind = c == '&' ? p->at : simple->behind;
+		return rc;
+	}
 	if (c < 0 || (c && strchr("\n;&|()", c))) {
 		*ret_end = true;
 		return 0;
@@ -128,6 +139,15 @@ static int simple_part(struct shell_parser *p, struct simple *simple, bool *ret_
 		return rc;
 	bool assignment = !simple->words.count && shell_assignment(&word);
 	return shell_words_add(assignment ? &simple->assignments : &simple->words, &word);
+}
+
+/* A reserved word that was not seen as one because a line goes on in the middle of it. */
+static int doubt_reserved(struct shell_parser *p, const struct shell_words *words)
+{
+	const struct shell_word *word = words->list;
+	if (!words->count || word->worst != SHELL_PLAIN || word->source.len == word->text.len || !shell_reserved(word->text))
+		return 0;
+	return shell_doubt(p, SHELL_NO_COMMAND, word->source, "reserved word that goes on in the next line");
 }
 
 int shell_simple(struct shell_parser *p, struct frame *frame)
@@ -148,6 +168,11 @@ int shell_simple(struct shell_parser *p, struct frame *frame)
 		int added = add_simple(p, &simple, (struct bytes){ p->data + from, to - from });
 		return added ? added : rc;
 	}
+	if (rc)
+		return rc;
+	rc = another_command(p, &simple);
+	if (!rc)
+		rc = doubt_reserved(p, &simple.words);
 	if (rc)
 		return rc;
 	if (shell_peek(p, 0) == '(' && simple.words.count == 1 && !simple.assignments.count && !simple.pairs.count)

@@ -225,19 +225,19 @@ int wrap_trap(struct look *look)
 int wrap_alias(struct look *look)
 {
 	int rc = 0;
+	bool defines = false;
 	for (size_t i = 1; !rc && i < look->count; i++) {
 		struct shell_word value = look->words[i];
 		const uint8_t *equal = memchr(value.text.data, '=', value.text.len);
 		if (!equal)
 			continue;
 		size_t len = (size_t)(equal - value.text.data);
-		rc = shell_name_add(look->p, (struct bytes){ value.text.data, len }, true);
+		defines = true;
 		value.text = (struct bytes){ equal + 1, value.text.len - len - 1 };
 		value.kinds += len + 1;
-		if (!rc)
-			rc = wrap_script(look, &value, "");
+		rc = wrap_script(look, &value, "");
 	}
-	return rc;
+	return rc || !defines ? rc : wrap_doubt(look, "alias: later words mean something else than they say");
 }
 
 /* Where a subscript is computed, what is in it is expanded, even from within single quotes: let 'a[$(…)]'. */

@@ -114,12 +114,12 @@ const char *shell_via(struct shell_parser *p, struct bytes name, const char *mor
 	return via;
 }
 
-int shell_name_add(struct shell_parser *p, struct bytes name, bool alias)
+int shell_name_add(struct shell_parser *p, struct bytes name)
 {
 	struct shell_state *state = p->state;
 	if (state->name_count == SHELL_NAMES_MAX)
-		return shell_limit(p, "too many aliases and functions");
-	state->names[state->name_count++] = (struct shell_name){ name, alias };
+		return shell_limit(p, "too many functions");
+	state->names[state->name_count++] = name;
 	return 0;
 }
 
@@ -128,27 +128,25 @@ static const char *const builtins[] = { ".", ":", "[", "alias", "bg", "break", "
 	"printf", "pushd", "pwd", "read", "readonly", "return", "rm", "set", "shift", "shopt", "source", "systemctl", "test", "trap", "true", "type",
 	"typeset", "ulimit", "umask", "unalias", "unset", "wait", "wget", NULL };
 
-/* An alias is replaced before the line is read; a function of a well-known name makes the line say something else than it seems to. */
+static bool same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && !memcmp(a.data, b.data, a.len);
+}
+
+/* A function of a well-known name makes the line say something else than it seems to. */
 static int doubt_names(struct shell_parser *p)
 {
 	struct shell_line *line = p->state->line;
-	for (size_t n = 0; n < p->state->name_count; n++) {
-		const struct shell_name *name = &p->state->names[n];
-		if (!name->alias && !shell_knows(name->name) && !shell_in(name->name, builtins))
-			continue;
-		for (size_t i = 0; i < line->command_count; i++) {
-			const struct shell_word *word = line->commands[i].words;
-			bool same = word->text.len == name->name.len && !memcmp(word->text.data, name->name.data, word->text.len);
-			if (line->commands[i].what != SHELL_COMMAND || !same)
-				continue;
-			int rc = shell_doubt(
-				p, i, word->source, name->alias ? "command that the line makes an alias" : "command that the line redefines");
-			if (rc)
-				return rc;
-			break;
-		}
+	int rc = 0;
+	for (size_t n = 0; !rc && n < p->state->name_count; n++) {
+		struct bytes name = p->state->names[n];
+		size_t i = 0;
+		while (i < line->command_count && (line->commands[i].what != SHELL_COMMAND || !same(line->commands[i].words[0].text, name)))
+			i++;
+		if (i < line->command_count && (shell_knows(name) || shell_in(name, builtins)))
+			rc = shell_doubt(p, i, name, "command that the line redefines");
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- texts ---- */

@@ -19,7 +19,7 @@
 #define SHELL_COMMANDS_MAX 1024
 #define SHELL_WORDS_MAX 16384		 /* of all commands */
 #define SHELL_DOUBTS_MAX 64		 /* more are not told apart */
-#define SHELL_NAMES_MAX 64		 /* aliases and functions defined in the line */
+#define SHELL_NAMES_MAX 64		 /* functions defined in the line */
 #define SHELL_HEREDOCS_MAX 16		 /* that begin on one line */
 #define SHELL_WORK_MAX (2 * 1024 * 1024) /* bytes read a second time: after a syntax error, and as the argument of sh -c and its like */
 #define SHELL_MEMORY_MAX (32 * 1024 * 1024)

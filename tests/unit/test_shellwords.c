@@ -186,7 +186,7 @@ static const struct {
 	{ "ls;", SHELL_COMMANDS_MAX, "", "", "too many commands" },
 	{ "A= ", SHELL_COMMANDS_MAX, "", "", "too many commands" },
 	{ "x ", SHELL_WORDS_MAX, "", "", "too much to remember" },
-	{ "f(){ :; };", SHELL_NAMES_MAX, "", "", "too many aliases and functions" },
+	{ "f(){ :; };", SHELL_NAMES_MAX, "", "", "too many functions" },
 	{ "<<E ", SHELL_HEREDOCS_MAX, "\n", "E\n", "too many here-documents" },
 	{ "\n", SHELL_LINE_MAX, "", "", "longer than can be looked at" },
 };
