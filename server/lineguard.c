@@ -463,7 +463,7 @@ static void approved(struct lineguard *guard, int64_t now)
 }
 
 /* The first key behind a warning. Replies of the terminal do not count. */
-static void answered(struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
+static void answer_warning(struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
 {
 	if (*data == 0x1b && len > 1)
 		return;
@@ -489,7 +489,7 @@ static size_t input_out_of_turn(struct lineguard *guard, int64_t now, const uint
 	size_t at = find_interrupt(data, len);
 	bool thinks = guard->state == GUARD_HOLD || guard->state == GUARD_ASK;
 	if (guard->state == GUARD_ASK && at == len) {
-		answered(guard, now, data, len);
+		answer_warning(guard, now, data, len);
 		return len;
 	}
 	if (at == len || guard->state == GUARD_IDLE || guard->state == GUARD_CLEAR || guard->scan.pasting)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ESC = 0x1b };
+enum { KEY_BYTE_ESC = 0x1b };
 
-static const uint8_t paste_end[] = { ESC, '[', '2', '0', '1', '~' };
+static const uint8_t paste_end[] = { KEY_BYTE_ESC, '[', '2', '0', '1', '~' };
 
 static const uint8_t control_keys[0x20] = {
 	[0x01] = KEY_HOME, [0x02] = KEY_LEFT, [0x03] = KEY_INTERRUPT, [0x04] = KEY_END_FILE, [0x05] = KEY_END, [0x06] = KEY_RIGHT, [0x08] = KEY_ERASE,
@@ -36,7 +36,7 @@ static const struct sequence_key ss3_keys[] = {
 	{ "", 'M', KEY_ACCEPT },
 };
 
-static enum key find(const struct sequence_key *table, size_t count, const struct keys_scan *scan, uint8_t final)
+static enum key key_in_table(const struct sequence_key *table, size_t count, const struct keys_scan *scan, uint8_t final)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *want = table[i].parameters;
@@ -46,24 +46,24 @@ static enum key find(const struct sequence_key *table, size_t count, const struc
 	return KEY_OTHER;
 }
 
-static enum key finish(struct keys_scan *scan, enum key key)
+static enum key key_done(struct keys_scan *scan, enum key key)
 {
 	scan->state = KEYS_GROUND;
 	scan->length = 0;
 	return key;
 }
 
-static enum key go(struct keys_scan *scan, enum keys_state state)
+static enum key key_more(struct keys_scan *scan, enum keys_state state)
 {
 	scan->state = state;
 	scan->length = 0;
 	return KEY_PARTIAL;
 }
 
-static enum key ground(struct keys_scan *scan, uint8_t byte)
+static enum key key_ground(struct keys_scan *scan, uint8_t byte)
 {
-	if (byte == ESC)
-		return go(scan, KEYS_ESCAPE);
+	if (byte == KEY_BYTE_ESC)
+		return key_more(scan, KEYS_ESCAPE);
 	if (byte == 0x7f)
 		return KEY_ERASE;
 	if (byte >= 0x20)
@@ -71,57 +71,57 @@ static enum key ground(struct keys_scan *scan, uint8_t byte)
 	return control_keys[byte] ? control_keys[byte] : KEY_OTHER;
 }
 
-static enum key escape(struct keys_scan *scan, uint8_t byte)
+static enum key key_escape(struct keys_scan *scan, uint8_t byte)
 {
 	switch (byte) {
-	case ESC: return KEY_PARTIAL;
-	case '[': return go(scan, KEYS_CSI);
-	case 'O': return go(scan, KEYS_SS3);
-	case ']': case 'P': case '_': return go(scan, KEYS_STRING);
-	case 'a': case 'A': return finish(scan, KEY_KEEP);
-	default: return finish(scan, KEY_OTHER);
+	case KEY_BYTE_ESC: return KEY_PARTIAL;
+	case '[': return key_more(scan, KEYS_CSI);
+	case 'O': return key_more(scan, KEYS_SS3);
+	case ']': case 'P': case '_': return key_more(scan, KEYS_STRING);
+	case 'a': case 'A': return key_done(scan, KEY_KEEP);
+	default: return key_done(scan, KEY_OTHER);
 	}
 }
 
-static enum key csi(struct keys_scan *scan, uint8_t byte)
+static enum key key_csi(struct keys_scan *scan, uint8_t byte)
 {
 	if (byte < 0x40 && scan->length < KEYS_SEQUENCE_MAX) {
 		scan->sequence[scan->length++] = byte;
 		return KEY_PARTIAL;
 	}
 	if (byte == 'M' && !scan->length)
-		return go(scan, KEYS_MOUSE);
+		return key_more(scan, KEYS_MOUSE);
 	if (byte == 'M' && scan->sequence[0] == '<')
-		return finish(scan, KEY_REPLY);
-	enum key key = find(csi_keys, sizeof csi_keys / sizeof *csi_keys, scan, byte);
-	return finish(scan, key);
+		return key_done(scan, KEY_REPLY);
+	enum key key = key_in_table(csi_keys, sizeof csi_keys / sizeof *csi_keys, scan, byte);
+	return key_done(scan, key);
 }
 
 /* The answer to an OSC or DCS query. Whoever presses Alt-] or Alt-P is heard again after the next Enter or KEYS_REPLY_MAX bytes. */
-static enum key string_byte(struct keys_scan *scan, uint8_t byte)
+static enum key key_string(struct keys_scan *scan, uint8_t byte)
 {
-	if (byte == ESC) {
+	if (byte == KEY_BYTE_ESC) {
 		scan->state = KEYS_STRING_ESCAPE;
 		return KEY_PARTIAL;
 	}
 	bool ends = byte == 0x07 || (scan->state == KEYS_STRING_ESCAPE && byte == '\\');
 	if (ends)
-		return finish(scan, KEY_REPLY);
+		return key_done(scan, KEY_REPLY);
 	if (scan->state == KEYS_STRING_ESCAPE)
-		return escape(scan, byte);
-	return ++scan->length > KEYS_REPLY_MAX ? finish(scan, KEY_OTHER) : KEY_PARTIAL;
+		return key_escape(scan, byte);
+	return ++scan->length > KEYS_REPLY_MAX ? key_done(scan, KEY_OTHER) : KEY_PARTIAL;
 }
 
-static enum key pasted(struct keys_scan *scan, uint8_t byte)
+static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 {
 	bool escaped = scan->matched;
 	if (byte == paste_end[scan->matched])
 		scan->matched++;
 	else
-		scan->matched = byte == ESC;
+		scan->matched = byte == KEY_BYTE_ESC;
 	if (scan->matched == sizeof paste_end) {
 		scan->pasting = false;
-		return finish(scan, KEY_PASTE_END);
+		return key_done(scan, KEY_PASTE_END);
 	}
 	if (scan->matched)
 		return KEY_PARTIAL;
@@ -129,23 +129,23 @@ static enum key pasted(struct keys_scan *scan, uint8_t byte)
 }
 
 /* A control byte ends whatever sequence was open: an Enter is never hidden in one. */
-static enum key control(struct keys_scan *scan, uint8_t byte)
+static enum key key_control(struct keys_scan *scan, uint8_t byte)
 {
-	finish(scan, KEY_OTHER);
-	return ground(scan, byte);
+	key_done(scan, KEY_OTHER);
+	return key_ground(scan, byte);
 }
 
 static enum key in_sequence(struct keys_scan *scan, uint8_t byte)
 {
 	switch (scan->state) {
-	case KEYS_ESCAPE: return escape(scan, byte);
-	case KEYS_CSI: return csi(scan, byte);
-	case KEYS_SS3: return finish(scan, find(ss3_keys, sizeof ss3_keys / sizeof *ss3_keys, scan, byte));
-	case KEYS_MOUSE: return ++scan->length < 3 ? KEY_PARTIAL : finish(scan, KEY_REPLY);
-	case KEYS_STRING: case KEYS_STRING_ESCAPE: return string_byte(scan, byte);
+	case KEYS_ESCAPE: return key_escape(scan, byte);
+	case KEYS_CSI: return key_csi(scan, byte);
+	case KEYS_SS3: return key_done(scan, key_in_table(ss3_keys, sizeof ss3_keys / sizeof *ss3_keys, scan, byte));
+	case KEYS_MOUSE: return ++scan->length < 3 ? KEY_PARTIAL : key_done(scan, KEY_REPLY);
+	case KEYS_STRING: case KEYS_STRING_ESCAPE: return key_string(scan, byte);
 	case KEYS_GROUND: break;
 	}
-	return ground(scan, byte);
+	return key_ground(scan, byte);
 }
 
 enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
@@ -153,10 +153,10 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 	bool string_end = byte == 0x07 && scan->state == KEYS_STRING;
 	enum key key;
 	if (scan->pasting && paste)
-		return pasted(scan, byte);
+		return key_pasted(scan, byte);
 	scan->pasting = false;
-	if (byte < 0x20 && byte != ESC && !string_end)
-		return control(scan, byte);
+	if (byte < 0x20 && byte != KEY_BYTE_ESC && !string_end)
+		return key_control(scan, byte);
 	key = in_sequence(scan, byte);
 	if (key == KEY_PASTE_BEGIN) {
 		scan->pasting = paste;
@@ -165,7 +165,7 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 	return key == KEY_PASTE_BEGIN && !paste ? KEY_OTHER : key;
 }
 
-static void insert(struct keys_model *model, uint8_t byte)
+static void model_insert(struct keys_model *model, uint8_t byte)
 {
 	if (model->length == KEYS_TEXT_MAX) {
 		model->unfaithful = true;
@@ -176,14 +176,14 @@ static void insert(struct keys_model *model, uint8_t byte)
 	model->length++;
 }
 
-static void cut(struct keys_model *model, size_t from, size_t to)
+static void model_cut(struct keys_model *model, size_t from, size_t to)
 {
 	memmove(model->text + from, model->text + to, model->length - to);
 	model->length -= to - from;
 	model->cursor = from;
 }
 
-static bool continues(const struct keys_model *model, size_t at)
+static bool model_continues(const struct keys_model *model, size_t at)
 {
 	return at < model->length && (model->text[at] & 0xc0) == 0x80;
 }
@@ -191,7 +191,7 @@ static bool continues(const struct keys_model *model, size_t at)
 static size_t left_of(const struct keys_model *model)
 {
 	size_t at = model->cursor;
-	while (at && continues(model, --at))
+	while (at && model_continues(model, --at))
 		;
 	return at;
 }
@@ -201,7 +201,7 @@ static size_t right_of(const struct keys_model *model)
 	size_t at = model->cursor;
 	if (at < model->length)
 		at++;
-	while (continues(model, at))
+	while (model_continues(model, at))
 		at++;
 	return at;
 }
@@ -228,7 +228,7 @@ static bool agreed_word(const struct keys_model *model)
 	return model->cursor == model->length;
 }
 
-static void edit(struct keys_model *model, enum key key)
+static void model_edit(struct keys_model *model, enum key key)
 {
 	bool at_end = model->cursor == model->length;
 	switch (key) {
@@ -236,11 +236,11 @@ static void edit(struct keys_model *model, enum key key)
 	case KEY_RIGHT: model->cursor = right_of(model); model->unfaithful |= at_end; break; /* at the end it takes a suggestion */
 	case KEY_HOME: model->cursor = 0; break;
 	case KEY_END: model->cursor = model->length; model->unfaithful |= at_end; break;
-	case KEY_ERASE: cut(model, left_of(model), model->cursor); break;
-	case KEY_DELETE: cut(model, model->cursor, right_of(model)); break;
-	case KEY_KILL_END: cut(model, model->cursor, model->length); break;
-	case KEY_KILL_START: model->unfaithful |= !at_end; cut(model, 0, model->cursor); break;
-	case KEY_KILL_WORD: model->unfaithful |= !agreed_word(model); cut(model, word_left(model), model->cursor); break;
+	case KEY_ERASE: model_cut(model, left_of(model), model->cursor); break;
+	case KEY_DELETE: model_cut(model, model->cursor, right_of(model)); break;
+	case KEY_KILL_END: model_cut(model, model->cursor, model->length); break;
+	case KEY_KILL_START: model->unfaithful |= !at_end; model_cut(model, 0, model->cursor); break;
+	case KEY_KILL_WORD: model->unfaithful |= !agreed_word(model); model_cut(model, word_left(model), model->cursor); break;
 	case KEY_REDRAW: break;
 	default: model->unfaithful = true; break;
 	}
@@ -249,7 +249,7 @@ static void edit(struct keys_model *model, enum key key)
 void keys_model_key(struct keys_model *model, enum key key, uint8_t byte)
 {
 	if (key == KEY_PLAIN) {
-		insert(model, byte);
+		model_insert(model, byte);
 		model->plain++;
 		model->tail++;
 		return;
@@ -263,7 +263,7 @@ void keys_model_key(struct keys_model *model, enum key key, uint8_t byte)
 	model->recalled |= key == KEY_RECALL || key == KEY_COMPLETE;
 	model->completed |= key == KEY_COMPLETE;
 	model->moved |= key != KEY_ERASE && key != KEY_KILL_START && key != KEY_KILL_WORD && key != KEY_KILL_END;
-	edit(model, key);
+	model_edit(model, key);
 }
 
 bool keys_model_empty(const struct keys_model *model)

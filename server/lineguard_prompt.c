@@ -33,7 +33,7 @@ void prompt_at(struct lineguard *guard, struct screen_place place, struct prompt
 	ret_prompt->length = text.len;
 }
 
-static bool same(const struct prompt *a, const struct prompt *b)
+static bool prompt_same(const struct prompt *a, const struct prompt *b)
 {
 	return a->length == b->length && !memcmp(a->text, b->text, a->length);
 }
@@ -46,17 +46,17 @@ static bool is_blank(const struct prompt *prompt)
 	return true;
 }
 
-static size_t find(const struct lineguard *guard, const struct prompt *prompt)
+static size_t prompt_find(const struct lineguard *guard, const struct prompt *prompt)
 {
 	size_t i = 0;
-	while (i < guard->prompts.count && !same(&guard->prompts.list[i], prompt))
+	while (i < guard->prompts.count && !prompt_same(&guard->prompts.list[i], prompt))
 		i++;
 	return i;
 }
 
 bool prompt_known(const struct lineguard *guard, const struct prompt *prompt)
 {
-	return prompt->length && find(guard, prompt) < guard->prompts.count;
+	return prompt->length && prompt_find(guard, prompt) < guard->prompts.count;
 }
 
 void prompt_learn(struct lineguard *guard, const struct prompt *prompt)
@@ -65,7 +65,7 @@ void prompt_learn(struct lineguard *guard, const struct prompt *prompt)
 	struct prompt copy = *prompt;
 	if (is_blank(prompt))
 		return;
-	size_t at = find(guard, prompt);
+	size_t at = prompt_find(guard, prompt);
 	if (at == prompts->count)
 		at = prompts->count < LINEGUARD_PROMPTS_MAX ? prompts->count++ : LINEGUARD_PROMPTS_MAX - 1;
 	memmove(prompts->list + 1, prompts->list, at * sizeof *prompts->list);
@@ -76,7 +76,7 @@ static bool row_begins(struct lineguard *guard, int64_t row, const struct prompt
 {
 	struct prompt there;
 	prompt_at(guard, (struct screen_place){ row, prompt->columns }, &there);
-	return same(&there, prompt);
+	return prompt_same(&there, prompt);
 }
 
 const struct prompt *prompt_on_row(struct lineguard *guard, int64_t row, const struct prompt *extra)
@@ -117,7 +117,7 @@ static bool is_likely(struct lineguard *guard, const struct prompt *prompt)
 		if (ends_alike(prompt, &guard->prompts.list[i]))
 			return true;
 	if (guard->entered)
-		return same(prompt, &guard->first);
+		return prompt_same(prompt, &guard->first);
 	guard->first = *prompt;
 	return true;
 }
@@ -164,7 +164,7 @@ bool prompt_continues(struct lineguard *guard, struct screen_place place)
 	if (!guard->before.len || place.row != guard->before_end + 1)
 		return false;
 	prompt_at(guard, place, &prompt);
-	return looks_continued(&prompt) && (!same(&prompt, &guard->before_left) || is_open(&guard->before));
+	return looks_continued(&prompt) && (!prompt_same(&prompt, &guard->before_left) || is_open(&guard->before));
 }
 
 enum standing prompt_here(struct lineguard *guard, const struct mark *since, int64_t now, int64_t *due)

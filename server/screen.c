@@ -74,17 +74,17 @@ static void answered(const char *data, size_t len, void *context)
 	(void)context;
 }
 
-static int clip(unsigned wanted, unsigned max, bool *clipped)
+static int clip(unsigned wanted, unsigned min, unsigned max, bool *clipped)
 {
-	*clipped |= wanted > max;
-	return (int)(wanted > max ? max : wanted ? wanted : 1);
+	*clipped |= wanted > max || wanted < min;
+	return (int)(wanted > max ? max : wanted < min ? min : wanted);
 }
 
 static void set_size(struct screen *screen, unsigned columns, unsigned rows)
 {
 	bool clipped = false;
-	screen->columns = clip(columns, SCREEN_COLUMNS_MAX, &clipped);
-	screen->rows = clip(rows, SCREEN_ROWS_MAX, &clipped);
+	screen->columns = clip(columns, SCREEN_COLUMNS_MIN, SCREEN_COLUMNS_MAX, &clipped);
+	screen->rows = clip(rows, 1, SCREEN_ROWS_MAX, &clipped);
 	screen->scan.modes.clipped = clipped;
 }
 
@@ -141,7 +141,7 @@ int screen_resize(struct screen *screen, unsigned columns, unsigned rows)
 
 void screen_output(struct screen *screen, const uint8_t *data, size_t len)
 {
-	uint8_t out[SCREEN_SCAN_GROWTH * PIECE + 1];
+	uint8_t out[SCREEN_SCAN_OUT(PIECE)];
 	for (size_t at = 0; at < len; at += PIECE) {
 		size_t got = screen_scan(&screen->scan, data + at, len - at < PIECE ? len - at : PIECE, out);
 		vterm_input_write(screen->vterm, (const char *)out, got);
@@ -203,20 +203,13 @@ void screen_cell(const struct screen *screen, struct screen_place place, struct 
 	ret_cell->grey = is_grey(&cell.fg);
 }
 
-static int put_character(uint32_t character, struct buf *out)
+/* Nothing that is not a character to look at. */
+static int put_visible(uint32_t character, struct buf *out)
 {
+	uint8_t bytes[4];
 	if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character > 0x10ffff)
 		character = 0xfffd;
-	if (character < 0x80)
-		return buf_putc(out, (uint8_t)character);
-	uint8_t bytes[4] = { (uint8_t)(0xf0 | character >> 18), (uint8_t)(0x80 | (character >> 12 & 0x3f)), (uint8_t)(0x80 | (character >> 6 & 0x3f)),
-		(uint8_t)(0x80 | (character & 0x3f)) };
-	int length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
-	if (length == 3)
-		bytes[1] = (uint8_t)(0xe0 | character >> 12);
-	if (length == 2)
-		bytes[2] = (uint8_t)(0xc0 | character >> 6);
-	return buf_put(out, bytes + 4 - length, (size_t)length);
+	return buf_put(out, bytes, screen_encode(character, bytes));
 }
 
 int screen_cell_text(const struct screen_cell *cell, struct buf *out)
@@ -225,7 +218,7 @@ int screen_cell_text(const struct screen_cell *cell, struct buf *out)
 	if (cell->blank)
 		return buf_putc(out, ' ');
 	for (int i = 0; !rc && i < SCREEN_CELL_CHARACTERS && cell->characters[i]; i++)
-		rc = put_character(cell->characters[i], out);
+		rc = put_visible(cell->characters[i], out);
 	return rc;
 }
 

@@ -3,7 +3,7 @@
  * Rows are absolute: they count from the first row of the terminal's life, so that a place keeps its number when the screen scrolls. The rows that
  * can be read are screen_top() to screen_top() + rows - 1; what scrolled off is gone. A resize does not reflow (libvterm 0.1.4 cannot).
  * libvterm's answers to device queries are thrown away: the user's own terminal answers them. The bytes are hostile; memory is bounded by
- * SCREEN_ROWS_MAX and SCREEN_COLUMNS_MAX, and a larger terminal is followed clipped, which screen_modes() tells.
+ * SCREEN_ROWS_MAX and SCREEN_COLUMNS_MAX, and a larger one is followed clipped, which screen_modes() tells.
  * vterm.h is included by the screen….c files only. */
 #ifndef BARTIZAN_SCREEN_H
 #define BARTIZAN_SCREEN_H
@@ -15,6 +15,7 @@
 
 #define SCREEN_ROWS_MAX 256
 #define SCREEN_COLUMNS_MAX 512
+#define SCREEN_COLUMNS_MIN 2 /* libvterm 0.1.4 puts a wide character beside the end of a narrower row, and crashes */
 #define SCREEN_CELL_CHARACTERS 6 /* a character and what combines with it */
 
 struct screen;
@@ -29,7 +30,7 @@ struct screen_modes {
 	bool cursor_keys;  /* ?1 */
 	bool alternate;    /* ?47, ?1047, ?1049: a full-screen program */
 	bool in_string;    /* a control string has begun and not ended */
-	bool clipped;      /* the user's terminal is larger than what is followed */
+	bool clipped;      /* the user's terminal is larger or narrower than what is followed */
 	uint32_t paste_on; /* how often ?2004 was switched on */
 };
 

@@ -100,7 +100,7 @@ class Session:
         while True:
             try:
                 self.tty.read_nonblocking(4096, timeout=seconds)
-            except pexpect.TIMEOUT:
+            except (pexpect.TIMEOUT, pexpect.EOF):
                 return
 
     def line(self, text):

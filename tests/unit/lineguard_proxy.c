@@ -289,6 +289,8 @@ static int start(char **argv, struct winsize *size)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGINT, SIG_DFL); /* a background job is started with both ignored */
+	signal(SIGQUIT, SIG_DFL);
 	execvp(argv[0], argv);
 	die(argv[0]);
 	return -1;
