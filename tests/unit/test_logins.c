@@ -146,7 +146,7 @@ static void test_limits(void **state)
 {
 	(void)state;
 	struct claim many[IDENTITY_CLAIMS_MAX + 2] = { 0 };
-	char names[IDENTITY_CLAIMS_MAX + 1][8], value[LOGIN_CLAIM_MAX + 2] = { 0 };
+	char names[IDENTITY_CLAIMS_MAX + 1][16], value[LOGIN_CLAIM_MAX + 2] = { 0 };
 	for (int i = 0; i <= IDENTITY_CLAIMS_MAX; i++) {
 		snprintf(names[i], sizeof(names[i]), "c%d", i);
 		many[i] = (struct claim){ names[i], (char *)"v" };
