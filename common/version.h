@@ -1,4 +1,4 @@
-/* The version of both programs; packaging/VERSION says the same (a unit test compares them). */
+/* The version of both programs and of the package (packaging/deb.sh reads it here). */
 #ifndef BARTIZAN_VERSION_H
 #define BARTIZAN_VERSION_H
 
