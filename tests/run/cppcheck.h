@@ -7,3 +7,5 @@
 	struct name { \
 		struct type *tqh_first, **tqh_last; \
 	}
+#define LIST_FOREACH(var, head, field) for ((var) = (head)->lh_first; (var); (var) = (var)->field.le_next)
+#define TAILQ_FOREACH(var, head, field) for ((var) = (head)->tqh_first; (var); (var) = (var)->field.tqe_next)
