@@ -150,6 +150,17 @@ static int doubt_reserved(struct shell_parser *p, const struct shell_words *word
 	return shell_doubt(p, SHELL_NO_COMMAND, word->source, "reserved word that goes on in the next line");
 }
 
+/* {cmd args} needs no blanks in zsh: what seems to be the name of a program opens a group. */
+static int doubt_brace(struct shell_parser *p, const struct shell_words *words, size_t to)
+{
+	const struct shell_word *word = words->list;
+	if (!words->count || word->text.len < 2 || word->text.data[0] != '{' || word->kinds[0] != SHELL_PLAIN)
+		return 0;
+	int rc = shell_doubt(p, SHELL_NO_COMMAND, word->source, "brace that opens a group in some shells");
+	size_t brace = (size_t)(word->source.data - p->data);
+	return rc ? rc : shell_again(p, brace + 1, to);
+}
+
 int shell_simple(struct shell_parser *p, struct frame *frame)
 {
 	__attribute__((cleanup(simple_release))) struct simple simple = { 0 };
@@ -173,6 +184,8 @@ int shell_simple(struct shell_parser *p, struct frame *frame)
 	rc = another_command(p, &simple);
 	if (!rc)
 		rc = doubt_reserved(p, &simple.words);
+	if (!rc)
+		rc = doubt_brace(p, &simple.words, to);
 	if (rc)
 		return rc;
 	if (shell_peek(p, 0) == '(' && simple.words.count == 1 && !simple.assignments.count && !simple.pairs.count)
