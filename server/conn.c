@@ -189,7 +189,8 @@ static void quickack(const struct conn *conn)
 static void collect(const struct conn *conn, struct pollset *set)
 {
 	set->count = 0;
-	watch(set, ipc_fd(conn->broker), (short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
+	if (conn->broker) /* without it the process only says its last words */
+		watch(set, ipc_fd(conn->broker), (short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
 		if (leg->transport.session && leg->state != LEG_DEAD) /* a held login is waited for, not polled: the client's EOF still counts */
 			watch(set, leg->transport.fd, leg->held ? POLLHUP : transport_events(&leg->transport));
