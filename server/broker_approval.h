@@ -67,7 +67,8 @@ int queue_commit(struct broker *broker, int rc, const char *type, json_t *event,
 bool queue_may_vote(struct broker *broker, const struct approval *approval, const struct identity *who); /* not counting whose request it is */
 bool queue_may_see(struct broker *broker, const struct approval *approval, const struct identity *who, bool all); /* all: may see everybody's */
 int queue_vote(struct broker *broker, const char *id, const struct vote *vote, enum approval_state *ret_state, struct err *err);
-int queue_cancel(struct broker *broker, const char *id, const struct identity *who, const char *note, struct err *err);
+/* right: an administrator of this machine (control socket). Whose request it is needs none. */
+int queue_cancel(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, struct err *err);
 int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended, struct err *err);
 int queue_extend(struct broker *broker, const char *id, const struct identity *who, int64_t more_ms, struct err *err);
 /* The gateway's own: the policy no longer lets it be. */

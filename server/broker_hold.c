@@ -441,7 +441,7 @@ int handle_access_cancel(struct client *client, const void *data, struct err *er
 	channel->state = CHANNEL_DENIED;
 	log_info("session %s: channel %u: cancelled at the terminal", leg->session, msg->channel);
 	hold_over(leg, msg->channel);
-	if (*id && !holds_waiting(broker, id) && queue_cancel(broker, id, client->who, "at the terminal", &why))
+	if (*id && !holds_waiting(broker, id) && queue_cancel(broker, id, client->who, false, "at the terminal", &why))
 		log_info("request %s: %s", id, why.text);
 	return 0;
 }

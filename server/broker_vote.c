@@ -164,11 +164,11 @@ static int change(struct broker *broker, const struct approval *approval, change
 	return rc;
 }
 
-int queue_cancel(struct broker *broker, const char *id, const struct identity *who, const char *note, struct err *err)
+int queue_cancel(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, struct err *err)
 {
 	struct approval approval = { 0 };
 	int rc = approvals_get(broker->store, id, &approval, err);
-	if (!rc && !is_requester(&approval, who) && strcmp(who->provider, "local"))
+	if (!rc && !right && !is_requester(&approval, who))
 		rc = err_set(err, -EACCES, "request '%s' is not yours: who may vote denies it (deny %s --reason …)", approval.id, approval.id);
 	if (!rc)
 		rc = change(broker, &approval, approvals_cancel, "approval-cancelled", who, note, err);

@@ -74,7 +74,7 @@ void command_run_deny(struct caller *caller, const struct command_args *args)
 void command_run_cancel(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
-	int rc = queue_cancel(caller->broker, args->words.items[0], caller->who, args->reason, &err);
+	int rc = queue_cancel(caller->broker, args->words.items[0], caller->who, caller->local, args->reason, &err);
 	if (rc)
 		request_fail(caller, rc, &err);
 	else
