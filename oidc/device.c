@@ -113,10 +113,10 @@ static const char *printable(const json_t *object, const char *key, size_t max)
 /* What an OAuth error says: "invalid_client: no such client"; made harmless by device_fail(). The caller has seen that there is an error. */
 static void describe(const json_t *object, char *out, size_t size)
 {
-	const char *description = json_get_string(object, "error_description");
+	const char *error = json_get_string(object, "error"), *description = json_get_string(object, "error_description");
 
-	snprintf(
-		out, size, "%.64s%s%.*s", json_get_string(object, "error"), description ? ": " : "", DESCRIPTION_MAX, description ? description : "");
+	snprintf(out, size, "%.64s%s%.*s", *error ? error : "an error without a name", description ? ": " : "", DESCRIPTION_MAX,
+		description ? description : "");
 }
 
 /* The answer as an object, whatever its status; NULL with the reason where it is none. */
