@@ -137,7 +137,7 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 	struct leg *leg = broker_leg_find(client, number);
 	bool inner = !strcmp(transport, "inner");
 	if (!leg && !broker_leg_used(client, number)) {
-		if (!inner || client->state != CLIENT_AUTHENTICATED)
+		if (!inner || (client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED)) /* it will be refused in words */
 			return err_set(err, -EPROTO, "leg %u was never named", number);
 		remember_early(client, number, evidence);
 		return 0;

@@ -355,10 +355,13 @@ static void test_limited(void **state)
 	assert_non_null(strstr(buf_cstr(&out), "log in first"));
 	assert_int_equal(command_in(session, 1, NULL, &out, (char *[]){ (char *)"login", NULL }), 77);
 	assert_int_equal(command_in(session, 1, NULL, &out, (char *[]){ (char *)"help", NULL }), 0);
+	/* a jump: the inner transport is up before its leg is named */
+	say(session, IPC_EVIDENCE, 0, &(struct msg_evidence){ .leg = 1, .transport = (char *)"inner" }, -1);
 	struct heard *answer = name_leg(session, 1, "web1", "deploy");
 	assert_false(MSG(answer, msg_leg_answer)->ok);
 	assert_non_null(strstr(MSG(answer, msg_leg_answer)->reason, "log in first"));
 	done(answer);
+	assert_int_equal(events_of("session-violation").count, 0);
 	assert_int_equal(events_of("login").count, 0);
 	half_in(world.alice); /* any other name is a person */
 	down();
