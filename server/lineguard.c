@@ -6,8 +6,8 @@
  *	                SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
  *	                                            CLEAR --not seen in time--> IDLE, stuck: no Enter goes out until the line is empty
  *
- * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is refused is dropped: the lines of a paste mean nothing
- * without the one before them. */
+ * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is refused is dropped: the lines of a paste mean
+ *nothing without the one before them. */
 #include "server/lineguard_private.h"
 
 #include <stdlib.h>
@@ -17,15 +17,30 @@ enum { INTERRUPT = 0x03, KILL_LINE = 0x15 };
 
 static const bool allowed_next[][GUARD_FAILED + 1] = {
 	[GUARD_IDLE] = { [GUARD_SETTLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
-	[GUARD_SETTLE] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
-	[GUARD_HOLD] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
-	[GUARD_ASK] = { [GUARD_IDLE] = true, [GUARD_HOLD] = true, [GUARD_ASK] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_SETTLE] = { [GUARD_IDLE] = true,
+		[GUARD_HOLD] = true,
+		[GUARD_ASK] = true,
+		[GUARD_CLEAR] = true,
+		[GUARD_WAIT] = true,
+		[GUARD_FAILED] = true },
+	[GUARD_HOLD] = { [GUARD_IDLE] = true,
+		[GUARD_HOLD] = true,
+		[GUARD_ASK] = true,
+		[GUARD_CLEAR] = true,
+		[GUARD_WAIT] = true,
+		[GUARD_FAILED] = true },
+	[GUARD_ASK] = { [GUARD_IDLE] = true,
+		[GUARD_HOLD] = true,
+		[GUARD_ASK] = true,
+		[GUARD_CLEAR] = true,
+		[GUARD_WAIT] = true,
+		[GUARD_FAILED] = true },
 	[GUARD_CLEAR] = { [GUARD_IDLE] = true, [GUARD_FAILED] = true },
 	[GUARD_WAIT] = { [GUARD_IDLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
 	[GUARD_FAILED] = { [GUARD_FAILED] = true },
 };
 
-static void guard_go(struct lineguard *guard, enum guard_state state)
+void guard_go(struct lineguard *guard, enum guard_state state)
 {
 	if (!allowed_next[guard->state][state])
 		guard_fail(guard, "a state that cannot be");
@@ -33,7 +48,7 @@ static void guard_go(struct lineguard *guard, enum guard_state state)
 		guard->state = state;
 }
 
-static void forward(struct lineguard *guard, const void *data, size_t len)
+void guard_forward(struct lineguard *guard, const void *data, size_t len)
 {
 	if (len)
 		guard->callbacks->forward(guard->context, data, len);
@@ -49,92 +64,19 @@ void guard_fail(struct lineguard *guard, const char *why)
 	guard->due = LINEGUARD_NEVER;
 	guard->callbacks->failed(guard->context, why);
 	if (before == GUARD_SETTLE)
-		forward(guard, buf_data(&guard->accept), guard->accept.len);
-	forward(guard, buf_data(&guard->queue), guard->queue.len);
+		guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
+	guard_forward(guard, buf_data(&guard->queue), guard->queue.len);
 	buf_release(&guard->queue);
 }
 
-static void note(struct lineguard *guard, enum line_end end, int64_t now)
+void guard_note(struct lineguard *guard, enum line_end end, int64_t now)
 {
 	guard->callbacks->note(guard->context, &guard->line, end, now - guard->verdict_at);
 }
 
-/* ---- the line that is being typed ---- */
-
-static void typing_reset(struct lineguard *guard)
-{
-	buf_release(&guard->typing.right);
-	guard->typing = (struct typing){ .right = BUF_INIT(LINEGUARD_TEXT_MAX) };
-}
-
-static void typing_anchor(struct lineguard *guard)
-{
-	struct typing *typing = &guard->typing;
-	int columns = screen_columns(guard->screen);
-	typing->anchor = screen_cursor(guard->screen);
-	typing->anchored = true;
-	prompt_at(guard, typing->anchor, &typing->left);
-	struct screen_cell cell = { .blank = true };
-	int column = typing->anchor.column;
-	for (; column < columns && (cell.blank || cell.characters[0] == ' '); column++)
-		screen_cell(guard->screen, (struct screen_place){ typing->anchor.row, column }, &cell);
-	typing->right_column = column - 1;
-	if (!cell.blank && cell.characters[0] != ' ' && screen_text(guard->screen, typing->anchor.row, column - 1, columns, &typing->right))
-		buf_clear(&typing->right);
-}
-
-static void typing_begin(struct lineguard *guard, int64_t now)
-{
-	struct typing *typing = &guard->typing;
-	int64_t ignored = LINEGUARD_NEVER;
-	typing->begun = true;
-	typing->standing = prompt_here(guard, &guard->enter, now, &ignored);
-	typing->first_output = typing->last_output = guard->outputs;
-	typing->last_key = now;
-	if (typing->standing != STANDING_EARLY)
-		typing_anchor(guard);
-}
-
-/* What was typed ahead is shown again behind the prompt: then the keys belong to this line. */
-static bool typed_ahead(struct lineguard *guard, const struct prompt *left)
-{
-	const struct keys_model *keys = &guard->typing.keys;
-	size_t n = keys->length < left->length ? keys->length : left->length;
-	return n && !memcmp(left->text + left->length - n, keys->text + keys->length - n, n);
-}
-
-/* Keys that a program took (q in less, y to a question) are not the beginning of the line at the prompt that followed. */
-static void typing_refresh(struct lineguard *guard, int64_t now)
-{
-	struct typing *typing = &guard->typing;
-	int64_t ignored = LINEGUARD_NEVER;
-	struct prompt left;
-	if (typing->begun && typing->standing < STANDING_LIKELY && guard->outputs > typing->last_output &&
-	    prompt_here(guard, &guard->enter, now, &ignored) == STANDING_PROMPT) {
-		prompt_at(guard, screen_cursor(guard->screen), &left);
-		if (prompt_known(guard, &left) || !typed_ahead(guard, &left))
-			typing_reset(guard);
-	}
-	if (!typing->begun)
-		typing_begin(guard, now);
-}
-
-static void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now)
-{
-	struct typing *typing = &guard->typing;
-	if (screen_modes(guard->screen)->alternate)
-		return; /* keys of a full-screen program make no line */
-	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe)
-		guard->probe = now;
-	keys_model_key(&typing->keys, key, byte);
-	typing->last_key = now;
-	typing->last_output = guard->outputs;
-	typing->quoted = key == KEY_QUOTE;
-}
-
 /* ---- ends of a line ---- */
 
-static void ended(struct lineguard *guard, int64_t now, int64_t row)
+void guard_ended(struct lineguard *guard, int64_t now, int64_t row)
 {
 	guard->enter = mark_now(guard, now);
 	guard->enter.row = row;
@@ -147,7 +89,7 @@ static void ended(struct lineguard *guard, int64_t now, int64_t row)
 static void interrupted(struct lineguard *guard, int64_t now)
 {
 	buf_clear(&guard->before);
-	ended(guard, now, screen_cursor(guard->screen).row - 1);
+	guard_ended(guard, now, screen_cursor(guard->screen).row - 1);
 	guard_go(guard, GUARD_WAIT);
 }
 
@@ -159,7 +101,7 @@ static bool is_soft(const struct lineguard *guard)
 static void release_enter(struct lineguard *guard, int64_t now)
 {
 	int64_t row = screen_cursor(guard->screen).row;
-	forward(guard, buf_data(&guard->accept), guard->accept.len);
+	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
 	if (is_soft(guard)) { /* the line may still be there */
 		guard->typing.keys.unfaithful = true;
@@ -170,7 +112,7 @@ static void release_enter(struct lineguard *guard, int64_t now)
 		guard_go(guard, GUARD_IDLE);
 		return;
 	}
-	ended(guard, now, guard->line_end > row ? guard->line_end : row);
+	guard_ended(guard, now, guard->line_end > row ? guard->line_end : row);
 	guard_go(guard, GUARD_WAIT);
 }
 
@@ -181,7 +123,7 @@ static void refuse(struct lineguard *guard, int64_t now, enum line_end end)
 	guard->ending = end;
 	buf_clear(&guard->queue);
 	if (screen_modes(guard->screen)->alternate) {
-		note(guard, end == LINE_CLEARED ? LINE_SWALLOWED : end, now);
+		guard_note(guard, end == LINE_CLEARED ? LINE_SWALLOWED : end, now);
 		notice_title(guard, guard->answer.notice);
 		guard_go(guard, GUARD_IDLE);
 		return;
@@ -189,10 +131,11 @@ static void refuse(struct lineguard *guard, int64_t now, enum line_end end)
 	guard->control_u = !settle_verified(guard);
 	guard->clear = mark_now(guard, now);
 	buf_clear(&guard->under);
-	(void)screen_text(guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
+	(void)screen_text(
+		guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
 	key = guard->control_u ? KILL_LINE : INTERRUPT;
 	guard_go(guard, GUARD_CLEAR);
-	forward(guard, &key, 1);
+	guard_forward(guard, &key, 1);
 }
 
 static void ask(struct lineguard *guard)
@@ -209,7 +152,7 @@ static void decided(struct lineguard *guard, int64_t now, enum line_verdict verd
 	guard->verdict_at = now;
 	switch (verdict) {
 	case LINE_ALLOW:
-		note(guard, LINE_FORWARDED, now);
+		guard_note(guard, LINE_FORWARDED, now);
 		release_enter(guard, now);
 		return;
 	case LINE_WARN: ask(guard); return;
@@ -260,81 +203,9 @@ static void step_settle(struct lineguard *guard, int64_t now)
 		judge(guard, now);
 	} else {
 		if (kind == KIND_HIDDEN)
-			note(guard, LINE_HIDDEN, now);
+			guard_note(guard, LINE_HIDDEN, now);
 		release_enter(guard, now);
 	}
-}
-
-/* ---- clearing ---- */
-
-/* busybox prints its prompt over the row below the cursor, which may be one of the refused line's: what is right of it was there before. */
-static bool is_left_over(struct lineguard *guard)
-{
-	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
-	if (cursor.row != guard->clear.row + 1 || screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &right))
-		return false;
-	return right.len && right.len <= guard->under.len && !memcmp(buf_data(&guard->under) + guard->under.len - right.len, buf_data(&right), right.len);
-}
-
-/* Nothing stands right of the cursor but what stood right of the last prompt. */
-static bool clean_right(struct lineguard *guard)
-{
-	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
-	const struct buf *right = &guard->typing.right;
-	if (screen_row_end(guard->screen, cursor.row) <= cursor.column || is_left_over(guard))
-		return true;
-	if (!right->len || guard->typing.right_column <= cursor.column)
-		return false;
-	if (screen_text(guard->screen, cursor.row, guard->typing.right_column, screen_columns(guard->screen), &there))
-		return false;
-	return there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
-}
-
-static bool is_clean(struct lineguard *guard, int64_t now)
-{
-	struct screen_place cursor = screen_cursor(guard->screen);
-	const struct typing *typing = &guard->typing;
-	if (prompt_here(guard, &guard->clear, now, &guard->due) >= STANDING_LIKELY)
-		return clean_right(guard);
-	if (!guard->control_u || !typing->anchored || guard->outputs == guard->clear.outputs)
-		return false;
-	if (cursor.row != typing->anchor.row || cursor.column != typing->anchor.column || !clean_right(guard))
-		return false;
-	return reached(guard->last_output + QUIET_PROMPT, now, &guard->due);
-}
-
-static void cleared(struct lineguard *guard, int64_t now)
-{
-	struct mark mark = guard->clear;
-	note(guard, guard->ending, now);
-	buf_clear(&guard->queue);
-	buf_clear(&guard->before);
-	ended(guard, now, screen_cursor(guard->screen).row - 1);
-	guard->enter.outputs = mark.outputs; /* the prompt of this line has come already */
-	guard->enter.paste_on = mark.paste_on;
-	guard->floor = screen_cursor(guard->screen);
-	guard->stuck = false;
-	guard_go(guard, GUARD_IDLE);
-	notice_after_prompt(guard, guard->answer.notice);
-}
-
-static void step_clear(struct lineguard *guard, int64_t now)
-{
-	if (is_clean(guard, now)) {
-		cleared(guard, now);
-		return;
-	}
-	if (!reached(guard->clear.time + CLEAR_MAX + 2 * round_trip(guard), now, &guard->due))
-		return;
-	note(guard, LINE_STUCK, now);
-	buf_clear(&guard->queue);
-	guard->stuck = true;
-	guard->typing.keys.unfaithful = true;
-	guard_go(guard, GUARD_IDLE);
-	notice_after_prompt(guard, guard->answer.notice);
-	notice_title(guard, "bartizan: the refused line could not be cleared: empty it, then press Enter");
 }
 
 /* ---- input ---- */
@@ -365,7 +236,7 @@ static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_
 	guard->accepted = now;
 	guard->told = false;
 	guard_go(guard, GUARD_SETTLE);
-	forward(guard, data, from);
+	guard_forward(guard, data, from);
 	buf_consume(&guard->queue, end);
 }
 
@@ -380,7 +251,7 @@ static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t 
 	}
 	bool ends = key == KEY_INTERRUPT || (key == KEY_END_FILE && keys_model_empty(&guard->typing.keys));
 	if (ends && !screen_modes(guard->screen)->alternate) {
-		forward(guard, data, at + 1);
+		guard_forward(guard, data, at + 1);
 		buf_consume(&guard->queue, at + 1);
 		interrupted(guard, now);
 		return true;
@@ -407,7 +278,7 @@ static void pass(struct lineguard *guard, int64_t now)
 	}
 	struct buf out = guard->queue; /* the callback sees bytes that nothing changes */
 	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
-	forward(guard, buf_data(&out), out.len);
+	guard_forward(guard, buf_data(&out), out.len);
 	buf_release(&out);
 }
 
@@ -421,12 +292,13 @@ static void step_wait(struct lineguard *guard, int64_t now)
 		return;
 	bool over = screen_modes(guard->screen)->alternate || prompt_here(guard, &guard->enter, now, &guard->due) >= STANDING_LIKELY;
 	if (!over && reached(guard->enter.time + GRACE + round_trip(guard), now, &guard->due))
-		over = !lines || reached(last + SILENCE + 2 * round_trip(guard), now, &guard->due) || reached(guard->enter.time + SETTLE_MAX, now, &guard->due);
+		over = !lines || reached(last + SILENCE + 2 * round_trip(guard), now, &guard->due) ||
+		       reached(guard->enter.time + SETTLE_MAX, now, &guard->due);
 	if (over)
 		guard_go(guard, GUARD_IDLE);
 }
 
-static void advance(struct lineguard *guard, int64_t now)
+void guard_advance(struct lineguard *guard, int64_t now)
 {
 	enum guard_state before;
 	do {
@@ -435,7 +307,7 @@ static void advance(struct lineguard *guard, int64_t now)
 		if (guard->state == GUARD_SETTLE)
 			step_settle(guard, now);
 		else if (guard->state == GUARD_CLEAR)
-			step_clear(guard, now);
+			clear_step(guard, now);
 		else if (guard->state == GUARD_WAIT)
 			step_wait(guard, now);
 		else if (guard->state == GUARD_IDLE && guard->queue.len)
@@ -492,14 +364,16 @@ static size_t input_out_of_turn(struct lineguard *guard, int64_t now, const uint
 		answer_warning(guard, now, data, len);
 		return len;
 	}
-	if (at == len || guard->state == GUARD_IDLE || guard->state == GUARD_CLEAR || guard->scan.pasting)
+	if (at == len || guard->state == GUARD_IDLE || guard->scan.pasting)
 		return 0;
 	buf_clear(&guard->queue);
-	if (thinks) {
+	if (guard->state == GUARD_CLEAR) { /* it helps, and the clearing goes on */
+		guard_forward(guard, data + at, 1);
+	} else if (thinks) {
 		guard->answer.notice[0] = 0;
 		refuse(guard, now, LINE_CANCELLED);
 	} else {
-		forward(guard, data + at, 1);
+		guard_forward(guard, data + at, 1);
 		interrupted(guard, now);
 	}
 	return at + 1;
@@ -508,14 +382,14 @@ static size_t input_out_of_turn(struct lineguard *guard, int64_t now, const uint
 void lineguard_input(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len)
 {
 	if (guard->state == GUARD_FAILED) {
-		forward(guard, data, len);
+		guard_forward(guard, data, len);
 		return;
 	}
 	if (!len)
 		return;
 	size_t used = input_out_of_turn(guard, now_us, data, len);
 	if (guard->state == GUARD_FAILED) {
-		forward(guard, data + used, len - used);
+		guard_forward(guard, data + used, len - used);
 		return;
 	}
 	int rc = used < len ? buf_put(&guard->queue, data + used, len - used) : 0;
@@ -523,87 +397,7 @@ void lineguard_input(struct lineguard *guard, int64_t now_us, const uint8_t *dat
 		guard->refused = true;
 		notice_title(guard, "bartizan: too much input while a line is held: the rest is dropped");
 	}
-	advance(guard, now_us);
-}
-
-/* ---- output ---- */
-
-static void measure(struct lineguard *guard, int64_t now)
-{
-	int64_t sample = now - guard->probe;
-	if (!guard->probe)
-		return;
-	guard->probe = 0;
-	if (sample < MS)
-		sample = MS;
-	if (sample > ROUND_TRIP_MAX)
-		sample = ROUND_TRIP_MAX;
-	guard->round_trip = sample > guard->round_trip ? sample : (3 * guard->round_trip + sample) / 4;
-}
-
-/* No key can have asked for what comes now. */
-static bool unasked(const struct lineguard *guard, int64_t now)
-{
-	const struct typing *typing = &guard->typing;
-	int64_t slack = typing->keys.completed ? 5000 * MS : 150 * MS;
-	bool typed = typing->begun && typing->anchored && !keys_model_empty(&typing->keys);
-	bool line = guard->state == GUARD_IDLE || guard->state == GUARD_SETTLE || guard->state == GUARD_HOLD || guard->state == GUARD_ASK;
-	return typed && line && now - typing->last_key > slack + 2 * round_trip(guard);
-}
-
-static int snapshot(struct lineguard *guard, struct reading *ret_reading)
-{
-	struct screen_place start;
-	enum located how;
-	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
-	if (!read_locate(guard, &start, &how))
-		return 0;
-	int rc = read_from(guard, start, ret_reading);
-	size_t end = ret_reading->bright > ret_reading->cursor ? ret_reading->bright : ret_reading->cursor;
-	if (!rc && end < ret_reading->text.len)
-		ret_reading->text.len = end;
-	return rc;
-}
-
-static void follow_unasked(struct lineguard *guard, const uint8_t *data, size_t len)
-{
-	struct reading before, after = { .text = BUF_INIT(1) };
-	int rc = snapshot(guard, &before);
-	screen_output(guard->screen, data, len);
-	if (!rc)
-		rc = snapshot(guard, &after);
-	bool same = before.cursor == after.cursor && before.text.len == after.text.len &&
-		    (!after.text.len || !memcmp(buf_data(&before.text), buf_data(&after.text), after.text.len));
-	if (rc || !same)
-		guard->typing.disturbed = true;
-	reading_release(&before);
-	reading_release(&after);
-}
-
-void lineguard_output(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len)
-{
-	if (guard->state == GUARD_FAILED || !len)
-		return;
-	if (unasked(guard, now_us))
-		follow_unasked(guard, data, len);
-	else
-		screen_output(guard->screen, data, len);
-	guard->outputs++;
-	guard->last_output = now_us;
-	measure(guard, now_us);
-	advance(guard, now_us);
-}
-
-void lineguard_resize(struct lineguard *guard, int64_t now_us, unsigned columns, unsigned rows)
-{
-	if (guard->state == GUARD_FAILED)
-		return;
-	if (screen_resize(guard->screen, columns, rows)) {
-		guard_fail(guard, "out of memory");
-		return;
-	}
-	guard->typing.resized = guard->typing.begun;
-	advance(guard, now_us);
+	guard_advance(guard, now_us);
 }
 
 /* ---- the rest of the face ---- */
@@ -616,7 +410,7 @@ int64_t lineguard_due(const struct lineguard *guard)
 void lineguard_turn(struct lineguard *guard, int64_t now_us)
 {
 	if (guard->state != GUARD_FAILED && now_us >= guard->due)
-		advance(guard, now_us);
+		guard_advance(guard, now_us);
 }
 
 bool lineguard_waiting(const struct lineguard *guard)
@@ -640,7 +434,7 @@ void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict
 	else
 		decided(guard, now_us, verdict);
 	if (guard->state != GUARD_FAILED)
-		advance(guard, now_us);
+		guard_advance(guard, now_us);
 }
 
 struct lineguard *lineguard_new(const struct lineguard_options *options)

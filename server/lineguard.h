@@ -21,21 +21,21 @@
 
 #include "common/buf.h"
 
-#define LINEGUARD_HELD_MAX 65536    /* bytes of input behind a held Enter; what comes beyond is refused with a notice */
-#define LINEGUARD_TEXT_MAX 16384    /* bytes of one candidate; a longer line is blind and its candidates are cut */
-#define LINEGUARD_TEXTS_MAX 8       /* candidates of a line */
-#define LINEGUARD_NOTICE_MAX 512    /* bytes of a judge's notice with the NUL */
-#define LINEGUARD_PROMPTS_MAX 16    /* prompts remembered, the last ones used */
-#define LINEGUARD_PROMPT_MAX 256    /* bytes of a prompt's last row; a longer one is not learned */
+#define LINEGUARD_HELD_MAX 65536 /* bytes of input behind a held Enter; what comes beyond is refused with a notice */
+#define LINEGUARD_TEXT_MAX 16384 /* bytes of one candidate; a longer line is blind and its candidates are cut */
+#define LINEGUARD_TEXTS_MAX 8	 /* candidates of a line */
+#define LINEGUARD_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
+#define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
+#define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known. blind: all else; `why` says what stood in the way. */
 enum line_confidence { LINE_EXACT, LINE_SCREEN, LINE_BLIND };
 
 enum line_source {
 	LINE_FROM_SCREEN, /* from the prompt to the end of the text */
-	LINE_TO_CURSOR,   /* as far as the cursor */
+	LINE_TO_CURSOR,	  /* as far as the cursor */
 	LINE_FROM_ANCHOR, /* from where the first key was typed, when the prompt was found elsewhere */
-	LINE_FROM_KEYS,   /* what the keys make */
+	LINE_FROM_KEYS,	  /* what the keys make */
 };
 
 struct line_text {
@@ -56,7 +56,7 @@ struct line {
 	bool continues;
 	size_t count;
 	struct line_text texts[LINEGUARD_TEXTS_MAX]; /* texts[0] is the one to show to people */
-	int64_t settled_us; /* from the Enter to this judgement */
+	int64_t settled_us;			     /* from the Enter to this judgement */
 };
 
 enum line_verdict { LINE_ALLOW, LINE_WARN, LINE_HOLD, LINE_DENY };
@@ -68,16 +68,16 @@ struct line_answer { /* one line of text for the user; control characters are re
 /* How a line ended, for markers and events. */
 enum line_end {
 	LINE_FORWARDED, /* allowed, also after a warning or a hold */
-	LINE_CLEARED,   /* refused, and a clean prompt was seen */
-	LINE_STUCK,     /* refused, but not seen to be cleared: every further Enter is withheld until the line is empty */
+	LINE_CLEARED,	/* refused, and a clean prompt was seen */
+	LINE_STUCK,	/* refused, but not seen to be cleared: every further Enter is withheld until the line is empty */
 	LINE_SWALLOWED, /* refused in a full-screen program: the key was dropped */
 	LINE_CANCELLED, /* the user gave it up, by Ctrl-C or by answering no */
-	LINE_HIDDEN,    /* typed without echo, most likely a password: forwarded, not judged, count is 0 */
+	LINE_HIDDEN,	/* typed without echo, most likely a password: forwarded, not judged, count is 0 */
 };
 
 struct lineguard_callbacks {
 	void (*forward)(void *context, const uint8_t *data, size_t len); /* to the backend */
-	void (*show)(void *context, const uint8_t *data, size_t len);    /* to the user, after the output that was passed */
+	void (*show)(void *context, const uint8_t *data, size_t len);	 /* to the user, after the output that was passed */
 	/* LINE_ALLOW, LINE_WARN (the guard asks the user "continue?") or LINE_DENY at once, or LINE_HOLD, answered later by lineguard_answer(). */
 	enum line_verdict (*judge)(void *context, const struct line *line, struct line_answer *answer);
 	void (*note)(void *context, const struct line *line, enum line_end end, int64_t took_us); /* took: from the verdict to the end */
@@ -95,7 +95,7 @@ struct lineguard;
 #define LINEGUARD_NEVER INT64_MAX
 
 struct lineguard *lineguard_new(const struct lineguard_options *options); /* NULL: out of memory */
-void lineguard_free(struct lineguard *guard);                            /* what is held is dropped */
+void lineguard_free(struct lineguard *guard);				  /* what is held is dropped */
 
 void lineguard_input(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len);
 void lineguard_output(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len);

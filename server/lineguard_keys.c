@@ -9,10 +9,29 @@ enum { KEY_BYTE_ESC = 0x1b };
 static const uint8_t paste_end[] = { KEY_BYTE_ESC, '[', '2', '0', '1', '~' };
 
 static const uint8_t control_keys[0x20] = {
-	[0x01] = KEY_HOME, [0x02] = KEY_LEFT, [0x03] = KEY_INTERRUPT, [0x04] = KEY_END_FILE, [0x05] = KEY_END, [0x06] = KEY_RIGHT, [0x08] = KEY_ERASE,
-	[0x09] = KEY_COMPLETE, [0x0a] = KEY_ACCEPT, [0x0b] = KEY_KILL_END, [0x0c] = KEY_REDRAW, [0x0d] = KEY_ACCEPT, [0x0e] = KEY_RECALL,
-	[0x0f] = KEY_OPERATE, [0x10] = KEY_RECALL, [0x12] = KEY_RECALL, [0x13] = KEY_RECALL, [0x15] = KEY_KILL_START, [0x16] = KEY_QUOTE,
-	[0x17] = KEY_KILL_WORD, [0x19] = KEY_RECALL, [0x1a] = KEY_INTERRUPT, [0x1c] = KEY_INTERRUPT,
+	[0x01] = KEY_HOME,
+	[0x02] = KEY_LEFT,
+	[0x03] = KEY_INTERRUPT,
+	[0x04] = KEY_END_FILE,
+	[0x05] = KEY_END,
+	[0x06] = KEY_RIGHT,
+	[0x08] = KEY_ERASE,
+	[0x09] = KEY_COMPLETE,
+	[0x0a] = KEY_ACCEPT,
+	[0x0b] = KEY_KILL_END,
+	[0x0c] = KEY_REDRAW,
+	[0x0d] = KEY_ACCEPT,
+	[0x0e] = KEY_RECALL,
+	[0x0f] = KEY_OPERATE,
+	[0x10] = KEY_RECALL,
+	[0x12] = KEY_RECALL,
+	[0x13] = KEY_RECALL,
+	[0x15] = KEY_KILL_START,
+	[0x16] = KEY_QUOTE,
+	[0x17] = KEY_KILL_WORD,
+	[0x19] = KEY_RECALL,
+	[0x1a] = KEY_INTERRUPT,
+	[0x1c] = KEY_INTERRUPT,
 };
 
 struct sequence_key {
@@ -23,16 +42,43 @@ struct sequence_key {
 
 /* CSI u and 27;…~ are the Enter of keyboards with more reports than one byte. */
 static const struct sequence_key csi_keys[] = {
-	{ "", 'A', KEY_RECALL }, { "", 'B', KEY_RECALL }, { "", 'C', KEY_RIGHT }, { "", 'D', KEY_LEFT }, { "", 'H', KEY_HOME }, { "", 'F', KEY_END },
-	{ "1", '~', KEY_HOME }, { "7", '~', KEY_HOME }, { "4", '~', KEY_END }, { "8", '~', KEY_END }, { "3", '~', KEY_DELETE },
-	{ "5", '~', KEY_RECALL }, { "6", '~', KEY_RECALL }, { "200", '~', KEY_PASTE_BEGIN }, { "13", 'u', KEY_ACCEPT }, { "13;1", 'u', KEY_ACCEPT },
-	{ "57414", 'u', KEY_ACCEPT }, { "27;1;13", '~', KEY_ACCEPT }, { "27;5;13", '~', KEY_ACCEPT }, { "13;5", 'u', KEY_ACCEPT },
-	{ "", 'I', KEY_REPLY }, { "", 'O', KEY_REPLY }, { NULL, 'R', KEY_REPLY }, { NULL, 'c', KEY_REPLY }, { NULL, 'n', KEY_REPLY },
-	{ NULL, 'y', KEY_REPLY }, { NULL, 't', KEY_REPLY }, { NULL, 'm', KEY_REPLY },
+	{ "", 'A', KEY_RECALL },
+	{ "", 'B', KEY_RECALL },
+	{ "", 'C', KEY_RIGHT },
+	{ "", 'D', KEY_LEFT },
+	{ "", 'H', KEY_HOME },
+	{ "", 'F', KEY_END },
+	{ "1", '~', KEY_HOME },
+	{ "7", '~', KEY_HOME },
+	{ "4", '~', KEY_END },
+	{ "8", '~', KEY_END },
+	{ "3", '~', KEY_DELETE },
+	{ "5", '~', KEY_RECALL },
+	{ "6", '~', KEY_RECALL },
+	{ "200", '~', KEY_PASTE_BEGIN },
+	{ "13", 'u', KEY_ACCEPT },
+	{ "13;1", 'u', KEY_ACCEPT },
+	{ "57414", 'u', KEY_ACCEPT },
+	{ "27;1;13", '~', KEY_ACCEPT },
+	{ "27;5;13", '~', KEY_ACCEPT },
+	{ "13;5", 'u', KEY_ACCEPT },
+	{ "", 'I', KEY_REPLY },
+	{ "", 'O', KEY_REPLY },
+	{ NULL, 'R', KEY_REPLY },
+	{ NULL, 'c', KEY_REPLY },
+	{ NULL, 'n', KEY_REPLY },
+	{ NULL, 'y', KEY_REPLY },
+	{ NULL, 't', KEY_REPLY },
+	{ NULL, 'm', KEY_REPLY },
 };
 
 static const struct sequence_key ss3_keys[] = {
-	{ "", 'A', KEY_RECALL }, { "", 'B', KEY_RECALL }, { "", 'C', KEY_RIGHT }, { "", 'D', KEY_LEFT }, { "", 'H', KEY_HOME }, { "", 'F', KEY_END },
+	{ "", 'A', KEY_RECALL },
+	{ "", 'B', KEY_RECALL },
+	{ "", 'C', KEY_RIGHT },
+	{ "", 'D', KEY_LEFT },
+	{ "", 'H', KEY_HOME },
+	{ "", 'F', KEY_END },
 	{ "", 'M', KEY_ACCEPT },
 };
 
@@ -40,7 +86,7 @@ static enum key key_in_table(const struct sequence_key *table, size_t count, con
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *want = table[i].parameters;
-		if (table[i].final == (char)final && (!want || (strlen(want) == scan->length && !memcmp(want, scan->sequence, scan->length))))
+		if (table[i].final == (char) final && (!want || (strlen(want) == scan->length && !memcmp(want, scan->sequence, scan->length))))
 			return table[i].key;
 	}
 	return KEY_OTHER;
@@ -77,8 +123,11 @@ static enum key key_escape(struct keys_scan *scan, uint8_t byte)
 	case KEY_BYTE_ESC: return KEY_PARTIAL;
 	case '[': return key_more(scan, KEYS_CSI);
 	case 'O': return key_more(scan, KEYS_SS3);
-	case ']': case 'P': case '_': return key_more(scan, KEYS_STRING);
-	case 'a': case 'A': return key_done(scan, KEY_KEEP);
+	case ']':
+	case 'P':
+	case '_': return key_more(scan, KEYS_STRING);
+	case 'a':
+	case 'A': return key_done(scan, KEY_KEEP);
 	default: return key_done(scan, KEY_OTHER);
 	}
 }
@@ -142,7 +191,8 @@ static enum key in_sequence(struct keys_scan *scan, uint8_t byte)
 	case KEYS_CSI: return key_csi(scan, byte);
 	case KEYS_SS3: return key_done(scan, key_in_table(ss3_keys, sizeof ss3_keys / sizeof *ss3_keys, scan, byte));
 	case KEYS_MOUSE: return ++scan->length < 3 ? KEY_PARTIAL : key_done(scan, KEY_REPLY);
-	case KEYS_STRING: case KEYS_STRING_ESCAPE: return key_string(scan, byte);
+	case KEYS_STRING:
+	case KEYS_STRING_ESCAPE: return key_string(scan, byte);
 	case KEYS_GROUND: break;
 	}
 	return key_ground(scan, byte);
@@ -233,14 +283,26 @@ static void model_edit(struct keys_model *model, enum key key)
 	bool at_end = model->cursor == model->length;
 	switch (key) {
 	case KEY_LEFT: model->cursor = left_of(model); break;
-	case KEY_RIGHT: model->cursor = right_of(model); model->unfaithful |= at_end; break; /* at the end it takes a suggestion */
+	case KEY_RIGHT:
+		model->cursor = right_of(model);
+		model->unfaithful |= at_end;
+		break; /* at the end it takes a suggestion */
 	case KEY_HOME: model->cursor = 0; break;
-	case KEY_END: model->cursor = model->length; model->unfaithful |= at_end; break;
+	case KEY_END:
+		model->cursor = model->length;
+		model->unfaithful |= at_end;
+		break;
 	case KEY_ERASE: model_cut(model, left_of(model), model->cursor); break;
 	case KEY_DELETE: model_cut(model, model->cursor, right_of(model)); break;
 	case KEY_KILL_END: model_cut(model, model->cursor, model->length); break;
-	case KEY_KILL_START: model->unfaithful |= !at_end; model_cut(model, 0, model->cursor); break;
-	case KEY_KILL_WORD: model->unfaithful |= !agreed_word(model); model_cut(model, word_left(model), model->cursor); break;
+	case KEY_KILL_START:
+		model->unfaithful |= !at_end;
+		model_cut(model, 0, model->cursor);
+		break;
+	case KEY_KILL_WORD:
+		model->unfaithful |= !agreed_word(model);
+		model_cut(model, word_left(model), model->cursor);
+		break;
 	case KEY_REDRAW: break;
 	default: model->unfaithful = true; break;
 	}

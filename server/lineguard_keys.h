@@ -12,9 +12,9 @@
 
 #include "common/buf.h"
 
-#define KEYS_TEXT_MAX 8192    /* bytes of the model; a longer line is unfaithful */
-#define KEYS_SEQUENCE_MAX 64  /* bytes of an escape sequence; a longer one ends there as an unknown key */
-#define KEYS_REPLY_MAX 4096   /* bytes of a terminal's answer, likewise */
+#define KEYS_TEXT_MAX 8192   /* bytes of the model; a longer line is unfaithful */
+#define KEYS_SEQUENCE_MAX 64 /* bytes of an escape sequence; a longer one ends there as an unknown key */
+#define KEYS_REPLY_MAX 4096  /* bytes of a terminal's answer, likewise */
 
 enum key {
 	KEY_PARTIAL, /* more bytes of the sequence are needed */
@@ -59,13 +59,13 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste);
 struct keys_model { /* zero at birth */
 	uint8_t text[KEYS_TEXT_MAX];
 	size_t length, cursor;
-	size_t tail;     /* bytes of plain typing since the last other key */
-	unsigned plain;  /* plain bytes typed */
+	size_t tail;	 /* bytes of plain typing since the last other key */
+	unsigned plain;	 /* plain bytes typed */
 	unsigned others; /* other keys */
 	bool unfaithful;
-	bool recalled;  /* KEY_RECALL or KEY_COMPLETE was among them */
+	bool recalled;	/* KEY_RECALL or KEY_COMPLETE was among them */
 	bool completed; /* KEY_COMPLETE was */
-	bool moved;     /* the cursor may stand inside the line */
+	bool moved;	/* the cursor may stand inside the line */
 	bool pasted;
 };
 

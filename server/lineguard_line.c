@@ -1,7 +1,7 @@
 /* From a settled screen to what is judged: the candidates and their confidence.
  *
- * exact needs a known prompt, keys that the model followed, and a screen that says the same. Wherever something may have been read wrongly the line is
- * blind, and then everything that it may be is a candidate: a guess that is wrong and looks right is the one dangerous answer. */
+ * exact needs a known prompt, keys that the model followed, and a screen that says the same. Wherever something may have been read wrongly the line
+ * is blind, and then everything that it may be is a candidate: a guess that is wrong and looks right is the one dangerous answer. */
 #include "server/lineguard_private.h"
 
 #include <errno.h>

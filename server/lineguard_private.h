@@ -7,14 +7,14 @@
 #include "server/screen.h"
 
 #define MS 1000
-#define QUIET_PROMPT (25 * MS)   /* of silence behind ?2004h: the prompt is complete */
-#define QUIET_ANY (100 * MS)     /* of silence: whatever was printed is complete */
-#define QUIET_ECHO (15 * MS)     /* behind the echo of plain typing */
-#define QUIET_EDIT (60 * MS)     /* behind what an editing key did */
-#define SILENCE (300 * MS)       /* and two round trips: nothing will come */
-#define SETTLE_MAX (4000 * MS)   /* then the line is judged blind */
-#define CLEAR_MAX (1200 * MS)    /* and two round trips: the line was not cleared */
-#define GRACE (150 * MS)         /* and a round trip behind an Enter: input waits for the prompt */
+#define QUIET_PROMPT (25 * MS) /* of silence behind ?2004h: the prompt is complete */
+#define QUIET_ANY (100 * MS)   /* of silence: whatever was printed is complete */
+#define QUIET_ECHO (15 * MS)   /* behind the echo of plain typing */
+#define QUIET_EDIT (60 * MS)   /* behind what an editing key did */
+#define SILENCE (300 * MS)     /* and two round trips: nothing will come */
+#define SETTLE_MAX (4000 * MS) /* then the line is judged blind */
+#define CLEAR_MAX (1200 * MS)  /* and two round trips: the line was not cleared */
+#define GRACE (150 * MS)       /* and a round trip behind an Enter: input waits for the prompt */
 #define ROUND_TRIP_UNKNOWN (200 * MS)
 #define ROUND_TRIP_MAX (2000 * MS)
 
@@ -24,8 +24,8 @@ enum guard_state { GUARD_IDLE, GUARD_SETTLE, GUARD_HOLD, GUARD_ASK, GUARD_CLEAR,
 
 /* What was known of the prompt when the first key of a line was typed. */
 enum standing {
-	STANDING_EARLY,  /* output was still coming: the place means nothing */
-	STANDING_QUIET,  /* the output had stopped: a place, but no prompt that is known */
+	STANDING_EARLY,	 /* output was still coming: the place means nothing */
+	STANDING_QUIET,	 /* the output had stopped: a place, but no prompt that is known */
 	STANDING_LIKELY, /* it looks like a prompt of this shell */
 	STANDING_PROMPT, /* a prompt: ?2004 went on since the last Enter, or it was learned */
 };
@@ -45,7 +45,7 @@ struct prompts {
 struct typing {
 	bool begun;
 	enum standing standing;
-	bool anchored;              /* anchor, left and right are valid */
+	bool anchored;		    /* anchor, left and right are valid */
 	struct screen_place anchor; /* of the first key */
 	struct prompt left;
 	struct buf right; /* text right of the anchor: a right prompt */
@@ -69,12 +69,12 @@ struct mark {
 /* A line as read off the screen. */
 struct reading {
 	struct buf text;
-	size_t cursor;        /* offset of the cursor in text */
-	int64_t end_row;      /* the last row of it */
-	bool broken;          /* a row before the cursor's is not full: line breaks, or something was printed between */
-	bool below;           /* there is text below it */
-	bool tall;            /* the beginning scrolled off, or the text is longer than LINEGUARD_TEXT_MAX */
-	size_t bright;        /* behind it all is grey */
+	size_t cursor;	 /* offset of the cursor in text */
+	int64_t end_row; /* the last row of it */
+	bool broken;	 /* a row before the cursor's is not full: line breaks, or something was printed between */
+	bool below;	 /* there is text below it */
+	bool tall;	 /* the beginning scrolled off, or the text is longer than LINEGUARD_TEXT_MAX */
+	size_t bright;	 /* behind it all is grey */
 };
 
 enum settled { SETTLED_NOT, SETTLED_ECHO, SETTLED_QUIET, SETTLED_SILENT, SETTLED_LATE };
@@ -86,31 +86,31 @@ struct lineguard {
 	struct screen *screen;
 	struct keys_scan scan;
 	struct prompts prompts;
-	struct prompt first; /* what looked like a prompt before the first Enter */
+	struct prompt first;	   /* what looked like a prompt before the first Enter */
 	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
-	struct buf under;  /* the row below the cursor when the clearing began */
+	struct buf under;	   /* the row below the cursor when the clearing began */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
-	bool entered;      /* there was one */
+	bool entered;	   /* there was one */
 	uint64_t outputs;  /* calls of lineguard_output() */
 	int64_t last_output;
 	int64_t round_trip; /* 0: not measured */
-	int64_t probe;      /* when the key went out whose echo is awaited, or 0 */
+	int64_t probe;	    /* when the key went out whose echo is awaited, or 0 */
 	struct buf queue;   /* input that waits */
-	bool refused;       /* the queue overflowed, and the user was told */
+	bool refused;	    /* the queue overflowed, and the user was told */
 	struct buf accept;  /* the bytes of the held Enter */
 	enum key accept_key;
 	int64_t accepted; /* when it was pressed */
-	bool told;        /* that it waits for the prompt */
-	bool stuck;       /* a refused line may still be there */
-	bool control_u;   /* it is being cleared with Ctrl-U, because a command runs */
+	bool told;	  /* that it waits for the prompt */
+	bool stuck;	  /* a refused line may still be there */
+	bool control_u;	  /* it is being cleared with Ctrl-U, because a command runs */
 	struct mark clear;
 	int64_t verdict_at;
 	enum line_end ending; /* what to note when it is cleared */
 	enum settled settled;
-	struct line line;  /* the one that was judged; its texts are in pool */
+	struct line line; /* the one that was judged; its texts are in pool */
 	struct buf pool;
-	int64_t line_end;        /* its last row */
+	int64_t line_end;	 /* its last row */
 	struct prompt line_left; /* and what is left of it */
 	struct line_answer answer;
 	struct buf before; /* the lines that this one goes on from */
@@ -143,7 +143,7 @@ enum located {
 /* Where the line starts now. false: nowhere that is known. */
 bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum located *ret_how);
 bool read_anchor_candidate(struct lineguard *guard, struct screen_place start); /* the anchor is another start that makes sense */
-int64_t read_lowest(struct lineguard *guard); /* the first row that may belong to the line */
+int64_t read_lowest(struct lineguard *guard);					/* the first row that may belong to the line */
 
 /* lineguard_settle.c: when the line is complete */
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due);
@@ -162,7 +162,20 @@ void notice_after_prompt(struct lineguard *guard, const char *text);
 void notice_now(struct lineguard *guard, const char *text);
 void notice_title(struct lineguard *guard, const char *text);
 
+/* lineguard_typing.c: the line that is being typed */
+void typing_reset(struct lineguard *guard);
+void typing_refresh(struct lineguard *guard, int64_t now); /* before each key: begins the line where it has not begun */
+void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now);
+
+/* lineguard_clear.c: one look at a line that is being cleared */
+void clear_step(struct lineguard *guard, int64_t now);
+
 /* lineguard.c */
+void guard_go(struct lineguard *guard, enum guard_state state);
 void guard_fail(struct lineguard *guard, const char *why);
+void guard_advance(struct lineguard *guard, int64_t now); /* does what can be done now, and says when to come again */
+void guard_forward(struct lineguard *guard, const void *data, size_t len);
+void guard_note(struct lineguard *guard, enum line_end end, int64_t now);
+void guard_ended(struct lineguard *guard, int64_t now, int64_t row); /* the line is over, its last row is row */
 
 #endif

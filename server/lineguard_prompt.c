@@ -19,7 +19,9 @@ bool reached(int64_t when, int64_t now, int64_t *due)
 
 struct mark mark_now(struct lineguard *guard, int64_t now)
 {
-	return (struct mark){ .outputs = guard->outputs, .paste_on = screen_modes(guard->screen)->paste_on, .row = screen_cursor(guard->screen).row, .time = now };
+	return (struct mark){
+		.outputs = guard->outputs, .paste_on = screen_modes(guard->screen)->paste_on, .row = screen_cursor(guard->screen).row, .time = now
+	};
 }
 
 void prompt_at(struct lineguard *guard, struct screen_place place, struct prompt *ret_prompt)
@@ -96,7 +98,8 @@ bool prompt_ends_at(struct lineguard *guard, struct screen_place place)
 	prompt_at(guard, place, &left);
 	for (size_t i = 0; i < guard->prompts.count; i++) {
 		const struct prompt *prompt = &guard->prompts.list[i];
-		if (prompt->length >= 2 && left.length >= prompt->length && !memcmp(left.text + left.length - prompt->length, prompt->text, prompt->length))
+		if (prompt->length >= 2 && left.length >= prompt->length &&
+			!memcmp(left.text + left.length - prompt->length, prompt->text, prompt->length))
 			return true;
 	}
 	return false;

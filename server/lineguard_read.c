@@ -1,8 +1,8 @@
 /* The line on the screen: where it starts, and what it says.
  *
  * It starts where the cursor stood when its first key was typed, as long as the prompt still stands there and every row down to the cursor is full;
- * else behind the nearest known prompt above the cursor, but below the last Enter (Ctrl-L, listings, resizes move prompts). It goes to the cursor, and
- * on while a row is full. A right prompt is taken off. Cells decide what is full: libvterm 0.1.4 keeps no note of wrapped rows. */
+ * else behind the nearest known prompt above the cursor, but below the last Enter (Ctrl-L, listings, resizes move prompts). It goes to the cursor,
+ * and on while a row is full. A right prompt is taken off. Cells decide what is full: libvterm 0.1.4 keeps no note of wrapped rows. */
 #include "server/lineguard_private.h"
 
 #include <errno.h>
@@ -139,7 +139,8 @@ static bool anchor_stands(struct lineguard *guard)
 	struct typing *typing = &guard->typing;
 	struct prompt there;
 	int64_t cursor = screen_cursor(guard->screen).row;
-	if (!typing->anchored || typing->anchor.row < screen_top(guard->screen) || typing->anchor.row > cursor || typing->anchor.column >= screen_columns(guard->screen))
+	if (!typing->anchored || typing->anchor.row < screen_top(guard->screen) || typing->anchor.row > cursor ||
+		typing->anchor.column >= screen_columns(guard->screen))
 		return false;
 	prompt_at(guard, typing->anchor, &there);
 	return there.length == typing->left.length && !memcmp(there.text, typing->left.text, there.length);

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define TAIL_MAX 32  /* bytes compared */
-#define TAIL_SURE 3  /* a shorter tail behind editing keys may stand there by chance */
+#define TAIL_MAX 32 /* bytes compared */
+#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance */
 
 int64_t round_trip(const struct lineguard *guard)
 {

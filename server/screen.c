@@ -2,7 +2,9 @@
 #include "server/screen.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <vterm.h>
 
 #include "server/screen_scan.h"
@@ -129,6 +131,26 @@ void screen_free(struct screen *screen)
 	free(screen);
 }
 
+static void write_text(struct screen *screen, const char *text)
+{
+	vterm_input_write(screen->vterm, text, strlen(text));
+}
+
+/* libvterm 0.1.4 may leave the cursor above the screen, and keeps a saved cursor and a scrolling region that lie outside of the new size: it uses
+ * them as indices. The saved cursor becomes the cursor, the region all of the screen. The parser is between two sequences: the scanner writes whole
+ * ones. */
+static void tame_after_resize(struct screen *screen)
+{
+	char text[32];
+	VTermPos position;
+	vterm_state_get_cursorpos(screen->state, &position);
+	if (position.row < 0) {
+		snprintf(text, sizeof text, "\033[1;%dH", position.col + 1);
+		write_text(screen, text);
+	}
+	write_text(screen, "\0337\033[r\0338");
+}
+
 int screen_resize(struct screen *screen, unsigned columns, unsigned rows)
 {
 	set_size(screen, columns, rows);
@@ -136,7 +158,10 @@ int screen_resize(struct screen *screen, unsigned columns, unsigned rows)
 		return -ENOMEM;
 	vterm_set_size(screen->vterm, screen->rows, screen->columns);
 	reserve_release(&screen->reserve);
-	return screen->reserve.spent ? -ENOMEM : 0;
+	if (screen->reserve.spent)
+		return -ENOMEM;
+	tame_after_resize(screen);
+	return 0;
 }
 
 void screen_output(struct screen *screen, const uint8_t *data, size_t len)

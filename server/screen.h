@@ -15,7 +15,7 @@
 
 #define SCREEN_ROWS_MAX 256
 #define SCREEN_COLUMNS_MAX 512
-#define SCREEN_COLUMNS_MIN 2 /* libvterm 0.1.4 puts a wide character beside the end of a narrower row, and crashes */
+#define SCREEN_COLUMNS_MIN 2	 /* libvterm 0.1.4 puts a wide character beside the end of a narrower row, and crashes */
 #define SCREEN_CELL_CHARACTERS 6 /* a character and what combines with it */
 
 struct screen;
@@ -26,20 +26,20 @@ struct screen_place {
 };
 
 struct screen_modes {
-	bool paste;        /* ?2004, bracketed paste: a line editor reads */
+	bool paste;	   /* ?2004, bracketed paste: a line editor reads */
 	bool cursor_keys;  /* ?1 */
-	bool alternate;    /* ?47, ?1047, ?1049: a full-screen program */
-	bool in_string;    /* a control string has begun and not ended */
-	bool clipped;      /* the user's terminal is larger or narrower than what is followed */
+	bool alternate;	   /* ?47, ?1047, ?1049: a full-screen program */
+	bool in_string;	   /* a control string has begun and not ended */
+	bool clipped;	   /* the user's terminal is larger or narrower than what is followed */
 	uint32_t paste_on; /* how often ?2004 was switched on */
 };
 
 struct screen_cell {
 	uint32_t characters[SCREEN_CELL_CHARACTERS]; /* ends at 0; a blank cell has none */
-	bool blank;                                  /* nothing was ever printed here; a printed space is not blank */
-	bool wide;                                   /* takes the next cell too */
-	bool right_half;                             /* of a wide character */
-	bool grey;                                   /* as suggestions are drawn */
+	bool blank;				     /* nothing was ever printed here; a printed space is not blank */
+	bool wide;				     /* takes the next cell too */
+	bool right_half;			     /* of a wide character */
+	bool grey;				     /* as suggestions are drawn */
 };
 
 struct screen *screen_new(unsigned columns, unsigned rows); /* NULL when memory is out */
@@ -61,7 +61,7 @@ void screen_cell(const struct screen *screen, struct screen_place place, struct 
 int screen_cell_text(const struct screen_cell *cell, struct buf *out);
 /* Appends columns from to to - 1 of a row. */
 int screen_text(const struct screen *screen, int64_t row, int from, int to, struct buf *out);
-int screen_row_end(const struct screen *screen, int64_t row); /* the column behind the last cell that is neither blank nor a space */
+int screen_row_end(const struct screen *screen, int64_t row);	/* the column behind the last cell that is neither blank nor a space */
 bool screen_row_full(const struct screen *screen, int64_t row); /* text goes on in the next row, as far as cells can tell */
 
 #endif

@@ -218,9 +218,21 @@ static void escape_more(struct screen_scan *scan, struct output *out, uint8_t by
 
 static const struct range {
 	uint32_t first, last;
-} standing[] = { /* characters that surely combine with nothing before them, of those that terminals see much */
-	{ 0x20, 0x7e }, { 0xa0, 0x2ff }, { 0x370, 0x482 }, { 0x48a, 0x52f }, { 0x2190, 0x2bff }, { 0x3041, 0x3096 }, { 0x30a0, 0xa4cf }, { 0xac00, 0xd7a3 },
-	{ 0xe000, 0xf8ff }, { 0xff01, 0xff60 }, { 0xfffd, 0xfffd }, { 0x1f300, 0x1f3fa }, { 0x1f400, 0x1faff },
+} standing[] = {
+	/* characters that surely combine with nothing before them, of those that terminals see much */
+	{ 0x20, 0x7e },
+	{ 0xa0, 0x2ff },
+	{ 0x370, 0x482 },
+	{ 0x48a, 0x52f },
+	{ 0x2190, 0x2bff },
+	{ 0x3041, 0x3096 },
+	{ 0x30a0, 0xa4cf },
+	{ 0xac00, 0xd7a3 },
+	{ 0xe000, 0xf8ff },
+	{ 0xff01, 0xff60 },
+	{ 0xfffd, 0xfffd },
+	{ 0x1f300, 0x1f3fa },
+	{ 0x1f400, 0x1faff },
 };
 
 static bool stands_alone(uint32_t character)
@@ -249,7 +261,8 @@ static void end_character(struct screen_scan *scan, struct output *out)
 {
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	uint32_t character = scan->character;
-	bool good = character >= least[scan->bytes] && character <= 0x10ffff && (character < 0xd800 || character > 0xdfff) && (character & 0xfffe) != 0xfffe;
+	bool good = character >= least[scan->bytes] && character <= 0x10ffff && (character < 0xd800 || character > 0xdfff) &&
+		    (character & 0xfffe) != 0xfffe;
 	put_character(scan, out, good ? character : 0xfffd);
 }
 

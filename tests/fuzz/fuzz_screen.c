@@ -1,13 +1,17 @@
 /* The shell guard on hostile bytes of both sides: a small script of output, input, resizes, answers and time.
  *
- * libvterm and the guard must survive everything; nothing is forwarded twice or out of nowhere. The sources are included: the fuzzers link against the library below server/ only. */
+ * libvterm and the guard must survive everything; nothing is forwarded twice or out of nowhere. The sources are included: the fuzzers link against
+ * the library below server/ only. */
 #include "server/lineguard.c"
+#include "server/lineguard_clear.c"
+#include "server/lineguard_follow.c"
 #include "server/lineguard_keys.c"
 #include "server/lineguard_line.c"
 #include "server/lineguard_notice.c"
 #include "server/lineguard_prompt.c"
 #include "server/lineguard_read.c"
 #include "server/lineguard_settle.c"
+#include "server/lineguard_typing.c"
 #include "server/screen.c"
 #include "server/screen_scan.c"
 
@@ -44,7 +48,8 @@ static enum line_verdict on_judge(void *context, const struct line *line, struct
 {
 	uint8_t sum = 0;
 	(void)context;
-	check(line->count <= LINEGUARD_TEXTS_MAX && (line->confidence == LINE_BLIND) == (line->why != NULL) && !line->continues == !(line->count && line->texts[0].joined));
+	check(line->count <= LINEGUARD_TEXTS_MAX && (line->confidence == LINE_BLIND) == (line->why != NULL) &&
+		!line->continues == !(line->count && line->texts[0].joined));
 	for (size_t i = 0; i < line->count; i++)
 		for (size_t at = 0; at < line->texts[i].text.len; at++)
 			sum = (uint8_t)(sum + line->texts[i].text.data[at]);

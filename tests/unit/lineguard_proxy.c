@@ -1,8 +1,9 @@
 /* A real shell under the shell guard: `lineguard_proxy [--delay MS] [--hold MS] [--blind deny] --log FILE -- PROGRAM ARGUMENT…`.
  *
- * The proxy sits between its own terminal and a pseudoterminal with the program in it, as the relay does between client and backend, with a judge that
- * knows four words: FORBID is refused, HOLDME is held and then allowed, HOLDNO is held and then refused, WARNME is asked about; while there is a file
- * named permit, all pass. What was judged goes to the log as JSON, one object a line. --delay puts a way's time on each direction. Driven by tests/lineguard/driver.py; not a test by itself. */
+ * The proxy sits between its own terminal and a pseudoterminal with the program in it, as the relay does between client and backend, with a judge
+ * that knows four words: FORBID is refused, HOLDME is held and then allowed, HOLDNO is held and then refused, WARNME is asked about; while there is a
+ * file named permit, all pass. What was judged goes to the log as JSON, one object a line. --delay puts a way's time on each direction. Driven by
+ * tests/lineguard/driver.py; not a test by itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -99,10 +100,11 @@ static json_t *line_json(const char *event, const struct line *line)
 	json_t *texts = json_array();
 	for (size_t i = 0; i < line->count; i++) {
 		json_t *text = json_stringn_nocheck((const char *)line->texts[i].text.data, line->texts[i].text.len);
-		json_array_append_new(texts, json_pack("{s:o,s:s,s:b}", "text", text, "source", line_source_name(line->texts[i].source), "joined", line->texts[i].joined));
+		json_array_append_new(texts,
+			json_pack("{s:o,s:s,s:b}", "text", text, "source", line_source_name(line->texts[i].source), "joined", line->texts[i].joined));
 	}
-	return json_pack("{s:s,s:s,s:s?,s:b,s:b,s:o,s:I}", "event", event, "confidence", line_confidence_name(line->confidence), "why", line->why, "full_screen",
-		line->full_screen, "continues", line->continues, "texts", texts, "settled_us", (json_int_t)line->settled_us);
+	return json_pack("{s:s,s:s,s:s?,s:b,s:b,s:o,s:I}", "event", event, "confidence", line_confidence_name(line->confidence), "why", line->why,
+		"full_screen", line->full_screen, "continues", line->continues, "texts", texts, "settled_us", (json_int_t)line->settled_us);
 }
 
 static bool says(const struct line *line, const char *word)
@@ -168,7 +170,9 @@ static void on_show(void *context, const uint8_t *data, size_t len)
 	send_all(STDOUT_FILENO, data, len);
 }
 
-static const struct lineguard_callbacks callbacks = { .forward = on_forward, .show = on_show, .judge = on_judge, .note = on_note, .failed = on_failed };
+static const struct lineguard_callbacks callbacks = {
+	.forward = on_forward, .show = on_show, .judge = on_judge, .note = on_note, .failed = on_failed
+};
 
 static struct winsize window(void)
 {
@@ -252,7 +256,8 @@ static void resized(struct proxy *proxy)
 
 static void relay(struct proxy *proxy)
 {
-	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = proxy->backend, .events = POLLIN }, { .fd = proxy->signals, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = proxy->backend, .events = POLLIN },
+		{ .fd = proxy->signals, .events = POLLIN } };
 	bool open = true;
 	while (open || proxy->to_guard.first) {
 		if (poll(fds, 3, wait_ms(proxy, clock_mono_us())) < 0 && errno != EINTR)
@@ -298,7 +303,8 @@ static int start(char **argv, struct winsize *size)
 
 static void options(struct proxy *proxy, int argc, char **argv)
 {
-	static const struct option names[] = { { "log", 1, NULL, 'l' }, { "delay", 1, NULL, 'd' }, { "hold", 1, NULL, 'h' }, { "blind", 1, NULL, 'b' }, { 0 } };
+	static const struct option names[] = { { "log", 1, NULL, 'l' }, { "delay", 1, NULL, 'd' }, { "hold", 1, NULL, 'h' },
+		{ "blind", 1, NULL, 'b' }, { 0 } };
 	for (int c; (c = getopt_long(argc, argv, "+", names, NULL)) != -1;) {
 		if (c == 'l')
 			proxy->log = fopen(optarg, "ae");

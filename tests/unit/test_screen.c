@@ -81,6 +81,19 @@ static void test_rows_keep_their_numbers_when_it_shrinks_and_grows(void **state)
 	screen_free(screen);
 }
 
+/* Text on the last row and the cursor on the first one; a saved cursor and a scrolling region beyond the new size. */
+static void test_shrinking_leaves_nothing_outside(void **state)
+{
+	struct screen *screen = screen_new(10, 6);
+	(void)state;
+	put(screen, "\033[3;6r\033[6;1Hlast\0337\033[1;4H");
+	assert_int_equal(screen_resize(screen, 8, 2), 0);
+	assert_true(screen_cursor(screen).row >= screen_top(screen));
+	put(screen, "x\0338y\n\n\n\033[?1048l\033Mz");
+	assert_true(screen_cursor(screen).row >= screen_top(screen) && screen_cursor(screen).row <= screen_bottom(screen));
+	screen_free(screen);
+}
+
 static void test_full_rows(void **state)
 {
 	struct screen *screen = screen_new(5, 4);
@@ -110,9 +123,20 @@ static void test_blank_is_not_space(void **state)
 
 static void test_grey(void **state)
 {
-	static const struct { const char *color; bool grey; } colors[] = {
-		{ "", false }, { "\033[90m", true }, { "\033[38;5;8m", true }, { "\033[38;5;240m", true }, { "\033[38;2;85;85;85m", true },
-		{ "\033[37m", false }, { "\033[31m", false }, { "\033[38;2;255;85;85m", false }, { "\033[38;5;255m", false }, { "\033[97m", false },
+	static const struct {
+		const char *color;
+		bool grey;
+	} colors[] = {
+		{ "", false },
+		{ "\033[90m", true },
+		{ "\033[38;5;8m", true },
+		{ "\033[38;5;240m", true },
+		{ "\033[38;2;85;85;85m", true },
+		{ "\033[37m", false },
+		{ "\033[31m", false },
+		{ "\033[38;2;255;85;85m", false },
+		{ "\033[38;5;255m", false },
+		{ "\033[97m", false },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof colors / sizeof *colors; i++) {
@@ -129,11 +153,23 @@ static void test_grey(void **state)
 
 static void test_modes(void **state)
 {
-	static const struct { const char *bytes; bool paste, keys, alternate; uint32_t on; } steps[] = {
-		{ "\033[?2004h", true, false, false, 1 }, { "\033[?2004l", false, false, false, 1 }, { "\033[?1;2004h", true, true, false, 2 },
-		{ "\033[?1049h", true, true, true, 2 }, { "\033[?1049l", true, true, false, 2 }, { "\033[?47h", true, true, true, 2 },
-		{ "\033[?47l\033[?1l", true, false, false, 2 }, { "\033[2004h", true, false, false, 2 }, { "\033[?2004$p", true, false, false, 2 },
-		{ "\033[>?2004l", true, false, false, 2 }, { "\033[?20\030\033[?1l", true, false, false, 2 }, { "\033c", false, false, false, 2 },
+	static const struct {
+		const char *bytes;
+		bool paste, keys, alternate;
+		uint32_t on;
+	} steps[] = {
+		{ "\033[?2004h", true, false, false, 1 },
+		{ "\033[?2004l", false, false, false, 1 },
+		{ "\033[?1;2004h", true, true, false, 2 },
+		{ "\033[?1049h", true, true, true, 2 },
+		{ "\033[?1049l", true, true, false, 2 },
+		{ "\033[?47h", true, true, true, 2 },
+		{ "\033[?47l\033[?1l", true, false, false, 2 },
+		{ "\033[2004h", true, false, false, 2 },
+		{ "\033[?2004$p", true, false, false, 2 },
+		{ "\033[>?2004l", true, false, false, 2 },
+		{ "\033[?20\030\033[?1l", true, false, false, 2 },
+		{ "\033c", false, false, false, 2 },
 	};
 	struct screen *screen = screen_new(20, 4), *slow = screen_new(20, 4);
 	(void)state;
@@ -141,7 +177,8 @@ static void test_modes(void **state)
 		put(screen, steps[i].bytes);
 		dribble(slow, steps[i].bytes);
 		const struct screen_modes *modes = screen_modes(screen);
-		if (modes->paste != steps[i].paste || modes->cursor_keys != steps[i].keys || modes->alternate != steps[i].alternate || modes->paste_on != steps[i].on)
+		if (modes->paste != steps[i].paste || modes->cursor_keys != steps[i].keys || modes->alternate != steps[i].alternate ||
+			modes->paste_on != steps[i].on)
 			fail_msg("step %zu", i);
 		assert_memory_equal(modes, screen_modes(slow), sizeof *modes);
 	}
@@ -162,7 +199,8 @@ static void test_the_old_alternate_screen_brings_the_first_back(void **state)
 
 static void test_strings_draw_nothing_however_they_are_split(void **state)
 {
-	static const char *const strings[] = { "\033]0;title\a", "\033]0;title\033\\", "\033P+q544e\033\\", "\033_hidden\033\\", "\033ktitle\033\\", "\033]8;;http://x\030", "\033]0;a\033[0m" };
+	static const char *const strings[] = { "\033]0;title\a", "\033]0;title\033\\", "\033P+q544e\033\\", "\033_hidden\033\\", "\033ktitle\033\\",
+		"\033]8;;http://x\030", "\033]0;a\033[0m" };
 	(void)state;
 	for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
 		for (size_t cut = 0; cut <= strlen(strings[i]); cut++) {
@@ -220,12 +258,25 @@ static void test_repetition(void **state)
 /* What comes out is what libvterm may see, however it is split. */
 static void test_sequences_are_written_anew(void **state)
 {
-	static const struct { const char *in, *out; } table[] = {
-		{ "a\033[1;2Hb", "a\033[1;2Hb" }, { "\033[;5m", "\033[;5m" }, { "\033[38:2:1:2:3m", "\033[38:2:1:2:3m" }, { "\033[99999999999999999999C", "\033[9999C" },
-		{ "\033[1;2;3;4;5;6;7;8;9;10;11;12m", "\033[1;2;3;4;5;6;7;8;9;10;11;12m" }, { "\033[1;2;3;4;5;6;7;8;9;10;11;12;13m", "" },
-		{ "\033[6n\033[c\033[>c\033[?6n\033[18t\033[?1$p\033Z", "" }, { "\033[1\nA", "\n\033[1A" }, { "\033[1\033[2A", "\033[2A" }, { "\033[1\030A", "A" },
-		{ "\033(0x\033(Bx\033#8\033#6\033%G", "\033(0x\033(Bx\033#8" }, { "\033[?47;25;1h", "\033[?1047h" }, { "\033[?7l\033[?69h\033[4h", "\033[?7l\033[4h" },
-		{ "\033[!p\033[!!p\033[2'}", "\033[!p" }, { "\0337\033M\033c\033n", "\0337\033M\033c" }, { "\033[<1A\0331\033[1?2h", "" },
+	static const struct {
+		const char *in, *out;
+	} table[] = {
+		{ "a\033[1;2Hb", "a\033[1;2Hb" },
+		{ "\033[;5m", "\033[;5m" },
+		{ "\033[38:2:1:2:3m", "\033[38:2:1:2:3m" },
+		{ "\033[99999999999999999999C", "\033[9999C" },
+		{ "\033[1;2;3;4;5;6;7;8;9;10;11;12m", "\033[1;2;3;4;5;6;7;8;9;10;11;12m" },
+		{ "\033[1;2;3;4;5;6;7;8;9;10;11;12;13m", "" },
+		{ "\033[6n\033[c\033[>c\033[?6n\033[18t\033[?1$p\033Z", "" },
+		{ "\033[1\nA", "\n\033[1A" },
+		{ "\033[1\033[2A", "\033[2A" },
+		{ "\033[1\030A", "A" },
+		{ "\033(0x\033(Bx\033#8\033#6\033%G", "\033(0x\033(Bx\033#8" },
+		{ "\033[?47;25;1h", "\033[?1047h" },
+		{ "\033[?7l\033[?69h\033[4h", "\033[?7l\033[4h" },
+		{ "\033[!p\033[!!p\033[2'}", "\033[!p" },
+		{ "\0337\033M\033c\033n", "\0337\033M\033c" },
+		{ "\033[<1A\0331\033[1?2h", "" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -241,10 +292,19 @@ static void test_sequences_are_written_anew(void **state)
 
 static void test_characters_are_written_whole(void **state)
 {
-	static const struct { const char *in, *out; } table[] = {
-		{ "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80" }, { "\xe6\x97x", "\xef\xbf\xbdx" }, { "\x80\xff", "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "\xc0\xaf", "\xef\xbf\xbd" }, { "\xed\xa0\x80", "\xef\xbf\xbd" }, { "\xf4\x90\x80\x80", "\xef\xbf\xbd" }, { "\xc2\x9b", "" }, { "\xe6\n", "\xef\xbf\xbd\n" },
-		{ "\xe6\x97\033[A", "\033[A" }, { "a\x7f", "a" },
+	static const struct {
+		const char *in, *out;
+	} table[] = {
+		{ "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80" },
+		{ "\xe6\x97x", "\xef\xbf\xbdx" },
+		{ "\x80\xff", "\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "\xc0\xaf", "\xef\xbf\xbd" },
+		{ "\xed\xa0\x80", "\xef\xbf\xbd" },
+		{ "\xf4\x90\x80\x80", "\xef\xbf\xbd" },
+		{ "\xc2\x9b", "" },
+		{ "\xe6\n", "\xef\xbf\xbd\n" },
+		{ "\xe6\x97\033[A", "\033[A" },
+		{ "a\x7f", "a" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -298,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_text_and_cursor),
 		cmocka_unit_test(test_rows_keep_their_numbers),
 		cmocka_unit_test(test_rows_keep_their_numbers_when_it_shrinks_and_grows),
+		cmocka_unit_test(test_shrinking_leaves_nothing_outside),
 		cmocka_unit_test(test_full_rows),
 		cmocka_unit_test(test_blank_is_not_space),
 		cmocka_unit_test(test_grey),

@@ -1,0 +1,75 @@
+/* Is a refused line gone? Only a clean prompt says so: never the fact that Ctrl-C was sent, and nothing else is tried when it did not help. */
+#include "server/lineguard_private.h"
+
+#include <string.h>
+
+/* busybox prints its prompt over the row below the cursor, which may be one of the refused line's: what is right of it was there before. */
+static bool is_left_over(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	if (cursor.row != guard->clear.row + 1 || screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &right))
+		return false;
+	return right.len && right.len <= guard->under.len &&
+	       !memcmp(buf_data(&guard->under) + guard->under.len - right.len, buf_data(&right), right.len);
+}
+
+/* Nothing stands right of the cursor but what stood right of the last prompt. */
+static bool clean_right(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	const struct buf *right = &guard->typing.right;
+	if (screen_row_end(guard->screen, cursor.row) <= cursor.column || is_left_over(guard))
+		return true;
+	if (!right->len || guard->typing.right_column <= cursor.column)
+		return false;
+	if (screen_text(guard->screen, cursor.row, guard->typing.right_column, screen_columns(guard->screen), &there))
+		return false;
+	return there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
+}
+
+static bool is_clean(struct lineguard *guard, int64_t now)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	const struct typing *typing = &guard->typing;
+	if (prompt_here(guard, &guard->clear, now, &guard->due) >= STANDING_LIKELY)
+		return clean_right(guard);
+	if (!guard->control_u || !typing->anchored || guard->outputs == guard->clear.outputs)
+		return false;
+	if (cursor.row != typing->anchor.row || cursor.column != typing->anchor.column || !clean_right(guard))
+		return false;
+	return reached(guard->last_output + QUIET_PROMPT, now, &guard->due);
+}
+
+static void cleared(struct lineguard *guard, int64_t now)
+{
+	struct mark mark = guard->clear;
+	guard_note(guard, guard->ending, now);
+	buf_clear(&guard->queue);
+	buf_clear(&guard->before);
+	guard_ended(guard, now, screen_cursor(guard->screen).row - 1);
+	guard->enter.outputs = mark.outputs; /* the prompt of this line has come already */
+	guard->enter.paste_on = mark.paste_on;
+	guard->floor = screen_cursor(guard->screen);
+	guard->stuck = false;
+	guard_go(guard, GUARD_IDLE);
+	notice_after_prompt(guard, guard->answer.notice);
+}
+
+void clear_step(struct lineguard *guard, int64_t now)
+{
+	if (is_clean(guard, now)) {
+		cleared(guard, now);
+		return;
+	}
+	if (!reached(guard->clear.time + CLEAR_MAX + 2 * round_trip(guard), now, &guard->due))
+		return;
+	guard_note(guard, LINE_STUCK, now);
+	buf_clear(&guard->queue);
+	guard->stuck = true;
+	guard->typing.keys.unfaithful = true;
+	guard_go(guard, GUARD_IDLE);
+	notice_after_prompt(guard, guard->answer.notice);
+	notice_title(guard, "bartizan: the refused line could not be cleared: empty it, then press Enter");
+}
