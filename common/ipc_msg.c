@@ -182,7 +182,7 @@ static const struct field line_end_fields[] = {
 	BYTES(msg_line_end, text, IPC_TEXT_MAX),
 	I64(msg_line_end, took_us),
 };
-static const struct field notify_fields[] = { BYTES(msg_notify, json, IPC_DETAIL_MAX) };
+static const struct field webhook_fields[] = { BYTES(msg_webhook, json, IPC_DETAIL_MAX) };
 static const struct field webhook_done_fields[] = { BOOL(msg_webhook_done, ok), TEXT(msg_webhook_done, reason) };
 
 #define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }
@@ -248,8 +248,8 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_LINE] = ROW("line", msg_line, line_fields, 0),
 	[IPC_LINE_VERDICT] = ROW("line-verdict", msg_line_verdict, line_verdict_fields, 0),
 	[IPC_LINE_END] = ROW("line-end", msg_line_end, line_end_fields, 0),
-	[IPC_NOTIFY] = ROW("notify", msg_notify, notify_fields, 0),
-	[IPC_WEBHOOK] = ROW("webhook", msg_notify, notify_fields, 0),
+	[IPC_NOTIFY] = EMPTY("notify", 1),
+	[IPC_WEBHOOK] = ROW("webhook", msg_webhook, webhook_fields, 0),
 	[IPC_WEBHOOK_DONE] = ROW("webhook-done", msg_webhook_done, webhook_done_fields, 0),
 	[IPC_LOGIN_PROMPT] = ROW("login-prompt", msg_login_prompt, login_prompt_fields, 0),
 };

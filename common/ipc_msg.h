@@ -249,7 +249,8 @@ struct msg_line_end {
 	int64_t took_us;
 }; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
 
-struct msg_notify { struct bytes json; };              /* NOTIFY, WEBHOOK */
+/* NOTIFY is empty, + fd: the text, a sealed file in memory. The listener reads none of it: sessions are forked from its memory. */
+struct msg_webhook { struct bytes json; };
 struct msg_webhook_done { bool ok; char *reason; };
 
 /* Encodes and sends. msg points at the struct of that type. */

@@ -37,6 +37,8 @@ struct http_request { /* borrowed until http_begin() returns */
 	const char *form;            /* POST with this body (common/url.h: url_form_put); NULL: GET */
 	const char *user, *password; /* client_secret_basic; NULL: none */
 	const char *bearer;          /* access token; NULL: none */
+	const char *json;            /* POST with this body instead of a form; NULL: none */
+	const char *const *headers;  /* further ones, "Name: value", NULL-terminated; NULL: none */
 	const char *ca;              /* authorities in PEM, instead of the system's; NULL: the system's */
 	bool allow_http;
 	int64_t connect_ms;          /* resolve, connect, TLS */

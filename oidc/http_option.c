@@ -144,6 +144,10 @@ static bool set_headers(struct http_call *call, const struct http_request *reque
 		ok = buf_printf(&bearer, "Authorization: Bearer %s", request->bearer) == 0 && buf_cstr(&bearer) &&
 		     header_add(call, buf_cstr(&bearer));
 	buf_burn(&bearer);
+	if (ok && request->json)
+		ok = header_add(call, "Content-Type: application/json");
+	for (const char *const *header = request->headers; ok && header && *header; header++)
+		ok = header_add(call, *header);
 	return ok;
 }
 
@@ -151,5 +155,5 @@ bool http_call_setup(struct http_call *call, const struct http_request *request)
 {
 	call->easy = curl_easy_init();
 	return call->easy && set_headers(call, request) && set_common(call, request) && set_ca(call, request->ca) && set_basic(call, request) &&
-		set_form(call, request->form);
+		set_form(call, request->json ? request->json : request->form);
 }

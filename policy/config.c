@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct config_unsupported config_unsupported[] = {
-	{ "", "notify" }, { "rules[]", "mask" },
+	{ "rules[]", "mask" },
 	{ NULL, NULL },
 };
 

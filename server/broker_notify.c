@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 #define COMMAND_SHOWN_MAX 4096 /* bytes of a command, before they are made visible */
@@ -78,7 +79,7 @@ static void on_posted(void *context, const void *data, struct ipc_raw *raw, cons
 static void post(struct note *note)
 {
 	struct notifier *notifier = note->notifier;
-	const struct msg_notify msg = { { (const uint8_t *)note->text, strlen(note->text) } };
+	const struct msg_webhook msg = { { (const uint8_t *)note->text, strlen(note->text) } };
 	if (ask(notifier->broker->private->egress, IPC_WEBHOOK, &msg, NOTIFY_POST_MS, on_posted, note, &note->question))
 		try_later(note, "the gateway's way out is not there");
 	else
@@ -128,14 +129,20 @@ static void enqueue(struct notifier *notifier, const char *text)
 
 /* ---- what is told ---- */
 
-/* The command goes to the listener at once: that bounds how many run, and how many wait. */
+/* To the listener at once: that bounds how many run, and how many wait. */
+static void hand_over(struct broker *broker, const char *text)
+{
+	FD_CLEANUP int fd = fd_memfd("notification", text, strlen(text));
+	if (fd < 0 || link_send(&broker->private->parent, IPC_NOTIFY, 0, &(struct msg_empty){ 0 }, &fd, 1))
+		log_error("a notification could not be handed over");
+}
+
 static void send_out(struct broker *broker, const char *text)
 {
 	const struct conf *conf = broker->config->conf;
 	struct notifier *notifier = broker->private->queue->notifier;
-	const struct msg_notify msg = { { (const uint8_t *)text, strlen(text) } };
 	if (conf->notify_command && conf->notify_command[0])
-		link_send(&broker->private->parent, IPC_NOTIFY, 0, &msg, NULL, 0);
+		hand_over(broker, text);
 	if (conf->notify_webhook) {
 		enqueue(notifier, text);
 		pump(notifier);

@@ -21,6 +21,7 @@
 #include "server/broker_links.h"
 #include "server/egress_http.h"
 #include "server/egress_login.h"
+#include "server/egress_notify.h"
 #include "server/egress_provider.h"
 #include "server/role.h"
 #include "server/sandbox.h"
@@ -35,6 +36,7 @@ struct egress {
 	struct http_loop *http;
 	struct providers *providers;
 	struct logins *logins;
+	struct posts *posts;
 };
 
 static void answer(struct egress *egress, uint32_t id, int fd, const char *address, const char *reason)
@@ -116,12 +118,25 @@ static void egress_provider_refresh(struct egress *egress, uint32_t id, const vo
 		provider_refresh(provider);
 }
 
+static void on_posted(void *context, uint32_t id, bool ok, const char *reason)
+{
+	struct egress *egress = context;
+	const struct msg_webhook_done done = { ok, (char *)(uintptr_t)reason };
+
+	link_send(&egress->broker, IPC_WEBHOOK_DONE, id, &done, NULL, 0);
+}
+
+static void egress_post(struct egress *egress, uint32_t id, const void *msg)
+{
+	posts_begin(egress->posts, id, ((const struct msg_webhook *)msg)->json);
+}
+
 static const struct {
 	enum ipc_type type;
 	void (*handle)(struct egress *egress, uint32_t id, const void *msg);
 } requests[] = {
 	{ IPC_DIAL, egress_dial }, { IPC_DIAL_CANCEL, egress_cancel }, { IPC_LOGIN_START, egress_login },
-	{ IPC_LOGIN_CANCEL, egress_login_cancel }, { IPC_PROVIDER_REFRESH, egress_provider_refresh },
+	{ IPC_LOGIN_CANCEL, egress_login_cancel }, { IPC_PROVIDER_REFRESH, egress_provider_refresh }, { IPC_WEBHOOK, egress_post },
 };
 
 static void on_message(struct link *link, struct ipc_raw *raw)
@@ -172,7 +187,8 @@ static int config_read(struct egress *egress, int bundle, struct err *err)
 		return rc;
 	egress->conf = config->conf;
 	config->conf = NULL;
-	return providers_new(egress->conf, &egress->providers, err);
+	rc = posts_new(egress->conf, &egress->posts, err);
+	return rc < 0 ? rc : providers_new(egress->conf, &egress->providers, err);
 }
 
 /* jansson's copies of tokens and secrets do not outlive their use either. */
@@ -196,6 +212,7 @@ static int loop_start(struct egress *egress, int peer, struct err *err)
 	if (rc < 0)
 		return rc;
 	struct http *http = http_loop_http(egress->http);
+	posts_start(egress->posts, http, on_posted, egress);
 	rc = logins_new(egress->base, egress->providers, http, &ops, egress, &egress->logins, err);
 	return rc < 0 ? rc : providers_start(egress->providers, egress->base, http, on_provider_changed, egress, err);
 }
@@ -227,6 +244,7 @@ int egress_main(const struct role_start *start)
 		return 1;
 	rc = event_base_dispatch(egress.base);
 	logins_free(egress.logins);
+	posts_free(egress.posts);
 	providers_free(egress.providers);
 	http_loop_free(egress.http);
 	dials_free(egress.dials);

@@ -84,6 +84,33 @@ static int addr_get(struct wire *in, struct addr *ret)
 	return 0;
 }
 
+static int notify_put(char *const *notify, struct buf *out)
+{
+	uint32_t count = 0;
+
+	while (notify && notify[count])
+		count++;
+	int rc = wire_put_u32(out, count);
+	for (uint32_t i = 0; rc == 0 && i < count; i++)
+		rc = wire_put_cstring(out, notify[i]);
+	return rc;
+}
+
+static int notify_get(struct wire *in, char ***ret)
+{
+	uint32_t count;
+	int rc = 0;
+
+	if (wire_get_u32(in, &count) < 0 || count > CONF_NOTIFY_ARGS_MAX)
+		return -EBADMSG;
+	char **list = *ret = calloc((size_t)count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (uint32_t i = 0; rc == 0 && i < count; i++)
+		rc = wire_get_cstring(in, FRONT_TEXT_MAX, &list[i]);
+	return rc;
+}
+
 int front_encode(const struct front *front, struct buf *out)
 {
 	int rc = 0;
@@ -98,7 +125,7 @@ int front_encode(const struct front *front, struct buf *out)
 		rc = addr_put(&front->proxy[i].base, out);
 		rc = rc < 0 ? rc : wire_put_u32(out, front->proxy[i].bits);
 	}
-	return rc;
+	return rc < 0 ? rc : notify_put(front->notify, out);
 }
 
 static int lists_get(struct wire *in, struct front *front)
@@ -119,7 +146,7 @@ static int lists_get(struct wire *in, struct front *front)
 			return -EBADMSG;
 		net->bits = bits;
 	}
-	return 0;
+	return notify_get(in, &front->notify);
 }
 
 int front_decode(struct bytes in, struct front **ret)
@@ -149,6 +176,7 @@ void front_free(struct front *front)
 	free(front->state_dir);
 	free(front->control_socket);
 	free(front->run_as);
+	yaml_strings_free(front->notify);
 	free(front);
 }
 

@@ -26,6 +26,7 @@ struct front {
 	int64_t drain_ms;
 	uint32_t log_level;
 	struct session_conf session;
+	char **notify;              /* notify.command, NULL-terminated; never NULL */
 	struct net proxy[CONF_NETS_MAX];
 	size_t proxy_count;
 };

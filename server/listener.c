@@ -106,7 +106,7 @@ static void children_reap(struct listener *listener)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status))
+		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status) && !note_gone(listener, pid, status))
 			reload_reader_gone(listener, pid);
 }
 
@@ -231,6 +231,7 @@ static int listener_start(struct listener *listener, struct err *err)
 static void listener_free(struct listener *listener)
 {
 	parts_free(listener);
+	notes_free(listener);
 	sockets_close(&listener->sockets);
 	struct event *events[] = { listener->signal_event, listener->accept_pause, listener->shedding.timer, listener->orphans,
 		listener->drain_timer };
@@ -255,6 +256,7 @@ int listener_run(const struct listener_options *options)
 	struct err err = { "" };
 
 	TAILQ_INIT(&listener.parts);
+	TAILQ_INIT(&listener.notes);
 	if (listener_start(&listener, &err) < 0) {
 		log_error("cannot start: %s", err.text);
 		listener.status = 1;

@@ -5,7 +5,7 @@
  *
  * listener.c life, phases, signals; listener_bind.c sockets and state directory; listener_accept.c accept and fork; listener_conns.c connections
  * and limits; listener_part.c one broker, signer or egress; listener_roles.c who holds which post; listener_reload.c SIGHUP; listener_drain.c the
- * end. */
+ * end; listener_notify.c notify.command. */
 #ifndef BARTIZAN_LISTENER_H
 #define BARTIZAN_LISTENER_H
 
@@ -129,6 +129,8 @@ struct listener {
 	struct listener_reload reload;
 	struct event *drain_timer;
 	unsigned drain_step;
+	TAILQ_HEAD(note_list, note) notes; /* listener_notify.c */
+	unsigned note_count, notes_running, notes_dropped;
 };
 
 /* listener.c */
@@ -192,6 +194,11 @@ void reload_ready(struct part *candidate);
 bool reload_is_candidate(const struct part *part);
 void reload_taken(struct listener *listener, uint64_t generation);
 void reload_refuse(struct listener *listener, const char *reason, bool tell_broker);
+
+/* listener_notify.c */
+void note_add(struct listener *listener, int fd); /* fd: the text; taken */
+bool note_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
+void notes_free(struct listener *listener);
 
 /* listener_drain.c */
 struct event *drain_timer_new(struct listener *listener);

@@ -101,6 +101,15 @@ static void on_scan(struct part *part, const struct ipc_raw *raw, const void *ms
 	conn_scan(part->listener, raw->id);
 }
 
+static void on_notify(struct part *part, const struct ipc_raw *raw, const void *msg)
+{
+	(void)msg;
+	int fd = raw->fd_count ? dup(raw->fds[0]) : -1;
+	if (fd >= 0)
+		fd_cloexec(fd, true);
+	note_add(part->listener, fd);
+}
+
 #define ANY (1u << ROLE_BROKER | 1u << ROLE_SIGNER | 1u << ROLE_EGRESS)
 #define BROKER (1u << ROLE_BROKER)
 
@@ -111,7 +120,7 @@ static const struct {
 } messages[] = {
 	{ IPC_READY, ANY, on_part_ready }, { IPC_FAILED, ANY, on_part_failed },
 	{ IPC_CONF_TAKEN, BROKER, on_conf_taken }, { IPC_AUTHENTICATED, BROKER, on_authenticated },
-	{ IPC_KILL, BROKER, on_kill }, { IPC_SCAN, BROKER, on_scan },
+	{ IPC_KILL, BROKER, on_kill }, { IPC_SCAN, BROKER, on_scan }, { IPC_NOTIFY, BROKER, on_notify },
 };
 
 static part_fn *message_find(const struct part *part, unsigned type)

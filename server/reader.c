@@ -57,6 +57,19 @@ static int front_texts(const struct conf *conf, struct front *front, struct err 
 	return 0;
 }
 
+static int notify_copy(const struct conf *conf, struct front *front)
+{
+	size_t count = 0;
+
+	while (conf->notify_command && conf->notify_command[count])
+		count++;
+	front->notify = calloc(count + 1, sizeof(*front->notify));
+	for (size_t i = 0; front->notify && i < count; i++)
+		if (!(front->notify[i] = strdup(conf->notify_command[i])))
+			return -ENOMEM;
+	return front->notify ? 0 : -ENOMEM;
+}
+
 static uint32_t limit32(int64_t value)
 {
 	return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
@@ -82,6 +95,8 @@ static int front_fill(const struct conf *conf, struct front *front, struct err *
 		.crypto = conf->crypto,
 		.verbose = front->log_level == LOG_DEBUG_,
 	};
+	if (notify_copy(conf, front) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	for (; front->listen_count < conf->listen_count && front->listen_count < CONF_LISTEN_MAX; front->listen_count++)
 		front->listen[front->listen_count] = conf->listen_addr[front->listen_count];
 	for (; front->proxy_count < conf->proxy_from_count && front->proxy_count < CONF_NETS_MAX; front->proxy_count++)

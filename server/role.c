@@ -39,6 +39,7 @@ static const struct recipe recipes[ROLES] = {
 	[ROLE_SESSION] = { "session", "bz-session", "bartizand: session", false, false },
 	[ROLE_SCAN] = { "scan", "bz-scan", "bartizand: scan", false, false },
 	[ROLE_READER] = { "reader", "bz-reader", "bartizand: reader", false, true },
+	[ROLE_NOTIFY] = { "notify", "bz-notify", "bartizand: notify", false, true }, /* until it is the program of notify.command */
 };
 
 static struct { char *start; size_t size; } title_area; /* the kernel's view of argv and environ; written once in main() */

@@ -13,7 +13,7 @@
 
 #include "common/err.h"
 
-enum role { ROLE_LISTENER, ROLE_BROKER, ROLE_SIGNER, ROLE_EGRESS, ROLE_SESSION, ROLE_SCAN, ROLE_READER, ROLES };
+enum role { ROLE_LISTENER, ROLE_BROKER, ROLE_SIGNER, ROLE_EGRESS, ROLE_SESSION, ROLE_SCAN, ROLE_READER, ROLE_NOTIFY, ROLES };
 const char *role_name(enum role role);
 
 struct role_start { /* what a role's main gets; every fd is its own */
