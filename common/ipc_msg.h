@@ -233,15 +233,15 @@ struct msg_ask { uint32_t leg, channel; char *prompt; uint32_t max; };        /*
 struct msg_ask_answer { uint32_t leg, channel; bool given; struct bytes text; }; /* given false: there is no terminal, or Ctrl-C */
 struct msg_access_cancel { uint32_t leg, channel; };                           /* Ctrl-C, or the channel was closed, before the decision */
 
-/* A line whose Enter is held (server/lineguard.h). texts: the candidates, wire strings one after the other; the strictest verdict over all of them
- * counts. line counts up in its channel. */
+/* A line whose Enter is held (server/lineguard.h). texts: the candidates one after the other, each a byte (1: joined) and a wire string. line counts
+ * up in its channel. */
 #define IPC_LINE_TEXTS_MAX 61440
-struct msg_line { uint32_t leg, channel, line; uint32_t confidence; char *why; bool full_screen, continues; struct bytes texts; };
+struct msg_line { uint32_t leg, channel, line; uint32_t confidence; char *why; bool full_screen, hidden, continues; struct bytes texts; };
 struct msg_line_verdict {
 	uint32_t leg, channel, line;
 	uint32_t verdict;
 	char *notice;
-}; /* enum line_verdict; LINE_HOLD: notice is shown, another verdict follows */
+}; /* enum line_verdict; LINE_HOLD: notice is shown, its last line kept up to date, and another verdict follows */
 struct msg_line_end {
 	uint32_t leg, channel, line;
 	char *end, *confidence, *why;

@@ -82,9 +82,14 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
 
 /* ---- one part ---- */
 
+/* How a line is judged. GOES_ON: nothing of an unfinished line runs before the rest has come, and then it is judged whole; what is unclear only because
+ * the end is missing counts for nothing. FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
+enum mode { MODE_WHOLE, MODE_GOES_ON, MODE_FRAGMENT };
+
 struct judging {
 	const struct guard *guard;
 	struct judgement *judgement;
+	enum mode mode;
 	unsigned errors;
 	uint64_t holders[GUARD_ENTRIES_MAX / 64]; /* entries that hold something of the line */
 };
@@ -156,6 +161,11 @@ static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int 
 		*mark = (struct guard_mark){ verdict > mark->verdict ? verdict : mark->verdict, entry, pattern, doubtful };
 }
 
+static bool is_waived(const struct judging *judging, bool unfinished)
+{
+	return judging->mode == MODE_FRAGMENT || (judging->mode == MODE_GOES_ON && unfinished);
+}
+
 static void doubt_part(struct judging *judging, struct guard_mark *mark)
 {
 	enum guard_verdict verdict = doubt_verdict(judging->guard);
@@ -182,9 +192,9 @@ static void judge_forms(struct judging *judging, const struct forms *forms, bool
 		raise_mark(&mark, guard->entries[i].verdict, (int)i, pattern, false);
 		decided = fit == FIT_FIRM || mark.verdict == GUARD_DENY;
 	}
-	if (!decided && !guessed)
+	if (!decided && !guessed && judging->mode != MODE_FRAGMENT)
 		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false };
-	if (maybe || (!decided && guessed))
+	if ((maybe || (!decided && guessed)) && !is_waived(judging, guessed && judging->judgement->line.unfinished))
 		doubt_part(judging, &mark);
 	*ret = mark;
 }
@@ -245,6 +255,15 @@ static const char *shown(struct bytes text, char out[static SHOWN_MAX])
 
 static const char *const verbs[] = { "allows", "warns of", "wants an approval for", "denies" };
 
+static const struct shell_doubt *first_doubt(const struct judging *judging)
+{
+	const struct shell_line *line = &judging->judgement->line;
+	for (size_t i = 0; i < line->doubt_count; i++)
+		if (!is_waived(judging, line->doubts[i].unfinished))
+			return &line->doubts[i];
+	return NULL;
+}
+
 /* Why the verdict is what it is: the first part or doubt that has it. */
 static void explain(const struct judging *judging)
 {
@@ -256,6 +275,8 @@ static void explain(const struct judging *judging)
 		const struct guard_mark *mark = &judgement->marks[i];
 		if (mark->verdict != judgement->verdict || mark->doubtful)
 			continue;
+		if (!mark->pattern && mark->verdict == GUARD_ALLOW) /* part of a fragment */
+			continue;
 		shown(line->commands[i].source, text);
 		if (mark->pattern)
 			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s '%s': '%s'", name, verbs[mark->verdict], text,
@@ -264,13 +285,14 @@ static void explain(const struct judging *judging)
 			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' has nothing that allows '%s'", name, text);
 		return;
 	}
-	if (line->doubt_count) {
-		const struct shell_doubt *doubt = &line->doubts[0];
+	const struct shell_doubt *doubt = first_doubt(judging);
+	if (doubt) {
 		bool what = doubt->what.len;
 		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s what it cannot see: %s%s%s%s", name, verbs[judgement->verdict],
 			doubt->why, what ? ": '" : "", what ? shown(doubt->what, text) : "", what ? "'" : "");
 	} else {
-		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' allows it: nothing would run", name);
+		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' allows it: nothing would run%s", name,
+			line->unfinished ? " before the rest of the line" : "");
 	}
 }
 
@@ -284,7 +306,7 @@ static int note_maybe(struct judgement *judgement, size_t index)
 	struct shell_doubt *doubts = reallocarray(line->doubts, line->doubt_count + 1, sizeof(*doubts));
 	if (!doubts)
 		return -ENOMEM;
-	doubts[line->doubt_count] = (struct shell_doubt){ "argument that is known only when it runs", line->commands[index].source, index };
+	doubts[line->doubt_count] = (struct shell_doubt){ "argument that is known only when it runs", line->commands[index].source, index, false };
 	line->doubts = doubts;
 	line->doubt_count++;
 	line->doubt_room = line->doubt_count;
@@ -296,14 +318,19 @@ static int add_doubts(struct judging *judging)
 	struct judgement *judgement = judging->judgement;
 	struct shell_line *line = &judgement->line;
 	size_t read = line->doubt_count;
+	bool doubted = false;
 	int rc = 0;
-	for (size_t i = 0; i < read; i++)
+	for (size_t i = 0; i < read; i++) {
+		if (is_waived(judging, line->doubts[i].unfinished))
+			continue;
+		doubted = true;
 		if (line->doubts[i].command != SHELL_NO_COMMAND)
 			doubt_part(judging, &judgement->marks[line->doubts[i].command]);
+	}
 	for (size_t i = 0; !rc && i < line->command_count; i++)
 		if (judgement->marks[i].doubtful)
 			rc = note_maybe(judgement, i);
-	if (line->doubt_count) {
+	if (doubted || line->doubt_count > read) {
 		struct guard_mark whole = { GUARD_ALLOW, -1, NULL, false };
 		doubt_part(judging, &whole);
 		judgement->verdict = whole.verdict;
@@ -331,10 +358,10 @@ static int conclude(struct judging *judging)
 	return 0;
 }
 
-static int judge(const struct guard *guard, struct bytes text, unsigned flags, struct judgement *ret)
+static int judge(const struct guard *guard, struct bytes text, unsigned flags, enum mode mode, struct judgement *ret)
 {
 	struct judgement judgement = { .verdict = GUARD_ALLOW };
-	struct judging judging = { .guard = guard, .judgement = &judgement };
+	struct judging judging = { .guard = guard, .judgement = &judgement, .mode = mode };
 	int rc = shell_line_read(text, flags, &judgement.line);
 	if (!rc) {
 		judgement.marks = calloc(judgement.line.command_count + 1, sizeof(*judgement.marks));
@@ -353,12 +380,17 @@ static int judge(const struct guard *guard, struct bytes text, unsigned flags, s
 
 int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, 0, ret);
+	return judge(guard, line, 0, MODE_WHOLE, ret);
 }
 
 int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, SHELL_TYPED, ret);
+	return judge(guard, line, SHELL_TYPED, MODE_GOES_ON, ret);
+}
+
+int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED, MODE_FRAGMENT, ret);
 }
 
 void judgement_release(struct judgement *judgement)

@@ -224,6 +224,18 @@ bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule 
 	return ruleset_role_votes(ruleset, approval->by, who);
 }
 
+const struct guard *ruleset_guard(const struct ruleset *ruleset, const char *rule, const struct approval_rule **ret_approval)
+{
+	for (size_t i = 0; i < ruleset->rule_count; i++) {
+		const struct rule *found = &ruleset->rules[i];
+		if (strcmp(found->name, rule) != 0)
+			continue;
+		*ret_approval = found->approval;
+		return found->guard;
+	}
+	return NULL;
+}
+
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role)
 {
 	static char *const nobody[] = { NULL };

@@ -52,5 +52,7 @@ bool ruleset_role_votes(const struct ruleset *ruleset, const char *role, const s
 bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval, const struct identity *who);
 /* The users that the role names, NULL-terminated, borrowed: who may be asked, as far as the policy knows; its groups and claims may have more. */
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role);
+/* The guard of the rule of that name, and what the rule says of approvals (NULL: nothing). NULL: there is no such rule, or it has no guard. */
+const struct guard *ruleset_guard(const struct ruleset *ruleset, const char *rule, const struct approval_rule **ret_approval);
 
 #endif

@@ -66,7 +66,7 @@ int shell_double(struct shell_parser *p, struct shell_scratch *to)
 	if (rc)
 		return rc;
 	if (p->at >= p->len)
-		return shell_error(p, open, "quote that is not closed");
+		return shell_unfinished(p, open, "quote that is not closed");
 	p->at++;
 	return 0;
 }
@@ -121,7 +121,7 @@ static int enclosed(struct shell_parser *p, size_t open, int close, bool quoted)
 	if (rc)
 		return rc;
 	if (p->at >= p->len)
-		return shell_error(p, open, "expansion that is not closed");
+		return shell_unfinished(p, open, "expansion that is not closed");
 	p->at++;
 	return 0;
 }
@@ -195,7 +195,7 @@ int shell_arithmetic(struct shell_parser *p)
 		return rc;
 	p->depth--;
 	if (shell_peek(p, 0) != ')' || shell_peek(p, 1) != ')')
-		return shell_error(p, open, "arithmetic that is not closed");
+		return shell_unfinished(p, open, "arithmetic that is not closed");
 	p->at += 2;
 	return 0;
 }
@@ -263,7 +263,7 @@ int shell_backtick(struct shell_parser *p, struct shell_scratch *to, bool quoted
 	if (rc)
 		return rc;
 	if (p->at >= p->len)
-		return shell_error(p, from, "backtick that is not closed");
+		return shell_unfinished(p, from, "backtick that is not closed");
 	p->at++;
 	rc = inner.len ? shell_read_copy(p, (struct bytes){ inner.text, inner.len }, "`…`", false) : 0;
 	return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);

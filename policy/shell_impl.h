@@ -12,6 +12,7 @@
 struct shell_state { /* of the whole reading, shared by the parsers of nested texts */
 	struct shell_line *line;
 	unsigned flags;
+	struct bytes text; /* the line itself, not what is nested in it */
 	size_t work;
 	bool full;			     /* SHELL_MEMORY_MAX was met */
 	bool fed;			     /* a shell takes commands from its standard input: here-documents are read as commands, too */
@@ -67,6 +68,8 @@ static inline bool shell_literal(const struct shell_word *word)
 void *shell_alloc(struct shell_state *state, size_t size); /* belongs to the line; NULL: no memory */
 int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const char *why);
 int shell_error(struct shell_parser *p, size_t from, const char *why); /* notes the doubt; -EBADMSG */
+int shell_unfinished(struct shell_parser *p, size_t from, const char *why); /* the same, where the text ended too early */
+int shell_doubt_end(struct shell_parser *p, struct bytes what, const char *why); /* that alone, and the reading goes on */
 int shell_limit(struct shell_parser *p, const char *why);	       /* notes the doubt; -E2BIG */
 bool shell_is(struct bytes text, const char *name);
 bool shell_in(struct bytes text, const char *const *names);			    /* names ends with NULL */

@@ -169,10 +169,10 @@ static int end_text(struct shell_parser *p, struct frame *frame)
 {
 	frame->done = true;
 	if (frame->count || frame->closer)
-		return shell_error(p, p->len, "group that is not balanced");
+		return shell_unfinished(p, p->len, "group that is not balanced");
 	if (p->heredoc_count)
-		return shell_error(p, p->len, "here-document without its text");
-	return frame->wants ? shell_error(p, p->len, "command that is missing") : 0;
+		return shell_unfinished(p, p->len, "here-document without its text");
+	return frame->wants ? shell_unfinished(p, p->len, "command that is missing") : 0;
 }
 
 /* One command, separator or reserved word. */

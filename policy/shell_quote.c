@@ -42,7 +42,7 @@ int shell_single(struct shell_parser *p, struct shell_scratch *to)
 	size_t from = p->at + 1;
 	const uint8_t *end = from < p->len ? memchr(p->data + from, '\'', p->len - from) : NULL;
 	if (!end)
-		return shell_error(p, p->at, "quote that is not closed");
+		return shell_unfinished(p, p->at, "quote that is not closed");
 	p->at = (size_t)(end - p->data) + 1;
 	return shell_put(to, p->data + from, p->at - 1 - from, SHELL_QUOTED);
 }
@@ -142,5 +142,5 @@ int shell_ansi(struct shell_parser *p, struct shell_scratch *to)
 			p->at++;
 		}
 	}
-	return rc ? rc : shell_error(p, open, "quote that is not closed");
+	return rc ? rc : shell_unfinished(p, open, "quote that is not closed");
 }

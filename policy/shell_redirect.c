@@ -172,7 +172,7 @@ static int read_body(struct shell_parser *p, const struct shell_heredoc *heredoc
 	size_t from = p->at;
 	struct body body = find_end(p, heredoc);
 	size_t next = body.found ? body.next : p->len;
-	int rc = body.found ? 0 : shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document that is not closed");
+	int rc = body.found ? 0 : shell_doubt_end(p, heredoc->end, "here-document that is not closed");
 	if (!rc && body.uncertain)
 		rc = shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document whose end shells see at different lines");
 	if (!rc && !heredoc->quoted)

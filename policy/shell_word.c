@@ -32,7 +32,9 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 		}
 		if (c == '\n')
 			p->at++;
-		else if (c < 0 || strchr(";&|(<>", c))
+		else if (c < 0)
+			rc = shell_unfinished(p, open, "array that is not closed");
+		else if (strchr(";&|(<>", c))
 			rc = shell_error(p, open, "array that is not closed");
 		else
 			rc = shell_word_read(p, &ignored);
@@ -58,7 +60,7 @@ static int pattern_group(struct shell_parser *p, struct shell_scratch *to)
 		return rc;
 	p->depth--;
 	if (p->at >= p->len)
-		return shell_error(p, open, "group that is not closed");
+		return shell_unfinished(p, open, "group that is not closed");
 	p->at++;
 	rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, open), "pattern in parentheses, in which zsh may run commands");
 	return rc ? rc : shell_put_source(p, to, open, SHELL_PATTERN);

@@ -67,7 +67,7 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 		line->doubts = doubts;
 		line->doubt_room = room;
 	}
-	line->doubts[line->doubt_count++] = (struct shell_doubt){ why, what, command };
+	line->doubts[line->doubt_count++] = (struct shell_doubt){ why, what, command, p->guessing && line->unfinished };
 	return 0;
 }
 
@@ -75,6 +75,25 @@ int shell_error(struct shell_parser *p, size_t from, const char *why)
 {
 	p->error_at = from;
 	int rc = shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + from, p->len - from }, why);
+	return rc ? rc : -EBADMSG;
+}
+
+/* Only the end of the line itself: what ends too early inside of something else ends for good. */
+int shell_doubt_end(struct shell_parser *p, struct bytes what, const char *why)
+{
+	struct shell_line *line = p->state->line;
+	size_t before = line->doubt_count;
+	int rc = shell_doubt(p, SHELL_NO_COMMAND, what, why);
+	bool own = p->data == p->state->text.data && p->len == p->state->text.len;
+	if (own && !p->guessing && line->doubt_count > before)
+		line->doubts[before].unfinished = line->unfinished = true;
+	return rc;
+}
+
+int shell_unfinished(struct shell_parser *p, size_t from, const char *why)
+{
+	p->error_at = from;
+	int rc = shell_doubt_end(p, (struct bytes){ p->data + from, p->len - from }, why);
 	return rc ? rc : -EBADMSG;
 }
 
@@ -212,6 +231,7 @@ static int read_line(struct shell_parser *p, struct bytes text)
 	memcpy(copy, text.data, text.len);
 	p->data = copy;
 	p->len = text.len;
+	p->state->text = (struct bytes){ copy, text.len };
 	int rc = memchr(copy, 0, text.len) ? shell_doubt(p, SHELL_NO_COMMAND, NO_BYTES, "a NUL byte") : 0;
 	if (!rc)
 		rc = read_on(p);

@@ -60,6 +60,7 @@ struct shell_doubt {
 	const char *why;   /* "program named by an expansion" */
 	struct bytes what; /* the source it is about; may be empty */
 	size_t command;	   /* index of the command it is about, or SHELL_NO_COMMAND */
+	bool unfinished;   /* the text ended too early, or this was found behind where that was noticed */
 };
 
 struct shell_line { /* everything belongs to the line, also the text it was read from */
@@ -70,6 +71,7 @@ struct shell_line { /* everything belongs to the line, also the text it was read
 	struct shell_chunk *memory;
 	size_t memory_used;
 	size_t command_room, doubt_room, word_count;
+	bool unfinished; /* a shell would ask for the rest before anything runs: an open quote, a loop without its end */
 };
 
 #define SHELL_TYPED 1u /* typed at a prompt: comments may be off (zsh) and are read as commands, too; history expansion is doubted */

@@ -22,6 +22,7 @@
 #include "server/broker_dial.h"
 #include "server/broker_fresh.h"
 #include "server/broker_hold.h"
+#include "server/broker_lines.h"
 #include "server/broker_record.h"
 
 #define SETTLE_TRIES 4
@@ -236,6 +237,8 @@ static enum step allow(struct asking *asking)
 	keep_human_part(asking);
 	if (glass_opened(asking, &err))
 		return asking_refuse(asking, EXIT_OURS, "%s", err.text);
+	if (lines_begin(asking, &err))
+		return asking_refuse(asking, EXIT_OURS, "%s", err.text);
 	if (audit(asking))
 		return asking_refuse(asking, EXIT_OURS, "the gateway cannot write its audit log");
 	if (begin(asking, &err))
@@ -269,6 +272,7 @@ static void answer(struct asking *asking)
 		out.session_time = what->session;
 		out.stream_keep = (uint64_t)conf->stream_keep;
 		out.cast_max = asking->cast_max;
+		out.guard = asking->channel->lines;
 	}
 	link_send(&leg->client->link, IPC_DECISION, 0, &out, &asking->fd, out.record ? 1 : 0);
 }
@@ -329,11 +333,16 @@ static void finish(struct asking *asking, enum step step)
 
 void access_proceed(struct asking *asking)
 {
+	if (asking->hold)
+		asking->hold->busy = true;
 	enum step step = settle(asking);
-	if (step == STEP_HOLD)
+	if (step == STEP_HOLD) {
 		asking_release(asking);
-	else
+		if (asking->hold)
+			asking->hold->busy = false;
+	} else {
 		finish(asking, step);
+	}
 }
 
 static int ask_for(struct client *client, const struct msg_access *msg, struct leg **ret_leg, struct err *err)

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "server/broker_break_glass.h"
 #include "server/broker_hold.h"
+#include "server/broker_lines.h"
 #include "server/broker_notify.h"
 #include "store/lapse.h"
 
@@ -117,6 +118,7 @@ void queue_changed(struct broker *broker, const char *id, const char *event)
 	shown(broker, kept, event);
 	queue_arm(broker);
 	holds_changed(broker, kept);
+	lines_changed(broker, kept);
 }
 
 int queue_watch(struct broker *broker, struct queue_watch *watch)
@@ -172,6 +174,7 @@ static int expire(struct broker *broker, int64_t lapse, struct err *err)
 	for (size_t i = 0; !rc && i < overdue.count; i++) {
 		shown(broker, overdue.ids[i], "decided");
 		holds_changed(broker, overdue.ids[i]);
+		lines_changed(broker, overdue.ids[i]);
 	}
 	free(overdue.ids);
 	return rc;
@@ -247,11 +250,17 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	queue_turn(arg, true);
 }
 
+void queue_live(struct broker *broker)
+{
+	if (!evtimer_pending(queue_of(broker)->live, NULL))
+		evtimer_add(queue_of(broker)->live, &live_time);
+}
+
 static void on_live(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct broker *broker = arg;
-	if (holds_live(broker))
+	if (holds_live(broker) | lines_live(broker))
 		evtimer_add(queue_of(broker)->live, &live_time);
 }
 

@@ -3,7 +3,8 @@
  * The rows and their state machine are the store's (store/approvals.h). Here every change is audited in the transaction that makes it, rights are
  * asked of the policy in force, channels that wait are waked, notifications go out, and sessions end with the grant that opened them. Time is
  * lapse time throughout. broker_approval.c life, deadlines, changes; broker_vote.c what people do; broker_hold.c channels that wait; broker_need.c
- * which approval an access needs; broker_grant.c sessions that a grant has opened; broker_notify.c notifications. */
+ * which approval an access needs; broker_lines.c lines of
+ * a shell that wait; broker_grant.c sessions that a grant has opened; broker_notify.c notifications. */
 #ifndef BARTIZAN_BROKER_APPROVAL_H
 #define BARTIZAN_BROKER_APPROVAL_H
 
@@ -18,9 +19,11 @@
 struct held;  /* broker_hold.h */
 struct grant; /* broker_grant.c */
 struct glass; /* broker_break_glass.c */
+struct lines; /* broker_lines.c */
 LIST_HEAD(hold_list, held);
 LIST_HEAD(grant_list, grant);
 LIST_HEAD(glass_list, glass);
+LIST_HEAD(lines_list, lines);
 LIST_HEAD(queue_watch_list, queue_watch);
 
 struct queue_watch { /* told of every change; embedded in its owner, who calls queue_unwatch() before he goes */
@@ -35,6 +38,7 @@ struct queue {
 	int64_t looked;        /* lapse time of the last look at what ends soon; -1: never */
 	struct hold_list holds;
 	unsigned hold_count;
+	struct lines_list lines; /* those with a line that waits */
 	struct grant_list grants;
 	struct glass_list glasses;
 	unsigned glass_count;
@@ -54,6 +58,7 @@ int64_t queue_lapse_shown(struct broker *broker);
 void queue_changed(struct broker *broker, const char *id, const char *event);
 void queue_shown(struct broker *broker, const char *id); /* its numbers have changed: watchers are told, nobody is waked */
 void queue_arm(struct broker *broker); /* deadlines have changed */
+void queue_live(struct broker *broker); /* a terminal shows a status line: it is kept up to date */
 int queue_watch(struct broker *broker, struct queue_watch *watch); /* -EAGAIN: too many */
 void queue_unwatch(struct broker *broker, struct queue_watch *watch);
 
@@ -61,6 +66,13 @@ void queue_unwatch(struct broker *broker, struct queue_watch *watch);
 json_t *queue_event(const struct approval *approval);
 /* One change and its event, both or neither: begin; change; then this, with the change's result. It ends the transaction. */
 int queue_commit(struct broker *broker, int rc, const char *type, json_t *event, struct err *err);
+
+/* ---- broker_approval_words.c: for whoever waits ---- */
+
+const char *approval_left(struct broker *broker, int64_t deadline, char *out, size_t size); /* until this lapse time: "14:59" */
+/* The end that a request came to, for those who waited: the exit status, with words, or 0 when there is something to go on with. */
+unsigned approval_end(const struct approval *approval, struct err *words);
+void approval_voters(struct broker *broker, const char *by, struct buf *out); /* "role 'lead' (bob, carol)": the names that the policy itself knows */
 
 /* ---- broker_vote.c: what people do. Errors are -EACCES where they have no right, and as store/approvals.h says; words in err ---- */
 

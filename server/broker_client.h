@@ -28,6 +28,7 @@ enum client_state { CLIENT_CONNECTED, CLIENT_PROVED, CLIENT_LIMITED, CLIENT_AUTH
 enum leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
 
 struct dial;    /* broker_dial.h */
+struct lines;   /* broker_lines.c */
 struct login;   /* broker_login.c */
 struct fresh;   /* broker_fresh.c */
 struct auth_seen;
@@ -40,6 +41,7 @@ struct leg_channel {
 	LIST_ENTRY(leg_channel) entry;
 	uint32_t number;
 	enum leg_channel_state state;
+	struct lines *lines; /* a shell whose lines are judged (broker_lines.h); owned, NULL: none */
 };
 
 struct leg {

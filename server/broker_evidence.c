@@ -6,6 +6,7 @@
 #include "server/broker_client.h"
 #include "server/broker_dial.h"
 #include "server/broker_hold.h"
+#include "server/broker_lines.h"
 #include "server/broker_record.h"
 
 int handle_request(struct client *client, const void *data, struct err *err)
@@ -36,6 +37,8 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	if (channel->state == CHANNEL_HELD)
 		hold_over(leg, msg->channel); /* the request stays: whoever lost his connection runs the command again */
 	channel->state = CHANNEL_ENDED;
+	lines_free(channel->lines);
+	channel->lines = NULL;
 	if (!open)
 		return 0;
 	leg->channels_open--;

@@ -2,7 +2,8 @@
  *
  * Deny refuses at once, whoever would have approved. Approve asks for an approval of these very bytes, by the role that the guard names and on the
  * terms of the rule's `approval`, where it has one. Warn asks at a terminal and says so elsewhere. The judgement is in the audit event and in
- * session.json. */
+ * session.json. A shell with a terminal is judged line by line as they are typed (broker_lines.c), one without is a shell that reads its commands from
+ * its standard input. */
 #include "policy/guard.h"
 
 #include <errno.h>
@@ -83,15 +84,19 @@ static enum step (*const acts[])(struct asking *, const struct judgement *) = {
 	[GUARD_ALLOW] = on_allow, [GUARD_WARN] = on_warn, [GUARD_APPROVE] = on_approve, [GUARD_DENY] = on_deny,
 };
 
+/* A shell without a terminal shows no lines: what it is judged as. */
+static const struct bytes commands_from_stdin = { (const uint8_t *)"sh", 2 };
+
 enum step guard_step(struct asking *asking)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
 	const struct guard *guard = asking->decision.guard;
 	if (!guard)
 		return STEP_GO_ON;
-	if (asking->access.kind == ACCESS_SHELL)
-		return asking_refuse(asking, EXIT_DENIED, "a rule with a guard opens no shell here yet: run single commands");
-	if (guard_judge(guard, asking->access.detail, &judgement))
+	bool shell = asking->access.kind == ACCESS_SHELL;
+	if (shell && asking->pty)
+		return STEP_GO_ON;
+	if (guard_judge(guard, shell ? commands_from_stdin : asking->access.detail, &judgement))
 		return asking_refuse(asking, EXIT_OURS, "the guard could not judge this command: out of memory");
 	asking->judgement = short_json(&asking->decision, &judgement);
 	if (!asking->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))

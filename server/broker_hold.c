@@ -2,7 +2,6 @@
 #include "server/broker_hold.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,6 @@
 #include "server/broker_fresh.h"
 
 #define WORDS_MAX 2048
-
-static const struct timeval live_time = { QUEUE_LIVE_MS / 1000, 0 };
 
 static struct queue *queue_of(const struct held *hold)
 {
@@ -118,40 +115,12 @@ void hold_say(const struct asking *asking, const char *fmt, ...)
 	send_hold(asking->leg, asking->number, words, "");
 }
 
-static const char *left_of(const struct held *hold, char *out, size_t size)
-{
-	int64_t left = (hold->deadline - queue_lapse_shown(hold->leg->client->broker) + 999) / 1000;
-	if (left < 0)
-		left = 0;
-	if (left >= 3600)
-		snprintf(out, size, "%" PRId64 ":%02d:%02d", left / 3600, (int)(left / 60 % 60), (int)(left % 60));
-	else
-		snprintf(out, size, "%d:%02d", (int)(left / 60), (int)(left % 60));
-	return out;
-}
-
 static void show_status(const struct held *hold, const char *text)
 {
 	char status[256], left[32];
 	snprintf(status, sizeof(status), "waiting for %s: %u of %u votes, %s left (Ctrl-C cancels)", hold->id, hold->votes, hold->needed,
-		left_of(hold, left, sizeof(left)));
+		approval_left(hold->leg->client->broker, hold->deadline, left, sizeof(left)));
 	send_hold(hold->leg, hold->number, text, status);
-}
-
-/* "role 'lead' (bob, carol)": the names that the policy itself knows. */
-static void put_voters(const struct held *hold, const char *by, struct buf *out)
-{
-	const struct ruleset *ruleset = hold->leg->client->broker->config->ruleset;
-	char role[256];
-	for (const char *at = by; *at;) {
-		size_t len = strcspn(at, ",");
-		snprintf(role, sizeof(role), "%.*s", (int)(len < sizeof(role) ? len : sizeof(role) - 1), at);
-		buf_printf(out, "%srole '%s'", at == by ? "" : " or ", role);
-		char *const *users = ruleset_has_role(ruleset, role) ? ruleset_role_users(ruleset, role) : NULL;
-		for (size_t i = 0; users && users[i] && i < 8; i++)
-			buf_printf(out, "%s%s%s", i ? ", " : " (", users[i], users[i + 1] && i < 7 ? "" : ")");
-		at += len + (at[len] == ',');
-	}
 }
 
 static void put_what(const struct held *hold, const struct approval *approval, struct buf *out)
@@ -159,7 +128,7 @@ static void put_what(const struct held *hold, const struct approval *approval, s
 	const struct leg *leg = hold->leg;
 	buf_printf(out, "%s on %s as %s", approval->exact ? "this command" : approval->kind, leg->target, leg->login);
 	buf_printf(out, " needs %u vote%s of ", approval->votes_needed, approval->votes_needed == 1 ? "" : "s");
-	put_voters(hold, approval->by, out);
+	approval_voters(hold->leg->client->broker, approval->by, out);
 }
 
 static void introduce(struct held *hold, const struct approval *approval, bool fresh, int64_t wait)
@@ -283,7 +252,7 @@ static int be_patient(struct held *hold, int64_t wait)
 enum step hold_wait(struct asking *asking, const struct need *need, const struct approval *approval, bool fresh)
 {
 	struct held *hold = asking->hold ? asking->hold : hold_new(asking);
-	struct queue *queue = asking->leg->client->broker->private->queue;
+	struct broker *broker = asking->leg->client->broker;
 	if (!hold)
 		return too_many(asking);
 	asking->hold = hold;
@@ -299,29 +268,12 @@ enum step hold_wait(struct asking *asking, const struct need *need, const struct
 		introduce(hold, approval, fresh, need->wait);
 	else if (voted && hold->pty)
 		show_status(hold, "");
-	if (hold->pty && !evtimer_pending(queue->live, NULL))
-		evtimer_add(queue->live, &live_time);
+	if (hold->pty)
+		queue_live(broker);
 	return STEP_HOLD;
 }
 
 /* ---- the request has changed ---- */
-
-/* The end that a request came to, for those who waited: the exit status, or 0 when there is something to go on with. */
-static unsigned ended(const struct approval *approval, struct err *words)
-{
-	const char *note = *approval->note ? ": " : "";
-	char shown[600];
-	text_clean(shown, sizeof(shown), approval->note, strlen(approval->note));
-	switch (approval->state) {
-	case APPROVAL_DENIED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was denied by %s%s%s", approval->id, approval->decided_by, note, shown);
-	case APPROVAL_CANCELLED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was cancelled%s%s%s%s", approval->id,
-		*approval->decided_by ? " by " : "", approval->decided_by, note, shown);
-	case APPROVAL_REVOKED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was revoked by %s%s%s", approval->id, approval->decided_by, note, shown);
-	case APPROVAL_EXPIRED: return (unsigned)err_set(words, EXIT_WAIT, "request %s has expired%s%s: ask again", approval->id, note, shown);
-	case APPROVAL_USED_UP: return (unsigned)err_set(words, EXIT_WAIT, "the approval %s was used up by another connection: ask again", approval->id);
-	default: return 0;
-	}
-}
 
 static void changed(struct held *hold)
 {
@@ -332,7 +284,7 @@ static void changed(struct held *hold)
 		log_error("request %s: %s", hold->id, err.text);
 		return;
 	}
-	unsigned exit = ended(&approval, &err);
+	unsigned exit = approval_end(&approval, &err);
 	if (exit) {
 		struct asking asking = asking_of(hold);
 		json_t *event = queue_event(&approval);
@@ -356,7 +308,7 @@ void holds_changed(struct broker *broker, const char *id)
 	struct held *hold, *next;
 	for (hold = LIST_FIRST(&broker->private->queue->holds); hold; hold = next) {
 		next = LIST_NEXT(hold, entry);
-		if (!strcmp(hold->id, id) && reachable(hold))
+		if (!strcmp(hold->id, id) && !hold->busy && reachable(hold))
 			changed(hold);
 	}
 }

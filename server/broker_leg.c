@@ -15,6 +15,7 @@
 #include "server/broker_dial.h"
 #include "server/broker_fresh.h"
 #include "server/broker_hold.h"
+#include "server/broker_lines.h"
 #include "server/broker_record.h"
 
 struct leg *broker_leg_find(const struct client *client, uint32_t number)
@@ -155,6 +156,7 @@ static void leg_free(struct leg *leg)
 	struct leg_channel *channel;
 	while ((channel = LIST_FIRST(&leg->channels))) {
 		LIST_REMOVE(channel, entry);
+		lines_free(channel->lines);
 		free(channel);
 	}
 	if (leg->timer)

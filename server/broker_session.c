@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "server/broker_client.h"
 #include "server/broker_hold.h"
+#include "server/broker_lines.h"
 
 #define BIT(state) (1u << (state))
 #define ONCE 1u
@@ -37,6 +38,8 @@ static const struct row rows[] = {
 	{ IPC_EVENT,        ANY,                   0,       10, handle_event },
 	{ IPC_LEG_END,      IN,                    0,       2,  handle_leg_end },
 	{ IPC_ASK_ANSWER,   IN,                    0,       20, handle_ask_answer },
+	{ IPC_LINE,         IN,                    0,       3,  handle_line }, /* a paste of many lines is fifty a second */
+	{ IPC_LINE_END,     IN,                    0,       1,  handle_line_end },
 	{ IPC_COMMAND,      IN,                    0,       20, handle_command },
 	{ IPC_COMMAND_STOP, IN,                    0,       1,  handle_command_stop },
 	{ IPC_COMMAND_INPUT, IN,                   0,       2,  handle_command_input },

@@ -43,7 +43,7 @@ static bool pack(const struct line *line, struct buf *out)
 {
 	bool whole = true;
 	for (size_t i = 0; i < line->count; i++)
-		whole = !wire_put_bytes(out, line->texts[i].text) && whole;
+		whole = !wire_put_u8(out, line->texts[i].joined) && !wire_put_bytes(out, line->texts[i].text) && whole;
 	return whole;
 }
 
@@ -60,6 +60,7 @@ static enum line_verdict on_judge(void *context, const struct line *line, struct
 		.confidence = whole ? line->confidence : LINE_BLIND,
 		.why = (char *)(whole ? line->why : "the line is too long"),
 		.full_screen = line->full_screen,
+		.hidden = line->hidden,
 		.continues = line->continues,
 		.texts = buf_bytes(&texts),
 	};
@@ -190,10 +191,6 @@ void chan_guard_verdict(struct chan_guard *guard, const struct msg_line_verdict 
 {
 	if (!guard->asked || verdict->line != guard->line || verdict->verdict > LINE_DENY)
 		return;
-	if (verdict->verdict == LINE_HOLD) {
-		chan_notice(guard->chan, verdict->notice);
-		return;
-	}
 	if (lineguard_waiting(guard->lines))
 		lineguard_answer(guard->lines, clock_mono_us(), (enum line_verdict)verdict->verdict, verdict->notice);
 }

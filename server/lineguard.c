@@ -71,6 +71,8 @@ void guard_fail(struct lineguard *guard, const char *why)
 
 void guard_note(struct lineguard *guard, enum line_end end, int64_t now)
 {
+	if (end == LINE_FORWARDED && guard->line.hidden)
+		end = LINE_HIDDEN;
 	guard->callbacks->note(guard->context, &guard->line, end, now - guard->verdict_at);
 }
 
@@ -147,16 +149,34 @@ static void ask(struct lineguard *guard)
 	guard_go(guard, GUARD_ASK);
 }
 
+static void allow(struct lineguard *guard, int64_t now)
+{
+	guard->screen_allowed = guard->line.full_screen;
+	guard_note(guard, LINE_FORWARDED, now);
+	release_enter(guard, now);
+}
+
+/* Where a question would be painted over, or be answered with a password, there is only the title. */
+static void warn(struct lineguard *guard, int64_t now)
+{
+	if (!guard->line.full_screen && !guard->line.hidden) {
+		ask(guard);
+		return;
+	}
+	notice_title(guard, guard->answer.notice);
+	allow(guard, now);
+}
+
 static void decided(struct lineguard *guard, int64_t now, enum line_verdict verdict)
 {
 	guard->verdict_at = now;
 	switch (verdict) {
-	case LINE_ALLOW:
-		guard_note(guard, LINE_FORWARDED, now);
-		release_enter(guard, now);
+	case LINE_ALLOW: allow(guard, now); return;
+	case LINE_WARN: warn(guard, now); return;
+	case LINE_HOLD:
+		guard->status_shown = false;
+		guard_go(guard, GUARD_HOLD);
 		return;
-	case LINE_WARN: ask(guard); return;
-	case LINE_HOLD: guard_go(guard, GUARD_HOLD); return;
 	case LINE_DENY: break;
 	}
 	refuse(guard, now, LINE_CLEARED);
@@ -199,11 +219,9 @@ static void step_settle(struct lineguard *guard, int64_t now)
 		guard_fail(guard, "out of memory");
 	} else if (guard->stuck) {
 		settled_while_stuck(guard, now, kind);
-	} else if (kind == KIND_JUDGE) {
+	} else if (kind == KIND_JUDGE && !(guard->line.full_screen && guard->screen_allowed)) {
 		judge(guard, now);
 	} else {
-		if (kind == KIND_HIDDEN)
-			guard_note(guard, LINE_HIDDEN, now);
 		release_enter(guard, now);
 	}
 }
@@ -425,8 +443,12 @@ bool lineguard_failed(const struct lineguard *guard)
 
 void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
 {
-	if (guard->state != GUARD_HOLD || verdict == LINE_HOLD)
+	if (guard->state != GUARD_HOLD)
 		return;
+	if (verdict == LINE_HOLD) {
+		notice_status(guard, notice ? notice : "");
+		return;
+	}
 	memset(&guard->answer, 0, sizeof guard->answer);
 	strncpy(guard->answer.notice, notice ? notice : "", LINEGUARD_NOTICE_MAX - 1);
 	if (verdict == LINE_ALLOW)

@@ -52,7 +52,8 @@ struct line_text {
 struct line {
 	enum line_confidence confidence;
 	const char *why;  /* of blind, a few words in lower case; NULL otherwise */
-	bool full_screen; /* the alternate screen: there is no line, and count is 0 */
+	bool full_screen; /* the alternate screen: there is no line, and count is 0. Judged once for as long as the program has the screen */
+	bool hidden;	  /* typed without echo, most likely a password: there is no line, and count is 0 */
 	bool continues;
 	size_t count;
 	struct line_text texts[LINEGUARD_TEXTS_MAX]; /* texts[0] is the one to show to people */
@@ -72,13 +73,14 @@ enum line_end {
 	LINE_STUCK,	/* refused, but not seen to be cleared: every further Enter is withheld until the line is empty */
 	LINE_SWALLOWED, /* refused in a full-screen program: the key was dropped */
 	LINE_CANCELLED, /* the user gave it up, by Ctrl-C or by answering no */
-	LINE_HIDDEN,	/* typed without echo, most likely a password: forwarded, not judged, count is 0 */
+	LINE_HIDDEN,	/* allowed, and typed without echo: count is 0 */
 };
 
 struct lineguard_callbacks {
 	void (*forward)(void *context, const uint8_t *data, size_t len); /* to the backend */
 	void (*show)(void *context, const uint8_t *data, size_t len);	 /* to the user, after the output that was passed */
-	/* LINE_ALLOW, LINE_WARN (the guard asks the user "continue?") or LINE_DENY at once, or LINE_HOLD, answered later by lineguard_answer(). */
+	/* LINE_ALLOW, LINE_WARN (the guard asks the user "continue?") or LINE_DENY at once, or LINE_HOLD, answered later by lineguard_answer(). Where
+	 * nobody can be asked (full_screen, hidden) a warning goes to the window's title, and the key goes on. */
 	enum line_verdict (*judge)(void *context, const struct line *line, struct line_answer *answer);
 	void (*note)(void *context, const struct line *line, enum line_end end, int64_t took_us); /* took: from the verdict to the end */
 	void (*failed)(void *context, const char *why);
@@ -104,7 +106,7 @@ int64_t lineguard_due(const struct lineguard *guard); /* when lineguard_turn() i
 void lineguard_turn(struct lineguard *guard, int64_t now_us);
 bool lineguard_waiting(const struct lineguard *guard); /* a LINE_HOLD has not been answered; false again when the user gave up */
 /* LINE_ALLOW, LINE_WARN or LINE_DENY for the line on hold; without one it is ignored. An allowed line is read again first, and judged again if it
- * changed. */
+ * changed. LINE_HOLD: goes on waiting, and shows the notice, lines of which the last is a status and is written over by the next such notice. */
 void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice);
 bool lineguard_failed(const struct lineguard *guard);
 

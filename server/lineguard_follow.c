@@ -59,10 +59,12 @@ void lineguard_output(struct lineguard *guard, int64_t now_us, const uint8_t *da
 {
 	if (guard->state == GUARD_FAILED || !len)
 		return;
+	uint32_t left = screen_modes(guard->screen)->left;
 	if (unasked(guard, now_us))
 		follow_unasked(guard, data, len);
 	else
 		screen_output(guard->screen, data, len);
+	guard->screen_allowed = guard->screen_allowed && screen_modes(guard->screen)->left == left;
 	guard->outputs++;
 	guard->last_output = now_us;
 	measure(guard, now_us);

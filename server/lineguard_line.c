@@ -310,7 +310,7 @@ static int make(struct making *making, enum line_kind *ret_kind)
 	making->guard->line_end = making->reading.end_row;
 	prompt_at(making->guard, making->start, &making->guard->line_left);
 	if (is_hidden(making)) {
-		*ret_kind = KIND_HIDDEN;
+		making->guard->line.hidden = true;
 		making->guard->line.why = "typed without echo";
 		return 0;
 	}

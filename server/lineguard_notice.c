@@ -55,3 +55,22 @@ void notice_title(struct lineguard *guard, const char *text)
 	(void)buf_puts(&out, "\a");
 	send_out(guard, &out);
 }
+
+/* A status alone takes the place of the last one; with lines before it, it begins below. */
+void notice_status(struct lineguard *guard, const char *text)
+{
+	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	const char *begin = guard->status_shown && !strchr(text, '\n') ? "\r\033[K" : "\r\n";
+	if (!*text)
+		return;
+	for (size_t len; *text; text += len + (text[len] == '\n')) {
+		char line[LINEGUARD_NOTICE_MAX];
+		len = strcspn(text, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)(len < sizeof(line) ? len : sizeof(line) - 1), text);
+		(void)buf_puts(&out, begin);
+		put_clean(&out, line);
+		begin = "\r\n";
+	}
+	guard->status_shown = true;
+	send_out(guard, &out);
+}

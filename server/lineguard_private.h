@@ -113,6 +113,8 @@ struct lineguard {
 	int64_t line_end;	 /* its last row */
 	struct prompt line_left; /* and what is left of it */
 	struct line_answer answer;
+	bool status_shown;   /* the cursor stands in a status line of ours */
+	bool screen_allowed; /* the full-screen program was judged and may have its keys */
 	struct buf before; /* the lines that this one goes on from */
 	struct prompt before_left;
 	int64_t before_end; /* last row of them */
@@ -151,7 +153,7 @@ bool settle_verified(struct lineguard *guard); /* the line is at a prompt */
 int64_t round_trip(const struct lineguard *guard);
 
 /* lineguard_line.c: from a settled screen to what is judged */
-enum line_kind { KIND_JUDGE, KIND_EMPTY, KIND_HIDDEN };
+enum line_kind { KIND_JUDGE, KIND_EMPTY };
 int line_make(struct lineguard *guard, int64_t now, enum settled how, enum line_kind *ret_kind); /* 0 or -ENOMEM */
 void line_keep(struct lineguard *guard); /* the line was forwarded: a continuation may follow */
 void line_none(struct lineguard *guard); /* an empty guard->line */
@@ -161,6 +163,7 @@ void line_none(struct lineguard *guard); /* an empty guard->line */
 void notice_after_prompt(struct lineguard *guard, const char *text);
 void notice_now(struct lineguard *guard, const char *text);
 void notice_title(struct lineguard *guard, const char *text);
+void notice_status(struct lineguard *guard, const char *text); /* lines below; the last is written over by the next call */
 
 /* lineguard_typing.c: the line that is being typed */
 void typing_reset(struct lineguard *guard);

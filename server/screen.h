@@ -29,6 +29,7 @@ struct screen_modes {
 	bool paste;	   /* ?2004, bracketed paste: a line editor reads */
 	bool cursor_keys;  /* ?1 */
 	bool alternate;	   /* ?47, ?1047, ?1049: a full-screen program */
+	uint32_t left;	   /* how often one has left its screen */
 	bool in_string;	   /* a control string has begun and not ended */
 	bool clipped;	   /* the user's terminal is larger or narrower than what is followed */
 	uint32_t paste_on; /* how often ?2004 was switched on */

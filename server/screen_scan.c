@@ -53,8 +53,10 @@ static void set_mode(struct screen_scan *scan, unsigned mode, bool on)
 		modes->paste = on;
 		modes->paste_on += on;
 	}
-	if (is_alternate(mode))
+	if (is_alternate(mode)) {
+		modes->left += modes->alternate && !on;
 		modes->alternate = on;
+	}
 }
 
 /* Private modes that libvterm needs: origin, wrapping, saved cursor, alternate screen. */
@@ -194,7 +196,7 @@ static void escape(struct screen_scan *scan, struct output *out, uint8_t byte)
 	} else if (strchr(escape_finals, byte)) {
 		put_escape(out, 0, byte);
 		if (byte == 'c')
-			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on, .clipped = scan->modes.clipped };
+			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on, .left = scan->modes.left + scan->modes.alternate, .clipped = scan->modes.clipped };
 	}
 }
 

@@ -91,10 +91,10 @@ static int check_case(const struct yaml *node, const struct guards *guards)
 	BUF_CLEANUP struct buf line = BUF_INIT(SHELL_LINE_MAX), parts = BUF_INIT(YAML_SIZE_MAX), want = BUF_INIT(YAML_SIZE_MAX);
 	const struct guard *guard = guards_find(guards, scalar(node, "guard", "prod"));
 	struct judgement judgement;
-	bool typed = yaml_get(node, "typed"), unclear = yaml_get(node, "unclear");
+	bool typed = yaml_get(node, "typed"), fragment = yaml_get(node, "fragment"), unclear = yaml_get(node, "unclear");
 	assert_non_null(guard);
 	put_line(node, &line);
-	assert_int_equal((typed ? guard_judge_typed : guard_judge)(guard, buf_bytes(&line), &judgement), 0);
+	assert_int_equal((fragment ? guard_judge_fragment : typed ? guard_judge_typed : guard_judge)(guard, buf_bytes(&line), &judgement), 0);
 	for (size_t i = 0; i < judgement.line.command_count; i++) {
 		put_part(&judgement.line.commands[i], &parts);
 		buf_puts(&parts, "\n");

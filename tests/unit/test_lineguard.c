@@ -320,18 +320,27 @@ static void test_brackets_without_2004_are_no_paste(void **state)
 	world_free(world);
 }
 
-static void test_a_password_is_neither_judged_nor_shown(void **state)
+/* The judge hears that there is one, and no letter of it. Nobody is asked "continue?" at a password's prompt. */
+static void test_a_password_is_judged_unseen(void **state)
 {
-	struct world *world = world_new(80, 24);
+	static const enum line_verdict verdicts[] = { LINE_ALLOW, LINE_WARN, LINE_DENY };
 	(void)state;
-	out(world, "[sudo] password for deploy: ");
-	pass(world, 200);
-	in(world, "secret\r");
-	pass(world, 2000);
-	expect_sent(world, "secret\r");
-	assert_int_equal(world->judged, 0);
-	assert_int_equal(world->hidden, 1);
-	world_free(world);
+	for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+		struct world *world = world_new(80, 24);
+		bool passes = verdicts[i] != LINE_DENY;
+		out(world, "[sudo] password for deploy: ");
+		pass(world, 200);
+		world->verdict = verdicts[i];
+		in(world, "secret\r");
+		pass(world, 2000);
+		expect_sent(world, passes ? "secret\r" : "secret\025");
+		assert_int_equal(world->judged, 1);
+		assert_int_equal(world->confidence, LINE_BLIND);
+		assert_string_equal(world->texts, "");
+		assert_int_equal(world->hidden, passes);
+		assert_null(memmem(buf_data(&world->shown), world->shown.len, "secret", 6));
+		world_free(world);
+	}
 }
 
 static void test_without_echo_at_a_learned_prompt_the_keys_are_judged(void **state)
@@ -358,14 +367,24 @@ static void test_full_screen_programs_are_blind_and_their_keys_are_no_line(void 
 	struct world *world = world_new(80, 24);
 	(void)state;
 	out(world, "\033[?1049h\033[Hrm -r x");
-	in(world, ":wq\r");
-	expect_sent(world, ":wq\r");
-	assert_int_equal(world->confidence, LINE_BLIND);
-	assert_string_equal(world->texts, "");
 	world->verdict = LINE_DENY;
 	in(world, "x\r");
 	expect_sent(world, "x");
 	assert_int_equal(world->end, LINE_SWALLOWED);
+	world->verdict = LINE_WARN; /* nobody is asked there */
+	in(world, ":wq\r");
+	expect_sent(world, ":wq\r");
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_string_equal(world->texts, "");
+	assert_int_equal(world->judged, 2);
+	world->verdict = LINE_DENY; /* once for as long as the program has the screen */
+	in(world, "again\r");
+	expect_sent(world, "again\r");
+	assert_int_equal(world->judged, 2);
+	out(world, "\033[?1049l\033[?1049h");
+	in(world, "x\r");
+	expect_sent(world, "x");
+	assert_int_equal(world->judged, 3);
 	out(world, "\033[?1049l");
 	world->verdict = LINE_ALLOW;
 	prompt(world);
@@ -685,7 +704,7 @@ int main(void)
 		cmocka_unit_test(test_a_raw_paste_is_judged_line_by_line),
 		cmocka_unit_test(test_a_bracketed_paste_is_one_line),
 		cmocka_unit_test(test_brackets_without_2004_are_no_paste),
-		cmocka_unit_test(test_a_password_is_neither_judged_nor_shown),
+		cmocka_unit_test(test_a_password_is_judged_unseen),
 		cmocka_unit_test(test_without_echo_at_a_learned_prompt_the_keys_are_judged),
 		cmocka_unit_test(test_full_screen_programs_are_blind_and_their_keys_are_no_line),
 		cmocka_unit_test(test_output_in_the_middle_is_blind),
