@@ -69,8 +69,7 @@ int wrap_shell(struct look *look)
 		return wrap_script(look, &look->words[look->at], "-c");
 	if (mode != FROM_INPUT && look->at < look->count && !shell_is(look->words[look->at].text, "/dev/stdin"))
 		return wrap_doubt(look, "shell that reads its commands from a file");
-	look->p->state->fed = true;
-	return wrap_doubt(look, "shell that reads its commands from its standard input");
+	return wrap_input(look, "shell that reads its commands from its standard input");
 }
 
 /* ---- su, runuser: options and words in any order ---- */
@@ -109,8 +108,7 @@ int wrap_su(struct look *look)
 	}
 	if (rc || found)
 		return rc;
-	look->p->state->fed = true;
-	return wrap_doubt(look, "shell whose commands cannot be seen");
+	return wrap_input(look, "shell whose commands cannot be seen");
 }
 
 /* ---- words with a mark in them ---- */

@@ -19,6 +19,19 @@ int wrap_doubt(struct look *look, const char *why)
 	return shell_doubt(look->p, look->index, look->p->state->line->commands[look->index].source, why);
 }
 
+/* A shell that was typed at a terminal and has it for its input is no blinder than the one above it: its lines are judged as they are typed. Nothing in
+ * the whole line may give it another input: a pipe, a redirection, coproc. */
+int wrap_input(struct look *look, const char *why)
+{
+	static const char elsewhere[] = "coproc";
+	struct shell_state *state = look->p->state;
+	const struct bytes line = state->text;
+	state->fed = true;
+	bool terminal = state->flags & SHELL_TYPED && line.len && !memchr(line.data, '|', line.len) && !memchr(line.data, '<', line.len) &&
+			!memmem(line.data, line.len, elsewhere, sizeof(elsewhere) - 1);
+	return terminal ? 0 : wrap_doubt(look, why);
+}
+
 static struct bytes name_of(const struct look *look)
 {
 	return shell_program(&look->p->state->line->commands[look->index]);
@@ -293,8 +306,7 @@ static int command_behind(struct look *look)
 	if (!count) {
 		if (!look->shell && !(traits & WRAP_SHELL))
 			return 0;
-		look->p->state->fed = true;
-		return wrap_doubt(look, "shell whose commands cannot be seen");
+		return wrap_input(look, "shell whose commands cannot be seen");
 	}
 	if (traits & WRAP_ARGUMENTS)
 		return with_arguments(look);

@@ -60,6 +60,7 @@ extern const char *const shell_names[]; /* ends with NULL */
 int wrap_look(struct look *look); /* the engine */
 int wrap_options(struct look *look);
 int wrap_doubt(struct look *look, const char *why);
+int wrap_input(struct look *look, const char *why); /* it reads commands from its standard input: a doubt where that may not be the terminal */
 int wrap_child(struct look *look, const struct shell_word *words, size_t count, const char *more);
 int wrap_script(struct look *look, const struct shell_word *script, const char *more);
 int wrap_joined(struct look *look, const struct shell_word *first, const struct shell_word *words, size_t count);

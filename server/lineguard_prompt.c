@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "policy/shellwords.h"
+
 #define CONTINUATION_MAX 40 /* bytes of a continuation prompt: "cmdand cmdand dquote> " */
 
 bool reached(int64_t when, int64_t now, int64_t *due)
@@ -143,22 +145,14 @@ static bool looks_continued(const struct prompt *prompt)
 	return true;
 }
 
-/* An open quote, a backslash or an operator at the end: only asked where both prompts look the same. */
+/* Would a shell ask for more? Only asked where both prompts look the same. Without memory it would: then both texts are judged. */
 static bool is_open(const struct buf *text)
 {
-	const uint8_t *data = buf_data(text);
-	uint8_t quote = 0, last = 0;
-	for (size_t i = 0; i < text->len; i++) {
-		if (data[i] == '\\' && quote != '\'') {
-			last = ++i == text->len ? '\\' : 'x';
-			continue;
-		}
-		if (quote ? data[i] == quote : data[i] == '"' || data[i] == '\'' || data[i] == '`')
-			quote = quote ? 0 : data[i];
-		if (data[i] != ' ')
-			last = data[i];
-	}
-	return quote || (last && strchr("\\|&(", last)) || memmem(data, text->len, "<<", 2);
+	SHELL_LINE_CLEANUP struct shell_line line = { 0 };
+	size_t backslashes = 0;
+	while (backslashes < text->len && buf_data(text)[text->len - 1 - backslashes] == '\\')
+		backslashes++;
+	return backslashes % 2 || shell_line_read(buf_bytes(text), SHELL_TYPED, &line) || line.unfinished;
 }
 
 bool prompt_continues(struct lineguard *guard, struct screen_place place)
