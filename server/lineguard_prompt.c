@@ -145,23 +145,31 @@ static bool looks_continued(const struct prompt *prompt)
 	return true;
 }
 
-/* Would a shell ask for more? Only asked where both prompts look the same. Without memory it would: then both texts are judged. */
-static bool is_open(const struct buf *text)
+enum completeness { LINE_OPEN, LINE_UNCLEAR, LINE_COMPLETE };
+
+/* Would a shell ask for more? Without memory it would: then both texts are judged. */
+static enum completeness completeness(const struct buf *text)
 {
 	SHELL_LINE_CLEANUP struct shell_line line = { 0 };
 	size_t backslashes = 0;
 	while (backslashes < text->len && buf_data(text)[text->len - 1 - backslashes] == '\\')
 		backslashes++;
-	return backslashes % 2 || shell_line_read(buf_bytes(text), SHELL_TYPED, &line) || line.unfinished;
+	if (backslashes % 2 || shell_line_read(buf_bytes(text), SHELL_TYPED, &line) || line.unfinished)
+		return LINE_OPEN;
+	return line.doubt_count ? LINE_UNCLEAR : LINE_COMPLETE;
 }
 
+/* A prompt alone says little: `mysql> ` looks like one, too. Behind a line that cannot be read it counts where it is not that line's own. */
 bool prompt_continues(struct lineguard *guard, struct screen_place place)
 {
 	struct prompt prompt;
 	if (!guard->before.len || place.row != guard->before_end + 1)
 		return false;
 	prompt_at(guard, place, &prompt);
-	return looks_continued(&prompt) && (!prompt_same(&prompt, &guard->before_left) || is_open(&guard->before));
+	if (!looks_continued(&prompt))
+		return false;
+	enum completeness before = completeness(&guard->before);
+	return before == LINE_OPEN || (before == LINE_UNCLEAR && !prompt_same(&prompt, &guard->before_left));
 }
 
 enum standing prompt_here(struct lineguard *guard, const struct mark *since, int64_t now, int64_t *due)

@@ -7,7 +7,7 @@ import subprocess
 import pexpect
 import pytest
 from approvals import clear, end, gw, held, id_in, pending, requests, state, vote
-from world import SLOW, cast_events, until
+from world import cast_events, until
 
 GUARDS = r"""
 guards:
@@ -73,14 +73,8 @@ class Shell:
         """The next prompt, and nothing behind it."""
         return self.expect_exact(self.prompt)
 
-    def nothing(self, seconds=1.0):
-        """Nothing comes for so long: the only way to see that something does not happen."""
-        assert self.child.expect([pexpect.TIMEOUT, r"[\s\S]"], timeout=seconds * SLOW) == 0, self.child.after
-        return self
-
     def end(self):
-        self.child.sendcontrol("c")
-        self.child.sendcontrol("d")
+        self.enter("exit")
         self.child.expect(pexpect.EOF)
         self.child.wait()
 
@@ -147,7 +141,8 @@ def test_approve(shop):
     path = victim(shop, "victim")
     shell.enter("rm -r %s" % path).expect(r"needs 1 vote")  # the vote was for one time
     assert path.exists() and pending(shop) != id
-    shell.end()
+    shell.child.sendcontrol("c")
+    shell.ready().end()
 
 
 def test_denied_by_a_human(shop):
@@ -207,7 +202,8 @@ def test_other_bytes_ask_again(shop):
     path = victim(shop, "victim")
     again.enter("rm -r  %s" % path).expect(r"needs 1 vote")
     assert pending(shop) not in (id, approved) and path.exists()
-    again.end()
+    again.child.sendcontrol("c")
+    again.ready().end()
 
 
 def test_revoked_and_expired(shop):
@@ -284,7 +280,7 @@ def test_search_and_completion(shop):
     there = Shell(shop)
     path = victim(shop, "completed-by-tab")
     there.enter("echo find$((1 + 1))me").expect_exact("find2me").ready()
-    there.type("\x12find$").expect_exact("find$((1").type("\r").expect_exact("find2me").ready()
+    there.type("\x12find$").expect_exact("find$").type("\r").expect_exact("find2me").ready()
     there.type("rm -r %s/completed-by\t" % shop.dir).expect_exact("completed-by-tab").type("\r").expect(r"needs 1 vote")
     assert requests(shop, state="pending")[0]["command"] == "rm -r %s/" % path
     there.child.sendcontrol("c")
@@ -298,7 +294,7 @@ def test_a_listing_blocks_nothing(shop):
         (folder / name).write_text("x")
     there = Shell(shop)
     there.enter("cd %s; ls" % folder).expect_exact("mkfs.two").ready()
-    there.type("cat ./\t\t").expect_exact("mkfs.two").type("\x15").type("echo d$((1 + 1))\r").expect_exact("d2").ready()
+    there.type("cat ./\t\t\t").expect_exact("mkfs.two").type("\x15").type("echo d$((1 + 1))\r").expect_exact("d2").ready()
     there.end()
 
 
@@ -350,7 +346,7 @@ def test_full_screen(shop):
 
 def test_pager(shop):
     there = Shell(shop)
-    there.enter("seq 1 200 | LESS= less").expect(r"\n:")
+    there.enter("seq 1 200 | less").expect(r"\n:")
     there.type("\r").type("q").ready()
     there.enter("echo out$((1 + 1))").expect_exact("out2").ready()
     there.end()
@@ -358,13 +354,14 @@ def test_pager(shop):
 
 def test_password(shop):
     """What is typed at a password's prompt goes on and is kept nowhere."""
+    before = shop.session_ids()
     there = Shell(shop)
     there.enter("read -rs -p 'Password: ' p; echo got-${#p}").expect_exact("Password: ")
     there.enter("s3cret-words").expect_exact("got-12").ready()
     event = judged(shop, why="typed without echo")
     assert event["command"] is None and event["confidence"] == "blind"
     there.end()
-    shop.ended_since(set())
+    shop.ended_since(before)
     for path in pathlib.Path(shop.env["STATE_DIR"]).rglob("*"):
         assert not path.is_file() or b"s3cret-words" not in path.read_bytes(), path
     assert "s3cret-words" not in shop.lab.log()
@@ -375,7 +372,8 @@ def test_blind_deny(shop):
     there = Shell(shop, host="plain1")
     there.enter("echo t$((1 + 1))").expect_exact("t2").ready()
     there.enter("read -rs -p 'Password: ' p; echo got-${#p}").expect_exact("Password: ")
-    there.enter("s3cret").nothing()
+    there.enter("s3cret").expect_exact("refused line could not be cleared")
+    assert "got-6" not in there.child.before
     there.child.sendcontrol("c")
     there.ready().end()
     assert judged(shop, why="typed without echo", target="plain1")["verdict"] == "deny"
@@ -412,14 +410,14 @@ def test_markers(shop):
 def test_explain(shop):
     """`policy explain` judges a line as typed with the same code."""
     command = ["policy", "explain", "--user", "alice", "--group", "sre", "--target", "web1", "--login", "x", "--kind", "shell", "--command"]
-    for line, verdict in (("ls", "allow"), ("rm -r x", "hold"), ("mkfs x", "deny"), ("for i in 1; do", "allow")):
+    for line, verdict in (("ls", "allow"), ("rm -r x", "approve"), ("mkfs x", "deny"), ("for i in 1; do", "allow")):
         done = shop.lab.cli(*command, line, "--json")
         assert json.loads(done.stdout)[0]["verdict"] == verdict, (line, done.stdout)
 
 
-def test_memory(shop):
-    """An analyser is small, and a flood of output through it is only followed."""
+def test_flood(shop):
+    """A flood of output is only followed, and the shell is guarded behind it as before."""
     there = Shell(shop)
-    there.enter("head -c 20000000 /dev/zero | tr '\\0' x | fold -w 200 | tail -c 30000000 >/dev/null; seq 1 200000 | tail -n 1").expect_exact("200000").ready()
-    there.enter("seq 1 100000").expect_exact("\r\n100000\r\n").ready()
+    there.enter("seq 1 300000").expect_exact("\r\n300000\r\n").ready()
+    there.enter("mkfs.none").expect_exact("denies").ready()
     there.end()
