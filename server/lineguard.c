@@ -5,6 +5,7 @@
  *	                SETTLE --warn--> ASK --y, or another key--> WAIT, CLEAR
  *	                SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
  *	                                            CLEAR --not seen in time--> IDLE, stuck: no Enter goes out until the line is empty
+ *	IDLE, stuck --Ctrl-C--> CLEAR: perhaps that helps
  *
  * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is refused is dropped: the lines of a paste mean
  *nothing without the one before them. */
@@ -16,7 +17,7 @@
 enum { INTERRUPT = 0x03, KILL_LINE = 0x15 };
 
 static const bool allowed_next[][GUARD_FAILED + 1] = {
-	[GUARD_IDLE] = { [GUARD_SETTLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_IDLE] = { [GUARD_SETTLE] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
 	[GUARD_SETTLE] = { [GUARD_IDLE] = true,
 		[GUARD_HOLD] = true,
 		[GUARD_ASK] = true,
@@ -36,7 +37,7 @@ static const bool allowed_next[][GUARD_FAILED + 1] = {
 		[GUARD_WAIT] = true,
 		[GUARD_FAILED] = true },
 	[GUARD_CLEAR] = { [GUARD_IDLE] = true, [GUARD_FAILED] = true },
-	[GUARD_WAIT] = { [GUARD_IDLE] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_WAIT] = { [GUARD_IDLE] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
 	[GUARD_FAILED] = { [GUARD_FAILED] = true },
 };
 
@@ -87,9 +88,26 @@ void guard_ended(struct lineguard *guard, int64_t now, int64_t row)
 	typing_reset(guard);
 }
 
+/* From here on a clean prompt counts. What stands below the line now is no part of it. */
+static void begin_clear(struct lineguard *guard, int64_t now)
+{
+	guard->clear = mark_now(guard, now);
+	buf_clear(&guard->under);
+	(void)screen_text(
+		guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
+	guard_go(guard, GUARD_CLEAR);
+}
+
 /* Ctrl-C and its like: whatever was typed is gone, or so it should be; the prompt may stay in its row. */
 static void interrupted(struct lineguard *guard, int64_t now)
 {
+	if (guard->stuck) { /* the refused line is gone only when a clean prompt says so */
+		guard->control_u = false;
+		guard->ending = LINE_CLEARED;
+		guard->answer.notice[0] = 0;
+		begin_clear(guard, now);
+		return;
+	}
 	buf_clear(&guard->before);
 	guard_ended(guard, now, screen_cursor(guard->screen).row - 1);
 	guard_go(guard, GUARD_WAIT);
@@ -131,12 +149,8 @@ static void refuse(struct lineguard *guard, int64_t now, enum line_end end)
 		return;
 	}
 	guard->control_u = !settle_verified(guard);
-	guard->clear = mark_now(guard, now);
-	buf_clear(&guard->under);
-	(void)screen_text(
-		guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
 	key = guard->control_u ? KILL_LINE : INTERRUPT;
-	guard_go(guard, GUARD_CLEAR);
+	begin_clear(guard, now);
 	guard_forward(guard, &key, 1);
 }
 

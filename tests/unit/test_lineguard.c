@@ -204,6 +204,37 @@ static void test_what_is_not_cleared_gets_no_enter(void **state)
 	world_free(world);
 }
 
+/* The user's own Ctrl-C helps where a clean prompt follows, and only there. */
+static void test_ctrl_c_frees_what_was_not_cleared(void **state)
+{
+	(void)state;
+	for (int helps = 0; helps < 2; helps++) {
+		struct world *world = world_new(80, 24);
+		world->verdict = LINE_DENY;
+		prompt(world);
+		type(world, "rm -r x");
+		in(world, "\r");
+		pass(world, 20);
+		out(world, "^C");
+		pass(world, 3000);
+		assert_int_equal(world->end, LINE_STUCK);
+		buf_clear(&world->sent);
+		world->verdict = LINE_ALLOW;
+		in(world, "\x03");
+		expect_sent(world, "\x03");
+		out(world, helps ? "\033[?2004l\r\n\033[?2004h$ " : "^C");
+		pass(world, 3000);
+		assert_int_equal(world->end, helps ? LINE_CLEARED : LINE_STUCK);
+		if (helps)
+			type(world, "ls");
+		buf_clear(&world->sent);
+		in(world, "\r");
+		pass(world, 3000);
+		expect_sent(world, helps ? "\r" : "");
+		world_free(world);
+	}
+}
+
 /* While a command runs only Ctrl-U is sent; the user's own Ctrl-C is not swallowed by the clearing. */
 static void test_ctrl_c_passes_while_a_line_is_cleared(void **state)
 {
@@ -698,6 +729,7 @@ int main(void)
 		cmocka_unit_test(test_an_allowed_line),
 		cmocka_unit_test(test_a_refused_line_is_cleared_and_the_notice_stands_before_the_new_prompt),
 		cmocka_unit_test(test_what_is_not_cleared_gets_no_enter),
+		cmocka_unit_test(test_ctrl_c_frees_what_was_not_cleared),
 		cmocka_unit_test(test_ctrl_c_passes_while_a_line_is_cleared),
 		cmocka_unit_test(test_keys_that_recall_are_waited_for),
 		cmocka_unit_test(test_recalled_while_a_command_runs_waits_for_the_prompt),
