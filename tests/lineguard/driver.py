@@ -432,7 +432,7 @@ def continued_allowed(s):
 
 @case("posix", ran=("text",), denied=1)
 def in_vim(s):
-    s.keys("vim -u NONE -N text\r")
+    s.keys("vim.tiny -u NONE -N text\r")
     s.see("text")
     s.quiet(0.3)
     s.keys("iFORBID\rsecond\x1b")
