@@ -62,6 +62,17 @@ static size_t check_line(const struct shell_line *line)
 	return sum;
 }
 
+typedef int judge_fn(const struct guard *guard, struct bytes line, struct judgement *ret);
+
+/* Doubts that count: all of an exec's; of a typed line those that its end does not explain; of a fragment none. */
+static bool doubtful(judge_fn *judge, const struct shell_line *line)
+{
+	for (size_t i = 0; i < line->doubt_count; i++)
+		if (judge == guard_judge || (judge == guard_judge_typed && !line->doubts[i].unfinished))
+			return true;
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct guards *guards;
@@ -72,14 +83,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct guard *guard = guards_at(guards, data[0] & 1);
 	struct bytes line = { data + 1, size - 1 };
 	struct judgement first, again;
-	if ((data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &first) ||
-		(data[0] & 2 ? guard_judge_typed : guard_judge)(guard, line, &again))
+	judge_fn *judge = data[0] & 4 ? guard_judge_fragment : data[0] & 2 ? guard_judge_typed : guard_judge;
+	if (judge(guard, line, &first) || judge(guard, line, &again))
 		abort();
 	if (first.verdict != again.verdict || check_line(&first.line) != check_line(&again.line))
 		abort();
 	if ((first.verdict == GUARD_APPROVE) != (first.by != NULL) || !first.reason[0])
 		abort();
-	if (first.line.doubt_count && first.verdict < GUARD_APPROVE)
+	if (doubtful(judge, &first.line) && first.verdict < GUARD_APPROVE)
 		abort();
 	json_t *json = judgement_json(&first);
 	if (!json)
