@@ -16,11 +16,6 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define NOTE_TIME_MS 10000
-#define NOTES_RUNNING_MAX 32
-#define NOTES_MAX 256       /* running, waiting, and to be tried again */
-#define NOTE_TRIES 5
-#define NOTE_RETRY_MS 1000  /* after the first failure; then doubled */
 
 struct note {
 	TAILQ_ENTRY(note) entry;
@@ -82,7 +77,8 @@ static void retry(struct note *note, const char *why)
 	}
 	if (note->tries == 1)
 		log_warning("notify.command: %s; it is tried again", why);
-	listener_timer_in(note->timer, (int64_t)NOTE_RETRY_MS << (note->tries - 1));
+	int64_t wait = (int64_t)NOTE_RETRY_MS << (note->tries - 1);
+	listener_timer_in(note->timer, wait < NOTE_RETRY_MS_MAX ? wait : NOTE_RETRY_MS_MAX);
 }
 
 static void note_start(struct note *note)
@@ -140,7 +136,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void note_add(struct listener *listener, int fd)
 {
-	struct note *note = listener->note_count < NOTES_MAX && fd >= 0 ? calloc(1, sizeof(*note)) : NULL;
+	struct note *note = listener->note_count < NOTES_MAX ? calloc(1, sizeof(*note)) : NULL;
 
 	if (!note) {
 		if (!listener->notes_dropped++ || listener->notes_dropped % 100 == 0)
@@ -152,10 +148,12 @@ void note_add(struct listener *listener, int fd)
 	note->timer = listener_timer(listener, on_timer, note);
 	TAILQ_INSERT_TAIL(&listener->notes, note, entry);
 	listener->note_count++;
-	if (note->timer)
+	if (note->timer) {
 		notes_pump(listener);
-	else
+	} else {
+		log_error("notify.command: out of memory: a notification is lost");
 		note_free(note);
+	}
 }
 
 bool note_gone(struct listener *listener, pid_t pid, int status)
