@@ -93,6 +93,15 @@ enum step glass_step(struct asking *asking)
 		"this breaks the glass: everybody is told, and it will be reviewed. Reason:");
 }
 
+/* One sentence, as of requests (broker_notify.c). */
+static void tell(const struct asking *asking, json_t *event)
+{
+	const struct leg *leg = asking->leg;
+	json_object_set_new(event, "text", json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open", broker_leg_user(leg), leg->target,
+		leg->login, access_kind_name(asking->access.kind), json_get_string(event, "reason"), json_get_string(event, "review")));
+	notify_event(leg->client->broker, "break-glass", event);
+}
+
 static int audit_it(const struct asking *asking, const char *review, const char *reason)
 {
 	json_t *event = broker_leg_event(asking->leg);
@@ -106,7 +115,7 @@ static int audit_it(const struct asking *asking, const char *review, const char 
 	json_t *copy = json_deep_copy(event);
 	int rc = broker_audit(asking->leg->client->broker, "break-glass", event);
 	if (!rc)
-		notify_event(asking->leg->client->broker, "break-glass", copy);
+		tell(asking, copy);
 	else
 		json_decref(copy);
 	return rc;
