@@ -53,8 +53,8 @@ const struct cli_row cli_table[] = {
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", GATEWAY },
 	{ "revoke", NULL,
 		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
-		"[--json]",
-		"keep somebody or something out from now on", GATEWAY },
+		"[--json], or REQUEST [--reason TEXT] [--json]",
+		"keep somebody or something out from now on; or take an approval back", GATEWAY },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
 	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", GATEWAY },

@@ -1,11 +1,12 @@
 /* What people do to requests: vote, cancel, revoke, extend. Who may is asked of the policy in force, whose request it is of the store.
  *
- * Nobody votes on his own request: the store compares provider and subject; here the name counts as well, so that a second provider, or an account
- * on this machine, makes nobody a second person. */
+ * Nobody votes on his own request: the store compares provider and subject; here the name counts as well, in any spelling, so that a second
+ * provider, or an account on this machine, makes nobody a second person. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -49,7 +50,7 @@ bool queue_may_see(struct broker *broker, const struct approval *approval, const
 
 static int check_voter(struct broker *broker, const struct approval *approval, const struct identity *who, struct err *err)
 {
-	if (is_requester(approval, who) || !strcmp(plain_name(approval->user), plain_name(who->user)))
+	if (is_requester(approval, who) || !strcasecmp(plain_name(approval->user), plain_name(who->user)))
 		return err_set(err, -EPERM, "nobody votes on his own request");
 	if (!queue_may_vote(broker, approval, who))
 		return err_set(err, -EACCES, "request '%s' is decided by role '%s', which you do not have%s", approval->id, approval->by,

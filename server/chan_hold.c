@@ -49,6 +49,25 @@ void chan_hold_note(struct chan *chan, const char *text)
 	put_lines(chan, text);
 }
 
+static void put_status(struct chan *chan, const char *text, const char *status)
+{
+	put_lines(chan, text);
+	if (!*status || chan->asking)
+		return;
+	put(chan, "bartizan: ");
+	put_clean(chan, status, strlen(status));
+	chan->status_shown = true;
+}
+
+/* Without a terminal: all of it in one line, and no status alone. */
+static void put_once(struct chan *chan, const char *text, const char *status)
+{
+	char line[CHAN_TELL_MAX];
+	snprintf(line, sizeof(line), "%s%s%s", text, *status ? "; " : "", status);
+	if (*text)
+		put_lines(chan, line);
+}
+
 void chan_hold(struct chan *chan, const char *text, const char *status)
 {
 	if (chan->state != CHAN_ASKED)
@@ -59,14 +78,10 @@ void chan_hold(struct chan *chan, const char *text, const char *status)
 		free(chan->waits_for);
 		chan->waits_for = strndup(text, strcspn(text, "\n"));
 	}
-	put_lines(chan, text);
-	if (*status && chan->pty && !chan->asking) {
-		put(chan, "bartizan: ");
-		put_clean(chan, status, strlen(status));
-		chan->status_shown = true;
-	} else if (*status && !chan->pty && *text) {
-		put_lines(chan, status);
-	}
+	if (chan->pty)
+		put_status(chan, text, status);
+	else
+		put_once(chan, text, status);
 	chan_hold_turn(chan);
 }
 

@@ -1,7 +1,7 @@
 /* The table of the gateway's own commands, and how one is found, checked and run. See command.h.
  *
  * A row is the whole interface of a command: adding one is a row here and a handler in a command_*.c. Rights are checked here, before a
- * handler runs; only commands on sessions, which everybody may use on his own, ask a second question (command_session). */
+ * handler runs; only commands on what may be one's own ask a second question (sessions: command_session; requests: broker_vote.c). */
 #include "server/command.h"
 
 #include <errno.h>
@@ -143,8 +143,8 @@ const struct command command_table[] = {
 		"issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
 	{ "revoke", NULL,
 		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
-		"[--json]",
-		"keep somebody or something out from now on", MAY_REVOKE, revoke_options, 0, 0, command_run_revoke },
+		"[--json], or REQUEST [--reason TEXT] [--json]",
+		"keep somebody or something out from now on; or take an approval back", 0, revoke_options, 0, 1, command_run_revoke },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0, command_run_revoked },
 	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1, command_run_unrevoke },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", COMMAND_LOCAL, json_options, 0, 0, command_run_status },

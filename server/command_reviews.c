@@ -1,6 +1,7 @@
 /* Reviews of sessions that broke the glass: the list, and the signature of somebody else. For whoever has the right 'audit' or 'sessions'. */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "server/command_requests.h"
@@ -56,7 +57,7 @@ struct whose { const char *id; const struct identity *who; bool own; };
 static int look(const struct review *review, void *context)
 {
 	struct whose *whose = context;
-	whose->own |= !strcmp(review->id, whose->id) && !strcmp(plain(review->user), plain(whose->who->user));
+	whose->own |= !strcmp(review->id, whose->id) && !strcasecmp(plain(review->user), plain(whose->who->user));
 	return 0;
 }
 

@@ -191,8 +191,29 @@ static void told(struct caller *caller, const struct command_args *args, const s
 	command_one(caller, args, object, columns);
 }
 
+static bool names_something(const struct command_args *args)
+{
+	return args->user || args->serial || args->key || args->key_id || args->session || args->ca || args->until || args->for_ms;
+}
+
+/* Of an approval: whoever may take it back there (broker_vote.c). Of anything else: the right. */
+static bool is_ours(struct caller *caller, const struct command_args *args)
+{
+	if (args->words.count && names_something(args))
+		command_fail(caller, 2, "'%.64s' is a request, the rest is something else: one at a time", args->words.items[0]);
+	else if (args->words.count)
+		command_revoke_approval(caller, args);
+	else if (!(caller->may & MAY_REVOKE))
+		command_fail(caller, EXIT_DENIED, "'revoke' needs the right 'revoke' (may: of one of your roles)");
+	else
+		return true;
+	return false;
+}
+
 void command_run_revoke(struct caller *caller, const struct command_args *args)
 {
+	if (!is_ours(caller, args))
+		return;
 	struct broker *broker = caller->broker;
 	struct order order;
 	struct err err = { "" };
