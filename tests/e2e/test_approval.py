@@ -103,8 +103,9 @@ def test_terminal(prod, host):
     assert child.exitstatus == 3
 
 
-def test_ctrl_c_cancels(prod):
-    child = prod.terminal("alice", "-tt", "db1", "echo never")
+@pytest.mark.parametrize("host", ["db1", "db1.direct"])
+def test_ctrl_c_cancels(prod, host):
+    child = prod.terminal("alice", "-tt", host, "echo never")
     child.expect(r"waiting for (%s)" % ID)
     id = child.match.group(1)
     child.send("\x03")
@@ -165,6 +166,7 @@ def test_bounded_wait(prod):
     done = prod.ssh("alice", "db1", "echo in")
     assert done.code == 75 and not done.out and 0.9 < done.seconds < 15, done
     id = id_in(done.err)
+    assert len(done.err.splitlines()) == 2 and "waiting 1 second at most" in done.err.splitlines()[0], done
     assert "run the same command again" in done.err and state(prod, id) == "pending"
     again = prod.ssh("alice", "db1", "echo in")
     assert again.code == 75 and id_in(again.err) == id  # no second request for the same thing
@@ -245,6 +247,28 @@ def test_another_provider_is_not_another_person(prod):
     done = gw(prod, "bobtwo", "approve %s" % id)
     assert done.code == 77 and "own request" in done.err, done
     vote(prod, id, "dave")
+    assert end(child).out == "in\n"
+
+
+def test_other_spellings_of_oneself(prod):
+    """An account on this machine of the same name, and a certificate for the same name in capitals, are nobody else."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    for name, groups in ((me, ["sre", "leads"]), ("BOB", ["leads"])):
+        if not (prod.dir / "people" / name).exists():
+            prod.visitor(name)
+        prod.lab.issue(name, groups, prod.dir / "people" / name / "id.pub")
+    prod.edit(lambda text: text.replace("lead: {groups: [leads],", "lead: {groups: [leads], users: [\"local:%s\"]," % me))
+    child, id = held(prod, me, "db1", "echo in")
+    local = prod.lab.cli("approve", id)
+    assert local.returncode == 77 and "own request" in local.stderr, local
+    assert prod.lab.cli("deny", id, "--reason", "x").returncode == 77
+    vote(prod, id)
+    assert end(child).out == "in\n"
+    assert prod.lab.cli("extend", id, "--for", "1m").returncode == 77  # it would be a vote
+    child, id = held(prod, "bob", "db1", "echo in")
+    done = gw(prod, "BOB", "approve %s" % id)
+    assert done.code == 77 and "own request" in done.err, done
+    assert prod.lab.cli("approve", id).returncode == (77 if me == "bob" else 0)
     assert end(child).out == "in\n"
 
 
