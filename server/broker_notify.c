@@ -10,7 +10,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define COMMAND_SHOWN_MAX 4096 /* bytes of a command, before they are made visible */
+#define COMMAND_SHOWN_MAX 3072 /* bytes of a command, before they are made visible: twice that, reason and note, at worst five times as long, fit a message */
 
 struct note { /* for the webhook: until it is posted, or given up */
 	TAILQ_ENTRY(note) entry;
@@ -173,10 +173,13 @@ void notify_event(struct broker *broker, const char *event, json_t *data)
 static void add_sentence(json_t *data, const char *event, const struct approval *approval)
 {
 	const char *command = json_get_string(data, "command");
-	json_object_set_new(data, "text", json_sprintf("request %s %s: %s, %s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
-		strcmp(event, "decided") ? event : approval_state_name(approval->state), json_get_string(data, "requester"), approval->kind,
-		json_get_string(data, "target"), json_get_string(data, "login"), command ? ": " : "", command ? command : "",
-		*approval->reason ? ", because " : "", json_get_string(data, "reason"), approval->votes, approval->votes_needed, approval->by));
+	bool decided = !strcmp(event, "decided");
+	json_object_set_new(data, "text", json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
+		decided ? approval_state_name(approval->state) : event, decided && *approval->decided_by ? " by " : "", decided ? approval->decided_by : "",
+		decided && *approval->note ? " (" : "", decided ? json_get_string(data, "note") : "", decided && *approval->note ? ")" : "",
+		json_get_string(data, "requester"), approval->exact ? "" : "any ", approval->kind, json_get_string(data, "target"), json_get_string(data, "login"),
+		!command ? "" : approval->exact ? ": " : ", first: ", command ? command : "", *approval->reason ? ", because " : "",
+		json_get_string(data, "reason"), approval->votes, approval->votes_needed, approval->by));
 }
 
 void notify_approval(struct broker *broker, const char *event, const struct approval *approval)

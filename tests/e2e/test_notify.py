@@ -222,7 +222,7 @@ def test_every_end(own_world, hook):
     gw(world, "bob", "requests revoke %s --reason 'wrong host'" % id)
     until(lambda: hook.events("decided")[3:], 10)
     assert [body["state"] for body in hook.events("decided")] == ["expired", "cancelled", "approved", "revoked"]
-    assert "wrong host" == hook.events("decided")[3]["note"]
+    assert "wrong host" == hook.events("decided")[3]["note"] and "revoked by bob (wrong host): alice, any exec on db1" in hook.events("decided")[3]["text"]
 
 
 def test_break_glass(own_world, hook):

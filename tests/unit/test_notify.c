@@ -291,11 +291,11 @@ static void test_longest(void **state)
 	for (size_t i = 0; i < APPROVALS_COMMAND_MAX; i++)
 		assert_int_equal(buf_putc(&approval.command, 1), 0);
 	assert_int_equal(store_open(scratch.fd, false, &broker.store, NULL), 0);
-	notify_approval(&broker, "created", &approval);
+	notify_approval(&broker, "decided", &approval);
 	assert_int_equal(ask_count, 1);
 	json_t *data = json_loads(asked[0].text, 0, NULL);
 	assert_true(json_is_true(json_object_get(data, "command_cut")));
-	assert_non_null(strstr(json_get_string(data, "text"), "request AAAAA created"));
+	assert_non_null(strstr(json_get_string(data, "text"), "request AAAAA pending by nnn"));
 	assert_null(strchr(asked[0].text, 1));
 	json_decref(data);
 	buf_release(&approval.command);
