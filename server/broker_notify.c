@@ -10,7 +10,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define COMMAND_SHOWN_MAX 3072 /* bytes of a command, before they are made visible: twice that, reason and note, at worst five times as long, fit a message */
+#define COMMAND_SHOWN_MAX 3072 /* bytes of a command: twice that, with reason and note, at worst five times as long, fits a message */
 
 struct note { /* for the webhook: until it is posted, or given up */
 	TAILQ_ENTRY(note) entry;
