@@ -58,8 +58,8 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 	glass = calloc(1, sizeof(*glass));
 	if (!glass)
 		return err_set(err, -ENOMEM, "out of memory");
-	*glass = (struct glass){ .provider = strdup(who->provider), .subject = strdup(who->subject), .target = strdup(target), .reason = strdup(reason),
-		.until = clock_mono_ms() + GLASS_MS };
+	*glass = (struct glass){ .provider = strdup(who->provider), .subject = strdup(who->subject), .target = strdup(target),
+		.reason = strdup(reason), .until = clock_mono_ms() + GLASS_MS };
 	LIST_INSERT_HEAD(&queue->glasses, glass, entry);
 	queue->glass_count++;
 	if (glass->provider && glass->subject && glass->target && glass->reason)
@@ -85,8 +85,9 @@ enum step glass_step(struct asking *asking)
 	if (reason_of(asking))
 		return STEP_GO_ON;
 	if (!asking->pty)
-		return asking_refuse(asking, EXIT_DENIED, "this breaks the glass, for which a reason is required: ssh GATEWAY break-glass %s --reason '…', "
-			"then run this again", asking->access.target);
+		return asking_refuse(asking, EXIT_DENIED,
+			"this breaks the glass, for which a reason is required: ssh GATEWAY break-glass %s --reason '…', then run this again",
+			asking->access.target);
 	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
 		return asking_refuse(asking, EXIT_DENIED, "breaking the glass needs a reason, and none was given");
 	return hold_ask(asking, ASKS_GLASS, (size_t)asking->leg->client->broker->config->conf->reason_max,
@@ -97,8 +98,9 @@ enum step glass_step(struct asking *asking)
 static void tell(const struct asking *asking, json_t *event)
 {
 	const struct leg *leg = asking->leg;
-	json_object_set_new(event, "text", json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open", broker_leg_user(leg), leg->target,
-		leg->login, access_kind_name(asking->access.kind), json_get_string(event, "reason"), json_get_string(event, "review")));
+	json_object_set_new(event, "text",
+		json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open", broker_leg_user(leg), leg->target, leg->login,
+			access_kind_name(asking->access.kind), json_get_string(event, "reason"), json_get_string(event, "review")));
 	notify_event(leg->client->broker, "break-glass", event);
 }
 
@@ -139,7 +141,8 @@ int glass_opened(struct asking *asking, struct err *err)
 			return rc ? rc : err_set(err, -ENOMEM, "out of memory");
 		memcpy(leg->glass_review, id, sizeof(leg->glass_review));
 	}
-	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session, broker_leg_user(leg), leg->target, leg->login, leg->glass_review);
+	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session, broker_leg_user(leg), leg->target, leg->login,
+		leg->glass_review);
 	if (audit_it(asking, leg->glass_review, leg->glass_reason))
 		return err_set(err, -EIO, "the gateway cannot write its audit log");
 	hold_say(asking, "the glass is broken: this session is recorded, and review %s stays open until somebody else signs it", leg->glass_review);

@@ -42,8 +42,8 @@ static struct held *hold_new(const struct asking *asking)
 	struct held *hold = holds_of(asking->leg->client) < HOLDS_PER_CLIENT_MAX ? calloc(1, sizeof(*hold)) : NULL;
 	if (!hold)
 		return NULL;
-	*hold = (struct held){ .leg = asking->leg, .channel = asking->channel, .number = asking->number, .kind = asking->access.kind, .pty = asking->pty,
-		.confirmed = asking->warned, .detail_len = asking->access.detail.len };
+	*hold = (struct held){ .leg = asking->leg, .channel = asking->channel, .number = asking->number, .kind = asking->access.kind,
+		.pty = asking->pty, .confirmed = asking->warned, .detail_len = asking->access.detail.len };
 	hold->detail = (uint8_t *)text_dup(asking->access.detail.data, asking->access.detail.len);
 	if (!hold->detail) {
 		free(hold);
@@ -313,12 +313,15 @@ static unsigned ended(const struct approval *approval, struct err *words)
 	char shown[600];
 	text_clean(shown, sizeof(shown), approval->note, strlen(approval->note));
 	switch (approval->state) {
-	case APPROVAL_DENIED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was denied by %s%s%s", approval->id, approval->decided_by, note, shown);
+	case APPROVAL_DENIED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was denied by %s%s%s", approval->id, approval->decided_by,
+		note, shown);
 	case APPROVAL_CANCELLED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was cancelled%s%s%s%s", approval->id,
 		*approval->decided_by ? " by " : "", approval->decided_by, note, shown);
-	case APPROVAL_REVOKED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was revoked by %s%s%s", approval->id, approval->decided_by, note, shown);
+	case APPROVAL_REVOKED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was revoked by %s%s%s", approval->id, approval->decided_by,
+		note, shown);
 	case APPROVAL_EXPIRED: return (unsigned)err_set(words, EXIT_WAIT, "request %s has expired%s%s: ask again", approval->id, note, shown);
-	case APPROVAL_USED_UP: return (unsigned)err_set(words, EXIT_WAIT, "the approval %s was used up by another connection: ask again", approval->id);
+	case APPROVAL_USED_UP: return (unsigned)err_set(words, EXIT_WAIT, "the approval %s was used up by another connection: ask again",
+		approval->id);
 	default: return 0;
 	}
 }

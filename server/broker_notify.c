@@ -152,7 +152,9 @@ static void send_out(struct broker *broker, const char *text)
 static bool wanted(const struct broker *broker)
 {
 	const struct conf *conf = broker->config->conf;
-	return broker->private->queue && broker->private->queue->notifier && ((conf->notify_command && conf->notify_command[0]) || conf->notify_webhook);
+	if (!broker->private->queue || !broker->private->queue->notifier)
+		return false;
+	return (conf->notify_command && conf->notify_command[0]) || conf->notify_webhook;
 }
 
 void notify_event(struct broker *broker, const char *event, json_t *data)
@@ -174,12 +176,15 @@ static void add_sentence(json_t *data, const char *event, const struct approval 
 {
 	const char *command = json_get_string(data, "command");
 	bool decided = !strcmp(event, "decided");
-	json_object_set_new(data, "text", json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
-		decided ? approval_state_name(approval->state) : event, decided && *approval->decided_by ? " by " : "", decided ? approval->decided_by : "",
-		decided && *approval->note ? " (" : "", decided ? json_get_string(data, "note") : "", decided && *approval->note ? ")" : "",
-		json_get_string(data, "requester"), approval->exact ? "" : "any ", approval->kind, json_get_string(data, "target"), json_get_string(data, "login"),
-		!command ? "" : approval->exact ? ": " : ", first: ", command ? command : "", *approval->reason ? ", because " : "",
-		json_get_string(data, "reason"), approval->votes, approval->votes_needed, approval->by));
+	const char *by = decided && *approval->decided_by ? approval->decided_by : NULL;
+	const char *note = decided && *approval->note ? json_get_string(data, "note") : NULL;
+	json_object_set_new(data, "text",
+		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
+			decided ? approval_state_name(approval->state) : event, by ? " by " : "", by ? by : "", note ? " (" : "", note ? note : "",
+			note ? ")" : "", json_get_string(data, "requester"), approval->exact ? "" : "any ", approval->kind,
+			json_get_string(data, "target"), json_get_string(data, "login"), !command ? "" : approval->exact ? ": " : ", first: ",
+			command ? command : "", *approval->reason ? ", because " : "", json_get_string(data, "reason"), approval->votes,
+			approval->votes_needed, approval->by));
 }
 
 void notify_approval(struct broker *broker, const char *event, const struct approval *approval)

@@ -136,7 +136,8 @@ int queue_vote(struct broker *broker, const char *id, const struct vote *vote, e
 	if (!rc)
 		rc = count(broker, &approval, vote, ret_state, err);
 	if (!rc) {
-		log_info("request %s: %s votes %s: %s", approval.id, vote->who->user, vote->approve ? "for it" : "against it", approval_state_name(*ret_state));
+		log_info("request %s: %s votes %s: %s", approval.id, vote->who->user, vote->approve ? "for it" : "against it",
+			approval_state_name(*ret_state));
 		queue_changed(broker, approval.id, *ret_state == APPROVAL_PENDING ? NULL : "decided");
 	}
 	approval_release(&approval);
@@ -147,8 +148,8 @@ int queue_vote(struct broker *broker, const char *id, const struct vote *vote, e
 
 typedef int change_fn(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
 
-static int change(struct broker *broker, const struct approval *approval, change_fn *fn, const char *type, const struct identity *who, const char *note,
-	struct err *err)
+static int change(struct broker *broker, const struct approval *approval, change_fn *fn, const char *type, const struct identity *who,
+	const char *note, struct err *err)
 {
 	json_t *event = queue_event(approval);
 	json_object_set_new(event, "by", json_string(who->user));
@@ -190,7 +191,8 @@ static int end_use(const char *session, uint32_t channel, void *context)
 	return 0;
 }
 
-int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended, struct err *err)
+int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended,
+	struct err *err)
 {
 	struct approval approval = { 0 };
 	char reason[512], shown[300];

@@ -71,7 +71,8 @@ static int sign(struct caller *caller, const char *id, const char *note, struct 
 		rc = store_begin(caller->broker->store, err);
 	if (rc)
 		return rc;
-	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)), "by", caller->who->user, "by_provider", caller->who->provider, "note",
+	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)), "by", caller->who->user, "by_provider",
+		caller->who->provider, "note",
 		json_visible(note, strlen(note)));
 	rc = reviews_sign(caller->broker->store, id, caller->who, note, clock_wall_ms(), err);
 	return queue_commit(caller->broker, rc, "review-signed", event, err);

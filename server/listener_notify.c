@@ -38,13 +38,16 @@ static void note_free(struct note *note)
 
 /* ---- in the child ---- */
 
-static int reset_signals(void)
+/* What a program may expect; errno says what failed. */
+static int surroundings(int fd)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_DFL);
-	return setsid() < 0 ? -errno : 0;
+	if (setsid() < 0 || chdir("/") < 0)
+		return -1;
+	return lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0 ? -1 : dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
 /* Returns only when it could not be run. */
@@ -59,7 +62,7 @@ static int run(const struct listener *listener, int fd)
 	host_key_free(listener->host_key);
 	if (role_drop(&start, &err) < 0)
 		log_error("%s", err.text);
-	else if (reset_signals() < 0 || lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || chdir("/") < 0)
+	else if (surroundings(fd) < 0)
 		log_error("notify.command: %s", strerror(errno));
 	else if (execve(argv[0], argv, environment) < 0)
 		log_error("notify.command: '%s': %s", argv[0], strerror(errno));
@@ -171,7 +174,10 @@ bool note_gone(struct listener *listener, pid_t pid, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		note_free(note);
 	} else {
-		err_set(&why, 0, WIFSIGNALED(status) ? "it died of signal %d" : "it ended with status %d", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		if (WIFSIGNALED(status))
+			err_set(&why, 0, "it died of signal %d", WTERMSIG(status));
+		else
+			err_set(&why, 0, "it ended with status %d", WEXITSTATUS(status));
 		retry(note, why.text);
 	}
 	notes_pump(listener);
