@@ -59,13 +59,13 @@ static void put_status(struct chan *chan, const char *text, const char *status)
 	chan->status_shown = true;
 }
 
-/* Without a terminal: all of it in one line, and no status alone. */
+/* Without a terminal: one line of text and its status make one line; a status alone is for terminals. */
 static void put_once(struct chan *chan, const char *text, const char *status)
 {
-	char line[CHAN_TELL_MAX];
-	snprintf(line, sizeof(line), "%s%s%s", text, *status ? "; " : "", status);
+	char all[CHAN_TELL_MAX];
+	snprintf(all, sizeof(all), "%s%s%s", text, !*status ? "" : strchr(text, '\n') ? "\n" : "; ", status);
 	if (*text)
-		put_lines(chan, line);
+		put_lines(chan, all);
 }
 
 void chan_hold(struct chan *chan, const char *text, const char *status)
