@@ -1,5 +1,6 @@
 """What time, races and the end of the gateway do to requests and grants. design.md 8, field.md 15."""
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -7,7 +8,8 @@ import time
 import pytest
 from approvals import clear, end, gw, held, id_in, lead, requests, rule, show, state, vote
 from test_crash import kill_everything
-from world import finish, until
+from lablib.lab import program
+from world import finish, read_line, until
 
 ROUNDS = 12
 
@@ -243,6 +245,27 @@ def test_nothing_is_forged(prod):
     child.wait()
     rest = child.before + child.after + child.read()
     assert "\x1b[31m" not in rest and "\x07" not in rest and "\rbartizan: approved" not in rest and child.exitstatus == 77, rest
+
+
+def test_watched_on_the_machine(prod):
+    """`bartizan requests --watch`: what is open first, then each change, one line each, until it is interrupted."""
+    rule(prod, "by: lead, wait_without_terminal: 0s")
+    id = id_in(prod.ssh("alice", "db1", "true").err)
+    watching = subprocess.Popen([program("bartizan"), "--config", prod.lab.config, "requests", "--watch"], stdout=subprocess.PIPE)
+    try:
+        assert ("%s pending: alice on db1" % id).encode() in read_line(watching)
+        vote(prod, id)
+        assert ("%s approved" % id).encode() in read_line(watching)
+        other = id_in(prod.ssh("alice", "-T", "db1").err)
+        assert ("%s pending" % other).encode() in read_line(watching)
+        gw(prod, "bob", "deny %s --reason no" % other)
+        assert ("%s denied" % other).encode() in read_line(watching)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) != 0
+    finally:
+        watching.kill()
+        watching.stdout.close()
+        watching.wait()
 
 
 # ---- ends of the gateway ----

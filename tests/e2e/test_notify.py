@@ -17,7 +17,7 @@ from world import until
 
 SCRIPT = """#!/bin/sh
 # one file for each notification
-file=$(mktemp %(folder)s/new.XXXXXX) && cat > "$file" && { id; env; pwd; tr '\\0' '\\n' < /proc/self/status | grep -E 'NoNewPrivs|CapEff'; } > "$file.env" && mv "$file" "$file.json"
+file=$(mktemp %(folder)s/new.XXXXXX) && cat > "$file" && { id; env; pwd; tr '\\0' '\\n' < /proc/self/status | grep -E 'NoNewPrivs|CapEff'; ls -l /proc/$$/fd; } > "$file.env" && mv "$file" "$file.json"
 echo heard >&2
 %(more)s
 """
@@ -97,6 +97,7 @@ def test_command(own_world):
     assert re.search(r"NoNewPrivs:\s*1", about) and re.search(r"CapEff:\s*0+\n", about), about
     assert "uid=%d" % (65534 if os.getuid() == 0 else os.getuid()) in about and "\n/\n" in about
     assert "SSH" not in about and "BUILD" not in about  # a bare environment
+    assert "socket:" not in about and "anon_inode" not in about  # nothing of the gateway's
     assert "heard" in world.lab.log()  # its output is in the log
 
 
