@@ -13,6 +13,7 @@ import time
 import pytest
 from approvals import end, gw, held, rule, vote
 from lablib import idp
+from test_crash import kill_everything
 from world import until
 
 SCRIPT = """#!/bin/sh
@@ -205,6 +206,22 @@ def test_what_waits_survives(own_world, hook):
     assert end(child).code == 77
     decided = until(lambda: hook.events("decided"), 30)[0]
     assert decided["state"] == "denied" and decided["decided_by"] == "bob" and decided["note"] == "not now"
+
+
+def test_ended_while_nothing_ran(own_world, hook):
+    """What ended while the gateway was down is told at its next start, by both ways."""
+    world = own_world()
+    path, folder = command(world)
+    world.edit(lambda text: text + "\nnotify: {webhook: \"%s\", command: [%s]}\n" % (hook.url(), path))
+    rule(world, "by: lead, expires: 2s, wait_without_terminal: 0s")
+    world.ssh("alice", "db1", "true")
+    id = until(lambda: hook.events("created"), 10)[0]["id"]
+    begun = time.monotonic()
+    kill_everything(world)
+    until(lambda: time.monotonic() > begun + 2.2, 10)
+    world.lab.start_gateway()
+    for told in (until(lambda: hook.events("decided"), 15)[0], until(lambda: heard(folder, "decided"), 15)[0]):
+        assert told["id"] == id and told["state"] == "expired"
 
 
 def test_every_end(own_world, hook):
