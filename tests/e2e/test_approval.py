@@ -159,6 +159,32 @@ def test_no_reason_given(prod):
     assert child.exitstatus == 77 and not requests(prod)
 
 
+@pytest.mark.parametrize("host", ["db1", "db1.direct"])
+def test_many_channels_wait(prod, host, tmp_path):
+    """field.md 9: channels of one connection wait for the same request, a cancelled one takes the others nothing, one vote opens all."""
+    path = tmp_path / "control"
+    prod.popen("alice", "-M", "-S", path, "-N", host)
+    until(path.exists, 10, "the control socket")
+    terminal = prod.terminal("alice", "-S", path, "-tt", host, "echo never")
+    terminal.expect("waiting for (%s)" % ID)
+    id = terminal.match.group(1)
+    children = [prod.popen("alice", "-S", path, host, "cat; exit %d" % number) for number in range(4)]
+    for number, child in enumerate(children):
+        child.stdin.write(b"%d\n" % number)
+        child.stdin.close()
+        child.stdin = None
+        assert id in child.stderr.readline().decode()
+    terminal.send("\x03")
+    terminal.expect("cancelled")
+    assert state(prod, id) == "pending" and len(requests(prod)) == 1
+    vote(prod, id)
+    for number, child in enumerate(children):
+        done = end(child)
+        assert (done.code, done.out) == (number, "%d\n" % number), done
+    assert show(prod, id)["uses"] == 4
+    prod.ssh("alice", "-S", path, "-O", "exit", host)
+
+
 # ---- without one ----
 
 def test_bounded_wait(prod):
