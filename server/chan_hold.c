@@ -49,13 +49,15 @@ void chan_hold_note(struct chan *chan, const char *text)
 	put_lines(chan, text);
 }
 
+/* Cut to the terminal's width: a line that wraps cannot be rewritten in place. */
 static void put_status(struct chan *chan, const char *text, const char *status)
 {
+	static const char name[] = "bartizan: ";
 	put_lines(chan, text);
-	if (!*status || chan->asking)
+	if (!*status || chan->asking || chan->columns <= sizeof(name))
 		return;
-	put(chan, "bartizan: ");
-	put_clean(chan, status, strlen(status));
+	put(chan, name);
+	put_clean(chan, status, strnlen(status, chan->columns - sizeof(name)));
 	chan->status_shown = true;
 }
 

@@ -103,6 +103,20 @@ def test_terminal(prod, host):
     assert child.exitstatus == 3
 
 
+def test_narrow_terminal(prod):
+    """The line that is rewritten never wraps."""
+    child = prod.terminal("alice", "-tt", "db1", "echo in", size=(24, 40))
+    child.expect("request (%s)" % ID)
+    id, shown = child.match.group(1), ""
+    for _ in range(4):
+        child.expect(r"\r\x1b\[K")
+        shown = child.before.splitlines()[-1]
+        assert shown.startswith("bartizan: waiting for %s: 0 of 1" % id) and len(shown) <= 39, shown
+    vote(prod, id)
+    child.expect("in\r\n")
+    child.wait()
+
+
 @pytest.mark.parametrize("host", ["db1", "db1.direct"])
 def test_ctrl_c_cancels(prod, host):
     child = prod.terminal("alice", "-tt", host, "echo never")
