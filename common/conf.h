@@ -60,6 +60,7 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 
 #define CONF_NOTIFY_ARGS_MAX 64
 #define CONF_NOTIFY_ARG_LEN 4095
+#define CONF_NOTIFY_BYTES_MAX 16384 /* of all together: the listener has to be told (server/front.h) */
 
 enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
 
@@ -121,6 +122,8 @@ struct conf {
 	int64_t reason_max;            /* approvals.reason_max: bytes of a reason */
 	char **notify_command;         /* notify.command: program and arguments, NULL-terminated; empty: none */
 	char *notify_webhook;          /* notify.webhook: https, or http to this machine; NULL: none */
+	char *notify_ca_file;          /* notify.ca_file: resolved path; its contents, PEM: notify_ca. NULL both: the system's authorities */
+	char *notify_ca;
 	char *notify_headers;          /* notify.headers_file: resolved path, read by egress only; NULL: none */
 };
 

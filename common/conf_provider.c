@@ -196,8 +196,8 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	return 0;
 }
 
-/* Certificates that OpenSSL can read, one at least: better here than at the first login. */
-static int check_pem(struct bytes pem, struct err *err)
+/* Better here than at the first login. */
+int conf_pem_check(struct bytes pem, struct err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
 	X509 *cert = NULL;
@@ -225,7 +225,7 @@ static int load_ca(struct conf_provider *provider, const struct yaml *node, stru
 		return 0;
 	if (files_read(files, provider->ca_file, CONF_CA_SIZE_MAX, &pem, &why) < 0)
 		return yaml_error(ca_file, err, "%s", why.text);
-	if (check_pem(pem, &why) < 0)
+	if (conf_pem_check(pem, &why) < 0)
 		return yaml_error(ca_file, err, "'%s' %s", provider->ca_file, why.text);
 	provider->ca = text_dup(pem.data, pem.len);
 	return provider->ca ? 0 : no_memory(err);

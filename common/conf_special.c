@@ -280,6 +280,7 @@ const struct conf_special conf_specials[] = {
 	{ "providers", conf_providers_load, conf_providers_dump, conf_providers_release },
 	{ "notify.command", conf_notify_command_load, conf_notify_command_dump, conf_notify_command_release },
 	{ "notify.webhook", conf_notify_webhook_load, conf_notify_webhook_dump, conf_notify_webhook_release },
+	{ "notify.ca_file", conf_notify_ca_load, conf_notify_ca_dump, conf_notify_ca_release },
 };
 const size_t conf_special_count = COUNT(conf_specials);
 

@@ -109,7 +109,8 @@ static enum step hold_for_login(struct asking *asking)
 {
 	struct err err = { 0 };
 	char why[DECISION_REASON_MAX];
-	const struct msg_access msg = { .leg = asking->leg->number, .channel = asking->number, .kind = asking->access.kind, .detail = asking->access.detail,
+	const struct msg_access msg = { .leg = asking->leg->number, .channel = asking->number, .kind = asking->access.kind,
+		.detail = asking->access.detail,
 		.pty = asking->pty };
 	text_clean(why, sizeof(why), asking->decision.reason, strlen(asking->decision.reason));
 	if (fresh_hold(asking->leg, &msg, asking->decision.login_within_s, why, &err))
@@ -364,7 +365,8 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct l
 
 struct asking access_asking(struct leg *leg, const struct msg_access *msg)
 {
-	struct access access = { .who = leg->client->who, .source = leg->client->source, .target = leg->target, .login = leg->login, .kind = msg->kind,
+	struct access access = { .who = leg->client->who, .source = leg->client->source, .target = leg->target, .login = leg->login,
+		.kind = msg->kind,
 		.detail = msg->detail, .now = clock_wall() };
 	return (struct asking){ .leg = leg, .number = msg->channel, .pty = msg->pty, .access = access, .fd = -1,
 		.channel = broker_leg_channel(leg, msg->channel, false), .hold = hold_find(leg, msg->channel) };

@@ -49,8 +49,8 @@ enum step access_judge(struct asking *asking); /* the policy alone */
 struct asking access_asking(struct leg *leg, const struct msg_access *msg); /* msg is borrowed for as long as the asking lives */
 void access_proceed(struct asking *asking); /* from the beginning to an answer, or to a hold; releases what asking owns */
 
-/* For broker_fresh.c. What was waited for has come: the policy is asked again, and IPC_DECISION goes out. What was waited for is not waited for a second
- * time. Nothing happens where the channel is not held any more. */
+/* For broker_fresh.c. What was waited for has come: the policy is asked again, and IPC_DECISION goes out. What was waited for is not waited for a
+ * second time. Nothing happens where the channel is not held any more. */
 void access_again(struct leg *leg, const struct msg_access *msg);
 void access_refuse(struct leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
 

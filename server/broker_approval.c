@@ -15,7 +15,8 @@
 #include "server/broker_notify.h"
 #include "store/lapse.h"
 
-#define RETRY_MS 5000 /* after the store could not be asked */
+#define RETRY_MS 5000         /* after the store could not be asked */
+#define COMMAND_KEPT_MAX 8192 /* bytes of a command in an event */
 
 static const struct timeval live_time = { QUEUE_LIVE_MS / 1000, 0 };
 
@@ -62,8 +63,9 @@ json_t *queue_event(const struct approval *approval)
 		json_visible(approval->user, strlen(approval->user)), "provider", approval->provider, "target",
 		json_visible(approval->target, strlen(approval->target)), "login", json_visible(approval->login, strlen(approval->login)), "kind",
 		approval->kind, "rule", json_string_or_null(approval->rule), "role", approval->by, "exact", (int)approval->exact);
-	if (data && approval->command.len)
-		json_object_set_new(data, "command", json_visible(buf_data(&approval->command), approval->command.len < 8192 ? approval->command.len : 8192));
+	size_t shown = approval->command.len < COMMAND_KEPT_MAX ? approval->command.len : COMMAND_KEPT_MAX;
+	if (data && shown)
+		json_object_set_new(data, "command", json_visible(buf_data(&approval->command), shown));
 	return data;
 }
 

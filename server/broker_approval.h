@@ -81,7 +81,8 @@ bool queue_may_see(struct broker *broker, const struct approval *approval, const
 int queue_vote(struct broker *broker, const char *id, const struct vote *vote, enum approval_state *ret_state, struct err *err);
 /* right: an administrator of this machine (control socket). Whose request it is needs none. */
 int queue_cancel(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, struct err *err);
-int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended, struct err *err);
+int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended,
+	struct err *err);
 int queue_extend(struct broker *broker, const char *id, const struct identity *who, int64_t more_ms, struct err *err);
 /* The gateway's own: the policy no longer lets it be. */
 int queue_withdraw(struct broker *broker, const char *id, const char *note, struct err *err);
@@ -89,7 +90,8 @@ int queue_withdraw(struct broker *broker, const char *id, const char *note, stru
 /* ---- broker_grant.c ---- */
 
 struct leg;
-int grant_watch(struct leg *leg, const struct approval *approval, bool drain); /* leg was opened by it: ends with it, warned before, unless it may drain */
+/* leg was opened by it: ends with it, warned before, unless it may drain */
+int grant_watch(struct leg *leg, const struct approval *approval, bool drain);
 void grants_forget(struct leg *leg);
 void grants_extended(struct broker *broker, const char *id, int64_t more_ms);
 int64_t grants_turn(struct broker *broker, int64_t lapse); /* warns and ends; lapse time of the next thing to do, -1: none */

@@ -58,8 +58,8 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 	glass = calloc(1, sizeof(*glass));
 	if (!glass)
 		return err_set(err, -ENOMEM, "out of memory");
-	*glass = (struct glass){ .provider = strdup(who->provider), .subject = strdup(who->subject), .target = strdup(target), .reason = strdup(reason),
-		.until = clock_mono_ms() + GLASS_MS };
+	*glass = (struct glass){ .provider = strdup(who->provider), .subject = strdup(who->subject), .target = strdup(target),
+		.reason = strdup(reason), .until = clock_mono_ms() + GLASS_MS };
 	LIST_INSERT_HEAD(&queue->glasses, glass, entry);
 	queue->glass_count++;
 	if (glass->provider && glass->subject && glass->target && glass->reason)
@@ -85,12 +85,23 @@ enum step glass_step(struct asking *asking)
 	if (reason_of(asking))
 		return STEP_GO_ON;
 	if (!asking->pty)
-		return asking_refuse(asking, EXIT_DENIED, "this breaks the glass, for which a reason is required: ssh GATEWAY break-glass %s --reason '…', "
-			"then run this again", asking->access.target);
+		return asking_refuse(asking, EXIT_DENIED,
+			"this breaks the glass, for which a reason is required: ssh GATEWAY break-glass %s --reason '…', then run this again",
+			asking->access.target);
 	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
 		return asking_refuse(asking, EXIT_DENIED, "breaking the glass needs a reason, and none was given");
 	return hold_ask(asking, ASKS_GLASS, (size_t)asking->leg->client->broker->config->conf->reason_max,
 		"this breaks the glass: everybody is told, and it will be reviewed. Reason:");
+}
+
+/* One sentence, as of requests (broker_notify.c). */
+static void tell(const struct asking *asking, json_t *event)
+{
+	const struct leg *leg = asking->leg;
+	json_object_set_new(event, "text",
+		json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open", broker_leg_user(leg), leg->target, leg->login,
+			access_kind_name(asking->access.kind), json_get_string(event, "reason"), json_get_string(event, "review")));
+	notify_event(leg->client->broker, "break-glass", event);
 }
 
 static int audit_it(const struct asking *asking, const char *review, const char *reason)
@@ -106,7 +117,7 @@ static int audit_it(const struct asking *asking, const char *review, const char 
 	json_t *copy = json_deep_copy(event);
 	int rc = broker_audit(asking->leg->client->broker, "break-glass", event);
 	if (!rc)
-		notify_event(asking->leg->client->broker, "break-glass", copy);
+		tell(asking, copy);
 	else
 		json_decref(copy);
 	return rc;
@@ -130,7 +141,8 @@ int glass_opened(struct asking *asking, struct err *err)
 			return rc ? rc : err_set(err, -ENOMEM, "out of memory");
 		memcpy(leg->glass_review, id, sizeof(leg->glass_review));
 	}
-	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session, broker_leg_user(leg), leg->target, leg->login, leg->glass_review);
+	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session, broker_leg_user(leg), leg->target, leg->login,
+		leg->glass_review);
 	if (audit_it(asking, leg->glass_review, leg->glass_reason))
 		return err_set(err, -EIO, "the gateway cannot write its audit log");
 	hold_say(asking, "the glass is broken: this session is recorded, and review %s stays open until somebody else signs it", leg->glass_review);

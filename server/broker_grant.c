@@ -98,7 +98,9 @@ void grants_extended(struct broker *broker, const char *id, int64_t more_ms)
 static int64_t turn(struct grant *grant, int64_t lapse)
 {
 	while (grant->warned < WARNINGS && grant->until - lapse <= warnings[grant->warned].before) {
-		notice(grant, grant->drain ? "approval %s ends in %s: this session may go on, what is new needs another" : "approval %s ends in %s, and this session with it",
+		notice(grant,
+			grant->drain ? "approval %s ends in %s: this session may go on, what is new needs another"
+				     : "approval %s ends in %s, and this session with it",
 			grant->id, warnings[grant->warned].words);
 		grant->warned++;
 	}

@@ -39,8 +39,8 @@ static struct held *hold_new(const struct asking *asking)
 	struct held *hold = holds_of(asking->leg->client) < HOLDS_PER_CLIENT_MAX ? calloc(1, sizeof(*hold)) : NULL;
 	if (!hold)
 		return NULL;
-	*hold = (struct held){ .leg = asking->leg, .channel = asking->channel, .number = asking->number, .kind = asking->access.kind, .pty = asking->pty,
-		.confirmed = asking->warned, .detail_len = asking->access.detail.len };
+	*hold = (struct held){ .leg = asking->leg, .channel = asking->channel, .number = asking->number, .kind = asking->access.kind,
+		.pty = asking->pty, .confirmed = asking->warned, .detail_len = asking->access.detail.len };
 	hold->detail = (uint8_t *)text_dup(asking->access.detail.data, asking->access.detail.len);
 	if (!hold->detail) {
 		free(hold);
@@ -137,12 +137,12 @@ static void introduce(struct held *hold, const struct approval *approval, bool f
 	char patience[64], status[256];
 	buf_printf(&text, "request %s%s: ", approval->id, fresh ? "" : " (asked before)");
 	put_what(hold, approval, &text);
-	buf_printf(&text, "\n%s approve with: ssh GATEWAY approve %s", approval->votes_needed == 1 ? "they" : "each of them", approval->id);
 	if (hold->pty) {
+		buf_printf(&text, "\n%s approve with: ssh GATEWAY approve %s", approval->votes_needed == 1 ? "they" : "each of them", approval->id);
 		show_status(hold, buf_cstr(&text) ? buf_cstr(&text) : "");
 		return;
 	}
-	snprintf(status, sizeof(status), "waiting for %s, %s at most; after that, run the same command again", approval->id,
+	snprintf(status, sizeof(status), "approve with: ssh GATEWAY approve %s; waiting %s at most", approval->id,
 		clock_duration_format(wait, patience, sizeof(patience)));
 	send_hold(hold->leg, hold->number, buf_cstr(&text) ? buf_cstr(&text) : "", status);
 }

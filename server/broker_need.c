@@ -1,6 +1,8 @@
 /* Which approvals an access needs, whether they are there, and asking for those that are not. See broker_access.h.
  *
  * A grant counts only where the rule and the roles that it was asked under are those that ask now, and only with as many votes as are asked now. */
+#include "server/broker_need.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,6 @@
 #include "common/text.h"
 #include "policy/approval_rule.h"
 #include "server/broker_hold.h"
-#include "server/broker_need.h"
 
 #define GUARD_WINDOW_MS (15 * 60000LL)  /* of an exact approval in a rule without `approval` */
 #define GUARD_EXPIRES_MS (15 * 60000LL)
@@ -76,7 +77,8 @@ static const char *stale_words(const struct need *need, const struct approval *f
 	return found->votes_needed < need_votes(need, found->reason) ? "the policy asks for more votes now" : NULL;
 }
 
-int need_find(struct broker *broker, const struct need *need, const struct approval_scope *scope, int64_t lapse, struct approval *ret, struct err *err)
+int need_find(struct broker *broker, const struct need *need, const struct approval_scope *scope, int64_t lapse, struct approval *ret,
+	struct err *err)
 {
 	for (int i = 0; i < STALE_MAX; i++) {
 		int rc = approvals_find(broker->store, scope, need->exact, lapse, ret, err);
@@ -106,8 +108,9 @@ int need_request(struct broker *broker, const struct need *need, const struct ne
 	*ret = (struct approval){ .exact = need->exact, .votes_needed = need_votes(need, wish->reason), .uses_max = need->uses,
 		.window = wish->window && wish->window < need->window ? wish->window : need->window, .command = BUF_INIT(APPROVALS_COMMAND_MAX) };
 	const struct { char **to; const char *from; } texts[] = {
-		{ &ret->provider, scope->who->provider }, { &ret->subject, scope->who->subject }, { &ret->user, scope->who->user }, { &ret->source, wish->source },
-		{ &ret->target, scope->target }, { &ret->login, scope->login }, { &ret->kind, scope->kind }, { &ret->rule, scope->rule }, { &ret->by, need->by },
+		{ &ret->provider, scope->who->provider }, { &ret->subject, scope->who->subject }, { &ret->user, scope->who->user },
+		{ &ret->source, wish->source }, { &ret->target, scope->target }, { &ret->login, scope->login }, { &ret->kind, scope->kind },
+		{ &ret->rule, scope->rule }, { &ret->by, need->by },
 		{ &ret->reason, wish->reason }, { &ret->note, "" }, { &ret->decided_by, "" },
 	};
 	int rc = queue_lapse(broker, &lapse, err);
@@ -116,7 +119,9 @@ int need_request(struct broker *broker, const struct need *need, const struct ne
 	if (!rc)
 		rc = buf_put(&ret->command, scope->command.data, scope->command.len);
 	ret->deadline = lapse + need->expires;
-	return rc && !*err->text ? err_set(err, rc, "%s", rc == -ENOMEM ? "the gateway is out of memory" : "the command is too long to be approved") : rc;
+	if (rc && !*err->text)
+		err_set(err, rc, "%s", rc == -ENOMEM ? "the gateway is out of memory" : "the command is too long to be approved");
+	return rc;
 }
 
 int need_create(struct broker *broker, struct approval *approval, const char *session, struct err *err)
@@ -124,8 +129,9 @@ int need_create(struct broker *broker, struct approval *approval, const char *se
 	const struct conf *conf = broker->config->conf;
 	const struct approval_limits limits = { (unsigned)conf->pending_per_person, (unsigned)conf->pending_total };
 	queue_arm(broker); /* what was there before is looked at now: the new one is not taken for it */
-	int rc = strlen(approval->reason) > (size_t)conf->reason_max ? err_set(err, -EMSGSIZE, "the reason is longer than %lld bytes", (long long)conf->reason_max)
-		: store_begin(broker->store, err);
+	if (strlen(approval->reason) > (size_t)conf->reason_max)
+		return err_set(err, -EMSGSIZE, "the reason is longer than %lld bytes", (long long)conf->reason_max);
+	int rc = store_begin(broker->store, err);
 	if (rc)
 		return rc;
 	rc = approvals_create(broker->store, approval, clock_wall_ms(), &limits, err);
@@ -173,7 +179,8 @@ static enum step ask_reason(struct asking *asking, const struct need *need)
 	const struct access *access = &asking->access;
 	char prompt[300];
 	if (!asking->pty)
-		return asking_refuse(asking, EXIT_DENIED, "a reason is required: ssh GATEWAY request %s --kind %s --login %s --reason '…', then run this again",
+		return asking_refuse(asking, EXIT_DENIED,
+			"a reason is required: ssh GATEWAY request %s --kind %s --login %s --reason '…', then run this again",
 			access->target, access_kind_name(access->kind), access->login);
 	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
 		return asking_refuse(asking, EXIT_DENIED, "a reason is required, and none was given");
@@ -187,7 +194,8 @@ static enum step request(struct asking *asking, const struct need *need, const s
 	struct broker *broker = asking->leg->client->broker;
 	struct approval approval = { 0 };
 	struct err err = { 0 };
-	const struct need_wish wish = { .scope = scope, .source = asking->leg->client->source_text, .reason = asking->hold ? asking->hold->reason : NULL };
+	const struct need_wish wish = { .scope = scope, .source = asking->leg->client->source_text,
+		.reason = asking->hold ? asking->hold->reason : NULL };
 	if (reason_wanted(asking, need))
 		return ask_reason(asking, need);
 	int rc = need_request(broker, need, &wish, &approval, &err);

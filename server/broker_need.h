@@ -15,7 +15,8 @@ struct need_wish { /* what is asked for; all borrowed */
 int need_fill(struct need *need, bool exact, const char *const *roles, const struct approval_rule *settings, const struct conf *conf);
 unsigned need_votes(const struct need *need, const char *reason);
 /* A grant, or a pending request, that does. What the policy has left behind is withdrawn. -ENOENT. */
-int need_find(struct broker *broker, const struct need *need, const struct approval_scope *scope, int64_t lapse, struct approval *ret, struct err *err);
+int need_find(struct broker *broker, const struct need *need, const struct approval_scope *scope, int64_t lapse, struct approval *ret,
+	struct err *err);
 int need_request(struct broker *broker, const struct need *need, const struct need_wish *wish, struct approval *ret, struct err *err); /* fills it */
 int need_create(struct broker *broker, struct approval *approval, const char *session, struct err *err); /* session NULL: asked ahead */
 

@@ -10,7 +10,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define COMMAND_SHOWN_MAX 4096 /* bytes of a command, before they are made visible */
+#define COMMAND_SHOWN_MAX 3072 /* bytes of a command: twice that, with reason and note, at worst five times as long, fits a message */
 
 struct note { /* for the webhook: until it is posted, or given up */
 	TAILQ_ENTRY(note) entry;
@@ -152,7 +152,9 @@ static void send_out(struct broker *broker, const char *text)
 static bool wanted(const struct broker *broker)
 {
 	const struct conf *conf = broker->config->conf;
-	return broker->private->queue && broker->private->queue->notifier && ((conf->notify_command && conf->notify_command[0]) || conf->notify_webhook);
+	if (!broker->private->queue || !broker->private->queue->notifier)
+		return false;
+	return (conf->notify_command && conf->notify_command[0]) || conf->notify_webhook;
 }
 
 void notify_event(struct broker *broker, const char *event, json_t *data)
@@ -173,10 +175,16 @@ void notify_event(struct broker *broker, const char *event, json_t *data)
 static void add_sentence(json_t *data, const char *event, const struct approval *approval)
 {
 	const char *command = json_get_string(data, "command");
-	json_object_set_new(data, "text", json_sprintf("request %s %s: %s, %s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
-		strcmp(event, "decided") ? event : approval_state_name(approval->state), json_get_string(data, "requester"), approval->kind,
-		json_get_string(data, "target"), json_get_string(data, "login"), command ? ": " : "", command ? command : "",
-		*approval->reason ? ", because " : "", json_get_string(data, "reason"), approval->votes, approval->votes_needed, approval->by));
+	bool decided = !strcmp(event, "decided");
+	const char *by = decided && *approval->decided_by ? approval->decided_by : NULL;
+	const char *note = decided && *approval->note ? json_get_string(data, "note") : NULL;
+	json_object_set_new(data, "text",
+		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
+			decided ? approval_state_name(approval->state) : event, by ? " by " : "", by ? by : "", note ? " (" : "", note ? note : "",
+			note ? ")" : "", json_get_string(data, "requester"), approval->exact ? "" : "any ", approval->kind,
+			json_get_string(data, "target"), json_get_string(data, "login"), !command ? "" : approval->exact ? ": " : ", first: ",
+			command ? command : "", *approval->reason ? ", because " : "", json_get_string(data, "reason"), approval->votes,
+			approval->votes_needed, approval->by));
 }
 
 void notify_approval(struct broker *broker, const char *event, const struct approval *approval)

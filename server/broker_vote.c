@@ -1,11 +1,12 @@
 /* What people do to requests: vote, cancel, revoke, extend. Who may is asked of the policy in force, whose request it is of the store.
  *
- * Nobody votes on his own request: the store compares provider and subject; here the name counts as well, so that a second provider, or an account
- * on this machine, makes nobody a second person. */
+ * Nobody votes on his own request: the store compares provider and subject; here the name counts as well, in any spelling, so that a second
+ * provider, or an account on this machine, makes nobody a second person. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -49,7 +50,7 @@ bool queue_may_see(struct broker *broker, const struct approval *approval, const
 
 static int check_voter(struct broker *broker, const struct approval *approval, const struct identity *who, struct err *err)
 {
-	if (is_requester(approval, who) || !strcmp(plain_name(approval->user), plain_name(who->user)))
+	if (is_requester(approval, who) || !strcasecmp(plain_name(approval->user), plain_name(who->user)))
 		return err_set(err, -EPERM, "nobody votes on his own request");
 	if (!queue_may_vote(broker, approval, who))
 		return err_set(err, -EACCES, "request '%s' is decided by role '%s', which you do not have%s", approval->id, approval->by,
@@ -135,7 +136,8 @@ int queue_vote(struct broker *broker, const char *id, const struct vote *vote, e
 	if (!rc)
 		rc = count(broker, &approval, vote, ret_state, err);
 	if (!rc) {
-		log_info("request %s: %s votes %s: %s", approval.id, vote->who->user, vote->approve ? "for it" : "against it", approval_state_name(*ret_state));
+		log_info("request %s: %s votes %s: %s", approval.id, vote->who->user, vote->approve ? "for it" : "against it",
+			approval_state_name(*ret_state));
 		queue_changed(broker, approval.id, *ret_state == APPROVAL_PENDING ? NULL : "decided");
 	}
 	approval_release(&approval);
@@ -146,8 +148,8 @@ int queue_vote(struct broker *broker, const char *id, const struct vote *vote, e
 
 typedef int change_fn(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
 
-static int change(struct broker *broker, const struct approval *approval, change_fn *fn, const char *type, const struct identity *who, const char *note,
-	struct err *err)
+static int change(struct broker *broker, const struct approval *approval, change_fn *fn, const char *type, const struct identity *who,
+	const char *note, struct err *err)
 {
 	json_t *event = queue_event(approval);
 	json_object_set_new(event, "by", json_string(who->user));
@@ -189,7 +191,8 @@ static int end_use(const char *session, uint32_t channel, void *context)
 	return 0;
 }
 
-int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended, struct err *err)
+int queue_revoke(struct broker *broker, const char *id, const struct identity *who, bool right, const char *note, unsigned *ret_ended,
+	struct err *err)
 {
 	struct approval approval = { 0 };
 	char reason[512], shown[300];

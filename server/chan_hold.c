@@ -49,6 +49,27 @@ void chan_hold_note(struct chan *chan, const char *text)
 	put_lines(chan, text);
 }
 
+/* Cut to the terminal's width: a line that wraps cannot be rewritten in place. */
+static void put_status(struct chan *chan, const char *text, const char *status)
+{
+	static const char name[] = "bartizan: ";
+	put_lines(chan, text);
+	if (!*status || chan->asking || chan->columns <= sizeof(name))
+		return;
+	put(chan, name);
+	put_clean(chan, status, strnlen(status, chan->columns - sizeof(name)));
+	chan->status_shown = true;
+}
+
+/* Without a terminal: one line of text and its status make one line; a status alone is for terminals. */
+static void put_once(struct chan *chan, const char *text, const char *status)
+{
+	char all[CHAN_TELL_MAX];
+	snprintf(all, sizeof(all), "%s%s%s", text, !*status ? "" : strchr(text, '\n') ? "\n" : "; ", status);
+	if (*text)
+		put_lines(chan, all);
+}
+
 void chan_hold(struct chan *chan, const char *text, const char *status)
 {
 	if (chan->state != CHAN_ASKED)
@@ -59,14 +80,10 @@ void chan_hold(struct chan *chan, const char *text, const char *status)
 		free(chan->waits_for);
 		chan->waits_for = strndup(text, strcspn(text, "\n"));
 	}
-	put_lines(chan, text);
-	if (*status && chan->pty && !chan->asking) {
-		put(chan, "bartizan: ");
-		put_clean(chan, status, strlen(status));
-		chan->status_shown = true;
-	} else if (*status && !chan->pty && *text) {
-		put_lines(chan, status);
-	}
+	if (chan->pty)
+		put_status(chan, text, status);
+	else
+		put_once(chan, text, status);
 	chan_hold_turn(chan);
 }
 

@@ -1,7 +1,7 @@
 /* The table of the gateway's own commands, and how one is found, checked and run. See command.h.
  *
  * A row is the whole interface of a command: adding one is a row here and a handler in a command_*.c. Rights are checked here, before a
- * handler runs; only commands on sessions, which everybody may use on his own, ask a second question (command_session). */
+ * handler runs; only commands on what may be one's own ask a second question (sessions: command_session; requests: broker_vote.c). */
 #include "server/command.h"
 
 #include <errno.h>
@@ -110,8 +110,8 @@ static const struct arg_row reviews_options[] = { JSON, OPT("all", ARG_FLAG, all
 const struct command command_table[] = {
 	{ "help", NULL, "[COMMAND…]", "what there is to say", 0, no_options, 0, 2, command_run_help },
 	{ "whoami", NULL, "[--json]", "who you are here, and until when", 0, json_options, 0, 0, command_run_whoami },
-	{ "login", NULL, "[--json]|--token < TOKEN", "print the certificate of your login; or exchange a workload's token for one", 0, login_options, 0, 0,
-		command_run_login },
+	{ "login", NULL, "[--json]|--token < TOKEN", "print the certificate of your login; or exchange a workload's token for one", 0, login_options,
+		0, 0, command_run_login },
 	{ "logout", NULL, "", "forget the login of this key; its certificates are refused from now on", 0, no_options, 0, 0, command_run_logout },
 	{ "targets", NULL, "[--json]", "the targets that you may reach", 0, json_options, 0, 0, command_run_targets },
 	{ "sessions", NULL, LS_USAGE, "your sessions, newest first", 0, list_options, 0, 0, command_run_sessions },
@@ -121,7 +121,8 @@ const struct command command_table[] = {
 	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", 0, replay_options, 1, 1,
 		command_run_replay },
 	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0, json_options, 1, 1, command_run_evidence },
-	{ "requests", NULL, REQUESTS_USAGE, "requests for approval: yours, and those that you may decide", 0, requests_options, 0, 0, command_run_requests },
+	{ "requests", NULL, REQUESTS_USAGE, "requests for approval: yours, and those that you may decide", 0, requests_options, 0, 0,
+		command_run_requests },
 	{ "requests", "show", "ID [--json]", "one request", 0, json_options, 1, 1, command_run_requests_show },
 	{ "requests", "revoke", "ID [--reason TEXT] [--json]", "take an approval back, and end what it opened", 0, reason_options, 1, 1,
 		command_revoke_approval },
@@ -132,7 +133,8 @@ const struct command command_table[] = {
 	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", 0, extend_options, 1, 1, command_run_extend },
 	{ "break-glass", NULL, "TARGET --reason TEXT", "say why, before a session that breaks the glass without a terminal", 0, glass_options, 1, 1,
 		command_run_break_glass },
-	{ "reviews", NULL, "[--all] [--json]", "sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0, command_run_reviews },
+	{ "reviews", NULL, "[--all] [--json]", "sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0,
+		command_run_reviews },
 	{ "reviews", "sign", "ID --note TEXT", "sign one that is not yours", 0, note_options, 1, 1, command_run_reviews_sign },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT, audit_options, 0, 0, command_run_audit },
 	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", MAY_AUDIT, no_options, 0, 0, command_run_audit_key },
@@ -142,9 +144,9 @@ const struct command command_table[] = {
 		"--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --public-key LINE",
 		"issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
 	{ "revoke", NULL,
-		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
-		"[--json]",
-		"keep somebody or something out from now on", MAY_REVOKE, revoke_options, 0, 0, command_run_revoke },
+		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] "
+		"[--until TIME|--for TIME] [--json], or REQUEST [--reason TEXT] [--json]",
+		"keep somebody or something out from now on; or take an approval back", 0, revoke_options, 0, 1, command_run_revoke },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0, command_run_revoked },
 	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1, command_run_unrevoke },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live", COMMAND_LOCAL, json_options, 0, 0, command_run_status },

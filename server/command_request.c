@@ -78,7 +78,8 @@ static void add_rule_need(struct ahead *ahead)
 {
 	const struct approval_rule *rule = ahead->decision.hold == HOLD_APPROVAL ? ahead->decision.approval : NULL;
 	if (rule && !(ahead->need_count && !strcmp(ahead->needs[0].by, rule->by)))
-		need_fill(&ahead->needs[ahead->need_count++], false, (const char *const[]){ rule->by, NULL }, rule, ahead->caller->broker->config->conf);
+		need_fill(&ahead->needs[ahead->need_count++], false, (const char *const[]){ rule->by, NULL }, rule,
+			ahead->caller->broker->config->conf);
 }
 
 static int ask_for(struct ahead *ahead, const struct need *need, struct err *err)
@@ -116,7 +117,8 @@ static void say(struct ahead *ahead)
 		command_out(ahead->caller, "%s\n", json_get_string(row, "id"));
 		command_error(ahead->caller, "request %s (%s): %s on %s as %s, %lld of %lld votes of role '%s'", json_get_string(row, "id"),
 			json_get_string(row, "state"), json_get_string(row, "what"), json_get_string(row, "target"), json_get_string(row, "login"),
-			json_integer_value(json_object_get(row, "votes")), json_integer_value(json_object_get(row, "needed")), json_get_string(row, "by"));
+			json_integer_value(json_object_get(row, "votes")), json_integer_value(json_object_get(row, "needed")),
+			json_get_string(row, "by"));
 	}
 	for (size_t i = 0; i < ahead->need_count; i++)
 		if (ahead->args->for_ms > ahead->needs[i].window)
@@ -177,7 +179,8 @@ void command_run_request(struct caller *caller, const struct command_args *args)
 	struct ahead ahead = { .caller = caller, .args = args, .rows = json_array() };
 	ahead.target = targets_find(caller->broker->config->targets, args->words.items[0]);
 	ahead.access = (struct access){ .who = caller->who, .source = caller->source, .target = args->words.items[0],
-		.login = args->login ? args->login : APPROVALS_ANY_LOGIN, .kind = kind, .detail = { (const uint8_t *)command, strlen(command) }, .now = clock_wall() };
+		.login = args->login ? args->login : APPROVALS_ANY_LOGIN, .kind = kind, .detail = { (const uint8_t *)command, strlen(command) },
+		.now = clock_wall() };
 	run(&ahead);
 	json_decref(ahead.rows);
 }
@@ -191,14 +194,16 @@ void command_run_break_glass(struct caller *caller, const struct command_args *a
 		return;
 	}
 	if (!args->reason || !args->reason[strspn(args->reason, " \t")] || strlen(args->reason) > (size_t)caller->broker->config->conf->reason_max) {
-		command_fail(caller, 2, "a reason is required, of at most %lld bytes: --reason TEXT", (long long)caller->broker->config->conf->reason_max);
+		command_fail(caller, 2, "a reason is required, of at most %lld bytes: --reason TEXT",
+			(long long)caller->broker->config->conf->reason_max);
 		return;
 	}
 	if (!text_target_ok(target, strlen(target)) || !targets_find(caller->broker->config->targets, target)) {
 		command_fail(caller, EXIT_DENIED, "no such target (see: targets)");
 		return;
 	}
-	json_t *event = json_pack("{s:s, s:s, s:o}", "user", caller->who->user, "target", target, "reason", json_visible(args->reason, strlen(args->reason)));
+	json_t *event = json_pack("{s:s, s:s, s:o}", "user", caller->who->user, "target", target, "reason",
+		json_visible(args->reason, strlen(args->reason)));
 	if (broker_audit(caller->broker, "break-glass-announced", event))
 		command_fail(caller, EXIT_OURS, "the gateway cannot write its audit log");
 	else if (glass_announce(caller->broker, caller->who, target, args->reason, &err))

@@ -47,7 +47,8 @@ json_t *request_json(struct caller *caller, const struct approval *approval)
 	if (approval->exact)
 		json_object_set_new(object, "what", json_string_or_null(command));
 	else
-		json_object_set_new(object, "what", json_sprintf("any %s%s%s%s", approval->kind, command ? " (first: " : "", command ? command : "", command ? ")" : ""));
+		json_object_set_new(object, "what",
+			json_sprintf("any %s%s%s%s", approval->kind, command ? " (first: " : "", command ? command : "", command ? ")" : ""));
 	json_object_set_new(object, "source", json_string_or_null(approval->source));
 	json_object_set_new(object, "decided", json_time_ms(approval->decided));
 	json_object_set_new(object, "decided_by", *approval->decided_by ? json_string(approval->decided_by) : json_null());

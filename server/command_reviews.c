@@ -1,6 +1,7 @@
 /* Reviews of sessions that broke the glass: the list, and the signature of somebody else. For whoever has the right 'audit' or 'sessions'. */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "server/command_requests.h"
@@ -56,7 +57,7 @@ struct whose { const char *id; const struct identity *who; bool own; };
 static int look(const struct review *review, void *context)
 {
 	struct whose *whose = context;
-	whose->own |= !strcmp(review->id, whose->id) && !strcmp(plain(review->user), plain(whose->who->user));
+	whose->own |= !strcmp(review->id, whose->id) && !strcasecmp(plain(review->user), plain(whose->who->user));
 	return 0;
 }
 
@@ -70,7 +71,8 @@ static int sign(struct caller *caller, const char *id, const char *note, struct 
 		rc = store_begin(caller->broker->store, err);
 	if (rc)
 		return rc;
-	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)), "by", caller->who->user, "by_provider", caller->who->provider, "note",
+	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)), "by", caller->who->user, "by_provider",
+		caller->who->provider, "note",
 		json_visible(note, strlen(note)));
 	rc = reviews_sign(caller->broker->store, id, caller->who, note, clock_wall_ms(), err);
 	return queue_commit(caller->broker, rc, "review-signed", event, err);

@@ -1,7 +1,7 @@
 /* revoke, revoked, unrevoke: who and what may not come in any more.
  *
- * Order: the event is written, then the row, then everybody it concerns who is inside is sent away. Logins that are kept are forgotten, so that the end of
- * a revocation does not bring them back. */
+ * Order: the event is written, then the row, then everybody it concerns who is inside is sent away. Logins that are kept are forgotten, so that the
+ * end of a revocation does not bring them back. */
 #include "server/command_impl.h"
 
 #include <errno.h>
@@ -105,7 +105,8 @@ static int take_session(struct caller *caller, struct order *order, const struct
 	session_row_release(&row);
 	order->row.kind = REVOKED_KEY;
 	order->row.value = order->key_fp;
-	return *order->key_fp ? 0 : err_set(err, -ENOENT, "session '%.64s' is not live: revoke its user, or its certificate (evidence ID shows the serial)",
+	return *order->key_fp ? 0 : err_set(err, -ENOENT,
+		"session '%.64s' is not live: revoke its user, or its certificate (evidence ID shows the serial)",
 		args->session);
 }
 
@@ -127,7 +128,8 @@ static int order_of(struct caller *caller, const struct command_args *args, stru
 {
 	const struct sshkey *issuing = broker_key(caller->broker, "issuing");
 	unsigned count = !!args->user + !!args->serial + !!args->key + !!args->key_id + !!args->session;
-	*order = (struct order){ .row = { .ca = (char *)"", .reason = (char *)(args->reason ? args->reason : ""), .by = caller->who->user, .at = clock_wall() } };
+	*order = (struct order){ .row = { .ca = (char *)"", .by = caller->who->user, .at = clock_wall() } };
+	order->row.reason = (char *)(args->reason ? args->reason : "");
 	if (issuing)
 		sshkey_fingerprint(issuing, order->ca_fp);
 	if (count != 1)
@@ -150,8 +152,8 @@ static json_t *row_json(const struct revocation *row)
 	char at[CLOCK_RFC3339_MAX], until[CLOCK_RFC3339_MAX];
 	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "id", (json_int_t)row->id, "kind", revocation_kind_name(row->kind), "value",
 		json_visible(row->value, strlen(row->value)), "ca", *row->ca ? json_string(row->ca) : json_null(), "reason",
-		json_visible(row->reason, strlen(row->reason)), "by", json_visible(row->by, strlen(row->by)), "at", clock_format(row->at, at), "until",
-		row->until ? json_string(clock_format(row->until, until)) : json_null());
+		json_visible(row->reason, strlen(row->reason)), "by", json_visible(row->by, strlen(row->by)), "at", clock_format(row->at, at),
+		"until", row->until ? json_string(clock_format(row->until, until)) : json_null());
 }
 
 static int forget(struct store *store, const struct order *order, uint64_t *ret_count, struct err *err)
@@ -191,8 +193,29 @@ static void told(struct caller *caller, const struct command_args *args, const s
 	command_one(caller, args, object, columns);
 }
 
+static bool names_something(const struct command_args *args)
+{
+	return args->user || args->serial || args->key || args->key_id || args->session || args->ca || args->until || args->for_ms;
+}
+
+/* Of an approval: whoever may take it back there (broker_vote.c). Of anything else: the right. */
+static bool is_ours(struct caller *caller, const struct command_args *args)
+{
+	if (args->words.count && names_something(args))
+		command_fail(caller, 2, "'%.64s' is a request, the rest is something else: one at a time", args->words.items[0]);
+	else if (args->words.count)
+		command_revoke_approval(caller, args);
+	else if (!(caller->may & MAY_REVOKE))
+		command_fail(caller, EXIT_DENIED, "'revoke' needs the right 'revoke' (may: of one of your roles)");
+	else
+		return true;
+	return false;
+}
+
 void command_run_revoke(struct caller *caller, const struct command_args *args)
 {
+	if (!is_ours(caller, args))
+		return;
 	struct broker *broker = caller->broker;
 	struct order order;
 	struct err err = { "" };
@@ -223,8 +246,8 @@ static int add_row(const struct revocation *row, void *context)
 
 void command_run_revoked(struct caller *caller, const struct command_args *args)
 {
-	static const struct table_column columns[] = { { "id", "ID", false }, { "kind", "KIND", false }, { "value", "VALUE", true }, { "ca", "CA", true },
-		{ "until", "UNTIL", false }, { "by", "BY", true }, { "at", "AT", false }, { "reason", "REASON", true }, { 0 } };
+	static const struct table_column columns[] = { { "id", "ID", false }, { "kind", "KIND", false }, { "value", "VALUE", true },
+		{ "ca", "CA", true }, { "until", "UNTIL", false }, { "by", "BY", true }, { "at", "AT", false }, { "reason", "REASON", true }, { 0 } };
 	struct err err = { "" };
 	json_t *rows = json_array();
 	if (revocations_each(caller->broker->store, args->all, clock_wall(), add_row, rows, &err)) {

@@ -8,8 +8,8 @@
 
 void request_fail(struct caller *caller, int rc, const struct err *err)
 {
-	static const struct { int rc; unsigned status; } rows[] = { { -EACCES, EXIT_DENIED }, { -EPERM, EXIT_DENIED }, { -ECANCELED, EXIT_DENIED }, { -ENOENT, 1 },
-		{ -EALREADY, 1 }, { -EEXIST, 1 }, { -EINVAL, 2 }, { -EMSGSIZE, 2 }, { -EDQUOT, EXIT_WAIT } };
+	static const struct { int rc; unsigned status; } rows[] = { { -EACCES, EXIT_DENIED }, { -EPERM, EXIT_DENIED }, { -ECANCELED, EXIT_DENIED },
+		{ -ENOENT, 1 }, { -EALREADY, 1 }, { -EEXIST, 1 }, { -EINVAL, 2 }, { -EMSGSIZE, 2 }, { -EDQUOT, EXIT_WAIT } };
 	unsigned status = EXIT_OURS;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].rc == rc)
@@ -38,7 +38,8 @@ static void voted(struct caller *caller, const struct command_args *args, const 
 	if (state == APPROVAL_PENDING)
 		snprintf(words, sizeof(words), "%s: %u of %u votes", approval.id, approval.votes, approval.votes_needed);
 	else if (state == APPROVAL_APPROVED)
-		snprintf(words, sizeof(words), "%s: approved, good for %s", approval.id, clock_duration_format(approval.window, window, sizeof(window)));
+		snprintf(words, sizeof(words), "%s: approved, good for %s", approval.id,
+			clock_duration_format(approval.window, window, sizeof(window)));
 	else
 		snprintf(words, sizeof(words), "%s: %s", approval.id, approval_state_name(state));
 	approval_release(&approval);

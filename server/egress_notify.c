@@ -19,7 +19,7 @@
 struct one { struct posts *posts; uint32_t id; struct http_call *call; bool taken; };
 
 struct posts {
-	char *url;
+	char *url, *ca; /* ca: PEM; NULL: the system's authorities */
 	struct buf file;
 	const char *headers[EGRESS_HEADERS_MAX + 1]; /* into file */
 	struct http *http;
@@ -45,7 +45,9 @@ static int split(struct posts *posts, struct err *err)
 {
 	size_t count = 0;
 	char *text = (char *)(uintptr_t)buf_cstr(&posts->file), *rest = NULL;
-	for (char *line = text ? strtok_r(text, "\r\n", &rest) : NULL; line; line = strtok_r(NULL, "\r\n", &rest)) {
+	if (!text || strlen(text) != posts->file.len)
+		return err_set(err, -EINVAL, "a byte of it is 0");
+	for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
 		if (*line == '#')
 			continue;
 		if (count == EGRESS_HEADERS_MAX)
@@ -96,8 +98,8 @@ void posts_begin(struct posts *posts, uint32_t id, struct bytes json)
 		posts->done(posts->context, id, false, posts->url ? "webhook: too many at a time" : "webhook: none is configured any more");
 		return;
 	}
-	const struct http_request request = { .url = posts->url, .json = (const char *)json.data, .headers = posts->headers, .allow_http = true,
-		.connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS, .body_max = ANSWER_MAX };
+	const struct http_request request = { .url = posts->url, .json = (const char *)json.data, .headers = posts->headers, .ca = posts->ca,
+		.allow_http = true, .connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS, .body_max = ANSWER_MAX };
 	*one = (struct one){ .posts = posts, .id = id, .taken = true };
 	if (http_begin(posts->http, &request, on_answer, one, &one->call, &err) < 0) {
 		one->taken = false;
@@ -114,7 +116,9 @@ int posts_new(const struct conf *conf, struct posts **ret, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	posts->file = BUF_INIT(EGRESS_HEADERS_BYTES + 1);
 	posts->url = conf->notify_webhook ? strdup(conf->notify_webhook) : NULL;
-	int rc = conf->notify_webhook && !posts->url ? err_set(err, -ENOMEM, "out of memory") : headers_read(posts, conf->notify_headers, err);
+	posts->ca = conf->notify_ca ? strdup(conf->notify_ca) : NULL;
+	bool copied = !conf->notify_webhook == !posts->url && !conf->notify_ca == !posts->ca;
+	int rc = copied ? headers_read(posts, conf->notify_headers, err) : err_set(err, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		posts_free(posts);
 		return rc;
@@ -137,5 +141,5 @@ void posts_free(struct posts *posts)
 	for (size_t i = 0; i < EGRESS_POSTS_MAX; i++)
 		http_cancel(&posts->one[i].call);
 	buf_burn(&posts->file);
-	free(posts->url), free(posts);
+	free(posts->url), free(posts->ca), free(posts);
 }

@@ -1,4 +1,5 @@
-/* The webhook's half of notifications: posts what the broker sends, once each, and says what came of it. Trying again is the broker's (broker_notify.h).
+/* The webhook's half of notifications: posts what the broker sends, once each, and says what came of it. Trying again is the broker's
+ * (broker_notify.h).
  *
  * headers_file is read before privileges are dropped; what it holds goes nowhere but into the request. */
 #ifndef BARTIZAN_EGRESS_NOTIFY_H

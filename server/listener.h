@@ -196,6 +196,12 @@ void reload_taken(struct listener *listener, uint64_t generation);
 void reload_refuse(struct listener *listener, const char *reason, bool tell_broker);
 
 /* listener_notify.c */
+#define NOTE_TIME_MS 10000      /* then its program is killed */
+#define NOTES_RUNNING_MAX 32
+#define NOTES_MAX 256           /* running, waiting, and to be tried again: each is an open file */
+#define NOTE_TRIES 10
+#define NOTE_RETRY_MS 1000      /* after the first failure; then doubled, up to */
+#define NOTE_RETRY_MS_MAX 60000
 void note_add(struct listener *listener, int fd); /* fd: the text; taken */
 bool note_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
 void notes_free(struct listener *listener);

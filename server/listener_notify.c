@@ -16,11 +16,6 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define NOTE_TIME_MS 10000
-#define NOTES_RUNNING_MAX 32
-#define NOTES_MAX 256       /* running, waiting, and to be tried again */
-#define NOTE_TRIES 5
-#define NOTE_RETRY_MS 1000  /* after the first failure; then doubled */
 
 struct note {
 	TAILQ_ENTRY(note) entry;
@@ -43,13 +38,16 @@ static void note_free(struct note *note)
 
 /* ---- in the child ---- */
 
-static int reset_signals(void)
+/* What a program may expect; errno says what failed. */
+static int surroundings(int fd)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_DFL);
-	return setsid() < 0 ? -errno : 0;
+	if (setsid() < 0 || chdir("/") < 0)
+		return -1;
+	return lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0 ? -1 : dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
 /* Returns only when it could not be run. */
@@ -64,7 +62,7 @@ static int run(const struct listener *listener, int fd)
 	host_key_free(listener->host_key);
 	if (role_drop(&start, &err) < 0)
 		log_error("%s", err.text);
-	else if (reset_signals() < 0 || lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || chdir("/") < 0)
+	else if (surroundings(fd) < 0)
 		log_error("notify.command: %s", strerror(errno));
 	else if (execve(argv[0], argv, environment) < 0)
 		log_error("notify.command: '%s': %s", argv[0], strerror(errno));
@@ -82,7 +80,8 @@ static void retry(struct note *note, const char *why)
 	}
 	if (note->tries == 1)
 		log_warning("notify.command: %s; it is tried again", why);
-	listener_timer_in(note->timer, (int64_t)NOTE_RETRY_MS << (note->tries - 1));
+	int64_t wait = (int64_t)NOTE_RETRY_MS << (note->tries - 1);
+	listener_timer_in(note->timer, wait < NOTE_RETRY_MS_MAX ? wait : NOTE_RETRY_MS_MAX);
 }
 
 static void note_start(struct note *note)
@@ -140,7 +139,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void note_add(struct listener *listener, int fd)
 {
-	struct note *note = listener->note_count < NOTES_MAX && fd >= 0 ? calloc(1, sizeof(*note)) : NULL;
+	struct note *note = listener->note_count < NOTES_MAX ? calloc(1, sizeof(*note)) : NULL;
 
 	if (!note) {
 		if (!listener->notes_dropped++ || listener->notes_dropped % 100 == 0)
@@ -152,10 +151,12 @@ void note_add(struct listener *listener, int fd)
 	note->timer = listener_timer(listener, on_timer, note);
 	TAILQ_INSERT_TAIL(&listener->notes, note, entry);
 	listener->note_count++;
-	if (note->timer)
+	if (note->timer) {
 		notes_pump(listener);
-	else
+	} else {
+		log_error("notify.command: out of memory: a notification is lost");
 		note_free(note);
+	}
 }
 
 bool note_gone(struct listener *listener, pid_t pid, int status)
@@ -173,7 +174,10 @@ bool note_gone(struct listener *listener, pid_t pid, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		note_free(note);
 	} else {
-		err_set(&why, 0, WIFSIGNALED(status) ? "it died of signal %d" : "it ended with status %d", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		if (WIFSIGNALED(status))
+			err_set(&why, 0, "it died of signal %d", WTERMSIG(status));
+		else
+			err_set(&why, 0, "it ended with status %d", WEXITSTATUS(status));
 		retry(note, why.text);
 	}
 	notes_pump(listener);

@@ -2,6 +2,7 @@
 #include "server/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,10 +105,12 @@ static void on_scan(struct part *part, const struct ipc_raw *raw, const void *ms
 static void on_notify(struct part *part, const struct ipc_raw *raw, const void *msg)
 {
 	(void)msg;
-	int fd = raw->fd_count ? dup(raw->fds[0]) : -1;
-	if (fd >= 0)
-		fd_cloexec(fd, true);
-	note_add(part->listener, fd);
+	int fd = raw->fd_count ? fcntl(raw->fds[0], F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (fd < 0)
+		log_error("%s: a notification came without its text", role_name(part->role));
+	else
+		note_add(part->listener, fd);
 }
 
 #define ANY (1u << ROLE_BROKER | 1u << ROLE_SIGNER | 1u << ROLE_EGRESS)

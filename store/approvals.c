@@ -310,7 +310,8 @@ int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64
 {
 	if (more_ms <= 0)
 		return err_set(err, -EINVAL, "an extension is longer than nothing");
-	int rc = sql_run(store, err, "UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until > ?", "iti", more_ms, id, lapse_ms);
+	int rc = sql_run(store, err, "UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until > ?", "iti", more_ms, id,
+		lapse_ms);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "request '%s' has no grant that lasts", id);
 	return rc;

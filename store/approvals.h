@@ -86,7 +86,8 @@ int approvals_expire(
 /* ---- what ends soon (approvals_due.c) ---- */
 /* Requests and grants whose end lies in (after, upto]: told once each when the caller's bounds follow each other. */
 int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit, void *context, struct err *err);
-int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err); /* lapse time of the first end later than after; -1: none */
+/* lapse time of the first end later than after; -1: none */
+int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err);
 
 struct approval_scope {
 	const struct identity *who;

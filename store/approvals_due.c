@@ -19,8 +19,8 @@ static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8
 {
 	sqlite3_stmt *stmt = NULL;
 	size_t count = 0;
-	int rc = sql_query(store, &stmt, err, "SELECT id FROM approvals WHERE state <= 1 AND " END " > ? AND " END " <= ? LIMIT ?", "iii", after, upto,
-		(int64_t)IDS_MAX);
+	int rc = sql_query(store, &stmt, err, "SELECT id FROM approvals WHERE state <= 1 AND " END " > ? AND " END " <= ? LIMIT ?", "iii", after,
+		upto, (int64_t)IDS_MAX);
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		const char *id = (const char *)sqlite3_column_text(stmt, 0);
 		snprintf(ids[count++], sizeof(ids[0]), "%s", id ? id : "");

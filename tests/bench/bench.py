@@ -6,11 +6,14 @@
 	proxyjump                      ssh -J through an sshd: a blind tunnel
 	direct                         ssh to the target itself
 
+"approve to release" is the time from a lead's vote, as the gateway has noted it, to the first act of the command that waited for it on the target.
+
 Every round runs every way once, so that noise hits all alike. CPU is user + system time of the gateway's (the bastion's, the tunnel's)
 processes, ended ones included; the target and the client are not counted. --quick is for a look, --json for machines.
 """
 import argparse
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -38,8 +41,9 @@ STALL_SECONDS = 6
 class Way:
     """One way to the target: how ssh is called, and whose processes do the work in between."""
 
-    def __init__(self, name, command, root=None):
+    def __init__(self, name, command, root=None, waiting=None, lab=None):
         self.name, self.command, self.root = name, command, root
+        self.waiting, self.lab = waiting, lab  # how ssh is called to a target where somebody has to approve
         self.idle_members = set()  # its processes while nobody is connected
 
     def run(self, *words, **options):
@@ -173,13 +177,41 @@ def stalled_memory(way, _):
     return most / 1024
 
 
-ROWS = [  # what, unit, one sample, has a middle, decimals
-    ("CPU per GB down", "s", cpu_down, True, 2),
-    ("CPU per GB up", "s", cpu_up, True, 2),
-    ("ssh X true", "ms", latency, False, 0),
-    ("CPU per connection", "ms", cpu_connection, True, 1),
-    ("idle session, PSS", "KiB", idle_memory, True, 0),
-    ("stalled reader, most", "MiB", stalled_memory, True, 1),
+def approve_to_release(way, _):
+    """ms between the vote and the command's own first act: a login on the target is part of it."""
+    child = subprocess.Popen([*way.waiting, "date +%s%N"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        row = process.wait_until(lambda: [row for row in json.loads(way.lab.cli("requests", "--json").stdout) if row["state"] == "pending"], 20, "the request")[0]
+        subprocess.run(["ssh", "-F", str(way.lab.dir / "ssh_config.bob"), "gw", "approve", row["id"]], check=True, stdout=subprocess.DEVNULL)
+        ran = int(child.communicate(timeout=20)[0])
+    finally:
+        child.kill()
+        child.wait()
+    decided = json.loads(way.lab.cli("requests", "show", row["id"], "--json").stdout)[0]["decided"]
+    way.lab.cli("requests", "revoke", row["id"])
+    return (ran / 1e9 - datetime.datetime.fromisoformat(decided.replace("Z", "+00:00")).timestamp()) * 1000
+
+
+def everywhere(_):
+    return True
+
+
+def with_a_middle(way):
+    return way.root
+
+
+def with_approvals(way):
+    return way.waiting
+
+
+ROWS = [  # what, unit, one sample, of which ways, decimals
+    ("CPU per GB down", "s", cpu_down, with_a_middle, 2),
+    ("CPU per GB up", "s", cpu_up, with_a_middle, 2),
+    ("ssh X true", "ms", latency, everywhere, 0),
+    ("CPU per connection", "ms", cpu_connection, with_a_middle, 1),
+    ("idle session, PSS", "KiB", idle_memory, with_a_middle, 0),
+    ("stalled reader, most", "MiB", stalled_memory, with_a_middle, 1),
+    ("approve to release", "ms", approve_to_release, with_approvals, 0),
 ]
 BARS = [  # row, way, compared with, at most this share of it (None: an absolute bar), absolute bar
     ("CPU per GB down", "gateway direct", "bastion", 0.85, None),
@@ -188,6 +220,8 @@ BARS = [  # row, way, compared with, at most this share of it (None: an absolute
     ("CPU per connection", "gateway direct", "bastion", 0.35, None),
     ("idle session, PSS", "gateway direct", "bastion", 0.25, None),
     ("stalled reader, most", "gateway direct", None, None, 16),
+    ("approve to release", "gateway jump", None, None, 100),
+    ("approve to release", "gateway direct", None, None, 100),
 ]
 
 
@@ -225,8 +259,8 @@ def field(lab):
     alice = ["ssh", "-F", str(lab.dir / "ssh_config.alice")]
     gateway = int(lab.env["GW_PID"])
     return [
-        Way("gateway jump", [*alice, "web1"], gateway),
-        Way("gateway direct", [*alice, "web1.direct"], gateway),
+        Way("gateway jump", [*alice, "web1"], gateway, [*alice, "db1"], lab),
+        Way("gateway direct", [*alice, "web1.direct"], gateway, [*alice, "db1.direct"], lab),
         Way("bastion", [*ssh_base(lab, key, bastion_port), "%s@127.0.0.1" % login], bastion),
         Way("proxyjump", [*to_web1, "-o", "ProxyCommand " + jump, "%s@127.0.0.1" % login], tunnel),
         Way("direct", [*to_web1, "%s@127.0.0.1" % login]),
@@ -242,11 +276,11 @@ def measure(ways, options):
     for way in ways:
         way.idle_members = way.members()
     for number in range(options.rounds):
-        for name, _, sample, middle, _ in ROWS:
+        for name, _, sample, whom, _ in ROWS:
             if sample is stalled_memory and number >= options.stalls:
                 continue
             for way in ways:
-                if way.root or not middle:
+                if whom(way):
                     samples[name][way.name].append(sample(way, options))
         print("round %d of %d" % (number + 1, options.rounds), file=sys.stderr)
     return {name: {way: statistics.median(got) for way, got in row.items() if got} for name, row in samples.items()}

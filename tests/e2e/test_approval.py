@@ -103,8 +103,23 @@ def test_terminal(prod, host):
     assert child.exitstatus == 3
 
 
-def test_ctrl_c_cancels(prod):
-    child = prod.terminal("alice", "-tt", "db1", "echo never")
+def test_narrow_terminal(prod):
+    """The line that is rewritten never wraps."""
+    child = prod.terminal("alice", "-tt", "db1", "echo in", size=(24, 40))
+    child.expect("request (%s)" % ID)
+    id, shown = child.match.group(1), ""
+    for _ in range(4):
+        child.expect(r"\r\x1b\[K")
+        shown = child.before.splitlines()[-1]
+        assert shown.startswith("bartizan: waiting for %s: 0 of 1" % id) and len(shown) <= 39, shown
+    vote(prod, id)
+    child.expect("in\r\n")
+    child.wait()
+
+
+@pytest.mark.parametrize("host", ["db1", "db1.direct"])
+def test_ctrl_c_cancels(prod, host):
+    child = prod.terminal("alice", "-tt", host, "echo never")
     child.expect(r"waiting for (%s)" % ID)
     id = child.match.group(1)
     child.send("\x03")
@@ -158,6 +173,32 @@ def test_no_reason_given(prod):
     assert child.exitstatus == 77 and not requests(prod)
 
 
+@pytest.mark.parametrize("host", ["db1", "db1.direct"])
+def test_many_channels_wait(prod, host, tmp_path):
+    """field.md 9: channels of one connection wait for the same request, a cancelled one takes the others nothing, one vote opens all."""
+    path = tmp_path / "control"
+    prod.popen("alice", "-M", "-S", path, "-N", host)
+    until(path.exists, 10, "the control socket")
+    terminal = prod.terminal("alice", "-S", path, "-tt", host, "echo never")
+    terminal.expect("waiting for (%s)" % ID)
+    id = terminal.match.group(1)
+    children = [prod.popen("alice", "-S", path, host, "cat; exit %d" % number) for number in range(4)]
+    for number, child in enumerate(children):
+        child.stdin.write(b"%d\n" % number)
+        child.stdin.close()
+        child.stdin = None
+        assert id in child.stderr.readline().decode()
+    terminal.send("\x03")
+    terminal.expect("cancelled")
+    assert state(prod, id) == "pending" and len(requests(prod)) == 1
+    vote(prod, id)
+    for number, child in enumerate(children):
+        done = end(child)
+        assert (done.code, done.out) == (number, "%d\n" % number), done
+    assert show(prod, id)["uses"] == 4
+    prod.ssh("alice", "-S", path, "-O", "exit", host)
+
+
 # ---- without one ----
 
 def test_bounded_wait(prod):
@@ -165,6 +206,7 @@ def test_bounded_wait(prod):
     done = prod.ssh("alice", "db1", "echo in")
     assert done.code == 75 and not done.out and 0.9 < done.seconds < 15, done
     id = id_in(done.err)
+    assert len(done.err.splitlines()) == 2 and "waiting 1 second at most" in done.err.splitlines()[0], done
     assert "run the same command again" in done.err and state(prod, id) == "pending"
     again = prod.ssh("alice", "db1", "echo in")
     assert again.code == 75 and id_in(again.err) == id  # no second request for the same thing
@@ -245,6 +287,28 @@ def test_another_provider_is_not_another_person(prod):
     done = gw(prod, "bobtwo", "approve %s" % id)
     assert done.code == 77 and "own request" in done.err, done
     vote(prod, id, "dave")
+    assert end(child).out == "in\n"
+
+
+def test_other_spellings_of_oneself(prod):
+    """An account on this machine of the same name, and a certificate for the same name in capitals, are nobody else."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    for name, groups in ((me, ["sre", "leads"]), ("BOB", ["leads"])):
+        if not (prod.dir / "people" / name).exists():
+            prod.visitor(name)
+        prod.lab.issue(name, groups, prod.dir / "people" / name / "id.pub")
+    prod.edit(lambda text: text.replace("lead: {groups: [leads],", "lead: {groups: [leads], users: [\"local:%s\"]," % me))
+    child, id = held(prod, me, "db1", "echo in")
+    local = prod.lab.cli("approve", id)
+    assert local.returncode == 77 and "own request" in local.stderr, local
+    assert prod.lab.cli("deny", id, "--reason", "x").returncode == 77
+    vote(prod, id)
+    assert end(child).out == "in\n"
+    assert prod.lab.cli("extend", id, "--for", "1m").returncode == 77  # it would be a vote
+    child, id = held(prod, "bob", "db1", "echo in")
+    done = gw(prod, "BOB", "approve %s" % id)
+    assert done.code == 77 and "own request" in done.err, done
+    assert prod.lab.cli("approve", id).returncode == (77 if me == "bob" else 0)
     assert end(child).out == "in\n"
 
 

@@ -265,6 +265,26 @@ def test_policy_explain(config):
     assert explain(config, "--login", "deploy", "--kind", "magic").returncode == 2
 
 
+def test_explain_guard(config):
+    """The simple commands found, the verdict of each, and the final one; the exit status says what would happen."""
+    config.write_text(config.read_text().replace("rules:\n", """guards:
+  prod: [{deny: ["mkfs*"]}, {approve: ["rm -r*"], by: lead}, {warn: ["touch *"]}, {allow: ["*"]}]
+rules:
+  - {name: guarded, allow: [exec], groups: [guarded], guard: prod}
+""", 1).replace("roles: {", "roles: {lead: {groups: [leads]}, ", 1))
+    cases = (("echo a; sudo rm -rf /x | cat", 75, "approve", [("echo a", "allow"), ("rm -rf /x", "approve"), ("cat", "allow")]),
+             ("ls $(mkfs x)", 77, "deny", [("mkfs x", "deny")]), ("touch x", 0, "warn", [("touch x", "warn")]), ("echo 'a b'", 0, "allow", [("echo 'a b'", "allow")]),
+             ("$X y", 75, "approve", []), ("echo 'open", 75, "approve", []))
+    for command, code, verdict, parts in cases:
+        done = explain(config, "--group", "guarded", "--login", "deploy", "--command", command, "--json")
+        (row,) = json.loads(done.stdout)
+        assert (done.returncode, row["verdict"], row["guard"], row["guard_verdict"]) == (code, verdict, "prod", verdict), (command, done)
+        found = [(part["command"], part["verdict"]) for part in row["commands"]]
+        assert all(part in found for part in parts), (command, found)
+        assert bool(row["unclear"]) == (not parts)
+    assert "rm -rf /x" in explain(config, "--group", "guarded", "--login", "deploy", "--command", "rm -rf /x").stdout
+
+
 def test_policy_test(tmp_path):
     case = tmp_path / "case.yaml"
     text_of = """policy:

@@ -122,6 +122,48 @@ def test_guard_before_approval(shop):
     assert shop.ssh("alice", "db1", "rm -r /nonexistent-dir").code == 1  # rm's own
 
 
+def test_two_roles(shop):
+    """A guard asks one role and its rule another: both have to say yes; of several roles of a guard any member may."""
+    before = shop.lab.config.read_text()
+    shop.edit(lambda text: text.replace("guards:\n", "guards:\n  both: [{approve: [\"rm -r*\"], by: [boss, lead]}, {allow: [\"*\"]}]\n", 1)
+              .replace("name: both, allow: [exec], roles: [sre], targets: [db1], guard: prod, approval: {by: lead", "name: both, allow: [exec], roles: [sre], targets: [db1], guard: both, approval: {by: chief")
+              .replace("roles:\n", "roles:\n  boss: {users: [dave]}\n  chief: {users: [carol]}\n", 1))
+    try:
+        command = "rm -r /nonexistent-for-two"
+        exact = id_in(shop.ssh("alice", "db1", command).err)
+        assert show(shop, exact)["by"] == "boss,lead" and gw(shop, "carol", "approve %s" % exact).code == 77
+        vote(shop, exact, "dave")
+        kind = id_in(shop.ssh("alice", "db1", command).err)
+        assert kind != exact and show(shop, kind)["by"] == "chief" and gw(shop, "dave", "approve %s" % kind).code == 77
+        vote(shop, kind, "carol")
+        assert shop.ssh("alice", "db1", command).code == 1  # rm's own
+        event = shop.event("access-allowed", command=command)
+        assert exact in event["approvals"] and kind in event["approvals"]
+        other = id_in(shop.ssh("alice", "db1", command + "/x").err)  # the rule's yes is there; the guard asks for these bytes
+        assert show(shop, other)["exact"] is True
+        vote(shop, other, "bob")
+        assert shop.ssh("alice", "db1", command + "/x").code == 1
+    finally:
+        shop.edit(lambda _: before)
+
+
+def test_another_login_or_target(shop):
+    """The yes to these bytes as one login, on one target, is none as another, or elsewhere."""
+    before = shop.lab.config.read_text()
+    shop.edit(lambda text: text.replace("targets: [web1], guard: prod", "targets: [web1, plain1], guard: prod, approval: {by: lead, wait_without_terminal: 0s, uses: 0}"))
+    try:
+        command = "rm -r /nonexistent-anywhere"
+        exact = id_in(shop.ssh("alice", "web1", command).err)
+        vote(shop, exact)
+        assert shop.ssh("alice", "web1", command).code == 1
+        assert id_in(shop.ssh("alice", "plain1", command).err) != exact
+        assert id_in(shop.ssh("alice", "-l", "somebody", "web1", command).err) != exact
+        assert id_in(shop.ssh("bob", "web1", command).err) != exact
+        assert show(shop, exact)["uses"] == 1
+    finally:
+        shop.edit(lambda _: before)
+
+
 def test_asked_ahead(shop):
     login = shop.env["LOGIN"]
     assert gw(shop, "alice", "request web1 --kind exec --command 'rm -r /nonexistent'").code == 2  # as which login?

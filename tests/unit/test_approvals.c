@@ -250,6 +250,110 @@ static void expiry(void **state)
 	assert_int_equal(next, -1);
 }
 
+static int keep_ids(const struct approval *approval, void *context)
+{
+	strcat(context, approval->id);
+	return 0;
+}
+
+/* With bounds that follow each other each end is told once: requests by their deadline, grants by their window, and nothing that has ended. */
+static void what_ends_soon(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char pending[8], granted[8], denied[8], told[64] = "";
+	int64_t next;
+	create(world, "alice", "a", 1, pending);
+	create(world, "alice", "b", 1, granted);
+	create(world, "alice", "c", 1, denied);
+	assert_int_equal(vote(world, granted, "bob", true, 100, &got), 0); /* until 600 */
+	assert_int_equal(vote(world, denied, "bob", false, 100, &got), 0);
+	assert_int_equal(approvals_next_end(world->store, -1, &next, NULL), 0);
+	assert_int_equal(next, 600);
+	assert_int_equal(approvals_ending(world->store, 0, 599, keep_ids, told, NULL), 0);
+	assert_string_equal(told, "");
+	assert_int_equal(approvals_ending(world->store, 599, 600, keep_ids, told, NULL), 0);
+	assert_string_equal(told, granted);
+	assert_int_equal(approvals_next_end(world->store, 600, &next, NULL), 0);
+	assert_int_equal(next, 1000);
+	*told = 0;
+	assert_int_equal(approvals_ending(world->store, 600, 5000, keep_ids, told, NULL), 0);
+	assert_string_equal(told, pending);
+	assert_int_equal(approvals_next_end(world->store, 1000, &next, NULL), 0);
+	assert_int_equal(next, -1);
+}
+
+struct seen { int count; const char *first; };
+
+static int see(const struct approval *approval, void *context)
+{
+	struct seen *seen = context;
+	if (!seen->count++)
+		assert_string_equal(approval->id, seen->first);
+	return 0;
+}
+
+static int listed(struct world *world, const struct approval_filter *filter, int64_t lapse, const char *first)
+{
+	struct seen seen = { 0, first };
+	assert_int_equal(approvals_each(world->store, filter, lapse, see, &seen, NULL), 0);
+	return seen.count;
+}
+
+static void lists(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	char alices[8], bobs[8], over[8];
+	create(world, "alice", "a", 1, alices);
+	create(world, "alice", "b", 1, over);
+	assert_int_equal(vote(world, over, "bob", false, 10, &got), 0);
+	struct approval approval = request("bob", "c", 1);
+	assert_int_equal(approvals_create(world->store, &approval, 9, &generous, NULL), 0); /* later than the others */
+	memcpy(bobs, approval.id, sizeof(bobs));
+	approval_release(&approval);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1 }, 10, bobs), 3);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1, .limit = 1 }, 10, bobs), 1);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1, .open_only = true }, 10, bobs), 2);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1, .open_only = true }, 1000, NULL), 0); /* the deadline has passed */
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = APPROVAL_DENIED }, 10, over), 1);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1, .provider = "corp", .subject = "bob" }, 10, bobs), 1);
+	assert_int_equal(listed(world, &(struct approval_filter){ .state = -1, .provider = "other", .subject = "bob" }, 10, NULL), 0);
+}
+
+/* A grant for one target, login, kind, rule and role is none for another. */
+static void a_grant_s_scope(void **state)
+{
+	struct world *world = *state;
+	struct identity alice = person("alice"), namesake = person("alice");
+	struct approval found;
+	enum approval_state got;
+	char id[8];
+	namesake.provider = "other";
+	struct approval approval = request("alice", "", 1);
+	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
+	memcpy(id, approval.id, sizeof(id));
+	approval_release(&approval);
+	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
+	const struct approval_scope right = { .who = &alice, .target = "db1", .login = "deploy", .kind = "exec", .rule = "prod", .by = "lead",
+		.command = { (const uint8_t *)"anything", 8 } };
+	struct approval_scope wrong[7];
+	for (size_t i = 0; i < 7; i++)
+		wrong[i] = right;
+	wrong[0].who = &namesake;
+	wrong[1].target = "db2";
+	wrong[2].login = "root";
+	wrong[3].kind = "shell";
+	wrong[4].rule = "other";
+	wrong[5].by = "boss";
+	assert_int_equal(approvals_find(world->store, &right, false, 11, &found, NULL), 0);
+	assert_string_equal(found.id, id);
+	approval_release(&found);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(approvals_find(world->store, &wrong[i], false, 11, &found, NULL), -ENOENT);
+	assert_int_equal(approvals_find(world->store, &wrong[6], true, 11, &found, NULL), -ENOENT); /* the bytes of a guard need a yes of their own */
+}
+
 static void survives_a_restart(void **state)
 {
 	struct world *world = *state;
@@ -312,7 +416,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_in_every_state), TEST(rows_follow_the_table), TEST(quorum), TEST(nobody_approves_himself), TEST(limits), TEST(scopes_and_uses),
-		TEST(expiry), TEST(survives_a_restart), TEST(lapse), TEST(reviews),
+		TEST(expiry), TEST(what_ends_soon), TEST(lists), TEST(a_grant_s_scope), TEST(survives_a_restart), TEST(lapse), TEST(reviews),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

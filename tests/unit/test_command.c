@@ -755,6 +755,55 @@ static void test_version_is_the_package_s(void **state)
 	assert_int_equal(strncmp(buf_cstr(&text), BARTIZAN_VERSION, strlen(BARTIZAN_VERSION)), 0);
 }
 
+/* ---- the manual ---- */
+
+static char *file_text(const char *path)
+{
+	BUF_CLEANUP struct buf text = BUF_INIT(1024 * 1024);
+	struct err err = { "" };
+	if (fd_read_file(AT_FDCWD, path, 1024 * 1024 - 1, &text, &err))
+		fail_msg("%s", err.text);
+	return strdup(buf_cstr(&text));
+}
+
+/* The entry of bartizan(1) that begins so and has this option (NULL: any): a command may have several. */
+static bool in_manual(const char *manual, const char *name, const char *option)
+{
+	char fl[80];
+	size_t len = strlen(name);
+	snprintf(fl, sizeof(fl), "Fl -%s", option ? option : "");
+	for (const char *at = strstr(manual, "\n.It "); at; at = strstr(at + 1, "\n.It ")) {
+		const char *head = at + 5 + (strncmp(at + 5, "Xo ", 3) ? 0 : 3), *end = strstr(at + 1, "\n.It ");
+		if (strncmp(head, "Cm ", 3) || strncmp(head + 3, name, len) || (head[3 + len] != ' ' && head[3 + len] != '\n'))
+			continue;
+		FREE_CLEANUP char *entry = strndup(at, end ? (size_t)(end - at) : strlen(at));
+		const char *found = option ? strstr(entry, fl) : entry;
+		if (found && (!option || !strchr("abcdefghijklmnopqrstuvwxyz-", found[strlen(fl)])))
+			return true;
+	}
+	return false;
+}
+
+/* Every command with all its options is in bartizan(1), and in the README's table. */
+static void test_manual(void **state)
+{
+	(void)state;
+	static const char elsewhere[] = "public-key"; /* of `cert issue`: the command line reads --key FILE and passes its line on */
+	FREE_CLEANUP char *manual = file_text("man/bartizan.1"), *readme = file_text("README.md");
+	for (const struct command *row = command_table; row->name; row++) {
+		char name[64], word[64];
+		snprintf(name, sizeof(name), "%s%s%s", row->name, row->sub ? " " : "", row->sub ? row->sub : "");
+		snprintf(word, sizeof(word), "`%s", row->name);
+		if (!in_manual(manual, name, NULL))
+			fail_msg("bartizan(1) has no '%s'", name);
+		if (!strstr(readme, word) && strcmp(name, "help") && strcmp(name, "version"))
+			fail_msg("README.md has no '%s'", name);
+		for (const struct arg_row *option = row->options; option->name; option++)
+			if (strcmp(option->name, elsewhere) && !in_manual(manual, name, option->name) && !in_manual(manual, row->name, option->name))
+				fail_msg("bartizan(1): '%s' has no --%s", name, option->name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -780,6 +829,7 @@ int main(void)
 		cmocka_unit_test(test_caller_goes_away),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_version_is_the_package_s),
+		cmocka_unit_test(test_manual),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -100,7 +100,7 @@ static void test_refused(void **state)
 		{ LEAST "proxy_protocol: {from: [10.0.0.1/8]}", "config.yaml:3:25:" },
 		{ LEAST "approvals: {pending_total: 0}", "is not between 1 and 100000" },
 		{ LEAST "approvals: {wait_without_terminal: 61m}", "is not between 0 and 1h" },
-		{ LEAST "approvals: {reason_max: 65KiB}", "is not between 1 and 64KiB" },
+		{ LEAST "approvals: {reason_max: 1025}", "is not between 1 and 1KiB" },
 		{ LEAST "approval: {}", "did you mean 'approvals'" },
 		{ LEAST "drain: 1h\ndrain: 2h", "config.yaml:4:1: the key 'drain' is there twice" },
 	};
@@ -224,6 +224,8 @@ static void test_notify(void **state)
 		{ "{webhook: 'ftp://127.0.0.1/'}", "config.yaml:3:19:" },
 		{ "{webhook: 'https://u:p@example.com/'}", "config.yaml:3:19:" },
 		{ "{webhok: x}", "did you mean 'webhook'" },
+		{ "{ca_file: none.pem}", "is not among the files" },
+		{ "{ca_file: known_hosts}", "config.yaml:3:19: '/etc/bartizan/known_hosts' holds no certificate" },
 		{ "[x]", "expected a map" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -231,12 +233,14 @@ static void test_notify(void **state)
 		snprintf(text, sizeof(text), LEAST "notify: %s", cases[i].text);
 		world_refused_all(text, cases[i].words);
 	}
-	CONFIG_CLEANUP struct config *config = world_all(LEAST "notify: {command: /bin/tell, webhook: 'http://[::1]:8/', headers_file: h}\n"
+	CONFIG_CLEANUP struct config *config = world_all(LEAST "notify: {command: /bin/tell, webhook: 'http://[::1]:8/', headers_file: h, ca_file: corp_ca.pem}\n"
 							      "approvals: {pending_per_person: 1, wait_without_terminal: 0}");
 	assert_string_equal(config->conf->notify_command[0], "/bin/tell");
 	assert_null(config->conf->notify_command[1]);
 	assert_string_equal(config->conf->notify_webhook, "http://[::1]:8/");
 	assert_string_equal(config->conf->notify_headers, "/etc/bartizan/h");
+	assert_string_equal(config->conf->notify_ca_file, "/etc/bartizan/corp_ca.pem");
+	assert_string_equal(config->conf->notify_ca, WORLD_CA);
 	assert_int_equal(config->conf->pending_per_person, 1);
 	assert_int_equal(config->conf->pending_total, 1000);
 	assert_int_equal(config->conf->wait_without_terminal, 0);
@@ -244,6 +248,31 @@ static void test_notify(void **state)
 	CONFIG_CLEANUP struct config *plain_config = world_config(LEAST);
 	assert_null(plain_config->conf->notify_command[0]);
 	assert_null(plain_config->conf->notify_webhook);
+	assert_null(plain_config->conf->notify_ca_file);
+	assert_null(plain_config->conf->notify_ca);
+}
+
+/* The listener has to be told: what does not fit there is refused here, with its line. */
+static void test_notify_command_is_bounded(void **state)
+{
+	(void)state;
+	static const struct { size_t count, len; const char *words; } cases[] = {
+		{ 63, 1, NULL }, { 64, 1, "more than 64" }, { 4, 4093, NULL }, { 4, 4094, "config.yaml:3:19: the command is longer than 16384 bytes" },
+		{ 1, 4095, NULL }, { 1, 4096, "longer than 4095 bytes" },
+	}; /* count arguments of so many bytes, behind a program of 7 bytes; NULL: taken */
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		FREE_CLEANUP char *text = calloc(1, 65536);
+		char *p = stpcpy(text, LEAST "notify: {command: [/tell12");
+		for (size_t n = 0; n < cases[i].count; n++) {
+			p = stpcpy(p, ", ");
+			p = (char *)memset(p, 'x', cases[i].len) + cases[i].len;
+		}
+		stpcpy(p, "]}");
+		if (cases[i].words)
+			world_refused_all(text, cases[i].words);
+		else
+			config_free(world_config(text));
+	}
 }
 
 static void test_restart(void **state)
@@ -418,7 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_dump), cmocka_unit_test(test_restart), cmocka_unit_test(test_documents), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_notify), cmocka_unit_test(test_notify_command_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

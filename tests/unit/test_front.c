@@ -14,13 +14,15 @@
 
 static char host_key[] = "/etc/bartizan/host", state_dir[] = "/var/lib/bartizan", control[] = "/run/c.sock", run_as[] = "bartizan";
 
+static char *nothing[] = { NULL };
+
 static struct front sample(size_t listens, size_t nets)
 {
 	struct front front = { .host_key = host_key, .state_dir = state_dir, .control_socket = control, .run_as = run_as, .uid = 900, .gid = 901,
 		.control_gid = UINT32_MAX, .unauthenticated = 100, .unauthenticated_per_source = 10, .connections = 4096,
 		.drain_ms = INT64_C(28800000), .log_level = 2,
 		.session = { .login_time_ms = 60000, .login_attempts = 6, .channels = 64, .legs = 65, .keepalive_s = 61, .crypto = 1,
-		.verbose = true } };
+		.verbose = true }, .notify = nothing };
 
 	for (size_t i = 0; i < listens && i < CONF_LISTEN_MAX; i++)
 		addr_parse_port(i % 2 ? "[::1]:2222" : "127.0.0.1:2222", &front.listen[i], NULL);
@@ -59,7 +61,46 @@ static void test_round(void **state)
 		assert_true(addr_same_host(&back->proxy[i].base, &front.proxy[i].base));
 		assert_int_equal(back->proxy[i].bits, front.proxy[i].bits);
 	}
+	assert_non_null(back->notify);
+	assert_null(back->notify[0]);
 	front_free(back);
+}
+
+/* As long as the configuration lets it be, beside the longest of everything else. */
+static void test_notify(void **state)
+{
+	(void)state;
+	static char text[FRONT_TEXT_MAX + 1], arg[CONF_NOTIFY_ARG_LEN + 1], rest[CONF_NOTIFY_BYTES_MAX - 3 * (CONF_NOTIFY_ARG_LEN + 1)], empty[] = "";
+	char *args[] = { arg, arg, empty, arg, rest, NULL };
+	struct front front = sample(CONF_LISTEN_MAX, CONF_NETS_MAX), *back = NULL;
+	struct buf bytes BUF_CLEANUP = BUF_INIT(FRONT_SIZE_MAX);
+
+	memset(text, 't', sizeof(text) - 1);
+	memset(arg, 'a', sizeof(arg) - 1);
+	memset(rest, 'r', sizeof(rest) - 2);
+	front.host_key = front.state_dir = front.control_socket = text;
+	front.notify = args;
+	assert_int_equal(front_encode(&front, &bytes), 0);
+	assert_int_equal(front_decode(buf_bytes(&bytes), &back), 0);
+	for (size_t i = 0; args[i]; i++)
+		assert_string_equal(back->notify[i], args[i]);
+	assert_null(back->notify[5]);
+	front_free(back);
+}
+
+static void test_notify_truncated(void **state)
+{
+	(void)state;
+	static char program[] = "/bin/tell", option[] = "--channel", channel[] = "ops";
+	char *args[] = { program, option, channel, NULL };
+	struct front front = sample(1, 1), *back = NULL;
+	struct buf bytes BUF_CLEANUP = BUF_INIT(FRONT_SIZE_MAX);
+
+	front.notify = args;
+	assert_int_equal(front_encode(&front, &bytes), 0);
+	for (size_t len = 0; len < bytes.len; len++)
+		assert_int_equal(front_decode((struct bytes){ buf_data(&bytes), len }, &back), -EBADMSG);
+	assert_null(back);
 }
 
 static void test_truncated(void **state)
@@ -76,20 +117,21 @@ static void test_truncated(void **state)
 	assert_null(back);
 }
 
-/* The counts are the last thing but their lists: change them in place. */
+/* The counts of three lists are the last thing: change them in place. */
 static void test_too_many(void **state)
 {
 	(void)state;
 	struct front front = sample(0, 0), *back = NULL;
-	const uint32_t counts[][2] = { { CONF_LISTEN_MAX + 1, 0 }, { UINT32_MAX, 0 }, { 0, CONF_NETS_MAX + 1 }, { 0, UINT32_MAX } };
+	const uint32_t counts[][3] = { { CONF_LISTEN_MAX + 1, 0, 0 }, { UINT32_MAX, 0, 0 }, { 0, CONF_NETS_MAX + 1, 0 }, { 0, UINT32_MAX, 0 },
+		{ 0, 0, CONF_NOTIFY_ARGS_MAX + 1 }, { 0, 0, UINT32_MAX } };
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		struct buf bytes BUF_CLEANUP = BUF_INIT(FRONT_SIZE_MAX);
 
 		assert_int_equal(front_encode(&front, &bytes), 0);
-		bytes.len -= 8;
-		assert_int_equal(wire_put_u32(&bytes, counts[i][0]), 0);
-		assert_int_equal(wire_put_u32(&bytes, counts[i][1]), 0);
+		bytes.len -= 12;
+		for (size_t list = 0; list < 3; list++)
+			assert_int_equal(wire_put_u32(&bytes, counts[i][list]), 0);
 		for (size_t fill = 0; fill < 4096; fill++)
 			assert_int_equal(buf_putc(&bytes, 4), 0);
 		assert_int_equal(front_decode(buf_bytes(&bytes), &back), -EBADMSG);
@@ -117,7 +159,8 @@ static void test_proxy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round), cmocka_unit_test(test_truncated), cmocka_unit_test(test_too_many), cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_round), cmocka_unit_test(test_notify), cmocka_unit_test(test_notify_truncated),
+		cmocka_unit_test(test_truncated), cmocka_unit_test(test_too_many), cmocka_unit_test(test_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
