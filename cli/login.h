@@ -1,6 +1,6 @@
 /* What the files of `bartizan login` and `logout` share: a laptop's side of a login. Nobody else includes it.
  *
- *   configuration -> provider asked (login_provider.c) -> ID token by browser or device code -> new key -> certificate by the stock ssh client
+ *   configuration -> provider asked (login_provider.c) -> new key -> ID token by browser or device code -> certificate by the stock ssh client
  *   -> ssh-agent, or a pair of files
  *
  * Nothing secret stands in an argument or the environment: the token goes to ssh on its standard input, the key in a private folder that is removed
@@ -132,8 +132,8 @@ struct login_key {
 
 void login_key_release(struct login_key *key);
 #define LOGIN_KEY_CLEANUP __attribute__((cleanup(login_key_release)))
-/* A new key, the certificate that the gateway gives for the token, and both put where options say: agent or files. */
-int login_key_get(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *ret, struct err *err);
+/* The certificate that the gateway gives for key->key and the token, and both put where options say: agent or files. */
+int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *key, struct err *err);
 /* Whether FILE may be written: it is not there, or a key of ours. */
 int login_out_check(const char *out, struct err *err);
 

@@ -121,7 +121,7 @@ static void exchange_begin(struct exchange *exchange)
 		return;
 	}
 	const struct conf_provider *provider = provider_of_token(broker, token, &err);
-	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1 };
+	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1, sshkey_blob(exchange->caller->key) };
 	if (!provider || token_check_start(broker, &spec, on_checked, exchange, &exchange->check, &err))
 		exchange_fail(exchange, err.text);
 }
