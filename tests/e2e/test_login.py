@@ -1,5 +1,7 @@
 """Logging in at the lab's provider with stock ssh: from a plain key to a certificate that lasts."""
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -9,7 +11,7 @@ import time
 import pytest
 
 from person import Person, log_in, silent
-from world import run, until
+from world import finish, run, until
 
 
 def whoami(world, who, **more):
@@ -210,8 +212,10 @@ def test_token_exchange(fresh):
     assert me["user"] == "build-7" and me["machine"] is True and me["claims"] == ["repository=org/app"] and me["roles"] == ["deployer"]
     assert silent(world, "alice", "web1", "echo in").out == "in\n"
     assert silent(world, "alice", "db1.direct", "true").code == 77
-    elsewhere = exchange(world, token(world, repository="org/other"), "bob")
-    assert elsewhere.code == 0, elsewhere
+    other = token(world, repository="org/other")
+    for _ in range(2):  # a workload uses its token as often as it likes
+        elsewhere = exchange(world, other, "bob")
+        assert elsewhere.code == 0, elsewhere
     assert silent(world, "bob", "web1.direct", "true").code == 77
 
 
@@ -248,6 +252,55 @@ def test_token_that_never_comes(module_world):
     assert nothing.code == 77 and "nothing came" in nothing.err, nothing
     endless = exchange(world, "x" * 1000000, "mallory")
     assert endless.code == 77 and "longer than" in endless.err, endless
+
+
+def persons(world, who, **claims):
+    """What a laptop gets from the provider for somebody."""
+    return token(world, aud="bartizan", sub="id-" + who, preferred_username=who, groups=["sre"], **claims)
+
+
+def nonce(world, who):
+    """That of somebody's plain key: oidc/pkce.h."""
+    blob = base64.b64decode((world.dir / "people" / who / "plain.pub").read_text().split()[1])
+    return base64.urlsafe_b64encode(hashlib.sha256(b"bartizan-login-v1\0" + blob).digest()).decode().rstrip("=")
+
+
+def test_persons_token_counts_once(module_world):
+    """Whoever comes with it later has nothing, whatever the key; the next token works."""
+    world = module_world
+    text = persons(world, "bob", jti="once")
+    assert exchange(world, text, "bob").code == 0
+    for who in ("mallory", "bob"):
+        again = exchange(world, text, who)
+        assert again.code == 77 and again.out == "" and "has been used already" in again.err, again
+    assert silent(world, "mallory", "web1.direct", "true").code == 255
+    assert exchange(world, persons(world, "bob", jti="twice"), "bob").code == 0
+    assert "used already" in world.event("login-refused")["reason"]
+
+
+def test_persons_token_in_a_race(module_world):
+    """Of several at the same moment one wins; the certificates that exist are those that were given."""
+    world = module_world
+    before = len(world.events("certificate-issued"))
+    text = persons(world, "bob", jti="race").encode()
+    children = [world.popen("mallory.nocert", "gw", "login", "--token", options=("BatchMode yes", "User token")) for _ in range(6)]
+    for child in children:
+        child.stdin.write(text + b"\n")
+        child.stdin.flush()
+    codes = sorted(finish(child).code for child in children)
+    assert codes == [0] + [77] * 5, codes
+    assert len(world.events("certificate-issued")) == before + 1
+
+
+def test_persons_token_for_another_key(module_world):
+    """A token from a browser is bound to the key that was to have the certificate."""
+    world = module_world
+    text = persons(world, "bob", jti="bound", nonce=nonce(world, "carol"))
+    stolen = exchange(world, text, "mallory")
+    assert stolen.code == 77 and "token is for another key" in stolen.err, stolen
+    own = exchange(world, text, "carol")
+    assert own.code == 0, own
+    assert whoami(world, "carol")["user"] == "bob"
 
 
 # ---- freshness ----
