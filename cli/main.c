@@ -57,7 +57,7 @@ const struct cli_row cli_table[] = {
 		"keep somebody or something out from now on", GATEWAY },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
 	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },
-	{ "status", NULL, "[--json]", "version, configuration in force, what is live", GATEWAY },
+	{ "status", NULL, "[--json]", "version, configuration in force, what is live; on a laptop: its logins", cli_run_status, true },
 	{ "help", NULL, "[COMMAND…]", "this list, or one command", cli_run_help, false },
 	{ "version", NULL, "", "the version", cli_run_version, false },
 	{ 0 },

@@ -1,5 +1,7 @@
 """bartizan login, logout and login --status: a laptop against the lab's provider; tests play the browser."""
+import base64
 import contextlib
+import hashlib
 import http.server
 import json
 import os
@@ -208,6 +210,21 @@ def test_no_place_for_the_key(laptop):
     assert laptop.bartizan("login", "--status").code == 1
 
 
+def test_status_of_a_laptop(laptop, world):
+    """`bartizan status` is about the gateway of this machine; where there is none, about the agent."""
+    if any(pathlib.Path(path).exists() for path in ("/etc/bartizan", "/run/bartizan")):
+        pytest.skip("a gateway is installed here")
+    laptop.give_browser("alice")
+    assert laptop.bartizan("status").out == "not logged in; run: bartizan login\n"
+    assert laptop.bartizan("login", stdin=b"").code == 0
+    done = laptop.bartizan("status", "--json")
+    assert done.code == 0 and json.loads(done.out) == laptop.logins() and json.loads(done.out)[0]["user"] == "alice", done
+    assert laptop.bartizan("status", "--wrong").code == 2
+    gateway = laptop.bartizan("status", "--json", "--socket", world.env["CONTROL_SOCKET"])
+    assert gateway.code == 0 and json.loads(gateway.out)[0]["state_dir"] == world.env["STATE_DIR"], gateway
+    assert laptop.bartizan("status", "--socket", laptop.folder / "none").code == 69
+
+
 # ---- strangers on the port ----
 
 def test_stray_hits_are_ignored(laptop):
@@ -229,6 +246,16 @@ def test_stray_hits_are_ignored(laptop):
         assert laptop.visit("alice", url).code == 0
     code, out, err = finish(child)
     assert code == 0 and "as alice" in out, (out, err)
+
+
+def test_nonce_is_of_the_new_key(laptop):
+    """The certificate's key stands in the question to the provider, hashed: its token is good for no other key."""
+    child, url = laptop.begin()
+    assert laptop.visit("alice", url).code == 0
+    assert finish(child)[0] == 0
+    (plain,) = (line for line in laptop.keys() if "-cert-" not in line)
+    digest = hashlib.sha256(b"bartizan-login-v1\0" + base64.b64decode(plain.split()[1])).digest()
+    assert parts_of(url)["nonce"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def test_start_page_sends_one_on(laptop):
