@@ -1,5 +1,6 @@
 """Logging in at the lab's provider with stock ssh: from a plain key to a certificate that lasts."""
 import base64
+import calendar
 import contextlib
 import hashlib
 import json
@@ -18,6 +19,14 @@ def whoami(world, who, **more):
     done = silent(world, who, "gw", "whoami", "--json", **more)
     assert done.code == 0, done
     return json.loads(done.out)[0]
+
+
+def clock():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def seconds(text):
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 @pytest.fixture
@@ -43,11 +52,56 @@ def test_first_and_second(module_world, who, host):
     assert issued["seq"] > world.event("login-provider", user=who)["seq"]
 
 
+def validity(world, line):
+    """(from, until) of a certificate, by ssh-keygen."""
+    path = world.dir / "shown-cert.pub"
+    path.write_text(line)
+    shown = run(["ssh-keygen", "-L", "-f", path], env={**os.environ, "TZ": "UTC"})
+    words = next(row.split() for row in shown.out.splitlines() if "Valid:" in row)
+    return words[2] + "Z", words[4] + "Z"
+
+
+def rows(text):
+    """whoami's text as a map."""
+    return {row[:10].strip(): row[10:].strip() for row in text.splitlines()}
+
+
 def test_who_i_am(module_world):
-    log_in(module_world, "carol", "gw", "help")
-    me = whoami(module_world, "carol")
-    assert me["user"] == "carol" and me["provider"] == "corp" and me["groups"] == ["auditors"] and me["roles"] == ["auditor"]
-    assert me["serial"] > 0 and me["expires"] > me["login_time"] and me["subject"].startswith("https://127.0.0.1:")
+    """With the plain key: identity, groups as the provider said them, roles matched, expiry and time of login; the certificate says the same."""
+    world = module_world
+    world.edit(lambda text: text.replace("roles:\n", "roles:\n  verified: {claims: {email_verified: \"true\"}}\n", 1))
+    before = clock()
+    log_in(world, "carol", "gw", "help")
+    after = clock()
+    me = whoami(world, "carol")
+    assert me["user"] == "carol" and me["provider"] == "corp" and me["machine"] is False and me["source"] == "127.0.0.1"
+    assert me["subject"] == "https://127.0.0.1:%s carol" % world.env["IDP_PORT"]
+    assert me["groups"] == ["auditors"] and sorted(me["roles"]) == ["auditor", "verified"] and me["may"] == ["sessions", "replay", "audit"]
+    assert me["claims"] == ["email_verified=true"] and me["key_id"] == "carol serial %d" % me["serial"]
+    assert before <= me["login_time"] <= after, (before, me, after)
+    line = silent(world, "carol", "gw", "login").out
+    begin, end = validity(world, line)
+    assert me["expires"] == end and begin < me["login_time"] < end
+    assert seconds(me["expires"]) - seconds(begin) == 36000 + 300  # the lab's lifetime, and five minutes back
+    told = rows(silent(world, "carol", "gw", "whoami").out)
+    assert told["user"] == "carol" and told["groups"] == "auditors" and told["expires"] == me["expires"] and told["logged in"] == me["login_time"]
+    assert told["workload"] == "no" and told["claims"] == "email_verified=true" and set(told["roles"].split(",")) == {"auditor", "verified"}
+    cert = world.dir / "people/carol/plain-cert.pub"
+    cert.write_text(line)
+    with_it = whoami(world, "carol", options=("CertificateFile=%s" % cert,))
+    cert.unlink()
+    assert with_it == me
+
+
+def test_who_i_am_without_a_login(module_world):
+    """A certificate of the administrator's: its expiry, and no time of login."""
+    world = module_world
+    done = world.ssh("bob", "gw", "whoami", "--json")
+    me = json.loads(done.out)[0]
+    assert me["provider"] == "local" and me["login_time"] is None and me["claims"] == [] and sorted(me["roles"]) == ["lead", "sre"]
+    assert me["expires"] == validity(world, (world.dir / "people/bob/id-cert.pub").read_text())[1]
+    told = rows(world.ssh("bob", "gw", "whoami").out)
+    assert told["expires"] == me["expires"] and told["logged in"] == "-"
 
 
 def test_batch_mode_is_told(fresh):
@@ -363,11 +417,9 @@ def test_role_shortens_the_certificate(own_world):
     world = own_world()
     world.edit(lambda text: text.replace("sre: {groups: [sre]}", "sre: {groups: [sre], lifetime: 1h}", 1))
     log_in(world, "alice", "gw", "whoami")
-    cert = world.dir / "cert.pub"
-    cert.write_text(silent(world, "alice", "gw", "login").out)
-    line = next(line for line in run(["ssh-keygen", "-L", "-f", cert]).out.splitlines() if "Valid:" in line)
-    begin, end = (time.mktime(time.strptime(word, "%Y-%m-%dT%H:%M:%S")) for word in (line.split()[2], line.split()[4]))
-    assert 3600 <= end - begin <= 3600 + 305
+    begin, end = validity(world, silent(world, "alice", "gw", "login").out)
+    assert seconds(end) - seconds(begin) == 3600 + 300
+    assert whoami(world, "alice")["expires"] == end
 
 
 def test_unverified_e_mail(own_world):
