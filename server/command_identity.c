@@ -24,7 +24,7 @@ static const struct table_column whoami_columns[] = {
 	{ "key", "key", true },
 	{ "ca", "ca", true },
 	{ "expires", "expires", true },
-	{ "login_time", "logged in", true },
+	{ "login_time", "login at", true },
 	{ "machine", "workload", true },
 	{ "claims", "claims", true },
 	{ "source", "source", true },

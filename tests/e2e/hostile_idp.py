@@ -122,6 +122,12 @@ def http_endpoints(handler, provider, name):
     handler.answer(200, dict(provider.good("discovery")[1], token_endpoint="http://idp.example/token"))
 
 
+def workload(handler, provider, name):
+    """What CI systems and clusters publish: keys, and no logins."""
+    handler.answer(200, {"issuer": provider.issuer, "jwks_uri": provider.issuer + "/jwks", "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                         "authorization_endpoint": "urn:kubernetes:programmatic_authorization", "id_token_signing_alg_values_supported": ["RS256"]})
+
+
 def no_keys(handler, provider, name):
     handler.answer(200, {"keys": []})
 
@@ -179,7 +185,7 @@ def huge_token(handler, provider, name):
 
 BEHAVIOURS = {function.__name__: function for function in (
     good, redirect, redirect_away, garbage, html, unavailable, empty, twice, deep, gigabyte, endless, headers, silent, drip, cut, hang_up, wrong_issuer,
-    http_endpoints, no_keys, other_key, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, no_id_token, huge_token)}
+    http_endpoints, workload, no_keys, other_key, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, no_id_token, huge_token)}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

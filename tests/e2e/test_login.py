@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from hostile_idp import HostileProvider
 from person import Person, log_in, silent
 from world import finish, run, until
 
@@ -84,7 +85,7 @@ def test_who_i_am(module_world):
     assert me["expires"] == end and begin < me["login_time"] < end
     assert seconds(me["expires"]) - seconds(begin) == 36000 + 300  # the lab's lifetime, and five minutes back
     told = rows(silent(world, "carol", "gw", "whoami").out)
-    assert told["user"] == "carol" and told["groups"] == "auditors" and told["expires"] == me["expires"] and told["logged in"] == me["login_time"]
+    assert told["user"] == "carol" and told["groups"] == "auditors" and told["expires"] == me["expires"] and told["login at"] == me["login_time"]
     assert told["workload"] == "no" and told["claims"] == "email_verified=true" and set(told["roles"].split(",")) == {"auditor", "verified"}
     cert = world.dir / "people/carol/plain-cert.pub"
     cert.write_text(line)
@@ -101,7 +102,7 @@ def test_who_i_am_without_a_login(module_world):
     assert me["provider"] == "local" and me["login_time"] is None and me["claims"] == [] and sorted(me["roles"]) == ["lead", "sre"]
     assert me["expires"] == validity(world, (world.dir / "people/bob/id-cert.pub").read_text())[1]
     told = rows(world.ssh("bob", "gw", "whoami").out)
-    assert told["expires"] == me["expires"] and told["logged in"] == "-"
+    assert told["expires"] == me["expires"] and told["login at"] == "-"
 
 
 def test_batch_mode_is_told(fresh):
@@ -271,6 +272,22 @@ def test_token_exchange(fresh):
         elsewhere = exchange(world, other, "bob")
         assert elsewhere.code == 0, elsewhere
     assert silent(world, "bob", "web1.direct", "true").code == 77
+
+
+def test_provider_without_logins(fresh):
+    """Those of CI systems and clusters have keys and nothing else; their tokens work all the same."""
+    world = fresh
+    with HostileProvider(world.dir / "idp") as cluster:
+        cluster.behave("discovery", "workload")
+        add_provider(world, cluster.yaml("cluster", machine=True, client_id="gateway", user="sub"))
+        subject = "system:serviceaccount:ci:deploy"
+        done = exchange(world, cluster.token(aud=["gateway"], sub=subject), "alice")
+        assert done.code == 0, done
+        me = whoami(world, "alice")
+        assert me["user"] == subject and me["provider"] == "cluster" and me["machine"] is True
+        wrong = exchange(world, cluster.token(aud=["other"], sub=subject), "mallory")
+        assert wrong.code == 77 and "audience" in wrong.err, wrong
+        assert silent(world, "mallory", "gw", "whoami").code == 255
 
 
 @pytest.mark.parametrize("claims, words", [
