@@ -1,7 +1,9 @@
 """Providers as egress sees them: the lab's real one, and hostile ones; the gateway starts and goes on whatever they do."""
 import contextlib
+import json
 import os
 import re
+import time
 
 import pexpect
 
@@ -219,6 +221,122 @@ def with_only(world, provider):
     world.lab.config.write_text(config[:begin] + "providers:\n" + provider.yaml("corp") + config[end:])
     assert world.lab.reload().startswith("taken")
     says(world, "corp", "is there")
+
+
+def whoami(world, who):
+    done = world.ssh(who + ".nocert", "gw", "whoami", "--json", options=("BatchMode yes",))
+    assert done.code == 0, done
+    return json.loads(done.out)[0]
+
+
+def test_clocks_a_minute_apart(own_world):
+    """Either way is forgiven (skew: 60s); more is not, and is told."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        for who, shift, words in (("alice", 50, None), ("bob", -50, None), ("carol", 90, "in the future"), ("mallory", -900, "expired")):
+            now = int(time.time()) + shift
+            provider.approve(iat=now, auth_time=now, exp=now + 600, sub=who, preferred_username=who, groups=["sre"])
+            code, out = Login(world, who).end()
+            assert (code == 0 and "through" in out) if words is None else (code == 255 and words in out), (who, out)
+            assert world.ssh(who + ".nocert", "gw", "whoami", options=("BatchMode yes",)).code == (255 if words else 0)
+
+
+def test_expired_within_the_skew(own_world):
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        for who, since, words in (("alice", 40, None), ("carol", 90, "expired")):
+            now = int(time.time())
+            provider.approve(iat=now - 100, auth_time=now - 100, exp=now - since, sub=who, preferred_username=who, groups=["sre"])
+            code, out = Login(world, who).end()
+            assert (code == 0 and "through" in out) if words is None else (code == 255 and words in out), (who, out)
+
+
+def test_keys_without_the_key(own_world):
+    """The token's key is not published: refused in words; once it is there, logins work, without a reload."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        provider.behave("jwks", "no_keys")
+        with_only(world, provider)
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        code, out = Login(world, "alice").end()
+        assert code == 255 and "no key with kid 'hostile'" in out, out
+        provider.behave("jwks", "good")
+        until(lambda: Login(world, "alice").end()[0] == 0, 20, "the right key")
+        assert whoami(world, "alice")["groups"] == ["sre"]
+
+
+def test_other_keys(own_world):
+    """A key that did not sign the token, and one that is no key."""
+    for behaviour, words in (("other_key", "signature does not fit"), ("broken_key", "has a small factor or its exponent does not fit")):
+        world = own_world()
+        with HostileProvider(world.dir / "idp") as provider:
+            provider.behave("jwks", behaviour)
+            with_only(world, provider)
+            provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+            code, out = Login(world, "alice").end()
+            assert code == 255 and words in out, out
+            assert not world.events("login-provider")
+
+
+def test_a_nameless_key_is_changed(own_world):
+    """Keys and tokens without kid: when the signature no longer fits, the keys are fetched once more."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        provider.behave("jwks", "other_nameless")
+        with_only(world, provider)
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.header = {"kid": None}
+        code, out = Login(world, "alice").end()
+        assert code == 255 and "signature does not fit" in out, out
+        provider.behave("jwks", "nameless")
+        until(lambda: Login(world, "alice").end()[0] == 0, 20, "the new key")
+
+
+def test_thousands_of_groups(own_world):
+    """30 KiB of them: too much for a token, which is refused in words; in userinfo they all count."""
+    world = own_world()
+    names = ["group-%04d" % number for number in range(3000)]
+    assert len(json.dumps(names)) > 30 << 10
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        provider.approve(sub="alice", preferred_username="alice", groups=names)
+        code, out = Login(world, "alice").end()
+        assert code == 255 and "larger than 16 KiB" in out, out
+        provider.approve(sub="alice", preferred_username="alice")
+        provider.userinfo = {"groups": names + ["sre"]}
+        code, out = Login(world, "alice").end()
+        assert code == 0 and "through" in out, out
+        assert whoami(world, "alice")["groups"] == names + ["sre"]
+        assert world.event("certificate-issued", user="alice", provider="corp")["groups_in_all"] == 3001
+        provider.approve(sub="bob", preferred_username="bob", _claim_names={"groups": "src1"})
+        provider.userinfo = {}
+        code, out = Login(world, "bob").end()
+        assert code == 255 and "left claim 'groups' out" in out, out  # "too many" is not "none"
+
+
+BAD_USERINFO = ("redirect", "garbage", "html", "unavailable", "gigabyte", "endless")
+
+
+def test_bad_userinfo(own_world):
+    """It is a second place to look: without it the token counts alone, and nothing follows or swallows what comes."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        for behaviour in BAD_USERINFO:
+            provider.behave("userinfo", behaviour)
+            provider.approve(sub=behaviour, preferred_username=behaviour, groups=["sre"])
+            code, out = Login(world, "alice").end()
+            assert code == 0 and "through" in out, (behaviour, out)
+            assert whoami(world, "alice")["user"] == behaviour
+            assert world.ssh("alice.nocert", "gw", "logout", options=("BatchMode yes",)).code == 0
+        assert provider.count("other") == 0 and provider.sent["userinfo"] < 16 << 20
+        provider.behave("userinfo", "good")
+        provider.userinfo = {"sub": "somebody-else", "groups": ["leads"]}
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        code, out = Login(world, "alice").end()
+        assert code == 255 and "userinfo is about another subject" in out, out
 
 
 def test_slow_down(own_world):
