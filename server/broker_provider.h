@@ -9,7 +9,7 @@
 #include "server/broker_private.h"
 
 #define TOKEN_KEYS_MS 10000 /* how long a token waits for the provider's keys */
-#define TOKEN_FRESH_S 300   /* the age of a person's ID token when it is used (claim iat) */
+#define TOKEN_FRESH_S 600   /* the age of a person's ID token when it is used (claim iat, which Entra ID dates back by five minutes) */
 
 struct token_check; /* one ID token being verified */
 
