@@ -35,7 +35,8 @@ const struct cli_row cli_table[] = {
 		"FILE|- --jws --jwk FILE [--alg ALGORITHM]… [--json]",
 		"what the gateway says of an ID token, and why", cli_run_token_check, false },
 	{ "login", NULL,
-		"[--gateway HOST[:PORT]] [--issuer URL --client-id ID [--ca-file FILE] [--scope SCOPE]…] [--user USER] [--max-age TIME] [--wait TIME] "
+		"[--gateway HOST[:PORT]] [--issuer URL --client-id ID [--ca-file FILE] [--scope SCOPE]…] [--user USER] [--max-age TIME] "
+		"[--wait TIME] "
 		"[--device|--no-browser] [--out FILE] [--client-config FILE] [--ssh-config FILE], or --status [--json]",
 		"log in from a laptop: a new key and its certificate in ssh-agent", cli_run_login, false },
 	{ "logout", NULL, "[--gateway HOST[:PORT]] [--client-config FILE] [--ssh-config FILE]", "end this laptop's login", cli_run_logout, false },
@@ -52,8 +53,8 @@ const struct cli_row cli_table[] = {
 	{ "reviews", NULL, "[--all] [--json], sign ID --note TEXT", "sessions that broke the glass", GATEWAY },
 	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", GATEWAY },
 	{ "revoke", NULL,
-		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] [--until TIME|--for TIME] "
-		"[--json]",
+		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] "
+		"[--until TIME|--for TIME] [--json]",
 		"keep somebody or something out from now on", GATEWAY },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
 	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },

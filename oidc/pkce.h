@@ -7,7 +7,8 @@
  *
  *     nonce = base64url(SHA-256("bartizan-login-v1", NUL, the public key's blob))
  *
- * token_verify() compares it on the laptop, and the gateway compares it with the key that was proved: a token that was stolen is good for no other. */
+ * token_verify() compares it on the laptop, and the gateway compares it with the key that was proved: a token that was stolen is good for no other
+ * key. */
 #ifndef BARTIZAN_PKCE_H
 #define BARTIZAN_PKCE_H
 

@@ -278,7 +278,7 @@ static int fresh(const json_t *payload, int64_t now, struct err *err)
 	return err_set(err, -EBADMSG, "token was issued %s ago: a person's counts for %d minutes only", ago, TOKEN_FRESH_S / 60);
 }
 
-/* `bartizan login` asks for a token with the nonce of its key. Where nobody could send a nonce (the device flow has none) there is none to compare. */
+/* `bartizan login` asks for a token with the nonce of its key. The device flow has none, and then there is nothing to compare. */
 static int bound(const struct token_check *check, const json_t *payload, struct err *err)
 {
 	const json_t *nonce = json_object_get(payload, "nonce");

@@ -32,8 +32,8 @@ struct token_spec { /* borrowed for the call */
 };
 /* who: taken by the callee; NULL with the reason in words. */
 typedef void token_checked_fn(void *context, struct identity *who, const char *reason);
-/* Verifies it; asks for the provider's keys once more where the token names a key that is not known. A person's token is used up by that, and one that
- * was handed over and has a nonce must have the nonce of that key (oidc/pkce.h). done is called once, from the loop, unless cancelled. */
+/* Verifies it; asks for the provider's keys once more where the token names a key that is not known. A person's token is used up by that, and one
+ * that was handed over and has a nonce must have the nonce of that key (oidc/pkce.h). done is called once, from the loop, unless cancelled. */
 int token_check_start(struct broker *broker, const struct token_spec *spec, token_checked_fn *done, void *context, struct token_check **slot,
 	struct err *err);
 void token_check_cancel(struct token_check **slot); /* *slot NULL: nothing to do */
