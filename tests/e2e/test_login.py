@@ -12,8 +12,8 @@ import time
 import pytest
 
 from hostile_idp import HostileProvider
-from person import Person, log_in, silent
-from world import finish, run, until
+from person import Person, aged, log_in, silent, within
+from world import end_input, finish, read_line, run, until
 
 
 def whoami(world, who, **more):
@@ -146,6 +146,37 @@ def test_two_at_once(fresh):
     assert silent(world, "carol", "web1.direct", "true").code == 77
 
 
+def test_two_at_once_with_one_key(fresh):
+    """Each of them shows a code of its own, and lets in the connection that showed it; the other one still waits."""
+    world = fresh
+    first, second = (Person(world, "alice", "web1.direct", "echo through").asked() for _ in range(2))
+    assert first.code != second.code
+    code, out = second.browser().end()
+    assert code == 0 and "through" in out, out
+    assert first.child.isalive()
+    code, out = first.browser().end()
+    assert code == 0 and "through" in out, out
+    assert len([row for row in world.events("certificate-issued") if row["provider"] == "corp"]) == 2
+
+
+def test_expiry(fresh):
+    """With its certificate a key's silence ends, and the file's; who is inside stays, and the next login is a new one."""
+    world = fresh
+    log_in(world, "alice", "gw", "whoami")
+    inside = world.popen("alice.nocert", "web1.direct", "echo in; cat", options=("BatchMode yes",))
+    assert read_line(inside) == b"in\n"
+    with contextlib.closing(sqlite3.connect(world.dir / "state/bartizan.db", timeout=10)) as store, store:
+        past = int(time.time()) - 60
+        assert store.execute("UPDATE logins SET expires = ? WHERE user = 'alice'", (past,)).rowcount == 1
+        assert store.execute("UPDATE certificates SET valid_before = ? WHERE user = 'alice' AND provider = 'corp'", (past,)).rowcount == 1
+    done = silent(world, "alice", "web1.direct", "true")
+    assert done.code == 255 and "a login is needed" in done.err, done
+    assert "through" in log_in(world, "alice", "web1.direct", "echo through")
+    assert inside.poll() is None
+    end_input(inside)
+    assert finish(inside).code == 0
+
+
 def test_denied_leaves_nothing(fresh):
     world = fresh
     code, out = Person(world, "alice", "web1.direct", "true").asked().browser("alice", "--deny").end()
@@ -239,6 +270,22 @@ def test_choice(fresh):
     person.child.sendline("corp")
     code, out = person.asked().browser().end()
     assert code == 0 and "provider  corp" in out, out
+
+
+def test_token_in_place_of_a_choice(fresh):
+    """Where a question for the provider is asked, a workload's token answers it, too."""
+    world = fresh
+    add_provider(world, provider(world, "first", client_id="another"), provider(world, "ci", **CI))
+    person = Person(world, "alice", "gw", "whoami")
+    person.child.expect(r"Provider \[1\]: ")
+    person.child.sendline(token(world))
+    code, out = person.end()
+    assert code == 0 and "user      build-7" in out and "workload  yes" in out, out
+    wrong = Person(world, "bob", "gw", "whoami")
+    wrong.child.expect(r"Provider \[1\]: ")
+    wrong.child.sendline(token(world, aud="somebody-else"))
+    code, out = wrong.end()
+    assert code == 255 and "audience" in out, out
 
 
 # ---- workloads ----
@@ -375,17 +422,6 @@ def test_persons_token_for_another_key(module_world):
 
 
 # ---- freshness ----
-
-def aged(world, who, seconds):
-    """A login that is that old: what time would do, done to the database."""
-    log_in(world, who, "gw", "whoami")
-    with contextlib.closing(sqlite3.connect(world.dir / "state/bartizan.db", timeout=10)) as store, store:
-        assert store.execute("UPDATE logins SET login_time = login_time - ? WHERE user = ?", (seconds, who)).rowcount == 1
-
-
-def within(world, time_):
-    world.edit(lambda text: text.replace("  - name: staging\n", "  - name: staging\n    login_within: %s\n" % time_, 1))
-
 
 @pytest.mark.parametrize("options", [(), ("RequestTTY force",)])
 def test_fresh_enough(own_world, options):

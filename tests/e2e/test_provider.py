@@ -9,6 +9,7 @@ import pexpect
 
 from hostile_idp import HostileProvider
 from lablib import idp
+from person import within
 from world import PATIENCE, run, until
 
 AUTHORITY = "is not signed by a trusted authority"
@@ -355,6 +356,42 @@ def test_slow_down(own_world):
         until(lambda: provider.count("token") >= 1, 20, "the first poll")
         begun, first = [at for name, at, _ in provider.asked][0], [at for name, at, _ in provider.asked if name == "token"][0]
         assert 4.5 < first - begun < 7
+
+
+def test_gone_for_a_while(own_world):
+    """A provider that fails between two polls is asked again; the person notices nothing."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        provider.behave("token", "unavailable")
+        login = Login(world, "alice")
+        until(lambda: provider.count("token") >= 2, 30, "two polls")
+        provider.behave("token", "hang_up")
+        polls = provider.count("token")
+        until(lambda: provider.count("token") >= polls + 1, 30, "another poll")
+        provider.behave("token", "good")
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        code, out = login.end()
+        assert code == 0 and "through" in out, out
+
+
+def test_an_old_login_at_the_provider(own_world):
+    """A rule asks for a fresh login, and the provider gives a new token for an old one: refused, by its auth_time."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        with_only(world, provider)
+        within(world, "15m")
+        now = int(time.time())
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"], auth_time=now - 3600)
+        code, out = Login(world, "alice", "gw", ("whoami",)).end()
+        assert code == 0, out
+        asked = len(provider.asked)
+        code, out = Login(world, "alice").end()
+        assert code == 77 and "login was 1 hour ago; 15 minutes is the most" in out and "through" not in out, out
+        assert any("max_age=900" in body for name, _, body in provider.asked[asked:] if name == "device")
+        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        code, out = Login(world, "alice").end()
+        assert code == 0 and "through" in out, out
 
 
 def test_evil_codes(own_world):
