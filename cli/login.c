@@ -21,6 +21,7 @@ static const struct arg_row rows[] = {
 	OPT("scope", ARG_LIST, scopes),
 	OPT("user", ARG_TEXT, user),
 	OPT("max-age", ARG_DURATION, max_age),
+	{ "callback-port", ARG_INT, offsetof(struct login_options, callback_port), 1, 65535 },
 	{ "wait", ARG_DURATION, offsetof(struct login_options, wait), 1000, LOGIN_LIMIT_MS },
 	OPT("out", ARG_TEXT, out),
 	OPT("client-config", ARG_TEXT, client_config),

@@ -30,6 +30,7 @@ struct login_options { /* as given; borrowed from argv */
 	const char *gateway, *issuer, *client_id, *ca_file, *user, *out, *client_config, *ssh_config;
 	struct args_list scopes;
 	int64_t max_age; /* ms; -1: none */
+	int64_t callback_port; /* 0: none given */
 	int64_t wait;	 /* ms, for the person in the browser */
 	bool device, no_browser, status, json;
 };
@@ -37,6 +38,7 @@ struct login_options { /* as given; borrowed from argv */
 struct login_conf {    /* what is in force; owned */
 	char *gateway; /* a host name or an alias of ssh_config */
 	uint16_t port; /* 0: ssh's own choice */
+	uint16_t callback_port; /* 0: any free one */
 	char *issuer, *client_id;
 	char *user;	  /* who it has to be; NULL: whoever logs in */
 	char *ssh_config; /* ssh -F; NULL: ssh's own */
@@ -87,7 +89,7 @@ struct loopback_request {
 	size_t target_len;
 };
 
-int loopback_open(struct loopback *ret, struct err *err); /* 127.0.0.1, any port */
+int loopback_open(uint16_t port, struct loopback *ret, struct err *err); /* on 127.0.0.1; port 0: any free one */
 void loopback_close(struct loopback *loopback);
 /* The connection that waits, and its request, within two seconds. -EAGAIN: none, or nothing came. */
 int loopback_take(struct loopback *loopback, struct loopback_request *ret);

@@ -36,7 +36,7 @@ const struct cli_row cli_table[] = {
 		"what the gateway says of an ID token, and why", cli_run_token_check, false },
 	{ "login", NULL,
 		"[--gateway HOST[:PORT]] [--issuer URL --client-id ID [--ca-file FILE] [--scope SCOPE]…] [--user USER] [--max-age TIME] "
-		"[--wait TIME] "
+		"[--wait TIME] [--callback-port PORT] "
 		"[--device|--no-browser] [--out FILE] [--client-config FILE] [--ssh-config FILE], or --status [--json]",
 		"log in from a laptop: a new key and its certificate in ssh-agent", cli_run_login, false },
 	{ "logout", NULL, "[--gateway HOST[:PORT]] [--client-config FILE] [--ssh-config FILE]", "end this laptop's login", cli_run_logout, false },

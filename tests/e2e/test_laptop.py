@@ -258,6 +258,26 @@ def test_nonce_is_of_the_new_key(laptop):
     assert parts_of(url)["nonce"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def test_callback_port(laptop):
+    """For providers that compare the redirect URI's port as well."""
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        port = busy.getsockname()[1]
+        busy.listen()
+        done = laptop.bartizan("login", "--callback-port", str(port))
+        assert done.code == 1 and "port %d on 127.0.0.1: Address already in use" % port in done.err, done
+    laptop.configure(callback_port=port)
+    for _ in range(2):  # at once again
+        child, url = laptop.begin()
+        assert parts_of(url)["redirect_uri"] == "http://127.0.0.1:%d/callback" % port
+        assert laptop.visit("alice", url).code == 0
+        assert finish(child)[0] == 0
+    for wrong in ("0", "65536", "x"):
+        assert laptop.bartizan("login", "--callback-port", wrong).code == 2
+        laptop.configure(callback_port=wrong)
+        assert laptop.bartizan("login").code == 2
+
+
 def test_start_page_sends_one_on(laptop):
     child, url = laptop.begin()
     port = urllib.parse.urlsplit(parts_of(url)["redirect_uri"]).port
