@@ -21,7 +21,7 @@ import pytest
 from lablib.lab import program
 from world import SLOW, run, until
 
-PATIENCE = 30 * SLOW
+PATIENCE = 60 * SLOW
 URL = re.compile(r"^  (https://\S+)", re.M)
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("BARTIZAN_", "XDG_", "SSH_")) and key not in ("DISPLAY", "WAYLAND_DISPLAY", "NO_COLOR")}
 

@@ -53,7 +53,7 @@ def providers(stack, world, path, behaviours):
 
 
 def says(world, name, words):
-    until(lambda: [line for line in world.lab.log().splitlines() if "provider '%s': " % name in line and words in line], 20,
+    until(lambda: [line for line in world.lab.log().splitlines() if "provider '%s': " % name in line and words in line], 60,
           "provider '%s': … %s\n%s" % (name, words, "\n".join(line for line in world.lab.log().splitlines() if "provider '%s'" % name in line)))
 
 
@@ -85,7 +85,7 @@ def test_bad_documents(own_world):
             says(world, name.replace("_", "-"), words)
         works(world)
         assert made["redirect"].count("other") == 0  # nobody followed
-        assert until(lambda: made["endless"].sent.get("discovery"), 10, "the end of the pouring") < 16 << 20
+        assert until(lambda: made["endless"].sent.get("discovery"), 60, "the end of the pouring") < 16 << 20
         if not os.environ.get("SANITIZE"):
             for pid in world.processes("egress"):
                 assert resident(pid) < 128 << 20
@@ -136,7 +136,7 @@ def test_down_at_the_start(own_world):
     works(world)
     world.lab.start_idp()
     begun = len(world.lab.log())
-    until(lambda: "provider 'corp': is there" in world.lab.log()[begun:], 30, "the provider's return")
+    until(lambda: "provider 'corp': is there" in world.lab.log()[begun:], 90, "the provider's return")
 
 
 class Login:
@@ -264,7 +264,7 @@ def test_keys_without_the_key(own_world):
         code, out = Login(world, "alice").end()
         assert code == 255 and "no key with kid 'hostile'" in out, out
         provider.behave("jwks", "good")
-        until(lambda: Login(world, "alice").end()[0] == 0, 20, "the right key")
+        until(lambda: Login(world, "alice").end()[0] == 0, 60, "the right key")
         assert whoami(world, "alice")["groups"] == ["sre"]
 
 
@@ -292,7 +292,7 @@ def test_a_nameless_key_is_changed(own_world):
         code, out = Login(world, "alice").end()
         assert code == 255 and "signature does not fit" in out, out
         provider.behave("jwks", "nameless")
-        until(lambda: Login(world, "alice").end()[0] == 0, 20, "the new key")
+        until(lambda: Login(world, "alice").end()[0] == 0, 60, "the new key")
 
 
 def test_thousands_of_groups(own_world):
@@ -347,15 +347,15 @@ def test_slow_down(own_world):
         with_only(world, provider)
         provider.behave("token", "slow_down")
         Login(world, "alice")
-        until(lambda: provider.count("token") >= 2, 20, "the second poll")
+        until(lambda: provider.count("token") >= 2, 60, "the second poll")
         first, second = [at for name, at, _ in provider.asked if name == "token"][:2]
-        assert 5.5 < second - first < 8
+        assert 5.5 < second - first < 11  # 1 + 5, and no more than once
         provider.asked.clear()
         provider.behave("device", "no_interval")
         Login(world, "bob")
-        until(lambda: provider.count("token") >= 1, 20, "the first poll")
+        until(lambda: provider.count("token") >= 1, 60, "the first poll")
         begun, first = [at for name, at, _ in provider.asked][0], [at for name, at, _ in provider.asked if name == "token"][0]
-        assert 4.5 < first - begun < 7
+        assert 4.5 < first - begun < 10
 
 
 def test_gone_for_a_while(own_world):
