@@ -53,6 +53,7 @@ char *cli_socket_path(const struct cli *cli);
 /* Runs a command in the gateway (NULL-terminated argv) and returns its exit status. */
 int cli_ask(const struct cli *cli, char *const *argv);
 char *cli_ask_state_dir(const struct cli *cli); /* where the running gateway keeps its state; NULL: nobody answers. Caller frees */
+bool cli_gateway_here(const struct cli *cli); /* one was named, or this machine has its configuration or socket */
 bool cli_answers(const struct cli *cli);	/* whether a gateway listens: tells nothing */
 
 /* Plays a transcript on stdout. Returns an exit status; Ctrl-C ends it, the terminal is put back. */
@@ -72,6 +73,7 @@ int cli_run_policy_test(const struct cli *cli, char *const *argv);
 int cli_run_token_check(const struct cli *cli, char *const *argv);
 int cli_run_login(const struct cli *cli, char *const *argv);
 int cli_run_logout(const struct cli *cli, char *const *argv);
+int cli_run_status(const struct cli *cli, char *const *argv);
 int cli_run_audit_verify(const struct cli *cli, char *const *argv);
 
 #endif

@@ -34,16 +34,33 @@ static int socket_of_config(const char *path, char **ret, struct err *err)
 	return rc;
 }
 
-char *cli_socket_path(const struct cli *cli)
+static const char *given_socket(const struct cli *cli)
 {
 	const char *given = cli->socket;
-	struct err err = { "" };
-	char *path = NULL;
 	if (!given || !*given)
 		given = getenv("BARTIZAN_CONTROL_SOCKET");
 	if (!given || !*given)
 		given = getenv("CONTROL_SOCKET");
-	if (given && *given)
+	return given && *given ? given : NULL;
+}
+
+/* What may not be looked at is there. */
+static bool is_there(const char *path)
+{
+	return !access(path, F_OK) || errno != ENOENT;
+}
+
+bool cli_gateway_here(const struct cli *cli)
+{
+	return given_socket(cli) || cli->config_given || is_there(cli->config) || is_there(CLI_SOCKET);
+}
+
+char *cli_socket_path(const struct cli *cli)
+{
+	const char *given = given_socket(cli);
+	struct err err = { "" };
+	char *path = NULL;
+	if (given)
 		return strdup(given);
 	int rc = socket_of_config(cli->config, &path, &err);
 	if (rc && cli->config_given) {

@@ -21,6 +21,7 @@ static const struct arg_row rows[] = {
 	OPT("scope", ARG_LIST, scopes),
 	OPT("user", ARG_TEXT, user),
 	OPT("max-age", ARG_DURATION, max_age),
+	{ "callback-port", ARG_INT, offsetof(struct login_options, callback_port), 1, 65535 },
 	{ "wait", ARG_DURATION, offsetof(struct login_options, wait), 1000, LOGIN_LIMIT_MS },
 	OPT("out", ARG_TEXT, out),
 	OPT("client-config", ARG_TEXT, client_config),
@@ -42,8 +43,8 @@ static int check_place(const struct login_options *options, struct err *err)
 	return rc ? err_prefix(err, rc, "the key has no place to go; start an agent, or name files with '--out FILE'") : 0;
 }
 
-/* An ID token that is good for this provider, appended to token. */
-static int get_token(const struct login_options *options, const struct login_conf *conf, struct buf *token, struct err *err)
+/* An ID token that is good for this provider, appended to token; from a browser it is for this key only. */
+static int get_token(const struct login_options *options, const struct login_conf *conf, const struct sshkey *key, struct buf *token, struct err *err)
 {
 	struct login_provider provider;
 	struct pkce pkce;
@@ -51,7 +52,7 @@ static int get_token(const struct login_options *options, const struct login_con
 	if (rc)
 		return rc;
 	provider.wait_ms = options->wait;
-	rc = pkce_init(&pkce, err);
+	rc = pkce_init(&pkce, sshkey_blob(key), err);
 	if (!rc)
 		rc = options->device ? login_by_device(&provider, token, err) : login_by_browser(&provider, !options->no_browser, &pkce, token, err);
 	if (!rc)
@@ -84,9 +85,11 @@ static int login(const struct login_options *options, const struct login_conf *c
 	struct buf token = BUF_INIT(JWS_SIZE_MAX);
 	int rc = check_place(options, err);
 	if (!rc)
-		rc = get_token(options, conf, &token, err);
+		rc = sshkey_generate_ed25519(&key.key, err);
 	if (!rc)
-		rc = login_key_get(conf, options->out, buf_bytes(&token), &key, err);
+		rc = get_token(options, conf, key.key, &token, err);
+	if (!rc)
+		rc = login_key_certify(conf, options->out, buf_bytes(&token), &key, err);
 	buf_burn(&token);
 	return rc ? rc : tell(options, conf, &key);
 }

@@ -1,6 +1,6 @@
 /* What the files of `bartizan login` and `logout` share: a laptop's side of a login. Nobody else includes it.
  *
- *   configuration -> provider asked (login_provider.c) -> ID token by browser or device code -> new key -> certificate by the stock ssh client
+ *   configuration -> provider asked (login_provider.c) -> new key -> ID token by browser or device code -> certificate by the stock ssh client
  *   -> ssh-agent, or a pair of files
  *
  * Nothing secret stands in an argument or the environment: the token goes to ssh on its standard input, the key in a private folder that is removed
@@ -30,6 +30,7 @@ struct login_options { /* as given; borrowed from argv */
 	const char *gateway, *issuer, *client_id, *ca_file, *user, *out, *client_config, *ssh_config;
 	struct args_list scopes;
 	int64_t max_age; /* ms; -1: none */
+	int64_t callback_port; /* 0: none given */
 	int64_t wait;	 /* ms, for the person in the browser */
 	bool device, no_browser, status, json;
 };
@@ -37,6 +38,7 @@ struct login_options { /* as given; borrowed from argv */
 struct login_conf {    /* what is in force; owned */
 	char *gateway; /* a host name or an alias of ssh_config */
 	uint16_t port; /* 0: ssh's own choice */
+	uint16_t callback_port; /* 0: any free one */
 	char *issuer, *client_id;
 	char *user;	  /* who it has to be; NULL: whoever logs in */
 	char *ssh_config; /* ssh -F; NULL: ssh's own */
@@ -87,7 +89,7 @@ struct loopback_request {
 	size_t target_len;
 };
 
-int loopback_open(struct loopback *ret, struct err *err); /* 127.0.0.1, any port */
+int loopback_open(uint16_t port, struct loopback *ret, struct err *err); /* on 127.0.0.1; port 0: any free one */
 void loopback_close(struct loopback *loopback);
 /* The connection that waits, and its request, within two seconds. -EAGAIN: none, or nothing came. */
 int loopback_take(struct loopback *loopback, struct loopback_request *ret);
@@ -132,8 +134,8 @@ struct login_key {
 
 void login_key_release(struct login_key *key);
 #define LOGIN_KEY_CLEANUP __attribute__((cleanup(login_key_release)))
-/* A new key, the certificate that the gateway gives for the token, and both put where options say: agent or files. */
-int login_key_get(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *ret, struct err *err);
+/* The certificate that the gateway gives for key->key and the token, and both put where options say: agent or files. */
+int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *key, struct err *err);
 /* Whether FILE may be written: it is not there, or a key of ours. */
 int login_out_check(const char *out, struct err *err);
 

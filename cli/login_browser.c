@@ -223,7 +223,7 @@ int login_by_browser(struct login_provider *provider, bool open_browser, struct 
 		return err_set(err, -ENOTSUP, "the provider has no logins in a browser: try '--device'");
 	if (!provider->discovery->s256)
 		return err_set(err, -ENOTSUP, "the provider does not know PKCE with S256, without which a login in a browser is not safe");
-	int rc = loopback_open(&browser.loopback, err);
+	int rc = loopback_open(provider->conf->callback_port, &browser.loopback, err);
 	if (!rc)
 		rc = ask(&browser, open_browser && has_display(), ret, err);
 	loopback_close(&browser.loopback);

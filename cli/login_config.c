@@ -17,7 +17,8 @@
 #include "common/url.h"
 #include "common/yaml.h"
 
-static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes", "user", "ssh_config", NULL };
+static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes", "user", "ssh_config", "callback_port",
+	NULL };
 static const char *const default_scopes[] = { "openid", "email", "profile", NULL };
 
 /* ---- the file ---- */
@@ -107,6 +108,15 @@ static int take_gateway(const struct source *from, const struct login_options *o
 	return conf->gateway ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static int take_callback(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+{
+	int64_t port = options->callback_port;
+	const struct yaml *node = port ? NULL : yaml_get(from->root, "callback_port");
+	int rc = node ? yaml_int(node, 1, 65535, &port, err) : 0;
+	conf->callback_port = (uint16_t)port;
+	return rc;
+}
+
 static int take_issuer(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
 {
 	int rc = take(from, options->issuer, "issuer", &conf->issuer, err);
@@ -178,6 +188,8 @@ int login_conf_load(const struct login_options *options, struct login_conf *ret,
 		rc = take_gateway(&from, options, &conf, err);
 	if (!rc)
 		rc = take_issuer(&from, options, &conf, err);
+	if (!rc)
+		rc = take_callback(&from, options, &conf, err);
 	if (!rc)
 		rc = take(&from, options->client_id, "client_id", &conf.client_id, err);
 	if (!rc)

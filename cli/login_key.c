@@ -1,7 +1,7 @@
-/* A new key, its certificate from the gateway, and the place where both go.
+/* A key's certificate from the gateway, and the place where both go.
  *
  * The private half is written once, into a folder of our own that nobody else may enter, because ssh reads keys from files; folder and files are gone
- * when login_key_get() returns, however it returns. */
+ * when login_key_certify() returns, however it returns. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -244,9 +244,7 @@ static int to_files(struct work *work, const char *out, const struct login_key *
 static int get(struct work *work, const char *out, struct bytes token, struct login_key *key, struct err *err)
 {
 	char gateway[LOGIN_GATEWAY_MAX];
-	int rc = sshkey_generate_ed25519(&key->key, err);
-	if (!rc)
-		rc = write_private(work->path, key->key, "bartizan", err);
+	int rc = write_private(work->path, key->key, "bartizan", err);
 	if (!rc)
 		rc = exchange(work, token, key, err);
 	if (rc)
@@ -255,22 +253,17 @@ static int get(struct work *work, const char *out, struct bytes token, struct lo
 	return out ? to_files(work, out, key, err) : to_agent(work, key, err);
 }
 
-int login_key_get(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *ret, struct err *err)
+int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *key, struct err *err)
 {
 	struct work work = { .conf = conf };
-	struct login_key key = { 0 };
 	int rc = login_guard_begin(&work.guard, err);
 	if (rc)
 		return rc;
 	rc = folder_make(&work, err);
 	if (!rc) {
-		rc = get(&work, out, token, &key, err);
+		rc = get(&work, out, token, key, err);
 		folder_remove(&work);
 	}
 	login_guard_end(&work.guard);
-	if (rc)
-		login_key_release(&key);
-	else
-		*ret = key;
 	return rc;
 }

@@ -20,13 +20,15 @@
 #define ANSWER_MAX 32768
 #define WAITING_MAX 16
 
-int loopback_open(struct loopback *ret, struct err *err)
+int loopback_open(uint16_t port, struct loopback *ret, struct err *err)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static const int on = 1; /* the last login's connections may linger on a port that was named */
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
 	socklen_t len = sizeof(at);
 	FD_CLEANUP int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, len) || listen(fd, WAITING_MAX) || getsockname(fd, (struct sockaddr *)&at, &len))
-		return err_set(err, -errno, "no port on 127.0.0.1: %s", strerror(errno));
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) || bind(fd, (const struct sockaddr *)&at, len)
+		|| listen(fd, WAITING_MAX) || getsockname(fd, (struct sockaddr *)&at, &len))
+		return err_set(err, -errno, "port %u on 127.0.0.1: %s", port, strerror(errno));
 	*ret = (struct loopback){ fd, ntohs(at.sin_port) };
 	fd = -1;
 	return 0;

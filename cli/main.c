@@ -36,7 +36,8 @@ const struct cli_row cli_table[] = {
 		"what the gateway says of an ID token, and why", cli_run_token_check, false },
 	{ "login", NULL,
 		"[--gateway HOST[:PORT]] [--issuer URL --client-id ID [--ca-file FILE] [--scope SCOPE]…] [--user USER] [--max-age TIME] "
-		"[--wait TIME] [--device|--no-browser] [--out FILE] [--client-config FILE] [--ssh-config FILE], or --status [--json]",
+		"[--wait TIME] [--callback-port PORT] "
+		"[--device|--no-browser] [--out FILE] [--client-config FILE] [--ssh-config FILE], or --status [--json]",
 		"log in from a laptop: a new key and its certificate in ssh-agent", cli_run_login, false },
 	{ "logout", NULL, "[--gateway HOST[:PORT]] [--client-config FILE] [--ssh-config FILE]", "end this laptop's login", cli_run_logout, false },
 	{ "whoami", NULL, "[--json]", "who you are to the gateway", GATEWAY },
@@ -57,7 +58,7 @@ const struct cli_row cli_table[] = {
 		"keep somebody or something out from now on; or take an approval back", GATEWAY },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
 	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },
-	{ "status", NULL, "[--json]", "version, configuration in force, what is live", GATEWAY },
+	{ "status", NULL, "[--json]", "version, configuration in force, what is live; on a laptop: its logins", cli_run_status, true },
 	{ "help", NULL, "[COMMAND…]", "this list, or one command", cli_run_help, false },
 	{ "version", NULL, "", "the version", cli_run_version, false },
 	{ 0 },

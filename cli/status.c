@@ -1,4 +1,4 @@
-/* bartizan login --status: the logins of this laptop, as its ssh-agent holds them. `bartizan status` is the gateway's. */
+/* bartizan login --status: the logins of this laptop, as its ssh-agent holds them. `bartizan status` is the same, unless there is a gateway here. */
 #include "cli/login.h"
 
 #include <string.h>
@@ -56,6 +56,19 @@ static int show(json_t *rows, bool json)
 		rc = buf_puts(&out, "not logged in; run: bartizan login\n");
 	json_decref(rows);
 	return rc ? cli_error("the answer could not be made") : cli_put(&out);
+}
+
+int cli_run_status(const struct cli *cli, char *const *argv)
+{
+	static const struct arg_row rows[] = { { "json", ARG_FLAG, 0, 0, 0 }, { 0 } };
+	bool json = false;
+	struct args_list words;
+	char *ask[ARGS_LIST_MAX + 2] = { (char *)"status" };
+	if (!cli_gateway_here(cli))
+		return cli_args(cli, rows, argv, &json, &words, 0, 0) ? login_status(json) : CLI_USAGE;
+	for (size_t count = 1; *argv && count <= ARGS_LIST_MAX;)
+		ask[count++] = *argv++;
+	return cli_ask(cli, ask);
 }
 
 int login_status(bool json)

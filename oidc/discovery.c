@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/conf_provider.h"
 #include "common/json.h"
@@ -15,8 +16,8 @@ static const struct {
 	size_t offset;
 	bool required;
 } addresses[] = {
-	{ "token_endpoint", offsetof(struct discovery, token), true },
 	{ "jwks_uri", offsetof(struct discovery, jwks), true },
+	{ "token_endpoint", offsetof(struct discovery, token), false },
 	{ "device_authorization_endpoint", offsetof(struct discovery, device), false },
 	{ "authorization_endpoint", offsetof(struct discovery, authorization), false },
 	{ "userinfo_endpoint", offsetof(struct discovery, userinfo), false },
@@ -67,6 +68,8 @@ static int take_address(const json_t *object, size_t i, bool allow_http, struct 
 
 	if (rc < 0)
 		return rc;
+	if (text && !addresses[i].required && !strncasecmp(text, "urn:", 4))
+		text = NULL; /* how some clusters say that they have no logins */
 	if (!text)
 		return addresses[i].required ? err_set(err, -EBADMSG, "'%s' is missing", key) : 0;
 	rc = url_check(text, allow_http, NULL, err);
@@ -100,6 +103,8 @@ static int take(const json_t *object, const char *issuer, bool allow_http, struc
 		rc = take_address(object, i, allow_http, discovery, err);
 	if (rc < 0)
 		return rc;
+	if (!discovery->token && (discovery->device || discovery->authorization))
+		return err_set(err, -EBADMSG, "'token_endpoint' is missing");
 	discovery->basic = lists(object, methods, "client_secret_basic", true);
 	discovery->post = lists(object, methods, "client_secret_post", false);
 	discovery->s256 = lists(object, "code_challenge_methods_supported", "S256", true);

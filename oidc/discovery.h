@@ -14,7 +14,7 @@
 
 struct discovery {
 	char *issuer;
-	char *token;         /* token_endpoint */
+	char *token;         /* token_endpoint; NULL: no logins, its tokens come to workloads by other ways */
 	char *jwks;          /* jwks_uri */
 	char *device;        /* device_authorization_endpoint; NULL: no device flow */
 	char *authorization; /* authorization_endpoint; NULL: no browser login */

@@ -13,6 +13,8 @@
 #include "oidc/form.h"
 
 #define RANDOM_LEN 32
+#define NONCE_LABEL "bartizan-login-v1" /* with its NUL */
+#define NONCE_KEY_MAX 16384
 #define VALUE_MAX PKCE_CODE_MAX
 
 static int encode(const uint8_t bytes[static RANDOM_LEN], char out[static PKCE_TEXT])
@@ -28,26 +30,38 @@ static int encode(const uint8_t bytes[static RANDOM_LEN], char out[static PKCE_T
 	return rc;
 }
 
-int pkce_init_from(struct pkce *pkce, const uint8_t random[static 96])
+static int digest(struct bytes text, char out[static PKCE_TEXT])
 {
-	uint8_t digest[RANDOM_LEN];
+	uint8_t bytes[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
+	if (EVP_Digest(text.data, text.len, bytes, &len, EVP_sha256(), NULL) != 1 || len != RANDOM_LEN)
+		return -EIO;
+	return encode(bytes, out);
+}
+
+int pkce_nonce(struct bytes key, char out[static PKCE_TEXT])
+{
+	BUF_CLEANUP struct buf text = BUF_INIT(NONCE_KEY_MAX + sizeof(NONCE_LABEL));
+	int rc = buf_put(&text, NONCE_LABEL, sizeof(NONCE_LABEL));
+
+	rc = rc < 0 ? rc : buf_put(&text, key.data, key.len);
+	return rc < 0 ? rc : digest(buf_bytes(&text), out);
+}
+
+int pkce_init_from(struct pkce *pkce, struct bytes key, const uint8_t random[static 64])
+{
 	*pkce = (struct pkce){ 0 };
 	int rc = encode(random, pkce->verifier);
 	rc = rc < 0 ? rc : encode(random + RANDOM_LEN, pkce->state);
-	rc = rc < 0 ? rc : encode(random + 2 * RANDOM_LEN, pkce->nonce);
-	if (rc < 0)
-		return rc;
-	if (EVP_Digest(pkce->verifier, strlen(pkce->verifier), digest, &len, EVP_sha256(), NULL) != 1 || len != sizeof(digest))
-		return -EIO;
-	return encode(digest, pkce->challenge);
+	rc = rc < 0 ? rc : pkce_nonce(key, pkce->nonce);
+	return rc < 0 ? rc : digest((struct bytes){ (const uint8_t *)pkce->verifier, strlen(pkce->verifier) }, pkce->challenge);
 }
 
-int pkce_init(struct pkce *pkce, struct err *err)
+int pkce_init(struct pkce *pkce, struct bytes key, struct err *err)
 {
-	uint8_t random[3 * RANDOM_LEN];
-	int rc = RAND_priv_bytes(random, sizeof(random)) == 1 ? pkce_init_from(pkce, random) : -EIO;
+	uint8_t random[2 * RANDOM_LEN];
+	int rc = RAND_priv_bytes(random, sizeof(random)) == 1 ? pkce_init_from(pkce, key, random) : -EIO;
 
 	text_burn(random, sizeof(random));
 	return rc < 0 ? err_set(err, rc, "no randomness for a login") : 0;

@@ -1,8 +1,14 @@
 /* The authorization code flow with PKCE (RFC 7636, RFC 8252, OpenID Connect Core 3.1) for a program on a laptop: texts out, the answer checked.
  *
- * One struct pkce is one login: its verifier, state and nonce are random and used once. Whoever runs it listens on loopback, opens pkce_url() in a
- * browser, gives each request line that comes to pkce_callback(), and sends pkce_form() to the token endpoint. The nonce is compared by
- * token_verify(). */
+ * One struct pkce is one login: its verifier and state are random and used once. Whoever runs it listens on loopback, opens pkce_url() in a browser,
+ * gives each request line that comes to pkce_callback(), and sends pkce_form() to the token endpoint.
+ *
+ * The nonce binds the ID token to the key that the certificate is for, which is new for each login and so as hard to guess as a random one:
+ *
+ *     nonce = base64url(SHA-256("bartizan-login-v1", NUL, the public key's blob))
+ *
+ * token_verify() compares it on the laptop, and the gateway compares it with the key that was proved: a token that was stolen is good for no other
+ * key. */
 #ifndef BARTIZAN_PKCE_H
 #define BARTIZAN_PKCE_H
 
@@ -12,7 +18,7 @@
 #include "common/err.h"
 #include "oidc/discovery.h"
 
-#define PKCE_TEXT 44          /* 32 random bytes in base64url, with NUL */
+#define PKCE_TEXT 44          /* 32 bytes in base64url, with NUL */
 #define PKCE_REQUEST_MAX 8192 /* bytes of a request line that is looked at */
 #define PKCE_CODE_MAX 4096
 
@@ -23,9 +29,10 @@ struct pkce {
 	char code[PKCE_CODE_MAX + 1]; /* once the callback has come */
 };
 
-int pkce_init(struct pkce *pkce, struct err *err); /* -EIO: no randomness */
+int pkce_nonce(struct bytes key, char out[static PKCE_TEXT]); /* of a plain public key's blob */
+int pkce_init(struct pkce *pkce, struct bytes key, struct err *err); /* -EIO: no randomness */
 /* From given bytes: for tests. */
-int pkce_init_from(struct pkce *pkce, const uint8_t random[static 96]);
+int pkce_init_from(struct pkce *pkce, struct bytes key, const uint8_t random[static 64]);
 void pkce_release(struct pkce *pkce); /* burns */
 
 /* scopes: NULL-terminated, openid is added; max_age in seconds, -1: none. */

@@ -204,7 +204,8 @@ static int signature_ok(struct bytes compact, const struct jwks *jwks, const str
 	rc = jwks_find(jwks, jws->kid, jws->alg, &key, err);
 	if (rc)
 		return rc == -ENOENT ? rc : -EBADMSG;
-	return jws_verify(key, jws, err);
+	rc = jws_verify(key, jws, err);
+	return rc && !jws->kid ? -ENOENT : rc; /* the key may have been changed: without names nobody can tell */
 }
 
 int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules, int64_t now, json_t **ret, struct err *err)

@@ -27,7 +27,7 @@ struct token_claims { /* which claims make an identity; borrowed */
 };
 
 /* Everything: front, key choice, signature, claims. *ret is the payload object (new reference). -EBADMSG refused with the reason; -ENOENT: kid
- * unknown, worth a refetch. */
+ * unknown, or there is none and the signature does not fit: worth a refetch. */
 int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules, int64_t now, json_t **ret, struct err *err);
 /* userinfo: a second place to look for user and groups (NULL: none); its sub must equal the token's. provider: the configured name. email counts only
  * with email_verified true. Names are held to text_name_ok; a group that is not is dropped and counted in *ret_dropped. Fills user, provider, subject

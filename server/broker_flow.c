@@ -226,7 +226,7 @@ void flow_done(struct service *egress, uint32_t id, const struct msg_login_done 
 		flow_end(flow, NULL, kind, words);
 		return;
 	}
-	const struct token_spec spec = { flow->provider, msg->id_token, msg->userinfo, flow->max_age_s };
+	const struct token_spec spec = { flow->provider, msg->id_token, msg->userinfo, flow->max_age_s, { NULL, 0 } };
 	flow->state = FLOW_CHECKED;
 	evtimer_del(flow->timer);
 	if (token_check_start(flow->broker, &spec, on_checked, flow, &flow->check, &err))

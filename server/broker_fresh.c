@@ -1,7 +1,7 @@
 /* Holding accesses for a newer login. See broker_fresh.h.
  *
- * One flow a client, however many channels wait: tools open them by the dozen. What waits is decided anew by access_again() when the flow has ended well, and
- * refused by access_refuse() when not. */
+ * One flow a client, however many channels wait: tools open them by the dozen. What waits is decided anew by access_again() when the flow has ended
+ * well, and refused by access_refuse() when not. */
 #include "server/broker_fresh.h"
 
 #include <errno.h>
@@ -204,7 +204,8 @@ static const char *renew(struct client *client, struct identity *who, struct err
 	json_object_set_new(event, "again", json_true());
 	if (broker_audit(client->broker, "login-provider", event))
 		return "the gateway cannot write its audit log";
-	if (revoke_check(client->broker->store, revoked_list(client->broker), client->who, client->offered, clock_wall(), err) || keep(client, who, err))
+	if (revoke_check(client->broker->store, revoked_list(client->broker), client->who, client->offered, clock_wall(), err)
+		|| keep(client, who, err))
 		return err->text;
 	client->who->login_time = who->login_time;
 	swap_groups(client->who, who);
@@ -248,7 +249,8 @@ static int begin(struct client *client, int64_t within_s, struct err *err)
 	client->fresh = fresh;
 	const struct flow_spec spec = { provider->name, client->source, within_s };
 	fresh->timer = evtimer_new(client->broker->base, on_timer, fresh);
-	int rc = fresh->timer ? flow_start(client->broker, &spec, &flow_ops, fresh, &fresh->flow, err) : err_set(err, -ENOMEM, "the gateway is out of memory");
+	int rc = fresh->timer ? flow_start(client->broker, &spec, &flow_ops, fresh, &fresh->flow, err)
+			      : err_set(err, -ENOMEM, "the gateway is out of memory");
 	if (rc)
 		fresh_free(fresh);
 	return rc;

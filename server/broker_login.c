@@ -314,7 +314,7 @@ static void take_token(struct login *login, struct bytes token)
 	struct broker *broker = login->client->broker;
 	struct err err = { 0 };
 	const struct conf_provider *provider = provider_of_token(broker, token, &err);
-	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1 };
+	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1, sshkey_blob(login->client->key) };
 	login->state = LOGIN_WAITING;
 	if (!provider || token_check_start(broker, &spec, on_token, login, &login->check, &err))
 		login_fail(login, err.text);

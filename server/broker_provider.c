@@ -11,8 +11,10 @@
 #include "common/text.h"
 #include "oidc/claims.h"
 #include "oidc/jws.h"
+#include "oidc/pkce.h"
 #include "oidc/token.h"
 #include "server/broker_flow.h"
+#include "store/tokens.h"
 
 struct issuer { /* what one egress has said of one provider */
 	LIST_ENTRY(issuer) entry;
@@ -29,6 +31,7 @@ struct token_check {
 	char *provider;
 	struct buf token, userinfo;
 	int64_t max_age_s;
+	char nonce[PKCE_TEXT];     /* of the key of who handed it over; "": egress fetched it */
 	bool refreshed;            /* the keys were asked for once more */
 	struct event *timer;
 	token_checked_fn *done;
@@ -263,18 +266,42 @@ static int identify(const struct token_check *check, const struct conf_provider 
 
 /* A person's token is the end of a login a moment ago, by the device flow or on a laptop; one that was found later is worth nothing. How long a
  * workload's token lives is between it and its provider. */
-static int fresh(const struct conf_provider *conf, const json_t *payload, int64_t now, struct err *err)
+static int fresh(const json_t *payload, int64_t now, struct err *err)
 {
 	char ago[64];
 	int64_t iat = 0;
-	if (conf->machine)
-		return 0;
 	if (claims_time(payload, "iat", &iat, err))
 		return err_set(err, -EBADMSG, "token does not say when it was issued");
 	if (now - iat <= TOKEN_FRESH_S)
 		return 0;
 	clock_duration_format((now - iat) * 1000, ago, sizeof(ago));
 	return err_set(err, -EBADMSG, "token was issued %s ago: a person's counts for %d minutes only", ago, TOKEN_FRESH_S / 60);
+}
+
+/* `bartizan login` asks for a token with the nonce of its key. The device flow has none, and then there is nothing to compare. */
+static int bound(const struct token_check *check, const json_t *payload, struct err *err)
+{
+	const json_t *nonce = json_object_get(payload, "nonce");
+	if (!nonce || !*check->nonce || text_equal(json_string_value(nonce), check->nonce))
+		return 0;
+	return err_set(err, -EBADMSG, "token is for another key (its nonce is not of the key of this connection)");
+}
+
+/* Once, and on disk before anything is issued for it: whoever finds the token later has nothing. */
+static int use_up(const struct token_check *check, int64_t now, struct err *err)
+{
+	struct bytes token = buf_bytes(&check->token);
+	const uint8_t *dot = memrchr(token.data, '.', token.len);
+	int rc = tokens_use(check->broker->store, (struct bytes){ token.data, (size_t)(dot - token.data) }, now, err);
+	return rc == -EEXIST ? err_set(err, -EBADMSG, "token has been used already: a person's counts once, log in again") : rc ? -EIO : 0;
+}
+
+static int person_ok(const struct token_check *check, const json_t *payload, int64_t now, struct err *err)
+{
+	int rc = fresh(payload, now, err);
+	if (!rc)
+		rc = bound(check, payload, err);
+	return rc ? rc : use_up(check, now, err);
 }
 
 /* 0; -EAGAIN or -ENOENT: other keys would help. */
@@ -291,8 +318,8 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 	const struct token_rules rules = { .issuer = conf->issuer, .audience = audience_of(conf), .algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000, .lifetime_max_s = conf->token_lifetime / 1000, .max_age_s = check->max_age_s };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
-	if (!rc)
-		rc = fresh(conf, payload, now, err);
+	if (!rc && !conf->machine)
+		rc = person_ok(check, payload, now, err);
 	return rc ? rc : identify(check, conf, payload, ret, err);
 }
 
@@ -326,6 +353,8 @@ int token_check_start(
 	int rc = check->provider && check->timer ? buf_put(&check->token, spec->token.data, spec->token.len) : -ENOMEM;
 	if (!rc)
 		rc = buf_put(&check->userinfo, spec->userinfo.data, spec->userinfo.len);
+	if (!rc && spec->key.len)
+		rc = pkce_nonce(spec->key, check->nonce);
 	if (rc) {
 		check_free(check);
 		return err_set(err, rc, rc == -EMSGSIZE ? "the token is longer than %d bytes" : "the gateway is out of memory", IPC_TOKEN_MAX);

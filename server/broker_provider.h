@@ -8,8 +8,8 @@
 #include "common/conf.h"
 #include "server/broker_private.h"
 
-#define TOKEN_KEYS_MS 10000         /* how long a token waits for the provider's keys */
-#define TOKEN_FRESH_S 300 /* the age of a person's ID token when it is used (claim iat) */
+#define TOKEN_KEYS_MS 10000 /* how long a token waits for the provider's keys */
+#define TOKEN_FRESH_S 600   /* the age of a person's ID token when it is used (claim iat, which Entra ID dates back by five minutes) */
 
 struct token_check; /* one ID token being verified */
 
@@ -28,11 +28,12 @@ struct token_spec { /* borrowed for the call */
 	const char *provider;
 	struct bytes token, userinfo; /* userinfo may be empty */
 	int64_t max_age_s;            /* -1: any */
+	struct bytes key;             /* proved by who handed it over: its blob; empty: egress fetched it */
 };
 /* who: taken by the callee; NULL with the reason in words. */
 typedef void token_checked_fn(void *context, struct identity *who, const char *reason);
-/* Verifies it; asks for the provider's keys once more where the token names a key that is not known. done is called once, from the loop, unless
- * cancelled. */
+/* Verifies it; asks for the provider's keys once more where the token names a key that is not known. A person's token is used up by that, and one
+ * that was handed over and has a nonce must have the nonce of that key (oidc/pkce.h). done is called once, from the loop, unless cancelled. */
 int token_check_start(struct broker *broker, const struct token_spec *spec, token_checked_fn *done, void *context, struct token_check **slot,
 	struct err *err);
 void token_check_cancel(struct token_check **slot); /* *slot NULL: nothing to do */

@@ -24,7 +24,7 @@ static const struct table_column whoami_columns[] = {
 	{ "key", "key", true },
 	{ "ca", "ca", true },
 	{ "expires", "expires", true },
-	{ "login_time", "login", true },
+	{ "login_time", "login at", true },
 	{ "machine", "workload", true },
 	{ "claims", "claims", true },
 	{ "source", "source", true },
@@ -65,7 +65,7 @@ static json_t *claims_of(const struct identity *who)
 void command_run_whoami(struct caller *caller, const struct command_args *args)
 {
 	const struct identity *who = caller->who;
-	char source[ADDR_TEXT_MAX], expires[CLOCK_RFC3339_MAX];
+	char source[ADDR_TEXT_MAX], expires[CLOCK_RFC3339_MAX], login[CLOCK_RFC3339_MAX];
 	bool forever = who->expires == INT64_MAX;
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "user", visible_or_null(who->user), "provider",
 		visible_or_null(who->provider), "subject", visible_or_null(who->subject), "groups", command_strings(who->groups), "roles",
@@ -73,7 +73,7 @@ void command_run_whoami(struct caller *caller, const struct command_args *args)
 		visible_or_null(who->key_fp), "ca", visible_or_null(who->ca_fp), "expires",
 		forever ? json_null() : json_string(clock_format(who->expires, expires)), "source",
 		caller->local ? "control socket" : addr_format(&caller->source, source));
-	json_object_set_new(object, "login_time", json_time_ms(who->login_time * 1000));
+	json_object_set_new(object, "login_time", who->login_time ? json_string(clock_format(who->login_time, login)) : json_null());
 	json_object_set_new(object, "machine", json_boolean(who->machine));
 	json_object_set_new(object, "claims", claims_of(who));
 	command_one(caller, args, object, whoami_columns);

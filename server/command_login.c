@@ -21,8 +21,8 @@ static void show_certificate(struct caller *caller, const struct command_args *a
 	char expires[CLOCK_RFC3339_MAX];
 	if (args->json) {
 		command_one(caller, args,
-			json_pack("{s:s, s:s, s:I, s:s, s:s}", "user", who->user, "provider", who->provider, "serial", (json_int_t)who->serial, "expires",
-				clock_format(who->expires, expires), "certificate", certificate),
+			json_pack("{s:s, s:s, s:I, s:s, s:s}", "user", who->user, "provider", who->provider, "serial", (json_int_t)who->serial,
+				"expires", clock_format(who->expires, expires), "certificate", certificate),
 			columns);
 		return;
 	}
@@ -38,7 +38,8 @@ static void show_login(struct caller *caller, const struct command_args *args)
 	struct err err = { "" };
 	int rc = logins_by_key(caller->broker->store, caller->who->key_fp, clock_wall(), &who, &certificate, &err);
 	if (rc == -ENOENT)
-		command_fail(caller, 1, "no login is kept for the key of this connection: it came in with a certificate; connect with the plain key to log in");
+		command_fail(caller, 1, "no login is kept for the key of this connection: it came in with a certificate; "
+			"connect with the plain key to log in");
 	else if (rc)
 		command_fail(caller, EXIT_OURS, "the login could not be read: %s", err.text);
 	else
@@ -77,7 +78,8 @@ static void exchange_fail(struct exchange *exchange, const char *reason)
 	sshkey_fingerprint(caller->key, key_fp);
 	exchange_free(exchange);
 	broker_audit(caller->broker, "login-refused",
-		json_pack("{s:s, s:s, s:o}", "source", addr_format(&caller->source, source), "key", key_fp, "reason", json_visible(reason, strlen(reason))));
+		json_pack("{s:s, s:s, s:o}", "source", addr_format(&caller->source, source), "key", key_fp, "reason",
+			json_visible(reason, strlen(reason))));
 	command_fail(caller, EXIT_DENIED, "the token was not accepted: %s", reason);
 }
 
@@ -104,7 +106,8 @@ static void on_checked(void *context, struct identity *who, const char *reason)
 		exchange_fail(exchange, reason);
 		return;
 	}
-	login_grant(caller->broker, who, caller->key, json_pack("{s:s}", "source", addr_format(&caller->source, source)), who->provider, on_issued, exchange);
+	json_t *event = json_pack("{s:s}", "source", addr_format(&caller->source, source));
+	login_grant(caller->broker, who, caller->key, event, who->provider, on_issued, exchange);
 	identity_free(who);
 }
 
@@ -121,7 +124,7 @@ static void exchange_begin(struct exchange *exchange)
 		return;
 	}
 	const struct conf_provider *provider = provider_of_token(broker, token, &err);
-	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1 };
+	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1, sshkey_blob(exchange->caller->key) };
 	if (!provider || token_check_start(broker, &spec, on_checked, exchange, &exchange->check, &err))
 		exchange_fail(exchange, err.text);
 }
@@ -186,7 +189,8 @@ void command_run_logout(struct caller *caller, const struct command_args *args)
 	else if (!count)
 		command_fail(caller, 1, "no login is kept for the key of this connection");
 	else
-		command_out(caller, "logged out: the next connection with this key needs a new login, and its certificates are not accepted any more\n");
+		command_out(caller, "logged out: the next connection with this key needs a new login, "
+			"and its certificates are not accepted any more\n");
 	if (!rc && count)
 		command_exit(caller, 0);
 }

@@ -95,7 +95,13 @@ static const char step_3[] =
 	"CREATE INDEX reviews_created ON reviews (created, id);"
 	"PRAGMA user_version = 3;";
 
-static const char *const steps[] = { step_1, step_2, step_3 };
+/* ID tokens that were used (store/tokens.c). */
+static const char step_4[] =
+	"CREATE TABLE tokens (digest BLOB PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX tokens_used ON tokens (used);"
+	"PRAGMA user_version = 4;";
+
+static const char *const steps[] = { step_1, step_2, step_3, step_4 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

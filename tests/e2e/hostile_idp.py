@@ -59,6 +59,14 @@ def unavailable(handler, provider, name):
     handler.raw(503, b"busy", "text/plain")
 
 
+def modulus(key):
+    """Of an RSA key in this file, which is made where there is none."""
+    if not key.exists():
+        idp.openssl("genrsa", "-out", key, "2048")
+    done = subprocess.run(["openssl", "rsa", "-in", str(key), "-noout", "-modulus"], check=True, stdout=subprocess.PIPE, text=True)
+    return base64url(bytes.fromhex(done.stdout.strip().split("=")[1]))
+
+
 def empty(handler, provider, name):
     handler.raw(200, b"", "application/json")
 
@@ -122,14 +130,32 @@ def http_endpoints(handler, provider, name):
     handler.answer(200, dict(provider.good("discovery")[1], token_endpoint="http://idp.example/token"))
 
 
+def workload(handler, provider, name):
+    """What CI systems and clusters publish: keys, and no logins."""
+    handler.answer(200, {"issuer": provider.issuer, "jwks_uri": provider.issuer + "/jwks", "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                         "authorization_endpoint": "urn:kubernetes:programmatic_authorization", "id_token_signing_alg_values_supported": ["RS256"]})
+
+
 def no_keys(handler, provider, name):
     handler.answer(200, {"keys": []})
 
 
 def other_key(handler, provider, name):
     """A key of the right name, but not the one that signs."""
-    jwk = dict(provider.jwk, n=base64url(b"\xc1" + b"\x55" * 254 + b"\x0d"))
-    handler.answer(200, {"keys": [jwk]})
+    handler.answer(200, {"keys": [dict(provider.jwk, n=modulus(provider.folder / "hostile-other.key"))]})
+
+
+def broken_key(handler, provider, name):
+    """A number that is no modulus."""
+    handler.answer(200, {"keys": [dict(provider.jwk, n=base64url(b"\xc1" + b"\x55" * 254 + b"\x0d"))]})
+
+
+def nameless(handler, provider, name):
+    handler.answer(200, {"keys": [{key: value for key, value in provider.jwk.items() if key != "kid"}]})
+
+
+def other_nameless(handler, provider, name):
+    handler.answer(200, {"keys": [{**{key: value for key, value in provider.jwk.items() if key != "kid"}, "n": modulus(provider.folder / "hostile-other.key")}]})
 
 
 def slow_down(handler, provider, name):
@@ -179,7 +205,7 @@ def huge_token(handler, provider, name):
 
 BEHAVIOURS = {function.__name__: function for function in (
     good, redirect, redirect_away, garbage, html, unavailable, empty, twice, deep, gigabyte, endless, headers, silent, drip, cut, hang_up, wrong_issuer,
-    http_endpoints, no_keys, other_key, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, no_id_token, huge_token)}
+    http_endpoints, workload, no_keys, other_key, broken_key, nameless, other_nameless, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, no_id_token, huge_token)}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -244,7 +270,7 @@ class HostileProvider:
         self.folder = pathlib.Path(folder)
         self.behaviour, self.asked, self.sent = {}, [], {}
         self.closing = threading.Event()
-        self.claims = None
+        self.claims, self.userinfo, self.header = None, {}, {}
         self.interval, self.expires_in = 1, 600
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.provider = self
@@ -256,10 +282,7 @@ class HostileProvider:
             context.load_cert_chain(self.folder / (tls + ".pem"), self.folder / (tls + ".key"))
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.key = self.folder / "hostile-sign.key"
-        if not self.key.exists():
-            idp.openssl("genrsa", "-out", self.key, "2048")
-        modulus = subprocess.run(["openssl", "rsa", "-in", str(self.key), "-noout", "-modulus"], check=True, stdout=subprocess.PIPE, text=True).stdout
-        self.jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "hostile", "e": "AQAB", "n": base64url(bytes.fromhex(modulus.strip().split("=")[1]))}
+        self.jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "hostile", "e": "AQAB", "n": modulus(self.key)}
 
     def __enter__(self):
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -298,7 +321,8 @@ class HostileProvider:
         now = int(time.time())
         payload = {"iss": self.issuer, "aud": "bartizan", "sub": "hostile", "iat": now, "auth_time": now, "exp": now + 600, **claims}
         payload = {key: value for key, value in payload.items() if value is not None}
-        head = {"alg": "RS256", "kid": "hostile", **(header or {})}
+        head = {"alg": "RS256", "kid": "hostile", **self.header, **(header or {})}
+        head = {key: value for key, value in head.items() if value is not None}
         signed = ".".join(base64url(json.dumps(part).encode()) for part in (head, payload))
         signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", str(self.key)], input=signed.encode(), check=True, stdout=subprocess.PIPE).stdout
         return signed + "." + base64url(signature)
@@ -318,7 +342,7 @@ class HostileProvider:
         if name == "token":
             return 400, {"error": "authorization_pending"}
         if name == "userinfo":
-            return 200, {"sub": (self.claims or {}).get("sub", "hostile")}
+            return 200, {"sub": (self.claims or {}).get("sub", "hostile"), **self.userinfo}
         return 404, {}
 
 

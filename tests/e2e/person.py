@@ -1,4 +1,7 @@
 """A person with a plain key at the terminal, and the same person in a browser."""
+import contextlib
+import sqlite3
+
 import pexpect
 
 from world import PATIENCE, run
@@ -48,3 +51,15 @@ def log_in(world, who, *words):
 def silent(world, who, *words, **more):
     """A connection of somebody who is logged in: BatchMode, so that nothing can be asked."""
     return world.ssh(who + ".nocert", *words, options=("BatchMode yes", *more.pop("options", ())), **more)
+
+
+def aged(world, who, seconds):
+    """A login that is that old: what time would do, done to the database."""
+    log_in(world, who, "gw", "whoami")
+    with contextlib.closing(sqlite3.connect(world.dir / "state/bartizan.db", timeout=10)) as store, store:
+        assert store.execute("UPDATE logins SET login_time = login_time - ? WHERE user = ?", (seconds, who)).rowcount == 1
+
+
+def within(world, time_):
+    """Staging asks for a login that is not older."""
+    world.edit(lambda text: text.replace("  - name: staging\n", "  - name: staging\n    login_within: %s\n" % time_, 1))

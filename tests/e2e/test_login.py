@@ -1,5 +1,8 @@
 """Logging in at the lab's provider with stock ssh: from a plain key to a certificate that lasts."""
+import base64
+import calendar
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -8,14 +11,23 @@ import time
 
 import pytest
 
-from person import Person, log_in, silent
-from world import run, until
+from hostile_idp import HostileProvider
+from person import Person, aged, log_in, silent, within
+from world import end_input, finish, read_line, run, until
 
 
 def whoami(world, who, **more):
     done = silent(world, who, "gw", "whoami", "--json", **more)
     assert done.code == 0, done
     return json.loads(done.out)[0]
+
+
+def clock():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def seconds(text):
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 @pytest.fixture
@@ -41,11 +53,56 @@ def test_first_and_second(module_world, who, host):
     assert issued["seq"] > world.event("login-provider", user=who)["seq"]
 
 
+def validity(world, line):
+    """(from, until) of a certificate, by ssh-keygen."""
+    path = world.dir / "shown-cert.pub"
+    path.write_text(line)
+    shown = run(["ssh-keygen", "-L", "-f", path], env={**os.environ, "TZ": "UTC"})
+    words = next(row.split() for row in shown.out.splitlines() if "Valid:" in row)
+    return words[2] + "Z", words[4] + "Z"
+
+
+def rows(text):
+    """whoami's text as a map."""
+    return {row[:10].strip(): row[10:].strip() for row in text.splitlines()}
+
+
 def test_who_i_am(module_world):
-    log_in(module_world, "carol", "gw", "help")
-    me = whoami(module_world, "carol")
-    assert me["user"] == "carol" and me["provider"] == "corp" and me["groups"] == ["auditors"] and me["roles"] == ["auditor"]
-    assert me["serial"] > 0 and me["expires"] > me["login_time"] and me["subject"].startswith("https://127.0.0.1:")
+    """With the plain key: identity, groups as the provider said them, roles matched, expiry and time of login; the certificate says the same."""
+    world = module_world
+    world.edit(lambda text: text.replace("roles:\n", "roles:\n  verified: {claims: {email_verified: \"true\"}}\n", 1))
+    before = clock()
+    log_in(world, "carol", "gw", "help")
+    after = clock()
+    me = whoami(world, "carol")
+    assert me["user"] == "carol" and me["provider"] == "corp" and me["machine"] is False and me["source"] == "127.0.0.1"
+    assert me["subject"] == "https://127.0.0.1:%s carol" % world.env["IDP_PORT"]
+    assert me["groups"] == ["auditors"] and sorted(me["roles"]) == ["auditor", "verified"] and me["may"] == ["sessions", "replay", "audit"]
+    assert me["claims"] == ["email_verified=true"] and me["key_id"] == "carol serial %d" % me["serial"]
+    assert before <= me["login_time"] <= after, (before, me, after)
+    line = silent(world, "carol", "gw", "login").out
+    begin, end = validity(world, line)
+    assert me["expires"] == end and begin < me["login_time"] < end
+    assert seconds(me["expires"]) - seconds(begin) == 36000 + 300  # the lab's lifetime, and five minutes back
+    told = rows(silent(world, "carol", "gw", "whoami").out)
+    assert told["user"] == "carol" and told["groups"] == "auditors" and told["expires"] == me["expires"] and told["login at"] == me["login_time"]
+    assert told["workload"] == "no" and told["claims"] == "email_verified=true" and set(told["roles"].split(",")) == {"auditor", "verified"}
+    cert = world.dir / "people/carol/plain-cert.pub"
+    cert.write_text(line)
+    with_it = whoami(world, "carol", options=("CertificateFile=%s" % cert,))
+    cert.unlink()
+    assert with_it == me
+
+
+def test_who_i_am_without_a_login(module_world):
+    """A certificate of the administrator's: its expiry, and no time of login."""
+    world = module_world
+    done = world.ssh("bob", "gw", "whoami", "--json")
+    me = json.loads(done.out)[0]
+    assert me["provider"] == "local" and me["login_time"] is None and me["claims"] == [] and sorted(me["roles"]) == ["lead", "sre"]
+    assert me["expires"] == validity(world, (world.dir / "people/bob/id-cert.pub").read_text())[1]
+    told = rows(world.ssh("bob", "gw", "whoami").out)
+    assert told["expires"] == me["expires"] and told["login at"] == "-"
 
 
 def test_batch_mode_is_told(fresh):
@@ -87,6 +144,37 @@ def test_two_at_once(fresh):
     assert code == 0 and "user      alice" in out, out
     assert whoami(world, "carol")["user"] == "mallory"
     assert silent(world, "carol", "web1.direct", "true").code == 77
+
+
+def test_two_at_once_with_one_key(fresh):
+    """Each of them shows a code of its own, and lets in the connection that showed it; the other one still waits."""
+    world = fresh
+    first, second = (Person(world, "alice", "web1.direct", "echo through").asked() for _ in range(2))
+    assert first.code != second.code
+    code, out = second.browser().end()
+    assert code == 0 and "through" in out, out
+    assert first.child.isalive()
+    code, out = first.browser().end()
+    assert code == 0 and "through" in out, out
+    assert len([row for row in world.events("certificate-issued") if row["provider"] == "corp"]) == 2
+
+
+def test_expiry(fresh):
+    """With its certificate a key's silence ends, and the file's; who is inside stays, and the next login is a new one."""
+    world = fresh
+    log_in(world, "alice", "gw", "whoami")
+    inside = world.popen("alice.nocert", "web1.direct", "echo in; cat", options=("BatchMode yes",))
+    assert read_line(inside) == b"in\n"
+    with contextlib.closing(sqlite3.connect(world.dir / "state/bartizan.db", timeout=10)) as store, store:
+        past = int(time.time()) - 60
+        assert store.execute("UPDATE logins SET expires = ? WHERE user = 'alice'", (past,)).rowcount == 1
+        assert store.execute("UPDATE certificates SET valid_before = ? WHERE user = 'alice' AND provider = 'corp'", (past,)).rowcount == 1
+    done = silent(world, "alice", "web1.direct", "true")
+    assert done.code == 255 and "a login is needed" in done.err, done
+    assert "through" in log_in(world, "alice", "web1.direct", "echo through")
+    assert inside.poll() is None
+    end_input(inside)
+    assert finish(inside).code == 0
 
 
 def test_denied_leaves_nothing(fresh):
@@ -184,6 +272,22 @@ def test_choice(fresh):
     assert code == 0 and "provider  corp" in out, out
 
 
+def test_token_in_place_of_a_choice(fresh):
+    """Where a question for the provider is asked, a workload's token answers it, too."""
+    world = fresh
+    add_provider(world, provider(world, "first", client_id="another"), provider(world, "ci", **CI))
+    person = Person(world, "alice", "gw", "whoami")
+    person.child.expect(r"Provider \[1\]: ")
+    person.child.sendline(token(world))
+    code, out = person.end()
+    assert code == 0 and "user      build-7" in out and "workload  yes" in out, out
+    wrong = Person(world, "bob", "gw", "whoami")
+    wrong.child.expect(r"Provider \[1\]: ")
+    wrong.child.sendline(token(world, aud="somebody-else"))
+    code, out = wrong.end()
+    assert code == 255 and "audience" in out, out
+
+
 # ---- workloads ----
 
 CI = {"machine": "true", "client_id": "gateway-ci", "user": "sub"}
@@ -210,9 +314,27 @@ def test_token_exchange(fresh):
     assert me["user"] == "build-7" and me["machine"] is True and me["claims"] == ["repository=org/app"] and me["roles"] == ["deployer"]
     assert silent(world, "alice", "web1", "echo in").out == "in\n"
     assert silent(world, "alice", "db1.direct", "true").code == 77
-    elsewhere = exchange(world, token(world, repository="org/other"), "bob")
-    assert elsewhere.code == 0, elsewhere
+    other = token(world, repository="org/other")
+    for _ in range(2):  # a workload uses its token as often as it likes
+        elsewhere = exchange(world, other, "bob")
+        assert elsewhere.code == 0, elsewhere
     assert silent(world, "bob", "web1.direct", "true").code == 77
+
+
+def test_provider_without_logins(fresh):
+    """Those of CI systems and clusters have keys and nothing else; their tokens work all the same."""
+    world = fresh
+    with HostileProvider(world.dir / "idp") as cluster:
+        cluster.behave("discovery", "workload")
+        add_provider(world, cluster.yaml("cluster", machine=True, client_id="gateway", user="sub"))
+        subject = "system:serviceaccount:ci:deploy"
+        done = exchange(world, cluster.token(aud=["gateway"], sub=subject), "alice")
+        assert done.code == 0, done
+        me = whoami(world, "alice")
+        assert me["user"] == subject and me["provider"] == "cluster" and me["machine"] is True
+        wrong = exchange(world, cluster.token(aud=["other"], sub=subject), "mallory")
+        assert wrong.code == 77 and "audience" in wrong.err, wrong
+        assert silent(world, "mallory", "gw", "whoami").code == 255
 
 
 @pytest.mark.parametrize("claims, words", [
@@ -250,18 +372,56 @@ def test_token_that_never_comes(module_world):
     assert endless.code == 77 and "longer than" in endless.err, endless
 
 
+def persons(world, who, **claims):
+    """What a laptop gets from the provider for somebody."""
+    return token(world, aud="bartizan", sub="id-" + who, preferred_username=who, groups=["sre"], **claims)
+
+
+def nonce(world, who):
+    """That of somebody's plain key: oidc/pkce.h."""
+    blob = base64.b64decode((world.dir / "people" / who / "plain.pub").read_text().split()[1])
+    return base64.urlsafe_b64encode(hashlib.sha256(b"bartizan-login-v1\0" + blob).digest()).decode().rstrip("=")
+
+
+def test_persons_token_counts_once(module_world):
+    """Whoever comes with it later has nothing, whatever the key; the next token works."""
+    world = module_world
+    text = persons(world, "bob", jti="once")
+    assert exchange(world, text, "bob").code == 0
+    for who in ("mallory", "bob"):
+        again = exchange(world, text, who)
+        assert again.code == 77 and again.out == "" and "has been used already" in again.err, again
+    assert silent(world, "mallory", "web1.direct", "true").code == 255
+    assert exchange(world, persons(world, "bob", jti="twice"), "bob").code == 0
+    assert "used already" in world.event("login-refused")["reason"]
+
+
+def test_persons_token_in_a_race(module_world):
+    """Of several at the same moment one wins; the certificates that exist are those that were given."""
+    world = module_world
+    before = len(world.events("certificate-issued"))
+    text = persons(world, "bob", jti="race").encode()
+    children = [world.popen("mallory.nocert", "gw", "login", "--token", options=("BatchMode yes", "User token")) for _ in range(6)]
+    for child in children:
+        child.stdin.write(text + b"\n")
+        child.stdin.flush()
+    codes = sorted(finish(child).code for child in children)
+    assert codes == [0] + [77] * 5, codes
+    assert len(world.events("certificate-issued")) == before + 1
+
+
+def test_persons_token_for_another_key(module_world):
+    """A token from a browser is bound to the key that was to have the certificate."""
+    world = module_world
+    text = persons(world, "bob", jti="bound", nonce=nonce(world, "carol"))
+    stolen = exchange(world, text, "mallory")
+    assert stolen.code == 77 and "token is for another key" in stolen.err, stolen
+    own = exchange(world, text, "carol")
+    assert own.code == 0, own
+    assert whoami(world, "carol")["user"] == "bob"
+
+
 # ---- freshness ----
-
-def aged(world, who, seconds):
-    """A login that is that old: what time would do, done to the database."""
-    log_in(world, who, "gw", "whoami")
-    with contextlib.closing(sqlite3.connect(world.dir / "state/bartizan.db", timeout=10)) as store, store:
-        assert store.execute("UPDATE logins SET login_time = login_time - ? WHERE user = ?", (seconds, who)).rowcount == 1
-
-
-def within(world, time_):
-    world.edit(lambda text: text.replace("  - name: staging\n", "  - name: staging\n    login_within: %s\n" % time_, 1))
-
 
 @pytest.mark.parametrize("options", [(), ("RequestTTY force",)])
 def test_fresh_enough(own_world, options):
@@ -310,11 +470,9 @@ def test_role_shortens_the_certificate(own_world):
     world = own_world()
     world.edit(lambda text: text.replace("sre: {groups: [sre]}", "sre: {groups: [sre], lifetime: 1h}", 1))
     log_in(world, "alice", "gw", "whoami")
-    cert = world.dir / "cert.pub"
-    cert.write_text(silent(world, "alice", "gw", "login").out)
-    line = next(line for line in run(["ssh-keygen", "-L", "-f", cert]).out.splitlines() if "Valid:" in line)
-    begin, end = (time.mktime(time.strptime(word, "%Y-%m-%dT%H:%M:%S")) for word in (line.split()[2], line.split()[4]))
-    assert 3600 <= end - begin <= 3600 + 305
+    begin, end = validity(world, silent(world, "alice", "gw", "login").out)
+    assert seconds(end) - seconds(begin) == 3600 + 300
+    assert whoami(world, "alice")["expires"] == end
 
 
 def test_unverified_e_mail(own_world):

@@ -14,7 +14,7 @@ from lablib import files, process, servers
 from lablib.lab import Lab
 
 SLOW = 4 if os.environ.get("SANITIZE") else 1  # sanitizers take their time
-PATIENCE = 25 * SLOW
+PATIENCE = 60 * SLOW  # a limit for what hangs, not for what is slow
 
 
 class Result:
@@ -42,7 +42,7 @@ def run(command, stdin=b"", timeout=PATIENCE, **options):
     return Result(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
 
 
-def until(ready, seconds=10, what="what was waited for"):
+def until(ready, seconds=30, what="what was waited for"):
     """ready()'s first true answer; fails the test when it does not come."""
     return process.wait_until(ready, seconds * SLOW, what)
 
@@ -120,7 +120,7 @@ class World:
     def folders(self):
         return {path.parent.name: path.parent for path in pathlib.Path(self.env["STATE_DIR"]).glob("transcripts/*/*/*/*/session.json")}
 
-    def record(self, token, closed=True, seconds=10):
+    def record(self, token, closed=True, seconds=30):
         """(session.json, its folder) of the session that has a channel whose command holds this token."""
         def look():
             for folder in self.folders().values():
@@ -135,7 +135,7 @@ class World:
         def look():
             new = [row for row in self.sessions() if row["id"] not in before]
             return new if new and all(row["state"] != "open" for row in new) else None
-        return until(look, 10, "the end of the new sessions")
+        return until(look, 30, "the end of the new sessions")
 
     def session_ids(self):
         return {row["id"] for row in self.sessions()}
@@ -144,7 +144,7 @@ class World:
         rows = self.json("audit", "tail", "--lines", lines)
         return [row for row in rows if type is None or row["type"] == type]
 
-    def event(self, type, seconds=5, **wanted):
+    def event(self, type, seconds=30, **wanted):
         """The newest event of a type with these fields, as soon as it is there."""
         def look():
             rows = [row for row in self.events(type) if all(str(value) in str(row.get(key)) for key, value in wanted.items())]

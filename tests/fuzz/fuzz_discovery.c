@@ -73,12 +73,12 @@ static void one_poll(struct bytes text)
 
 static void one_callback(struct bytes text)
 {
-	static const uint8_t random[96] = { [32] = 1 };
+	static const uint8_t random[64] = { [32] = 1 };
 	struct discovery discovery = { .issuer = (char *)(uintptr_t)"https://idp.example" };
 	struct pkce pkce;
 	struct err err = { "" };
 
-	pkce_init_from(&pkce, random);
+	pkce_init_from(&pkce, (struct bytes){ random, sizeof(random) }, random);
 	int rc = pkce_callback(&pkce, &discovery, "/callback", (const char *)text.data, text.len, &err);
 	check((rc == 1) == (pkce.code[0] != '\0'));
 	check(rc >= 0 || err.text[0]);

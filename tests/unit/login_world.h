@@ -43,16 +43,17 @@ struct token { const char *kid, *issuer, *audience, *sub, *user, *group, *more; 
 
 static inline void token_make(const struct token *token, struct buf *out)
 {
+	static unsigned made;
 	BUF_CLEANUP struct buf header = BUF_INIT(500), payload = BUF_INIT(4000);
 	uint8_t signature[64];
 	size_t len = sizeof(signature);
 	int64_t now = clock_wall() - token->age;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	buf_printf(&header, "{\"alg\":\"EdDSA\",\"kid\":\"%s\"}", token->kid ? token->kid : "k1");
-	buf_printf(&payload, "{\"iss\":\"%s\",\"aud\":\"%s\",\"sub\":\"%s\",\"iat\":%lld,\"exp\":%lld,\"auth_time\":%lld,\"name\":\"%s\",\"groups\":[\"%s\"]%s}",
+	buf_printf(&payload, "{\"iss\":\"%s\",\"aud\":\"%s\",\"sub\":\"%s\",\"iat\":%lld,\"exp\":%lld,\"auth_time\":%lld,\"name\":\"%s\",\"groups\":[\"%s\"],\"jti\":\"%u\"%s}",
 		token->issuer ? token->issuer : ISSUER, token->audience ? token->audience : "bartizan", token->sub ? token->sub : token->user, (long long)now,
 		(long long)now + 600, (long long)(clock_wall() - token->auth_age), token->user, token->group ? token->group : "sre",
-		token->more ? token->more : "");
+		++made, token->more ? token->more : "");
 	base64url(buf_data(&header), header.len, out);
 	buf_putc(out, '.');
 	base64url(buf_data(&payload), payload.len, out);

@@ -1,6 +1,8 @@
 /* Logins at a provider, seen from outside of the broker: session and egress are played here, the provider's keys and tokens are real. */
 #include "tests/unit/login_world.h"
 
+#include "oidc/pkce.h"
+
 #define CORP "{name: corp, issuer: '" ISSUER "', client_id: bartizan, user: name, groups: groups, algorithms: [EdDSA], jwks_refresh: 1s}"
 #define OTHER "{name: other, issuer: 'https://other.example.com', client_id: bartizan, user: name, groups: groups, algorithms: [EdDSA]}"
 #define CI "{name: ci, issuer: 'https://ci.example.com', client_id: gateway, user: name, groups: groups, algorithms: [EdDSA], machine: true}"
@@ -388,6 +390,7 @@ static void test_exchange(void **state)
 	assert_int_equal(command_in(session, 1, buf_cstr(&token), &out, exchange), 0);
 	assert_non_null(strstr(buf_cstr(&out), "ssh-ed25519-cert-v01@openssh.com AAAA"));
 	assert_non_null(strstr(events_of("login-provider").last, "\"machine\":true"));
+	assert_int_equal(command_in(session, 2, buf_cstr(&token), &out, exchange), 0); /* a workload uses its token as often as it likes */
 	session = connect_client(); /* the key is silent now, and the claim gives the role */
 	struct heard *answer = offer(session, "build", world.alice, true);
 	assert_true(MSG(answer, msg_auth_answer)->ok);
@@ -402,6 +405,40 @@ static void test_exchange(void **state)
 	assert_int_equal(command_in(session, 1, big, &out, exchange), 77);
 	assert_non_null(strstr(buf_cstr(&out), "longer than 16384"));
 	free(big);
+	down();
+}
+
+/* What `bartizan login` hands over: for its own key, and once. */
+static void test_person_exchange(void **state)
+{
+	(void)state;
+	BUF_CLEANUP struct buf out = BUF_INIT(100000), first = BUF_INIT(IPC_TOKEN_MAX), second = BUF_INIT(IPC_TOKEN_MAX), third = BUF_INIT(IPC_TOKEN_MAX);
+	char nonce[PKCE_TEXT], more[100];
+	up("providers: [" CORP "]\n" RULES);
+	assert_int_equal(pkce_nonce(sshkey_blob(second_key), nonce), 0);
+	snprintf(more, sizeof(more), ",\"nonce\":\"%s\"", nonce);
+	token_make(&(struct token){ .user = "alice", .more = more }, &first); /* for another key */
+	struct peer *session = limited("token");
+	assert_int_equal(command_in(session, 1, buf_cstr(&first), &out, exchange), 77);
+	assert_non_null(strstr(buf_cstr(&out), "token is for another key"));
+	assert_int_equal(pkce_nonce(sshkey_blob(world.alice), nonce), 0);
+	snprintf(more, sizeof(more), ",\"nonce\":\"%s\"", nonce);
+	token_make(&(struct token){ .user = "alice", .more = more }, &second);
+	buf_clear(&out);
+	assert_int_equal(command_in(session, 1, buf_cstr(&second), &out, exchange), 0);
+	assert_non_null(strstr(buf_cstr(&out), "ssh-ed25519-cert-v01@openssh.com AAAA"));
+	token_make(&(struct token){ .user = "alice" }, &third); /* a device flow has no nonce */
+	buf_clear(&out);
+	assert_int_equal(command_in(session, 2, buf_cstr(&third), &out, exchange), 0);
+	assert_int_equal(events_of("certificate-issued").count, 2);
+	const struct buf *used[] = { &second, &third };
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&out);
+		assert_int_equal(command_in(session, 3 + (uint32_t)i, buf_cstr((struct buf *)(uintptr_t)used[i]), &out, exchange), 77);
+		assert_non_null(strstr(buf_cstr(&out), "has been used already"));
+	}
+	assert_int_equal(events_of("certificate-issued").count, 2);
+	assert_non_null(strstr(events_of("login-refused").last, "has been used already"));
 	down();
 }
 
@@ -604,7 +641,7 @@ int main(void)
 		cmocka_unit_test(test_login), cmocka_unit_test(test_it_prints_its_certificate), cmocka_unit_test(test_bad_tokens), cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_keys_change), cmocka_unit_test(test_two_flows_do_not_cross), cmocka_unit_test(test_cancelled_with_its_client),
 		cmocka_unit_test(test_egress_is_lost), cmocka_unit_test(test_bounds), cmocka_unit_test(test_violations), cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_limited), cmocka_unit_test(test_exchange), cmocka_unit_test(test_fresh), cmocka_unit_test(test_not_fresh),
+		cmocka_unit_test(test_limited), cmocka_unit_test(test_exchange), cmocka_unit_test(test_person_exchange), cmocka_unit_test(test_fresh), cmocka_unit_test(test_not_fresh),
 		cmocka_unit_test(test_revoke_user), cmocka_unit_test(test_revoke_the_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

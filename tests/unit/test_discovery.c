@@ -80,14 +80,18 @@ static void test_bad(void **state)
 		{ "{\"issuer\":\"" ISSUER "/\"}", "calls itself '" ISSUER "/', the configuration '" ISSUER "'" },
 		{ "{\"issuer\":\"https://evil.example\\u001b[2J\"}", "calls itself 'https://evil.example\\x1b[2J'" },
 		{ "{\"issuer\":\"HTTPS://idp.example/realms/x\"}", "calls itself" },
-		{ "{\"issuer\":\"" ISSUER "\"}", "'token_endpoint' is missing" },
+		{ "{\"issuer\":\"" ISSUER "\"}", "'jwks_uri' is missing" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"urn:keys\"}", "jwks_uri: the URL begins with neither" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"device_authorization_endpoint\":\"https://d.example\"}",
+			"'token_endpoint' is missing" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"token_endpoint\":null,\"authorization_endpoint\":\"https://a.example\"}",
+			"'token_endpoint' is missing" },
 		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/token\"}", "'jwks_uri' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":null}", "'token_endpoint' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"http://t.example/token\"}",
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://t.example/token\"}",
 			"token_endpoint: 'http://t.example/token' is not https" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"http://127.0.0.1/token\"}", "allow_http is not set" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"file:///etc/passwd\"}", "token_endpoint: the URL begins with neither" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":[\"https://t.example\"]}", "'token_endpoint' is not a text" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://127.0.0.1/token\"}", "allow_http is not set" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"file:///etc/passwd\"}", "token_endpoint: the URL begins with neither" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":[\"https://t.example\"]}", "'token_endpoint' is not a text" },
 		{ "{" LEAST ",\"userinfo_endpoint\":\"gopher://x\"}", "userinfo_endpoint:" },
 		{ "{" LEAST ",\"issuer\":\"" ISSUER "\"}", "not valid JSON" },
 	};
@@ -98,6 +102,22 @@ static void test_bad(void **state)
 		assert_null(d);
 		if (!strstr(err.text, cases[i].words))
 			fail_msg("'%s' does not say '%s'", err.text, cases[i].words);
+	}
+}
+
+/* Providers of workloads alone: those of CI systems, and of clusters. */
+static void test_without_logins(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"response_types_supported\":[\"id_token\"],\"scopes_supported\":[\"openid\"]}",
+		"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"authorization_endpoint\":\"urn:kubernetes:programmatic_authorization\"}",
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct discovery *d = NULL;
+		assert_int_equal(parse(cases[i], ISSUER, false, &d, NULL), 0);
+		assert_true(d->jwks && !d->token && !d->device && !d->authorization);
+		discovery_free(d);
 	}
 }
 
@@ -218,7 +238,8 @@ static void test_escape(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_url_of), cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_url_of), cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_without_logins),
+		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_size), cmocka_unit_test(test_urls), cmocka_unit_test(test_escape),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include "store/identities.h"
 #include "store/revocations.h"
+#include "store/tokens.h"
 #include "tests/unit/scratch.h"
 
 #define NOW 1000000
@@ -279,12 +280,32 @@ static void test_bad_rows(void **state)
 	assert_int_equal(revocations_put(store, &row, &id, &err), -EINVAL);
 }
 
+/* ---- used tokens ---- */
+
+static int use(const char *text, int64_t now)
+{
+	return tokens_use(store, (struct bytes){ (const uint8_t *)text, strlen(text) }, now, &err);
+}
+
+static void test_tokens(void **state)
+{
+	(void)state;
+	ok(use("header.alice", NOW));
+	ok(use("header.bob", NOW));
+	assert_int_equal(use("header.alice", NOW), -EEXIST);
+	assert_string_equal(err.text, "token has been used already");
+	store_close(store);
+	ok(store_open(scratch.fd, false, &store, &err));
+	assert_int_equal(use("header.alice", NOW + TOKEN_KEPT_S), -EEXIST); /* it lasts */
+	ok(use("header.alice", NOW + TOKEN_KEPT_S + 1));                    /* and goes */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_by_key), TEST(test_complete_and_refresh), TEST(test_forget), TEST(test_limits), TEST(test_old_ones_go), TEST(test_find),
-		TEST(test_list_and_remove), TEST(test_bad_rows),
+		TEST(test_list_and_remove), TEST(test_bad_rows), TEST(test_tokens),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

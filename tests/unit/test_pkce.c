@@ -15,7 +15,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* RFC 7636 appendix B. */
-static const uint8_t vector[96] = {
+static const uint8_t vector[64] = {
 	116,
 	24,
 	223,
@@ -49,10 +49,11 @@ static const uint8_t vector[96] = {
 	141,
 	121,
 	[32] = 1,
-	[64] = 2,
 };
 #define STATE "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-#define NONCE "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define NONCE "9N4Izx0azcIAYpQ_woapvAGihpWtKmmUpMV6U53LHKw" /* SHA-256 of "bartizan-login-v1", NUL, "key": by Python's hashlib */
+
+static const struct bytes key = { (const uint8_t *)"key", 3 }, other_key = { (const uint8_t *)"kez", 3 };
 
 static struct discovery discovery = {
 	.issuer = (char *)(uintptr_t)"https://idp.example", .authorization = (char *)(uintptr_t)"https://idp.example/auth",
@@ -62,7 +63,7 @@ static void test_vector(void **state)
 {
 	(void)state;
 	struct pkce pkce;
-	assert_int_equal(pkce_init_from(&pkce, vector), 0);
+	assert_int_equal(pkce_init_from(&pkce, key, vector), 0);
 	assert_string_equal(pkce.verifier, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
 	assert_string_equal(pkce.challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
 	assert_string_equal(pkce.state, STATE);
@@ -75,8 +76,8 @@ static void test_random(void **state)
 {
 	(void)state;
 	struct pkce a, b;
-	assert_int_equal(pkce_init(&a, NULL), 0);
-	assert_int_equal(pkce_init(&b, NULL), 0);
+	assert_int_equal(pkce_init(&a, key, NULL), 0);
+	assert_int_equal(pkce_init(&b, other_key, NULL), 0);
 	assert_int_equal(strlen(a.verifier), 43);
 	assert_string_not_equal(a.verifier, b.verifier);
 	assert_string_not_equal(a.state, b.state);
@@ -92,7 +93,7 @@ static void test_sent(void **state)
 	char *scopes[] = { (char *)(uintptr_t)"openid", (char *)(uintptr_t)"email", NULL };
 	BUF_CLEANUP struct buf url = BUF_INIT(8192);
 	BUF_CLEANUP struct buf form = BUF_INIT(8192);
-	pkce_init_from(&pkce, vector);
+	pkce_init_from(&pkce, key, vector);
 	assert_int_equal(pkce_url(&pkce, &discovery, "bartizan", "http://127.0.0.1:1/callback", scopes, 60, &url), 0);
 	assert_string_equal(buf_cstr(&url),
 		"https://idp.example/auth?response_type=code&client_id=bartizan&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&state=" STATE
@@ -145,7 +146,7 @@ static void test_callback(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct pkce pkce;
 		struct err err = { "" };
-		pkce_init_from(&pkce, vector);
+		pkce_init_from(&pkce, key, vector);
 		if (callback(&pkce, cases[i].target, &err) != cases[i].rc || !strstr(err.text, cases[i].words))
 			fail_msg("'%s': '%s'", cases[i].target, err.text);
 		assert_string_equal(pkce.code, cases[i].rc == 1 ? "c/d" : "");
@@ -158,7 +159,7 @@ static void test_once(void **state)
 	(void)state;
 	struct pkce pkce;
 	struct err err = { "" };
-	pkce_init_from(&pkce, vector);
+	pkce_init_from(&pkce, key, vector);
 	assert_int_equal(callback(&pkce, "/callback?code=stray&state=x", &err), 0);
 	assert_int_equal(callback(&pkce, "/callback?code=a&state=" STATE, &err), 1);
 	assert_int_equal(callback(&pkce, "/callback?code=b&state=" STATE, &err), 0);
@@ -175,7 +176,7 @@ static void test_issuer(void **state)
 	struct err err = { "" };
 	static const char target[] = "/callback?code=a&state=" STATE;
 	strict.iss_sent = true;
-	pkce_init_from(&pkce, vector);
+	pkce_init_from(&pkce, key, vector);
 	assert_int_equal(pkce_callback(&pkce, &strict, "/callback", target, strlen(target), &err), -EBADMSG);
 	assert_non_null(strstr(err.text, "names no issuer"));
 }
@@ -187,7 +188,7 @@ static void test_limits(void **state)
 	struct err err = { "" };
 	for (size_t more = 0; more < 2; more++) {
 		struct pkce pkce;
-		pkce_init_from(&pkce, vector);
+		pkce_init_from(&pkce, key, vector);
 		int len = snprintf(target, sizeof(target), "/callback?state=" STATE "&code=");
 		memset(target + len, 'x', PKCE_CODE_MAX + more);
 		target[(size_t)len + PKCE_CODE_MAX + more] = '\0';
@@ -195,7 +196,7 @@ static void test_limits(void **state)
 	}
 	for (size_t more = 0; more < 2; more++) {
 		struct pkce pkce;
-		pkce_init_from(&pkce, vector);
+		pkce_init_from(&pkce, key, vector);
 		int len = snprintf(target, sizeof(target), "/callback?state=" STATE "&code=a&x=");
 		memset(target + len, 'x', PKCE_REQUEST_MAX + more - (size_t)len);
 		target[PKCE_REQUEST_MAX + more] = '\0';
