@@ -17,7 +17,7 @@ struct row {
 	enum ipc_type type;
 	unsigned states;  /* BIT() of the client's states in which it is allowed */
 	unsigned flags;
-	unsigned cost;    /* in tokens: what it makes us do */
+	unsigned cost;    /* in tokens: what it makes us do; and one for each KiB of it */
 	int (*handle)(struct client *client, const void *msg, struct err *err);
 };
 
@@ -77,7 +77,7 @@ static int admit(struct client *client, size_t index, const struct ipc_raw *raw,
 		return err_set(err, -EPROTO, "said twice");
 	if (raw->fd_count)
 		return err_set(err, -EPROTO, "carries a descriptor");
-	if (!pay(client, row->cost))
+	if (!pay(client, row->cost + (unsigned)(raw->body.len / 1024)))
 		return err_set(err, -EPROTO, "too many messages");
 	client->seen |= BIT(index);
 	return 0;
