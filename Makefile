@@ -88,8 +88,11 @@ unit: $(units) ## cmocka: tests/unit/test_*.c
 policy: $(BUILD)/bartizan ## data-only policy cases: tests/policy/*.yaml
 	@$(PYTHON) tests/run/policy.py $(BUILD)/bartizan tests/policy
 
-e2e: all ## pytest against real ssh, sshd and the lab; ARGS='-k scp' narrows it
-	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider tests/e2e $(ARGS)
+# The tests mostly wait: three files run beside each other, each with labs of its own. JOBS=0: one after the other, in this process.
+TESTS ?= tests/e2e
+JOBS ?= 3
+e2e: all ## pytest against real ssh, sshd and the lab; ARGS='-k scp', TESTS=FILE, JOBS=N
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
 fuzz-short: fuzzers ## each fuzzer for a few seconds
 	@$(PYTHON) tests/run/fuzz.py --seconds 5 $(fuzzers)
