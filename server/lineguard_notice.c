@@ -56,6 +56,17 @@ void notice_title(struct lineguard *guard, const char *text)
 	send_out(guard, &out);
 }
 
+/* One row at most, in whole characters: what wraps cannot be written over. */
+static size_t cut_to_row(const struct lineguard *guard, const char *text, size_t len)
+{
+	size_t room = (size_t)screen_columns(guard->screen) - 1;
+	if (len <= room)
+		return len;
+	while (room && ((uint8_t)text[room] & 0xc0) == 0x80)
+		room--;
+	return room;
+}
+
 /* A status alone takes the place of the last one; with lines before it, it begins below. */
 void notice_status(struct lineguard *guard, const char *text)
 {
@@ -66,7 +77,8 @@ void notice_status(struct lineguard *guard, const char *text)
 	for (size_t len; *text; text += len + (text[len] == '\n')) {
 		char line[LINEGUARD_NOTICE_MAX];
 		len = strcspn(text, "\n");
-		snprintf(line, sizeof(line), "%.*s", (int)(len < sizeof(line) ? len : sizeof(line) - 1), text);
+		size_t shown = text[len] ? len : cut_to_row(guard, text, len);
+		snprintf(line, sizeof(line), "%.*s", (int)(shown < sizeof(line) ? shown : sizeof(line) - 1), text);
 		(void)buf_puts(&out, begin);
 		put_clean(&out, line);
 		begin = "\r\n";

@@ -593,6 +593,32 @@ static void test_a_hold(void **state)
 	world_free(world);
 }
 
+/* The last line of a notice is a status: written over by the next, and never longer than a row. */
+static void test_a_hold_tells_how_it_stands(void **state)
+{
+	struct world *world = world_new(20, 24);
+	(void)state;
+	lineguard_answer(world->guard, world->now, LINE_HOLD, "nothing is held");
+	assert_int_equal(world->shown.len, 0);
+	world->verdict = LINE_HOLD;
+	prompt(world);
+	type(world, "rm x");
+	in(world, "\r");
+	pass(world, 100);
+	lineguard_answer(world->guard, world->now, LINE_HOLD, "a request that is longer than a row\nwaiting \033[31m9");
+	assert_string_equal(buf_cstr(&world->shown), "\r\na request that is longer than a row\r\nwaiting  [31m9");
+	buf_clear(&world->shown);
+	lineguard_answer(world->guard, world->now, LINE_HOLD, "waiting longer: 123\xc3\xa4");
+	assert_string_equal(buf_cstr(&world->shown), "\r\033[Kwaiting longer: 123");
+	buf_clear(&world->shown);
+	lineguard_answer(world->guard, world->now, LINE_HOLD, "another request\nits status");
+	assert_string_equal(buf_cstr(&world->shown), "\r\nanother request\r\nits status");
+	assert_true(lineguard_waiting(world->guard));
+	lineguard_answer(world->guard, world->now, LINE_ALLOW, NULL);
+	expect_sent(world, "\r");
+	world_free(world);
+}
+
 static void test_a_line_that_changed_on_hold_is_judged_again(void **state)
 {
 	struct world *world = world_new(80, 24);
@@ -749,6 +775,7 @@ int main(void)
 		cmocka_unit_test(test_a_suggestion_is_not_the_line),
 		cmocka_unit_test(test_a_continued_line_is_judged_whole),
 		cmocka_unit_test(test_a_hold),
+		cmocka_unit_test(test_a_hold_tells_how_it_stands),
 		cmocka_unit_test(test_a_line_that_changed_on_hold_is_judged_again),
 		cmocka_unit_test(test_ctrl_c_gives_a_hold_up),
 		cmocka_unit_test(test_a_warning),
