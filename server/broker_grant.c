@@ -81,7 +81,8 @@ static int give_back(const struct grant *grant, struct err *err)
 		return rc;
 	json_t *event = broker_leg_event(grant->leg);
 	json_object_set_new(event, "approval", json_string(grant->id));
-	return queue_commit(broker, approvals_give_back(broker->store, grant->id, grant->leg->session, lapse, err), "approval-given-back", event, err);
+	rc = approvals_give_back(broker->store, grant->id, grant->leg->session, lapse, err);
+	return queue_commit(broker, rc, "approval-given-back", event, err);
 }
 
 void grants_return(struct leg *leg)

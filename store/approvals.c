@@ -23,9 +23,9 @@ static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "t
 
 #define NO (-1)
 static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
-	/*                        quorum             refuse           timeout           cancel              revoke            last use          give back */
-	[APPROVAL_PENDING] =    { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, NO,               NO,               NO },
-	[APPROVAL_APPROVED] =   { NO,                NO,              APPROVAL_EXPIRED, NO,                 APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_APPROVED },
+	/* quorum, refuse, timeout, cancel, revoke, last use, give back */
+	[APPROVAL_PENDING] =    { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, NO, NO, NO },
+	[APPROVAL_APPROVED] =   { NO, NO, APPROVAL_EXPIRED, NO, APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_APPROVED },
 	[APPROVAL_DENIED] =     { NO, NO, NO, NO, NO, NO, NO },
 	[APPROVAL_EXPIRED] =    { NO, NO, NO, NO, NO, NO, NO },
 	[APPROVAL_CANCELLED] =  { NO, NO, NO, NO, NO, NO, NO },
