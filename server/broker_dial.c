@@ -16,6 +16,7 @@
 #include "common/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "server/broker_approval.h"
 #include "server/broker_record.h"
 
 #define CERT_BACK_S 300 /* clocks of targets may be behind */
@@ -94,6 +95,7 @@ static void fail(struct dial *dial, unsigned exit, const char *words)
 	broker_audit(dial->broker, "dial-failed", data);
 	free(leg->dial_failure);
 	leg->dial_failure = strdup(reason);
+	grants_return(leg); /* the session has neither socket nor credential */
 	struct msg_grant out = { .leg = leg->number, .exit = exit, .reason = reason };
 	link_send(&leg->client->link, IPC_GRANT, 0, &out, NULL, 0);
 	dial_cancel(leg);

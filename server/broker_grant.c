@@ -70,6 +70,40 @@ void grants_forget(struct leg *leg)
 	}
 }
 
+static int give_back(const struct grant *grant, struct err *err)
+{
+	struct broker *broker = grant->leg->client->broker;
+	int64_t lapse = 0;
+	int rc = queue_lapse(broker, &lapse, err);
+	if (!rc)
+		rc = store_begin(broker->store, err);
+	if (rc)
+		return rc;
+	json_t *event = broker_leg_event(grant->leg);
+	json_object_set_new(event, "approval", json_string(grant->id));
+	rc = approvals_give_back(broker->store, grant->id, grant->leg->session, lapse, err);
+	return queue_commit(broker, rc, "approval-given-back", event, err);
+}
+
+void grants_return(struct leg *leg)
+{
+	struct broker *broker = leg->client->broker;
+	struct grant *grant, *next;
+	for (grant = LIST_FIRST(&broker->private->queue->grants); grant; grant = next) {
+		struct err err = { "" };
+		next = LIST_NEXT(grant, entry);
+		if (grant->leg != leg)
+			continue;
+		int rc = give_back(grant, &err);
+		if (!rc)
+			queue_shown(broker, grant->id);
+		else if (rc != -ENOENT)
+			log_error("request %s: %s", grant->id, err.text);
+		drop(grant);
+	}
+	queue_arm(broker); /* a window that was used up has an end again */
+}
+
 static void notice(const struct grant *grant, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void notice(const struct grant *grant, const char *fmt, ...)

@@ -19,18 +19,18 @@
 /* ---- the state machine ---- */
 
 static const char *const state_names[APPROVAL_STATES] = { "pending", "approved", "denied", "expired", "cancelled", "revoked", "used up" };
-static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "timeout", "cancel", "revoke", "last use" };
+static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "timeout", "cancel", "revoke", "last use", "give back" };
 
 #define NO (-1)
 static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
-	/*                        quorum             refuse           timeout           cancel              revoke            last use */
-	[APPROVAL_PENDING] =    { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, NO,               NO },
-	[APPROVAL_APPROVED] =   { NO,                NO,              APPROVAL_EXPIRED, NO,                 APPROVAL_REVOKED, APPROVAL_USED_UP },
-	[APPROVAL_DENIED] =     { NO, NO, NO, NO, NO, NO },
-	[APPROVAL_EXPIRED] =    { NO, NO, NO, NO, NO, NO },
-	[APPROVAL_CANCELLED] =  { NO, NO, NO, NO, NO, NO },
-	[APPROVAL_REVOKED] =    { NO, NO, NO, NO, NO, NO },
-	[APPROVAL_USED_UP] =    { NO, NO, NO, NO, APPROVAL_REVOKED, NO }, /* what it opened may still run */
+	/* quorum, refuse, timeout, cancel, revoke, last use, give back */
+	[APPROVAL_PENDING] =    { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, NO, NO, NO },
+	[APPROVAL_APPROVED] =   { NO, NO, APPROVAL_EXPIRED, NO, APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_APPROVED },
+	[APPROVAL_DENIED] =     { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_EXPIRED] =    { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_CANCELLED] =  { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_REVOKED] =    { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_USED_UP] =    { NO, NO, NO, NO, APPROVAL_REVOKED, NO, APPROVAL_APPROVED }, /* what it opened may still run */
 };
 
 const char *approval_state_name(enum approval_state state)
@@ -365,6 +365,15 @@ int approvals_find(struct store *store, const struct approval_scope *scope, bool
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
+/* Who decided, and when, stays. */
+static int step(struct store *store, const struct approval *approval, enum approval_event event, struct err *err)
+{
+	int next = approval_next(approval->state, event);
+	if (next < 0)
+		return err_set(err, -EALREADY, "request '%s' is %s", approval->id, approval_state_name(approval->state));
+	return sql_run(store, err, "UPDATE approvals SET state = ? WHERE id = ?", "it", (int64_t)next, approval->id);
+}
+
 int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err)
 {
 	bool mine;
@@ -382,7 +391,34 @@ int approvals_use(struct store *store, const char *id, const char *session, uint
 	if (!rc)
 		rc = approvals_get(store, id, &approval, err);
 	if (!rc && approval.uses_max && approval.uses >= approval.uses_max)
-		rc = move(store, &approval, APPROVAL_LAST_USE, "", "", now_ms, err);
+		rc = step(store, &approval, APPROVAL_LAST_USE, err);
+	approval_release(&approval);
+	return sql_leave(store, mine, rc, err);
+}
+
+static int take_out(struct store *store, const char *id, const char *session, struct err *err)
+{
+	int rc = sql_run(store, err, "DELETE FROM uses WHERE approval = ? AND session = ?", "tt", id, session);
+	int64_t count = rc ? 0 : sql_changes(store);
+	if (!rc && !count)
+		return err_set(err, -ENOENT, "session '%s' has used nothing of request '%s'", session, id);
+	return rc ? rc : sql_run(store, err, "UPDATE approvals SET uses = uses - ? WHERE id = ?", "it", count, id);
+}
+
+int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms, struct err *err)
+{
+	bool mine;
+	struct approval approval = { 0 };
+	int rc = sql_enter(store, &mine, err);
+	if (rc)
+		return rc;
+	rc = approvals_get(store, id, &approval, err);
+	if (!rc && (approval.until <= lapse_ms || approval_next(approval.state, APPROVAL_GIVE_BACK) < 0))
+		rc = err_set(err, -ENOENT, "the grant of request '%s' is over", id);
+	if (!rc)
+		rc = take_out(store, id, session, err);
+	if (!rc)
+		rc = step(store, &approval, APPROVAL_GIVE_BACK, err);
 	approval_release(&approval);
 	return sql_leave(store, mine, rc, err);
 }

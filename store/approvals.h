@@ -29,7 +29,16 @@ enum approval_state {
 	APPROVAL_USED_UP,
 	APPROVAL_STATES
 };
-enum approval_event { APPROVAL_QUORUM, APPROVAL_REFUSE, APPROVAL_TIMEOUT, APPROVAL_CANCEL, APPROVAL_REVOKE, APPROVAL_LAST_USE, APPROVAL_EVENTS };
+enum approval_event {
+	APPROVAL_QUORUM,
+	APPROVAL_REFUSE,
+	APPROVAL_TIMEOUT,
+	APPROVAL_CANCEL,
+	APPROVAL_REVOKE,
+	APPROVAL_LAST_USE,
+	APPROVAL_GIVE_BACK,
+	APPROVAL_EVENTS
+};
 const char *approval_state_name(enum approval_state state); /* "pending", …, "used up" */
 const char *approval_event_name(enum approval_event event);
 /* The table: the state that follows, or -EPERM where that event means nothing in that state. */
@@ -100,6 +109,9 @@ struct approval_scope {
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err);
 /* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or revoked: the second of two that race is told so. */
 int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err);
+
+/* What this session took of a grant opened nothing: its uses are there again. -ENOENT: it took none, or the grant is over or revoked. */
+int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms, struct err *err);
 
 struct approval_filter {
 	int state;

@@ -347,6 +347,24 @@ def test_time_passes_while_nothing_runs(own_world):
     assert world.ssh("alice", "db1", "true").code == 75
 
 
+def test_target_out_of_reach(own_world):
+    """A use that opened nothing is there again; one that opened something is not, however it ended."""
+    world = own_world()
+    rule(world, "by: lead, uses: 1, wait_without_terminal: 0s")
+    id = id_in(world.ssh("alice", "db1", "exit 9").err)
+    vote(world, id)
+    world.lab.stop_one("db1")
+    for _ in range(2):
+        done = world.ssh("alice", "db1", "exit 9")
+        assert done.code == 69 and "no way" not in done.out, done
+        assert show(world, id)["uses"] == 0 and state(world, id) == "approved" and show(world, id)["decided_by"] == "bob"
+    assert world.event("approval-given-back", approval=id)["target"] == "db1"
+    world.lab.start_server("db1")
+    assert world.ssh("alice", "db1", "exit 9").code == 9
+    assert state(world, id) == "used up" and show(world, id)["uses"] == 1 and show(world, id)["decided_by"] == "bob"
+    assert world.ssh("alice", "db1", "exit 9").code == 75
+
+
 def test_stopped_while_somebody_waits(own_world):
     """When a restart has waited long enough for who waits, he is told that the request stays."""
     world = own_world(lambda text: text + "\ndrain: 1s\n")

@@ -83,10 +83,11 @@ static int find(struct world *world, const char *user, const char *command, int6
 static void every_event_in_every_state(void **state)
 {
 	static const int expected[APPROVAL_STATES][APPROVAL_EVENTS] = {
-		{ APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, -EPERM, -EPERM },
-		{ -EPERM, -EPERM, APPROVAL_EXPIRED, -EPERM, APPROVAL_REVOKED, APPROVAL_USED_UP },
-		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM },
-		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, APPROVAL_REVOKED, -EPERM },
+		{ APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, -EPERM, -EPERM, -EPERM },
+		{ -EPERM, -EPERM, APPROVAL_EXPIRED, -EPERM, APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_APPROVED },
+		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM },
+		{ -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM }, { -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM },
+		{ -EPERM, -EPERM, -EPERM, -EPERM, APPROVAL_REVOKED, -EPERM, APPROVAL_APPROVED },
 	};
 	(void)state;
 	for (int s = 0; s < APPROVAL_STATES; s++)
@@ -213,6 +214,41 @@ static void scopes_and_uses(void **state)
 	assert_int_equal(state_of(world, id), APPROVAL_USED_UP);
 	assert_int_equal(find(world, "alice", "rm -rf x", 13, &found), -ENOENT);
 	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), 0); /* what it opened may be ended */
+}
+
+/* A session that opened nothing gives its uses back, once; not of a grant that is over or revoked, and never another's. */
+static void given_back(void **state)
+{
+	struct world *world = *state;
+	enum approval_state got;
+	struct approval found;
+	char id[8];
+	create(world, "alice", "a", 1, id);
+	struct identity bob = person("bob");
+	struct vote ballot = { .who = &bob, .approve = true, .uses = 2, .note = "fine" };
+	assert_int_equal(approvals_give_back(world->store, id, "S1", 10, NULL), -ENOENT); /* pending */
+	assert_int_equal(approvals_vote(world->store, id, &ballot, 10, 2, &got, NULL), 0); /* until 510 */
+	assert_int_equal(approvals_use(world->store, id, "S1", 0, 12, 3, NULL), 0);
+	assert_int_equal(approvals_use(world->store, id, "S1", 1, 12, 3, NULL), 0);
+	assert_int_equal(state_of(world, id), APPROVAL_USED_UP);
+	assert_int_equal(approvals_get(world->store, id, &found, NULL), 0);
+	assert_string_equal(found.decided_by, "bob"); /* the last use decides nothing */
+	assert_string_equal(found.note, "fine");
+	assert_int_equal(found.decided, 2);
+	approval_release(&found);
+	assert_int_equal(approvals_give_back(world->store, id, "S2", 13, NULL), -ENOENT);
+	assert_int_equal(approvals_give_back(world->store, id, "S1", 510, NULL), -ENOENT); /* the window is over */
+	assert_int_equal(state_of(world, id), APPROVAL_USED_UP);
+	assert_int_equal(approvals_give_back(world->store, id, "S1", 13, NULL), 0);
+	assert_int_equal(approvals_give_back(world->store, id, "S1", 13, NULL), -ENOENT);
+	assert_int_equal(find(world, "alice", "a", 13, &found), 0);
+	assert_int_equal(found.uses, 0);
+	assert_string_equal(found.decided_by, "bob");
+	approval_release(&found);
+	assert_int_equal(approvals_use(world->store, id, "S3", 0, 14, 3, NULL), 0);
+	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), 0);
+	assert_int_equal(approvals_give_back(world->store, id, "S3", 15, NULL), -ENOENT);
+	assert_int_equal(state_of(world, id), APPROVAL_REVOKED);
 }
 
 static int count(const struct approval *approval, void *context)
@@ -416,7 +452,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_in_every_state), TEST(rows_follow_the_table), TEST(quorum), TEST(nobody_approves_himself), TEST(limits), TEST(scopes_and_uses),
-		TEST(expiry), TEST(what_ends_soon), TEST(lists), TEST(a_grant_s_scope), TEST(survives_a_restart), TEST(lapse), TEST(reviews),
+		TEST(given_back), TEST(expiry), TEST(what_ends_soon), TEST(lists), TEST(a_grant_s_scope), TEST(survives_a_restart), TEST(lapse), TEST(reviews),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
