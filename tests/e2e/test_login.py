@@ -107,7 +107,7 @@ def test_who_i_am_without_a_login(module_world):
 
 def test_batch_mode_is_told(fresh):
     done = silent(fresh, "alice", "web1.direct", "true")
-    assert done.code == 255 and "a login is needed; without a terminal (BatchMode) run first: ssh gw login" in done.err, done
+    assert done.code == 255 and "bartizan: certificate needed: run ssh gw login first where nothing can be asked" in done.err, done
 
 
 def test_certificate_file(fresh):
@@ -170,7 +170,7 @@ def test_expiry(fresh):
         assert store.execute("UPDATE logins SET expires = ? WHERE user = 'alice'", (past,)).rowcount == 1
         assert store.execute("UPDATE certificates SET valid_before = ? WHERE user = 'alice' AND provider = 'corp'", (past,)).rowcount == 1
     done = silent(world, "alice", "web1.direct", "true")
-    assert done.code == 255 and "a login is needed" in done.err, done
+    assert done.code == 255 and "certificate needed" in done.err, done
     assert "through" in log_in(world, "alice", "web1.direct", "echo through")
     assert inside.poll() is None
     end_input(inside)
