@@ -44,7 +44,7 @@ static int offer_login(struct client *client, const struct msg_auth *msg)
 		log_info("connection %llu from %s: a key was proved, a login has to follow", (unsigned long long)client->connection,
 			client->source_text);
 	}
-	answer_key(client, msg->proved, msg->proved ? "a login is needed; without a terminal (BatchMode) run first: ssh gw login" : "");
+	answer_key(client, msg->proved, msg->proved ? LOGIN_BANNER : "");
 	return 0;
 }
 

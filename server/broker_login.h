@@ -6,6 +6,7 @@
 #include "server/broker_client.h"
 
 #define LOGIN_TOKEN_USER "token"     /* ssh token@gw: no person, whatever providers there are */
+#define LOGIN_BANNER "certificate needed: run ssh gw login first where nothing can be asked (BatchMode); else log in here"
 #define LOGIN_PROGRESS_MS 20000      /* between two texts that show the link again */
 #define LOGIN_CHOICES_MAX 3          /* wrong answers to the question for the provider */
 

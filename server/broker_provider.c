@@ -282,12 +282,12 @@ static int fresh(const json_t *payload, int64_t now, struct err *err)
 static int bound(const struct token_check *check, const json_t *payload, struct err *err)
 {
 	const json_t *nonce = json_object_get(payload, "nonce");
-	if (!nonce || !*check->nonce || text_equal(json_string_value(nonce), check->nonce))
+	if (!nonce || json_is_null(nonce) || !*check->nonce || text_equal(json_string_value(nonce), check->nonce))
 		return 0;
 	return err_set(err, -EBADMSG, "token is for another key (its nonce is not of the key of this connection)");
 }
 
-/* Once, and on disk before anything is issued for it: whoever finds the token later has nothing. */
+/* Once, and in the store before anything is issued for it: whoever finds the token later has nothing. */
 static int use_up(const struct token_check *check, int64_t now, struct err *err)
 {
 	struct bytes token = buf_bytes(&check->token);

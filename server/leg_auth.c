@@ -1,5 +1,6 @@
-/* Login of a leg. Outer: publickey with a certificate, judged by the broker; libssh verifies that the client holds the key (VALID), everything else about it is the
- * broker's. Inner: `none` is enough, because the outer connection is authenticated; the user name is the login on the target. See leg.h. */
+/* Login of a leg. Outer: publickey with a certificate, or with a plain key and a login at a provider behind it, judged by the broker; libssh verifies
+ * that the client holds the key (VALID), everything else about it is the broker's. Inner: `none` is enough, because the outer connection is
+ * authenticated; the user name is the login on the target. See leg.h. */
 #define SSH_SUPPRESS_DEPRECATED /* the message getters: callbacks would have to answer at once, and we hold requests until somebody has decided */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 static void reply(struct leg *leg, ssh_message message)
 {
 	transport_enter(&leg->transport);
-	ssh_message_auth_set_methods(message, !leg->outer ? SSH_AUTH_METHOD_NONE : leg->partial ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PUBLICKEY);
+	unsigned outer = leg->partial ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PUBLICKEY;
+	ssh_message_auth_set_methods(message, leg->outer ? outer : SSH_AUTH_METHOD_NONE);
 	ssh_message_reply_default(message);
 	ssh_message_free(message);
 	leg->transport.touched = true;
@@ -76,8 +78,8 @@ static void clear_prompt(struct leg *leg)
 	leg->prompt = NULL;
 }
 
-/* Answers the message that waits with what the broker wants shown. No prompt: the client answers at once, and its answer is held while the login runs elsewhere; each further
- * text shows progress, and that the client is still there. */
+/* Answers the message that waits with what the broker wants shown. No prompt: the client answers at once, and its answer is held while the login runs
+ * elsewhere; each further text shows progress, and that the client is still there. */
 static void show_prompt(struct leg *leg)
 {
 	if (!leg->waiting || !leg->prompt)

@@ -10,7 +10,7 @@
 
 #define TOKEN_KEPT_S (24 * 3600) /* no token is accepted that long after it was issued, whatever a clock was put back to */
 
-/* From now on it is used: on disk before anything is issued for it. -EEXIST: it was before. Removes rows that are older than TOKEN_KEPT_S. */
+/* From now on it is used: in the store before anything is issued for it. -EEXIST: it was before. Removes rows that are older than TOKEN_KEPT_S. */
 int tokens_use(struct store *store, struct bytes signed_part, int64_t now, struct err *err);
 
 #endif

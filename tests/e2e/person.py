@@ -1,5 +1,6 @@
 """A person with a plain key at the terminal, and the same person in a browser."""
 import contextlib
+import shlex
 import sqlite3
 
 import pexpect
@@ -13,9 +14,11 @@ COMPLETE = r"\(or open\s+(https://\S+) \)"
 class Person:
     """ssh by somebody with a plain key; nothing is expected of it yet."""
 
-    def __init__(self, world, who, *words, options=()):
+    def __init__(self, world, who, *words, options=(), to=None):
         self.world, self.who = world, who
         command = world.ssh_command(who + ".nocert", *words, options=options)
+        if to:  # standard output goes into this file
+            command = ["sh", "-c", "exec %s > %s" % (shlex.join(command), shlex.quote(str(to)))]
         self.child = pexpect.spawn(command[0], command[1:], timeout=PATIENCE, encoding="utf8", codec_errors="replace")
         world.closing.callback(self.child.close, True)
         self.link = self.code = None

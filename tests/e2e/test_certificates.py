@@ -79,7 +79,7 @@ def test_plain_key(world):
     name = "visitor%d" % next(SERIAL)
     world.visitor(name)
     done = world.ssh(name, "web1.direct", "echo in")
-    assert done.code == 255 and "in\n" not in done.out and "is needed" in done.err, done
+    assert done.code == 255 and "in\n" not in done.out and "certificate needed: run ssh gw login" in done.err, done
 
 
 def test_sha1_signature_of_an_authority(world):

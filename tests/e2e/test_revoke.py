@@ -74,7 +74,7 @@ def test_user(fresh):
     assert [(row["kind"], row["value"], row["until"]) for row in rows] == [("user", "alice", None)]
     assert world.lab.cli("unrevoke", rows[0]["id"]).returncode == 0
     assert world.ssh("alice", "web1", "echo in").out == "in\n"
-    refused(world, "alice.nocert", "a login is needed")  # its login is gone for good
+    refused(world, "alice.nocert", "certificate needed: run ssh gw login")  # its login is gone for good
     assert world.json("revoked") == []
     for type_ in ("revoked", "unrevoked"):
         assert world.event(type_)["by"].startswith("local:")

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/text.h"
 #include "common/url.h"
@@ -27,7 +28,10 @@ static void one_discovery(struct bytes text)
 		check(err.text[0]);
 		return;
 	}
-	check(discovery->token && discovery->jwks && strncmp(discovery->token, "https://", 8) == 0 && strncmp(discovery->jwks, "https://", 8) == 0);
+	const char *const addresses[] = { discovery->jwks, discovery->token, discovery->device, discovery->authorization, discovery->userinfo };
+	check(discovery->jwks && (discovery->token || (!discovery->device && !discovery->authorization)));
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		check(!addresses[i] || strncasecmp(addresses[i], "https://", 8) == 0);
 	discovery_free(discovery);
 }
 
