@@ -46,7 +46,8 @@ def test_terminal_at_the_target(world, either):
 
 def test_interrupt(world, either):
     child = shell(world, either)
-    child.sendline("sleep 100")
+    child.sendline("sh -c 'echo star\"\"ted; exec sleep 100'")
+    child.expect_exact("started")  # before that it is still the shell's, which ignores it
     child.sendintr()
     child.expect_exact("prompt> ")
     child.sendline("echo alive-$?")
