@@ -162,8 +162,15 @@ static const struct field ask_answer_fields[] = {
 static const struct field access_cancel_fields[] = { U32(msg_access_cancel, leg), U32(msg_access_cancel, channel) };
 
 static const struct field line_fields[] = {
-	U32(msg_line, leg), U32(msg_line, channel), U32(msg_line, line), U32(msg_line, confidence), TEXT(msg_line, why), BOOL(msg_line, full_screen), BOOL(msg_line, hidden),
-	BOOL(msg_line, continues), BYTES(msg_line, texts, IPC_LINE_TEXTS_MAX),
+	U32(msg_line, leg),
+	U32(msg_line, channel),
+	U32(msg_line, line),
+	U32(msg_line, confidence),
+	TEXT(msg_line, why),
+	BOOL(msg_line, full_screen),
+	BOOL(msg_line, hidden),
+	BOOL(msg_line, continues),
+	BYTES(msg_line, texts, IPC_LINE_TEXTS_MAX),
 };
 static const struct field line_verdict_fields[] = {
 	U32(msg_line_verdict, leg),

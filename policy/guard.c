@@ -82,8 +82,8 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
 
 /* ---- one part ---- */
 
-/* How a line is judged. GOES_ON: nothing of an unfinished line runs before the rest has come, and then it is judged whole; what is unclear only because
- * the end is missing counts for nothing. FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
+/* How a line is judged. GOES_ON: nothing of an unfinished line runs before the rest has come, and then it is judged whole; what is unclear only
+ * because the end is missing counts for nothing. FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
 enum mode { MODE_WHOLE, MODE_GOES_ON, MODE_FRAGMENT };
 
 struct judging {

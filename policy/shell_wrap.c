@@ -19,8 +19,8 @@ int wrap_doubt(struct look *look, const char *why)
 	return shell_doubt(look->p, look->index, look->p->state->line->commands[look->index].source, why);
 }
 
-/* A shell that was typed at a terminal and has it for its input is no blinder than the one above it: its lines are judged as they are typed. Nothing in
- * the whole line may give it another input: a pipe, a redirection, coproc. */
+/* A shell that was typed at a terminal and has it for its input is no blinder than the one above it: its lines are judged as they are typed.
+ * Nothing in the whole line may give it another input: a pipe, a redirection, coproc. */
 int wrap_input(struct look *look, const char *why)
 {
 	static const char elsewhere[] = "coproc";

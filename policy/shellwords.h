@@ -74,8 +74,8 @@ struct shell_line { /* everything belongs to the line, also the text it was read
 	bool unfinished; /* a shell would ask for the rest before anything runs: an open quote, a loop without its end */
 };
 
-/* Typed at a prompt: comments may be off (zsh) and are read as commands, too; history expansion is doubted; a shell that has the terminal for its input
- * is none. */
+/* Typed at a prompt: comments may be off (zsh) and are read as commands, too; history expansion is doubted; a shell that has the terminal for its
+ * input is no doubt. */
 #define SHELL_TYPED 1u
 
 int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret); /* 0 or -ENOMEM; nothing else can fail */

@@ -39,7 +39,8 @@ static void cannot_hold(const struct guard *guard, const char *why, struct typed
 {
 	typed_release(to);
 	to->verdict = GUARD_DENY;
-	snprintf(to->reason, sizeof(to->reason), "guard '%s' wants an approval for a line that was not read surely (%s): type it again, or run it as a single command",
+	snprintf(to->reason, sizeof(to->reason),
+		"guard '%s' wants an approval for a line that was not read surely (%s): type it again, or run it as a single command",
 		guard_name(guard), why);
 }
 

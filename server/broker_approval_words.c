@@ -40,7 +40,8 @@ unsigned approval_end(const struct approval *approval, struct err *words)
 	text_clean(shown, sizeof(shown), approval->note, strlen(approval->note));
 	switch (approval->state) {
 	case APPROVAL_DENIED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was denied by %s%s%s", id, by, note, shown);
-	case APPROVAL_CANCELLED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was cancelled%s%s%s%s", id, *by ? " by " : "", by, note, shown);
+	case APPROVAL_CANCELLED:
+		return (unsigned)err_set(words, EXIT_DENIED, "request %s was cancelled%s%s%s%s", id, *by ? " by " : "", by, note, shown);
 	case APPROVAL_REVOKED: return (unsigned)err_set(words, EXIT_DENIED, "request %s was revoked by %s%s%s", id, by, note, shown);
 	case APPROVAL_EXPIRED: return (unsigned)err_set(words, EXIT_WAIT, "request %s has expired%s%s: ask again", id, note, shown);
 	case APPROVAL_USED_UP: return (unsigned)err_set(words, EXIT_WAIT, "the approval %s was used up by another connection: ask again", id);

@@ -2,8 +2,8 @@
  *
  * Deny refuses at once, whoever would have approved. Approve asks for an approval of these very bytes, by the role that the guard names and on the
  * terms of the rule's `approval`, where it has one. Warn asks at a terminal and says so elsewhere. The judgement is in the audit event and in
- * session.json. A shell with a terminal is judged line by line as they are typed (broker_lines.c), one without is a shell that reads its commands from
- * its standard input. */
+ * session.json. A shell with a terminal is judged line by line as they are typed (broker_lines.c), one without is a shell that reads its
+ * commands from its standard input. */
 #include "policy/guard.h"
 
 #include <errno.h>

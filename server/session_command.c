@@ -165,7 +165,9 @@ void command_done(struct command *command, unsigned status)
 void command_play(struct command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
-	struct player_options options = { .speed = play->speed_milli / 1000.0, .idle_us = play->idle_us, .from_us = play->from_us, .text = play->text };
+	struct player_options options = {
+		.speed = play->speed_milli / 1000.0, .idle_us = play->idle_us, .from_us = play->from_us, .text = play->text
+	};
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);
 		command_done(command, EXIT_OURS);

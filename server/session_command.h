@@ -1,5 +1,5 @@
-/* The gateway's own commands on a channel without target: `ssh gw whoami`, `ssh gw replay ID`. The words go to the broker (IPC_COMMAND), its output comes back; a transcript is
- * replayed here, at its own pace, from a descriptor the broker handed over. */
+/* The gateway's own commands on a channel without target: `ssh gw whoami`, `ssh gw replay ID`. The words go to the broker (IPC_COMMAND), its output
+ * comes back; a transcript is replayed here, at its own pace, from a descriptor the broker handed over. */
 #ifndef BARTIZAN_SESSION_COMMAND_H
 #define BARTIZAN_SESSION_COMMAND_H
 
@@ -26,8 +26,8 @@ void command_output(struct command *command, uint32_t stream, struct bytes data)
 void command_play(struct command *command, const struct msg_play *play, int fd); /* takes fd */
 void command_done(struct command *command, unsigned status);
 
-/* Splits a line into words: blanks separate, ' and " group, backslash quotes one character. -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with
- * yaml_strings_free. */
+/* Splits a line into words: blanks separate, ' and " group, backslash quotes one character. -EINVAL: open quote; -E2BIG: too many. NULL-terminated,
+ * caller frees with yaml_strings_free. */
 int command_words(const char *line, char ***ret);
 
 #endif
