@@ -11,10 +11,11 @@
 //   POST /lab/token         {"claims": {…}, "header": {…}}: an ID token signed as ours, claims as given over sensible ones (a machine's, or a bad one)
 import { createServer } from 'node:https';
 import { readFileSync, writeSync } from 'node:fs';
-import { webcrypto, randomBytes, timingSafeEqual } from 'node:crypto';
+import * as crypto from 'node:crypto';
+import { register } from 'node:module';
 
 // Debian 12 has Node 18, which lacks some of what oidc-provider 9 uses.
-globalThis.crypto ??= webcrypto;
+globalThis.crypto ??= crypto.webcrypto;
 URL.canParse ??= (text, base) => URL.parse(text, base) !== null;
 URL.parse ??= (text, base) => {
   try {
@@ -23,6 +24,18 @@ URL.parse ??= (text, base) => {
     return null;
   }
 };
+
+// A module's names cannot be added to: oidc-provider gets another module in its place, with the one function that is missing.
+const module = (text) => `data:text/javascript,${encodeURIComponent(text)}`;
+if (!crypto.hash) {
+  const withHash = module(`
+    import { createHash } from 'node:crypto';
+    export * from 'node:crypto';
+    export const hash = (name, data, encoding = 'hex') => createHash(name).update(data).digest(encoding === 'buffer' ? undefined : encoding);`);
+  register(module(`
+    export const resolve = (name, context, next) =>
+      name === 'node:crypto' && context.parentURL.includes('/oidc-provider/') ? { url: ${JSON.stringify(withHash)}, shortCircuit: true } : next(name, context);`));
+}
 
 const { default: Provider } = await import('oidc-provider');
 const jose = await import('jose');
@@ -95,7 +108,7 @@ async function makeKeys() {
   return Promise.all(kinds.map(async ([alg, options]) => {
     const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, ...options });
     const jwk = await jose.exportJWK(privateKey);
-    return { ...jwk, use: 'sig', kid: `${jwk.kty}-${randomBytes(6).toString('hex')}` };
+    return { ...jwk, use: 'sig', kid: `${jwk.kty}-${crypto.randomBytes(6).toString('hex')}` };
   }));
 }
 
@@ -177,7 +190,7 @@ const calls = {
 function authorized(request) {
   const given = Buffer.from(request.headers.authorization ?? '');
   const wanted = Buffer.from(`Bearer ${env.IDP_SECRET}`);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+  return given.length === wanted.length && crypto.timingSafeEqual(given, wanted);
 }
 
 async function answerCall(name, request, response) {
