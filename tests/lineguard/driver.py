@@ -60,7 +60,7 @@ class Session:
     def __init__(self, proxy, shell, options, columns=80, rows=24):
         self.shell = shell
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lineguard-"))
-        self.log = self.dir / ".." / (self.dir.name + ".log")
+        self.log = self.dir.parent / (self.dir.name + ".log")
         env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PS1": shell.prompt, "PROMPT": shell.prompt,
                "INPUTRC": "/dev/null", "XDG_CONFIG_HOME": str(self.dir / ".c"), "XDG_DATA_HOME": str(self.dir / ".d"), **shell.env}
         argv = ["--log", str(self.log)] + options + ["--"] + shell.argv
