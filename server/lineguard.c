@@ -276,7 +276,7 @@ static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_
 static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t at, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
-	typing_refresh(guard, now);
+	typing_refresh(guard, now, key);
 	if (accepts(guard, key)) {
 		hold_enter(guard, key, from, at + 1, now);
 		return true;

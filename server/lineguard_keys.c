@@ -215,6 +215,11 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 	return key == KEY_PASTE_BEGIN && !paste ? KEY_OTHER : key;
 }
 
+bool keys_accept(enum key key)
+{
+	return key == KEY_ACCEPT || key == KEY_OPERATE || key == KEY_KEEP || key == KEY_END_FILE;
+}
+
 static void model_insert(struct keys_model *model, uint8_t byte)
 {
 	if (model->length == KEYS_TEXT_MAX) {

@@ -69,6 +69,7 @@ struct keys_model { /* zero at birth */
 	bool pasted;
 };
 
+bool keys_accept(enum key key); /* an Enter, somewhere */
 void keys_model_key(struct keys_model *model, enum key key, uint8_t byte);
 bool keys_model_empty(const struct keys_model *model); /* no key at all */
 

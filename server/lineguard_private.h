@@ -167,7 +167,7 @@ void notice_status(struct lineguard *guard, const char *text); /* lines below; t
 
 /* lineguard_typing.c: the line that is being typed */
 void typing_reset(struct lineguard *guard);
-void typing_refresh(struct lineguard *guard, int64_t now); /* before each key: begins the line where it has not begun */
+void typing_refresh(struct lineguard *guard, int64_t now, enum key key); /* before each key: begins the line where it has not begun */
 void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now);
 
 /* lineguard_clear.c: one look at a line that is being cleared */

@@ -37,26 +37,44 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 		typing_anchor(guard);
 }
 
-/* What was typed ahead is shown again behind the prompt: then the keys belong to this line. */
-static bool typed_ahead(struct lineguard *guard, const struct prompt *left)
+/* What was typed ahead is shown again behind the prompt, perhaps not yet all of it: then the keys belong to this line. */
+static bool typed_ahead(const struct lineguard *guard, const struct prompt *left)
 {
 	const struct keys_model *keys = &guard->typing.keys;
-	size_t n = keys->length < left->length ? keys->length : left->length;
-	return n && !memcmp(left->text + left->length - n, keys->text + keys->length - n, n);
+	for (size_t n = keys->length < left->length ? keys->length : left->length; n; n--)
+		if (!memcmp(left->text + left->length - n, keys->text, n))
+			return true;
+	return false;
+}
+
+/* Nothing came for so long that the keys cannot be on their way into the line any more. */
+static bool taken_by_program(struct lineguard *guard, int64_t now)
+{
+	const struct typing *typing = &guard->typing;
+	int64_t last = guard->last_output > typing->last_key ? guard->last_output : typing->last_key;
+	return now >= last + SILENCE + 2 * round_trip(guard);
 }
 
 /* Keys that a program took (q in less, y to a question) are not the beginning of the line at the prompt that followed. */
-void typing_refresh(struct lineguard *guard, int64_t now)
+static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 {
-	struct typing *typing = &guard->typing;
+	const struct typing *typing = &guard->typing;
 	int64_t ignored = LINEGUARD_NEVER;
 	struct prompt left;
-	if (typing->begun && typing->standing < STANDING_LIKELY && guard->outputs > typing->last_output &&
-		prompt_here(guard, &guard->enter, now, &ignored) == STANDING_PROMPT) {
-		prompt_at(guard, screen_cursor(guard->screen), &left);
-		if (prompt_known(guard, &left) || !typed_ahead(guard, &left))
-			typing_reset(guard);
-	}
+	if (typing->standing >= STANDING_LIKELY || guard->outputs == typing->last_output ||
+		prompt_here(guard, &guard->enter, now, &ignored) != STANDING_PROMPT)
+		return false;
+	if (keys_accept(key) && !keys_model_empty(&typing->keys) && !taken_by_program(guard, now))
+		return false; /* a line whose echo is late would pass as an empty one */
+	prompt_at(guard, screen_cursor(guard->screen), &left);
+	return prompt_known(guard, &left) || !typed_ahead(guard, &left);
+}
+
+void typing_refresh(struct lineguard *guard, int64_t now, enum key key)
+{
+	struct typing *typing = &guard->typing;
+	if (typing->begun && begins_anew(guard, now, key))
+		typing_reset(guard);
 	if (!typing->begun)
 		typing_begin(guard, now);
 }

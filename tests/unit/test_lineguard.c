@@ -704,6 +704,34 @@ static void test_held_input_is_bounded(void **state)
 	world_free(world);
 }
 
+static void test_typed_ahead_and_shown_late_is_no_empty_line(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	expect_sent(world, "\r");
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm x");
+	pass(world, 5);
+	out(world, "rm x\r\n\033[?2004h$ "); /* the terminal's own echo, and the prompt */
+	pass(world, 1);
+	world->judged = 0;
+	buf_clear(&world->sent);
+	in(world, "\r");
+	pass(world, 20);
+	expect_sent(world, "");
+	out(world, "rm x");
+	pass(world, 30);
+	expect_sent(world, "\r");
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm x"));
+	world_free(world);
+}
+
 static void test_empty_lines_are_not_judged(void **state)
 {
 	struct world *world = world_new(80, 24);
@@ -780,6 +808,7 @@ int main(void)
 		cmocka_unit_test(test_ctrl_c_gives_a_hold_up),
 		cmocka_unit_test(test_a_warning),
 		cmocka_unit_test(test_held_input_is_bounded),
+		cmocka_unit_test(test_typed_ahead_and_shown_late_is_no_empty_line),
 		cmocka_unit_test(test_empty_lines_are_not_judged),
 		cmocka_unit_test(test_every_form_of_enter_is_held),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
