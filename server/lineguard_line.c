@@ -35,6 +35,11 @@ static bool equal(struct bytes a, struct bytes b)
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
 }
 
+static bool begins(struct bytes text, const char *with)
+{
+	return text.len >= strlen(with) && !memcmp(text.data, with, strlen(with));
+}
+
 void line_none(struct lineguard *guard)
 {
 	guard->line = (struct line){ .confidence = LINE_BLIND, .settled_us = 0 };
@@ -55,11 +60,18 @@ static int add_text(struct lineguard *guard, struct bytes text, enum line_source
 	if (rc)
 		return rc;
 	struct bytes whole = { .data = buf_data(&guard->pool) + at, .len = guard->pool.len - at };
+	bool there = false;
 	for (size_t i = 0; i < line->count; i++)
-		if (line->texts[i].joined == joined && equal(line->texts[i].text, whole))
-			return 0;
-	if (line->count < LINEGUARD_TEXTS_MAX)
+		there |= line->texts[i].joined == joined && equal(line->texts[i].text, whole);
+	if (!there && line->count < LINEGUARD_TEXTS_MAX) {
 		line->texts[line->count++] = (struct line_text){ .text = whole, .source = source, .joined = joined };
+		return 0;
+	}
+	guard->pool.len = at; /* the pool has room for one more than is kept */
+	if (!there) {
+		line->confidence = LINE_BLIND;
+		line->why = "it may be too many lines";
+	}
 	return 0;
 }
 
@@ -69,7 +81,11 @@ static int add(struct making *making, struct bytes text, enum line_source source
 	if (!text.len && !making->continues)
 		return 0;
 	int rc = making->continues ? add_text(making->guard, text, source, true) : 0;
-	return rc || !text.len ? rc : add_text(making->guard, text, source, false);
+	if (!rc && text.len)
+		rc = add_text(making->guard, text, source, false);
+	if (rc || making->guard->accept_key != KEY_COMMENT || !begins(text, "#"))
+		return rc;
+	return add_text(making->guard, trimmed((struct bytes){ text.data + 1, text.len - 1 }), source, false);
 }
 
 /* What follows "': " in `(reverse-i-search)`x': line`. */
@@ -110,11 +126,6 @@ static bool has_history(struct bytes text)
 	return false;
 }
 
-static bool begins(struct bytes text, const char *with)
-{
-	return text.len >= strlen(with) && !memcmp(text.data, with, strlen(with));
-}
-
 /* zsh writes its search below the line. */
 static bool search_below(const struct making *making)
 {
@@ -142,6 +153,8 @@ static const char *blind_place(const struct making *making, bool located)
 {
 	struct lineguard *guard = making->guard;
 	const struct typing *typing = &guard->typing;
+	if (typing->lost)
+		return "keys looked like a terminal's answer";
 	if (typing->anchored && !located && typing->anchor.row < screen_top(guard->screen))
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)
@@ -157,6 +170,8 @@ static const char *blind_text(const struct making *making)
 		return "the line is taller than the screen";
 	if (has_history(making->full))
 		return "history expansion";
+	if (making->guard->accept_key == KEY_COMMENT && begins(making->full, "#"))
+		return "the key makes a comment the line";
 	if (making->agree)
 		return NULL;
 	if (typing->standing == STANDING_EARLY)
@@ -171,6 +186,8 @@ static const char *blind_text(const struct making *making)
 		return "there is text below the line";
 	if (!typing->keys.unfaithful)
 		return "the screen differs from the keys";
+	if (!screen_modes(making->guard->screen)->paste && making->full.len && memchr(making->full.data, '?', making->full.len))
+		return "a question mark may stand for a character that is not shown"; /* busybox */
 	if (suggestion_unsure(reading))
 		return "a suggestion cannot be told from the line";
 	return begins(making->full, ">....") || begins(making->full, "<") ? "only a part of the line is shown" : NULL;

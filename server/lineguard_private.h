@@ -55,6 +55,7 @@ struct typing {
 	uint64_t first_output, last_output; /* outputs counted when the first and the last key were forwarded */
 	int64_t last_key;
 	bool quoted; /* the last key was Ctrl-V */
+	bool lost;   /* keys were taken for a terminal's answer */
 	struct keys_model keys;
 };
 
@@ -88,6 +89,8 @@ struct lineguard {
 	struct prompts prompts;
 	struct prompt first;	   /* what looked like a prompt before the first Enter */
 	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
+	struct buf right;	   /* the last right prompt seen: for a line whose place was not known before it was typed */
+	int right_column;
 	struct buf under;	   /* the row below the cursor when the clearing began */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
@@ -157,7 +160,7 @@ enum line_kind { KIND_JUDGE, KIND_EMPTY };
 int line_make(struct lineguard *guard, int64_t now, enum settled how, enum line_kind *ret_kind); /* 0 or -ENOMEM */
 void line_keep(struct lineguard *guard); /* the line was forwarded: a continuation may follow */
 void line_none(struct lineguard *guard); /* an empty guard->line */
-#define LINE_POOL_MAX (LINEGUARD_TEXTS_MAX * (2 * LINEGUARD_TEXT_MAX + 1))
+#define LINE_POOL_MAX ((LINEGUARD_TEXTS_MAX + 1) * (2 * LINEGUARD_TEXT_MAX + 1)) /* one more, to be compared */
 
 /* lineguard_notice.c: words for the user */
 void notice_after_prompt(struct lineguard *guard, const char *text);

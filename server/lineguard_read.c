@@ -21,17 +21,24 @@ int64_t read_lowest(struct lineguard *guard)
 	return guard->enter.row + 1;
 }
 
-/* The column where the right prompt begins, if it still stands there. */
+/* The column where the right prompt begins, if it still stands there: in the line's own row, or, behind cells that were never printed to, where the
+ * last one stood. */
 static int right_limit(struct lineguard *guard, int64_t row)
 {
-	struct typing *typing = &guard->typing;
+	const struct typing *typing = &guard->typing;
+	bool own = typing->anchored && row == typing->anchor.row;
+	const struct buf *right = own ? &typing->right : &guard->right;
+	int column = own ? typing->right_column : guard->right_column, columns = screen_columns(guard->screen);
 	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
-	int columns = screen_columns(guard->screen);
-	if (!typing->anchored || row != typing->anchor.row || !typing->right.len || typing->right_column >= columns)
+	struct screen_cell before;
+	if (!right->len || column >= columns || column < 1)
 		return columns;
-	if (screen_text(guard->screen, row, typing->right_column, columns, &there) || there.len != typing->right.len)
+	screen_cell(guard->screen, (struct screen_place){ row, column - 1 }, &before);
+	if (!own && !before.blank)
 		return columns;
-	return memcmp(buf_data(&there), buf_data(&typing->right), there.len) ? columns : typing->right_column;
+	if (screen_text(guard->screen, row, column, columns, &there) || there.len != right->len)
+		return columns;
+	return memcmp(buf_data(&there), buf_data(right), there.len) ? columns : column;
 }
 
 /* Notes where the last cell is that is neither grey nor blank. */

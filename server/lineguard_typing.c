@@ -23,6 +23,11 @@ static void typing_anchor(struct lineguard *guard)
 	typing->right_column = column - 1;
 	if (!cell.blank && cell.characters[0] != ' ' && screen_text(guard->screen, typing->anchor.row, column - 1, columns, &typing->right))
 		buf_clear(&typing->right);
+	if (!typing->right.len)
+		return;
+	buf_clear(&guard->right);
+	(void)buf_put(&guard->right, buf_data(&typing->right), typing->right.len);
+	guard->right_column = typing->right_column;
 }
 
 static void typing_begin(struct lineguard *guard, int64_t now)
@@ -84,7 +89,9 @@ void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now
 	struct typing *typing = &guard->typing;
 	if (screen_modes(guard->screen)->alternate)
 		return; /* keys of a full-screen program make no line */
-	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe)
+	/* a key whose echo cannot be taken for that of the key before it */
+	bool alone = !typing->keys.plain || now - typing->last_key > 2 * round_trip(guard);
+	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe && alone)
 		guard->probe = now;
 	keys_model_key(&typing->keys, key, byte);
 	typing->last_key = now;

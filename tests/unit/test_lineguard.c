@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -749,7 +750,7 @@ static void test_empty_lines_are_not_judged(void **state)
 
 static void test_every_form_of_enter_is_held(void **state)
 {
-	static const char *const enters[] = { "\r", "\n", "\x0f", "\033[13u", "\033[27;5;13~", "\033OM", "\033a", "\033\r" };
+	static const char *const enters[] = { "\r", "\n", "\x0f", "\033[13u", "\033[27;5;13~", "\033OM", "\033a", "\033#", "\033\r" };
 	(void)state;
 	for (size_t i = 0; i < sizeof enters / sizeof *enters; i++) {
 		struct world *world = world_new(80, 24);
@@ -762,6 +763,81 @@ static void test_every_form_of_enter_is_held(void **state)
 		assert_null(strchr(buf_cstr(&world->sent), enters[i][strlen(enters[i]) - 1]));
 		world_free(world);
 	}
+}
+
+/* Alt-] and what is typed behind it, in one piece: no answer of a terminal, and no Enter that is too long to hold. */
+static void test_typing_behind_alt_bracket_is_judged(void **state)
+{
+	static const char *const begins[] = { "\033]rm x", "\033]0 rm x", "\033Prm x" };
+	(void)state;
+	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+		struct world *world = world_new(80, 24);
+		char text[200];
+		prompt(world);
+		snprintf(text, sizeof text, "%s %0100d\r", begins[i], 0);
+		in(world, text);
+		text[strlen(text) - 1] = 0;
+		expect_sent(world, text);
+		pass(world, 5);
+		out(world, text + 2);
+		pass(world, 4500);
+		assert_int_equal(world->judged, 1);
+		assert_non_null(strstr(world->texts, "rm x"));
+		world_free(world);
+	}
+}
+
+static void test_a_comment_that_the_key_makes_a_line(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "# rm x");
+	in(world, "\033#");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_non_null(strstr(world->texts, "|rm x"));
+	world_free(world);
+}
+
+static void test_an_interrupt_ends_a_paste(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	in(world, "\033[200~a\x03");
+	out(world, "a^C\r\n\033[?2004l\r");
+	prompt(world);
+	buf_clear(&world->sent);
+	type(world, "rm x");
+	in(world, "\r");
+	expect_sent(world, "");
+	pass(world, 1000);
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm x"));
+	world_free(world);
+}
+
+static void test_a_right_prompt_of_an_earlier_line_is_known(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	out(world, "\033[?2004h$ \033[30Cright\033[35D");
+	pass(world, 120);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	in(world, "ls\033[D"); /* before the prompt: where the line begins is not known yet */
+	pass(world, 10);
+	out(world, "\033[?2004h$ \033[30Cright\033[35Dls\b");
+	pass(world, 1000);
+	world->judged = 0;
+	in(world, "\r");
+	pass(world, 1000);
+	assert_int_equal(world->judged, 1);
+	assert_null(strstr(world->texts, "right"));
+	world_free(world);
 }
 
 static void test_a_terminal_too_large_is_blind(void **state)
@@ -811,6 +887,10 @@ int main(void)
 		cmocka_unit_test(test_typed_ahead_and_shown_late_is_no_empty_line),
 		cmocka_unit_test(test_empty_lines_are_not_judged),
 		cmocka_unit_test(test_every_form_of_enter_is_held),
+		cmocka_unit_test(test_typing_behind_alt_bracket_is_judged),
+		cmocka_unit_test(test_a_comment_that_the_key_makes_a_line),
+		cmocka_unit_test(test_an_interrupt_ends_a_paste),
+		cmocka_unit_test(test_a_right_prompt_of_an_earlier_line_is_known),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
