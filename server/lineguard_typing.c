@@ -71,8 +71,11 @@ static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 		return false;
 	if (keys_accept(key) && !keys_model_empty(&typing->keys) && !taken_by_program(guard, now))
 		return false; /* a line whose echo is late would pass as an empty one */
-	prompt_at(guard, screen_cursor(guard->screen), &left);
-	return prompt_known(guard, &left) || !typed_ahead(guard, &left);
+	struct screen_place cursor = screen_cursor(guard->screen);
+	prompt_at(guard, cursor, &left);
+	if (prompt_known(guard, &left))
+		return true;
+	return !typed_ahead(guard, &left) && !screen_row_full(guard->screen, cursor.row - 1); /* the keys may have filled a row */
 }
 
 void typing_refresh(struct lineguard *guard, int64_t now, enum key key)

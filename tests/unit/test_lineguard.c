@@ -733,6 +733,28 @@ static void test_typed_ahead_and_shown_late_is_no_empty_line(void **state)
 	world_free(world);
 }
 
+static void test_typed_ahead_over_two_rows_is_judged_whole(void **state)
+{
+	struct world *world = world_new(10, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm 345678x");
+	out(world, "\033[?2004h$ rm 345678x");
+	pass(world, 100);
+	in(world, "y");
+	out(world, "y");
+	pass(world, 100);
+	in(world, "\r");
+	pass(world, 1000);
+	assert_non_null(strstr(world->texts, "rm 345678xy"));
+	world_free(world);
+}
+
 static void test_empty_lines_are_not_judged(void **state)
 {
 	struct world *world = world_new(80, 24);
@@ -885,6 +907,7 @@ int main(void)
 		cmocka_unit_test(test_a_warning),
 		cmocka_unit_test(test_held_input_is_bounded),
 		cmocka_unit_test(test_typed_ahead_and_shown_late_is_no_empty_line),
+		cmocka_unit_test(test_typed_ahead_over_two_rows_is_judged_whole),
 		cmocka_unit_test(test_empty_lines_are_not_judged),
 		cmocka_unit_test(test_every_form_of_enter_is_held),
 		cmocka_unit_test(test_typing_behind_alt_bracket_is_judged),
