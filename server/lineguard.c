@@ -124,6 +124,8 @@ static void release_enter(struct lineguard *guard, int64_t now)
 	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
 	if (is_soft(guard)) { /* the line may still be there */
+		if (guard->accept_key == KEY_END_FILE)
+			guard->typing.lost = "a part of the line was handed over before";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -249,8 +251,8 @@ static bool accepts(const struct lineguard *guard, enum key key)
 	switch (key) {
 	case KEY_ACCEPT: return true;
 	case KEY_COMMENT:
-	case KEY_OPERATE: return !modes->alternate && (modes->paste || guard->typing.standing >= STANDING_LIKELY);
-	case KEY_KEEP: return !modes->alternate && modes->paste;
+	case KEY_OPERATE: return !modes->alternate && (modes->paste_on || guard->typing.standing >= STANDING_LIKELY);
+	case KEY_KEEP: return !modes->alternate && modes->paste_on; /* perhaps typed ahead of an editor that has read before */
 	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
 	default: return false;
 	}
@@ -298,7 +300,7 @@ static void no_answer(struct lineguard *guard, int64_t now)
 {
 	typing_refresh(guard, now, KEY_OTHER);
 	typing_key(guard, KEY_OTHER, 0x1b, now);
-	guard->typing.lost = true;
+	guard->typing.lost = "keys looked like a terminal's answer";
 }
 
 /* Forwards the queue up to the next Enter. */

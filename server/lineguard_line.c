@@ -154,7 +154,7 @@ static const char *blind_place(const struct making *making, bool located)
 	struct lineguard *guard = making->guard;
 	const struct typing *typing = &guard->typing;
 	if (typing->lost)
-		return "keys looked like a terminal's answer";
+		return typing->lost;
 	if (typing->anchored && !located && typing->anchor.row < screen_top(guard->screen))
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)

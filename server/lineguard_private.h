@@ -55,7 +55,7 @@ struct typing {
 	uint64_t first_output, last_output; /* outputs counted when the first and the last key were forwarded */
 	int64_t last_key;
 	bool quoted; /* the last key was Ctrl-V */
-	bool lost;   /* keys were taken for a terminal's answer */
+	const char *lost; /* why a part of the line is nowhere to be seen */
 	struct keys_model keys;
 };
 

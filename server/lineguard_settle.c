@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TAIL_MAX 32 /* bytes compared */
-#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance */
+#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance, and any before it can have been echoed */
 
 int64_t round_trip(const struct lineguard *guard)
 {
@@ -76,7 +76,8 @@ static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *d
 	int64_t trip = round_trip(guard);
 	bool answered = guard->outputs > typing->last_output;
 	bool plain_only = !typing->keys.others;
-	if (typing->keys.tail && (plain_only || typing->keys.tail >= TAIL_SURE) && tail_stands(guard))
+	bool echoed = answered && typing->keys.tail >= TAIL_SURE && reached(typing->last_key + trip + 20 * MS, now, due);
+	if (typing->keys.tail && (plain_only || echoed) && tail_stands(guard))
 		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO : SETTLED_NOT;
 	if (!answered && reached(typing->last_key + SILENCE + 2 * trip, now, due))
 		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;

@@ -87,6 +87,31 @@ void typing_refresh(struct lineguard *guard, int64_t now, enum key key)
 		typing_begin(guard, now);
 }
 
+/* Everything that the keys asked for has come. */
+static bool at_rest(const struct lineguard *guard, int64_t now)
+{
+	const struct typing *typing = &guard->typing;
+	int64_t trip = round_trip(guard);
+	return guard->outputs > typing->last_output && now >= guard->last_output + QUIET_EDIT && now >= typing->last_key + trip + trip / 2 + 20 * MS;
+}
+
+/* The screen does not say what the keys make, as long as the model follows them: something else was printed. Of plain typing a part may stand there;
+ * behind editing keys it can be told when the screen is at rest. */
+static bool astray(struct lineguard *guard, int64_t now)
+{
+	const struct typing *typing = &guard->typing;
+	const struct keys_model *keys = &typing->keys;
+	struct reading reading;
+	if (!typing->anchored || keys->unfaithful || keys->pasted || keys_model_empty(keys) || (keys->others && !at_rest(guard, now)))
+		return false;
+	int rc = read_from(guard, typing->anchor, &reading);
+	size_t len = rc ? 0 : reading.cursor;
+	bool fits = keys->others ? len == keys->cursor : len <= keys->cursor;
+	bool same = fits && (!len || !memcmp(buf_data(&reading.text), keys->text, len));
+	reading_release(&reading);
+	return !same;
+}
+
 void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now)
 {
 	struct typing *typing = &guard->typing;
@@ -96,6 +121,8 @@ void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now
 	bool alone = !typing->keys.plain || now - typing->last_key > 2 * round_trip(guard);
 	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe && alone)
 		guard->probe = now;
+	if (key != KEY_PLAIN && key != KEY_PASTE_END && astray(guard, now))
+		typing->disturbed = true;
 	keys_model_key(&typing->keys, key, byte);
 	typing->last_key = now;
 	typing->last_output = guard->outputs;

@@ -54,7 +54,7 @@ ROWS = [
     Row("bash", ["bash", "--noprofile", "--rcfile", "{rc}", "-i"], "rc", BASH, EMACS + " paste two", BASH_PROMPTS),
     Row("bash-plain", ["bash", "--noprofile", "--rcfile", "{rc}", "-i"], "rc", BASH + "bind 'set enable-bracketed-paste off'\n", EMACS + " two", BASH_PROMPTS),
     Row("bash-vi", ["bash", "--noprofile", "--rcfile", "{rc}", "-i"], "rc", BASH + "set -o vi\n", "vi history paste two", BASH_PROMPTS),
-    Row("dash", ["dash", "-i"], "rc", "set -o ignoreeof\n", "cooked two", PLAIN),
+    Row("dash", ["dash", "-i"], "rc", "set -o ignoreeof; stty iutf8\n", "cooked two", PLAIN),
     Row("zsh", ["zsh", "-i"], ".zshrc", ZSH + "bindkey -e\n", EMACS + " paste two right keep", ZSH_PROMPTS),
     Row("zsh-vi", ["zsh", "-i"], ".zshrc", ZSH + "bindkey -v\n", "vi history paste two right", ZSH_PROMPTS),
     Row("busybox", ["busybox", "sh", "-i"], "rc", "", "simple history tab two", PLAIN),
@@ -390,9 +390,11 @@ def bare(text):
     return re.sub("[\\s'\"\\\\]", "", words(text))
 
 
-def matches(row, home, text, ran):
+def matches(row, home, text, ran, continues):
+    if words(text) == words(ran):
+        return True
     lines = text.split("\n")  # of a paste, which bash runs one by one
-    if any(words("\n".join(lines[i:j])) == words(ran) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)):
+    if not continues and any(words("\n".join(lines[i:j])) == words(ran) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)):
         return True
     if row.name in ("dash", "busybox"):
         return bare(ran.replace(str(home), "")) in bare(text)
@@ -413,7 +415,7 @@ def compare(session, row):
         if not words(ran):
             continue
         before = [i for i, event in enumerate(judged) if event["at"] / 1e6 <= when + .001]
-        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran) for text in judged[i]["texts"])]
+        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran, judged[i]["continues"]) for text in judged[i]["texts"])]
         passed = [i for i in same if judged[i]["verdict"] != "deny"]
         if passed:
             last = passed[0]

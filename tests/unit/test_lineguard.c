@@ -862,6 +862,60 @@ static void test_a_right_prompt_of_an_earlier_line_is_known(void **state)
 	world_free(world);
 }
 
+/* The end of what was typed stood there already: it is not the echo of the last keys. */
+static void test_an_end_that_stood_there_before_is_no_echo(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "rm alpha");
+	in(world, "\001\005 x \177\177\177alpha\r");
+	buf_clear(&world->sent);
+	pass(world, 16);
+	expect_sent(world, "");
+	out(world, "alpha");
+	pass(world, 200);
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm alphaalpha"));
+	world_free(world);
+}
+
+static void test_a_line_handed_over_in_parts_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	out(world, "$ ");
+	pass(world, 120);
+	type(world, "rm ");
+	in(world, "\x04");
+	pass(world, 400);
+	expect_sent(world, "\x04");
+	type(world, "x");
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+static void test_output_between_typing_and_editing_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "note one");
+	out(world, "\r$ note fake");
+	pass(world, 100);
+	in(world, "\033b");
+	buf_clear(&world->sent);
+	out(world, "\b\b");
+	pass(world, 100);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_string_equal(world->why, "output came in the middle of the line");
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -914,6 +968,9 @@ int main(void)
 		cmocka_unit_test(test_a_comment_that_the_key_makes_a_line),
 		cmocka_unit_test(test_an_interrupt_ends_a_paste),
 		cmocka_unit_test(test_a_right_prompt_of_an_earlier_line_is_known),
+		cmocka_unit_test(test_an_end_that_stood_there_before_is_no_echo),
+		cmocka_unit_test(test_a_line_handed_over_in_parts_is_blind),
+		cmocka_unit_test(test_output_between_typing_and_editing_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
