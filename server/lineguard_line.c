@@ -184,6 +184,8 @@ static const char *blind_text(const struct making *making)
 		return "the line is not in one piece";
 	if (reading->below && !typing->keys.completed && !search_below(making))
 		return "there is text below the line";
+	if (typing->combined != screen_modes(making->guard->screen)->combined)
+		return "there are characters in it that combine";
 	if (!typing->keys.unfaithful)
 		return "the screen differs from the keys";
 	if (!screen_modes(making->guard->screen)->paste && making->full.len && memchr(making->full.data, '?', making->full.len))

@@ -50,6 +50,7 @@ struct typing {
 	struct prompt left;
 	struct buf right; /* text right of the anchor: a right prompt */
 	int right_column;
+	uint32_t combined; /* as screen_modes() said when it began */
 	bool disturbed; /* output came that no key asked for, and changed the line */
 	bool resized;
 	uint64_t first_output, last_output; /* outputs counted when the first and the last key were forwarded */
@@ -148,6 +149,8 @@ enum located {
 /* Where the line starts now. false: nowhere that is known. */
 bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum located *ret_how);
 bool read_anchor_candidate(struct lineguard *guard, struct screen_place start); /* the anchor is another start that makes sense */
+/* Where right of a column the text begins that looks like a right prompt; the number of columns: nowhere. */
+int read_changed_right(struct lineguard *guard, int64_t row, int from);
 int64_t read_lowest(struct lineguard *guard);					/* the first row that may belong to the line */
 
 /* lineguard_settle.c: when the line is complete */

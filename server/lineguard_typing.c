@@ -38,6 +38,7 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 	typing->standing = prompt_here(guard, &guard->enter, now, &ignored);
 	typing->first_output = typing->last_output = guard->outputs;
 	typing->last_key = now;
+	typing->combined = screen_modes(guard->screen)->combined;
 	if (typing->standing != STANDING_EARLY)
 		typing_anchor(guard);
 }

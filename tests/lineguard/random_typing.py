@@ -73,7 +73,7 @@ class Typist:
         self.rows = self.random.choice([24, 24, 12])
         self.delay = self.random.choice([0, 0, 0, 0, 20, 90])
         self.prompt = self.random.choice(row.prompts)
-        self.right = "right" in self.can and self.random.random() < .25
+        self.right = self.random.choice(["", "", "RPROMPT=right\n", "RPROMPT='%*'\n"]) if "right" in self.can else ""
         for _ in range(count):
             self.line()
 
@@ -306,7 +306,7 @@ class Session:
         note = self.dir / "bin" / "note"
         note.write_text(NOTE)
         note.chmod(0o755)
-        (self.home / row.rc_name).write_text(row.rc + ("RPROMPT=right\n" if typist.right else "") + self.prompt_line(row, typist.prompt))
+        (self.home / row.rc_name).write_text(row.rc + typist.right + self.prompt_line(row, typist.prompt))
         env = {"PATH": "%s:/usr/bin:/bin" % (self.dir / "bin"), "HOME": str(self.home), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "INPUTRC": "/dev/null", "RAN": str(self.ran),
                "ENV": str(self.home / "rc"), "ZDOTDIR": str(self.home), "XDG_CONFIG_HOME": str(self.dir / ".c"), "XDG_DATA_HOME": str(self.dir / ".d"),
                "ALL": "" if row.name in ("dash", "busybox") else "1"}
@@ -390,11 +390,11 @@ def bare(text):
     return re.sub("[\\s'\"\\\\]", "", words(text))
 
 
-def matches(row, home, text, ran, continues):
+def matches(row, home, text, ran, joined):
     if words(text) == words(ran):
         return True
     lines = text.split("\n")  # of a paste, which bash runs one by one
-    if not continues and any(words("\n".join(lines[i:j])) == words(ran) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)):
+    if not joined and any(words("\n".join(lines[i:j])) == words(ran) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)):
         return True
     if row.name in ("dash", "busybox"):
         return bare(ran.replace(str(home), "")) in bare(text)
@@ -415,7 +415,7 @@ def compare(session, row):
         if not words(ran):
             continue
         before = [i for i, event in enumerate(judged) if event["at"] / 1e6 <= when + .001]
-        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran, judged[i]["continues"]) for text in judged[i]["texts"])]
+        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran, text["joined"]) for text in judged[i]["texts"])]
         passed = [i for i in same if judged[i]["verdict"] != "deny"]
         if passed:
             last = passed[0]

@@ -916,6 +916,39 @@ static void test_output_between_typing_and_editing_is_blind(void **state)
 	world_free(world);
 }
 
+static void test_a_right_prompt_with_a_clock_is_clean(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "\033[?2004h$ \033[32C12:00\033[37D");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\r");
+	pass(world, 20);
+	out(world, "\r\n\033[?2004l\r\033[?2004h$ \033[32C12:01\033[37D");
+	pass(world, 120);
+	assert_int_equal(world->notes, 1);
+	assert_int_equal(world->end, LINE_CLEARED);
+	world_free(world);
+}
+
+/* An editor moves the cursor over characters that combine otherwise than libvterm does. */
+static void test_a_line_edited_among_combining_characters_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "rm e\xcc\x81x");
+	in(world, "\033b");
+	out(world, "\b\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -971,6 +1004,8 @@ int main(void)
 		cmocka_unit_test(test_an_end_that_stood_there_before_is_no_echo),
 		cmocka_unit_test(test_a_line_handed_over_in_parts_is_blind),
 		cmocka_unit_test(test_output_between_typing_and_editing_is_blind),
+		cmocka_unit_test(test_a_right_prompt_with_a_clock_is_clean),
+		cmocka_unit_test(test_a_line_edited_among_combining_characters_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
