@@ -195,6 +195,25 @@ static const char *blind_text(const struct making *making)
 	return begins(making->full, ">....") || begins(making->full, "<") ? "only a part of the line is shown" : NULL;
 }
 
+/* An editor with several lines, and the cursor in an upper one: the others are below. */
+static int add_below(struct making *making)
+{
+	struct lineguard *guard = making->guard;
+	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	int64_t bottom = screen_bottom(guard->screen);
+	if (!making->reading.below || guard->line.confidence != LINE_BLIND || guard->typing.keys.completed || search_below(making))
+		return 0;
+	int rc = buf_put(&text, buf_data(&making->reading.text), making->reading.text.len);
+	while (bottom > making->reading.end_row && !screen_row_end(guard->screen, bottom))
+		bottom--;
+	for (int64_t row = making->reading.end_row + 1; !rc && row <= bottom; row++) {
+		rc = buf_putc(&text, '\n');
+		if (!rc)
+			rc = screen_text(guard->screen, row, 0, screen_row_end(guard->screen, row), &text);
+	}
+	return rc && rc != -EMSGSIZE ? rc : add(making, buf_bytes(&text), LINE_FROM_SCREEN);
+}
+
 static int add_screen(struct making *making)
 {
 	struct reading *reading = &making->reading;
@@ -222,6 +241,8 @@ static int add_all(struct making *making, bool located)
 	bool blind = making->guard->line.confidence == LINE_BLIND;
 	bool searched = located && making->located == LOCATED_SEARCH;
 	int rc = located ? add_screen(making) : 0;
+	if (!rc && located)
+		rc = add_below(making);
 	if (rc || making->agree || searched || (keys->unfaithful && !blind) || !making->keys.len)
 		return rc;
 	return add(making, making->keys, LINE_FROM_KEYS);

@@ -391,7 +391,7 @@ def bare(text):
 
 
 def matches(row, home, text, ran, joined):
-    if words(text) == words(ran):
+    if words(text) in (words(ran), words(ran.lstrip("#"))):  # Esc # runs the line as a comment
         return True
     lines = text.split("\n")  # of a paste, which bash runs one by one
     if not joined and any(words("\n".join(lines[i:j])) == words(ran) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)):

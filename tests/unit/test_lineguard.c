@@ -949,6 +949,24 @@ static void test_a_line_edited_among_combining_characters_is_blind(void **state)
 	world_free(world);
 }
 
+static void test_lines_below_the_cursor_are_judged_too(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	in(world, "\033[200~a\rrm x\033[201~\001");
+	out(world, "a\r\nrm x\033[A\r\033[2C");
+	pass(world, 400);
+	in(world, "\033[A\033[C");
+	out(world, "\033[C");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_non_null(strstr(world->texts, "a\nrm x"));
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1006,6 +1024,7 @@ int main(void)
 		cmocka_unit_test(test_output_between_typing_and_editing_is_blind),
 		cmocka_unit_test(test_a_right_prompt_with_a_clock_is_clean),
 		cmocka_unit_test(test_a_line_edited_among_combining_characters_is_blind),
+		cmocka_unit_test(test_lines_below_the_cursor_are_judged_too),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
