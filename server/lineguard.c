@@ -126,6 +126,8 @@ static void release_enter(struct lineguard *guard, int64_t now)
 	if (is_soft(guard)) { /* the line may still be there */
 		if (guard->accept_key == KEY_END_FILE)
 			guard->typing.lost = "a part of the line was handed over before";
+		if (guard->accept_key == KEY_KEEP)
+			guard->typing.lost = "the line before it was kept";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;

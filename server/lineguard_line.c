@@ -174,6 +174,8 @@ static const char *blind_text(const struct making *making)
 		return "the key makes a comment the line";
 	if (making->agree)
 		return NULL;
+	if (!making->full.len && typing->keys.unfaithful && !making->guard->stuck)
+		return "the keys left no line";
 	if (typing->standing == STANDING_EARLY)
 		return "it was typed before the prompt was there";
 	if (typing->disturbed)
@@ -319,7 +321,13 @@ static int judgeable(struct making *making, bool located, enum line_kind *ret_ki
 	if (!line->why)
 		line->why = blind_text(making);
 	line->continues = making->continues;
-	line->confidence = line->why ? LINE_BLIND : making->agree ? LINE_EXACT : LINE_SCREEN;
+	line->confidence = making->agree ? LINE_EXACT : LINE_SCREEN;
+	if (making->continues && making->guard->before_confidence > line->confidence)
+		line->confidence = making->guard->before_confidence; /* no surer than what it goes on from */
+	if (!line->why && line->confidence == LINE_BLIND)
+		line->why = "it goes on from a line that was not read surely";
+	if (line->why)
+		line->confidence = LINE_BLIND;
 	*ret_kind = !line->why && !making->full.len && !making->continues ? KIND_EMPTY : KIND_JUDGE;
 	return add_all(making, located);
 }
@@ -387,5 +395,6 @@ void line_keep(struct lineguard *guard)
 	if (text.len)
 		(void)buf_put(&guard->before, text.data, text.len); /* its maximum is that of a text; without memory the next line stands alone */
 	guard->before_left = guard->line_left;
+	guard->before_confidence = guard->line.confidence;
 	guard->before_end = guard->line_end;
 }

@@ -122,12 +122,14 @@ struct lineguard {
 	struct buf before; /* the lines that this one goes on from */
 	struct prompt before_left;
 	int64_t before_end; /* last row of them */
+	enum line_confidence before_confidence;
 	int64_t due;
 };
 
 /* lineguard_prompt.c: what is a prompt */
 void prompt_at(struct lineguard *guard, struct screen_place place, struct prompt *ret_prompt);
 bool prompt_known(const struct lineguard *guard, const struct prompt *prompt);
+bool prompt_likely(struct lineguard *guard, const struct prompt *prompt); /* it looks like one of this shell */
 void prompt_learn(struct lineguard *guard, const struct prompt *prompt);
 /* The learned prompt, or `extra`, that the row begins with; the longest. NULL: none. */
 const struct prompt *prompt_on_row(struct lineguard *guard, int64_t row, const struct prompt *extra);

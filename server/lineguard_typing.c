@@ -43,16 +43,6 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 		typing_anchor(guard);
 }
 
-/* What was typed ahead is shown again behind the prompt, perhaps not yet all of it: then the keys belong to this line. */
-static bool typed_ahead(const struct lineguard *guard, const struct prompt *left)
-{
-	const struct keys_model *keys = &guard->typing.keys;
-	for (size_t n = keys->length < left->length ? keys->length : left->length; n; n--)
-		if (!memcmp(left->text + left->length - n, keys->text, n))
-			return true;
-	return false;
-}
-
 /* Nothing came for so long that the keys cannot be on their way into the line any more. */
 static bool taken_by_program(struct lineguard *guard, int64_t now)
 {
@@ -70,13 +60,12 @@ static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 	if (typing->standing >= STANDING_LIKELY || guard->outputs == typing->last_output ||
 		prompt_here(guard, &guard->enter, now, &ignored) != STANDING_PROMPT)
 		return false;
-	if (keys_accept(key) && !keys_model_empty(&typing->keys) && !taken_by_program(guard, now))
-		return false; /* a line whose echo is late would pass as an empty one */
-	struct screen_place cursor = screen_cursor(guard->screen);
-	prompt_at(guard, cursor, &left);
-	if (prompt_known(guard, &left))
+	if (keys_model_empty(&typing->keys))
 		return true;
-	return !typed_ahead(guard, &left) && !screen_row_full(guard->screen, cursor.row - 1); /* the keys may have filled a row */
+	if (keys_accept(key) && !taken_by_program(guard, now))
+		return false; /* a line whose echo is late would pass as an empty one */
+	prompt_at(guard, screen_cursor(guard->screen), &left);
+	return prompt_known(guard, &left) || prompt_likely(guard, &left); /* else what was typed ahead may stand there, edited or in part */
 }
 
 void typing_refresh(struct lineguard *guard, int64_t now, enum key key)

@@ -967,6 +967,48 @@ static void test_lines_below_the_cursor_are_judged_too(void **state)
 	world_free(world);
 }
 
+/* fish: the cursor moves at once, and the line comes when it was found in a file. */
+static void test_recalled_slowly_is_no_empty_line(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\r");
+	pass(world, 20);
+	ran(world);
+	buf_clear(&world->sent);
+	world->judged = 0;
+	in(world, "\033[A\r");
+	expect_sent(world, "\033[A");
+	pass(world, 1);
+	out(world, "\r\033[2C");
+	pass(world, 100);
+	expect_sent(world, "");
+	out(world, "rm x");
+	pass(world, 400);
+	expect_sent(world, "\r");
+	assert_int_equal(world->judged, 1);
+	assert_string_equal(world->texts, "rm x");
+	world_free(world);
+}
+
+static void test_completed_slowly_is_waited_for(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	in(world, "rm /va\t\r");
+	pass(world, 1);
+	out(world, "rm /va");
+	pass(world, 200);
+	assert_int_equal(world->judged, 0);
+	out(world, "r/");
+	pass(world, 600);
+	assert_string_equal(world->texts, "rm /var/");
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1025,6 +1067,8 @@ int main(void)
 		cmocka_unit_test(test_a_right_prompt_with_a_clock_is_clean),
 		cmocka_unit_test(test_a_line_edited_among_combining_characters_is_blind),
 		cmocka_unit_test(test_lines_below_the_cursor_are_judged_too),
+		cmocka_unit_test(test_recalled_slowly_is_no_empty_line),
+		cmocka_unit_test(test_completed_slowly_is_waited_for),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
