@@ -30,7 +30,7 @@ cli := $(wildcard cli/*.c)
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps deps-lab check unit policy fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
+.PHONY: all help deps deps-lab check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -99,6 +99,9 @@ fuzz-short: fuzzers ## each fuzzer for a few seconds
 
 fuzz: fuzzers ## each fuzzer for ten minutes (SECONDS=…)
 	@$(PYTHON) tests/run/fuzz.py --seconds $(or $(SECONDS),600) $(fuzzers)
+
+lineguard: $(BUILD)/unit/lineguard_proxy ## random typing into real shells under the shell guard, for ten minutes (MINUTES=…); ARGS='--shell zsh --seed 7'
+	@$(PYTHON) tests/lineguard/random_typing.py --minutes $(or $(MINUTES),10) $(ARGS) $<
 
 fuzzers:
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz_dir=$(BUILD)/fuzz $(fuzzers)

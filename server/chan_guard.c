@@ -41,10 +41,14 @@ static void on_show(void *context, const uint8_t *data, size_t len)
 /* Candidates as they are; what does not fit makes the line blind, so that nobody judges a part for the whole. */
 static bool pack(const struct line *line, struct buf *out)
 {
-	bool whole = true;
-	for (size_t i = 0; i < line->count; i++)
-		whole = !wire_put_u8(out, line->texts[i].joined) && !wire_put_bytes(out, line->texts[i].text) && whole;
-	return whole;
+	for (size_t i = 0; i < line->count; i++) {
+		size_t before = out->len;
+		if (!wire_put_u8(out, line->texts[i].joined) && !wire_put_bytes(out, line->texts[i].text))
+			continue;
+		out->len = before; /* half a text would be malformed */
+		return false;
+	}
+	return true;
 }
 
 static enum line_verdict on_judge(void *context, const struct line *line, struct line_answer *answer)

@@ -124,6 +124,10 @@ static void release_enter(struct lineguard *guard, int64_t now)
 	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
 	if (is_soft(guard)) { /* the line may still be there */
+		if (guard->accept_key == KEY_END_FILE)
+			guard->typing.lost = "a part of the line was handed over before";
+		if (guard->accept_key == KEY_KEEP)
+			guard->typing.lost = "the line before it was kept";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -248,8 +252,9 @@ static bool accepts(const struct lineguard *guard, enum key key)
 	const struct screen_modes *modes = screen_modes(guard->screen);
 	switch (key) {
 	case KEY_ACCEPT: return true;
-	case KEY_OPERATE: return !modes->alternate && (modes->paste || guard->typing.standing >= STANDING_LIKELY);
-	case KEY_KEEP: return !modes->alternate && modes->paste;
+	case KEY_COMMENT:
+	case KEY_OPERATE: return !modes->alternate && (modes->paste_on || guard->typing.standing >= STANDING_LIKELY);
+	case KEY_KEEP: return !modes->alternate && modes->paste_on; /* perhaps typed ahead of an editor that has read before */
 	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
 	default: return false;
 	}
@@ -276,7 +281,7 @@ static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_
 static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t at, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
-	typing_refresh(guard, now);
+	typing_refresh(guard, now, key);
 	if (accepts(guard, key)) {
 		hold_enter(guard, key, from, at + 1, now);
 		return true;
@@ -292,16 +297,28 @@ static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t 
 	return false;
 }
 
+/* A control key has ended what looked like an answer of the terminal: it was typing, of which nothing is known. */
+static void no_answer(struct lineguard *guard, int64_t now)
+{
+	typing_refresh(guard, now, KEY_OTHER);
+	typing_key(guard, KEY_OTHER, 0x1b, now);
+	guard->typing.lost = "keys looked like a terminal's answer";
+}
+
 /* Forwards the queue up to the next Enter. */
 static void pass(struct lineguard *guard, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
 	size_t from = 0;
 	for (size_t at = 0; at < guard->queue.len; at++) {
-		bool lone_escape = guard->scan.state == KEYS_ESCAPE && data[at] < 0x20;
+		enum keys_state before = guard->scan.state;
 		enum key key = keys_scan_byte(&guard->scan, data[at], screen_modes(guard->screen)->paste);
-		if (lone_escape && key != KEY_PARTIAL)
+		if (before == KEYS_ESCAPE && data[at] < 0x20 && key != KEY_PARTIAL)
 			typing_key(guard, KEY_OTHER, 0x1b, now);
+		if ((before == KEYS_STRING || before == KEYS_STRING_ESCAPE) && data[at] < 0x20 && key != KEY_PARTIAL && key != KEY_REPLY) {
+			no_answer(guard, now);
+			from = at;
+		}
 		if (key == KEY_PARTIAL)
 			continue;
 		if (key != KEY_REPLY && take_key(guard, key, from, at, now))
@@ -486,6 +503,7 @@ struct lineguard *lineguard_new(const struct lineguard_options *options)
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
 	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
 	guard->under = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->right = BUF_INIT(LINEGUARD_TEXT_MAX);
 	guard->due = LINEGUARD_NEVER;
 	typing_reset(guard);
 	if (!guard->screen) {
@@ -505,6 +523,7 @@ void lineguard_free(struct lineguard *guard)
 	buf_burn(&guard->pool);
 	buf_release(&guard->before);
 	buf_release(&guard->under);
+	buf_release(&guard->right);
 	buf_release(&guard->typing.right);
 	memset(&guard->typing.keys, 0, sizeof guard->typing.keys);
 	free(guard);

@@ -14,19 +14,35 @@ static bool is_left_over(struct lineguard *guard)
 	       !memcmp(buf_data(&guard->under) + guard->under.len - right.len, buf_data(&right), right.len);
 }
 
+static bool is_changed_right(struct lineguard *guard)
+{
+	struct screen_place cursor = screen_cursor(guard->screen);
+	BUF_CLEANUP struct buf between = BUF_INIT(LINEGUARD_TEXT_MAX);
+	int column = read_changed_right(guard, cursor.row, cursor.column);
+	if (column == screen_columns(guard->screen) || screen_text(guard->screen, cursor.row, cursor.column, column, &between))
+		return false;
+	for (size_t i = 0; i < between.len; i++)
+		if (buf_data(&between)[i] != ' ')
+			return false;
+	return true;
+}
+
 /* Nothing stands right of the cursor but what stood right of the last prompt. */
 static bool clean_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
 	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
-	const struct buf *right = &guard->typing.right;
+	bool own = guard->typing.right.len;
+	const struct buf *right = own ? &guard->typing.right : &guard->right;
+	int column = own ? guard->typing.right_column : guard->right_column;
 	if (screen_row_end(guard->screen, cursor.row) <= cursor.column || is_left_over(guard))
 		return true;
-	if (!right->len || guard->typing.right_column <= cursor.column)
+	if (!right->len || column <= cursor.column)
 		return false;
-	if (screen_text(guard->screen, cursor.row, guard->typing.right_column, screen_columns(guard->screen), &there))
+	if (screen_text(guard->screen, cursor.row, column, screen_columns(guard->screen), &there))
 		return false;
-	return there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
+	bool same = there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
+	return same || is_changed_right(guard);
 }
 
 static bool is_clean(struct lineguard *guard, int64_t now)

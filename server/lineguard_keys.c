@@ -125,9 +125,10 @@ static enum key key_escape(struct keys_scan *scan, uint8_t byte)
 	case 'O': return key_more(scan, KEYS_SS3);
 	case ']':
 	case 'P':
-	case '_': return key_more(scan, KEYS_STRING);
+	case '_': scan->introducer = byte; return key_more(scan, KEYS_STRING);
 	case 'a':
 	case 'A': return key_done(scan, KEY_KEEP);
+	case '#': return key_done(scan, KEY_COMMENT);
 	default: return key_done(scan, KEY_OTHER);
 	}
 }
@@ -146,9 +147,17 @@ static enum key key_csi(struct keys_scan *scan, uint8_t byte)
 	return key_done(scan, key);
 }
 
-/* The answer to an OSC or DCS query. Whoever presses Alt-] or Alt-P is heard again after the next Enter or KEYS_REPLY_MAX bytes. */
+/* What terminals answer: OSC 10;rgb:…, DCS 1$r… and >|name, APC G…. All else is somebody who pressed Alt-] or Alt-P and types on. */
+static bool is_answer(const struct keys_scan *scan, uint8_t byte)
+{
+	return (byte >= '0' && byte <= '9') || (scan->introducer == 'P' && strchr(">!", byte)) || (scan->introducer == '_' && byte == 'G');
+}
+
 static enum key key_string(struct keys_scan *scan, uint8_t byte)
 {
+	bool begins = !scan->length && scan->state == KEYS_STRING;
+	if (begins && !is_answer(scan, byte))
+		return byte == KEY_BYTE_ESC ? key_more(scan, KEYS_ESCAPE) : key_done(scan, KEY_OTHER);
 	if (byte == KEY_BYTE_ESC) {
 		scan->state = KEYS_STRING_ESCAPE;
 		return KEY_PARTIAL;
@@ -161,9 +170,14 @@ static enum key key_string(struct keys_scan *scan, uint8_t byte)
 	return ++scan->length > KEYS_REPLY_MAX ? key_done(scan, KEY_OTHER) : KEY_PARTIAL;
 }
 
+/* An interrupt ends a paste: the editor that read it may have given it up, and an Enter behind it may be one. */
 static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 {
 	bool escaped = scan->matched;
+	if (byte == 0x03 || byte == 0x1a || byte == 0x1c) {
+		scan->pasting = false;
+		return key_done(scan, KEY_OTHER);
+	}
 	if (byte == paste_end[scan->matched])
 		scan->matched++;
 	else
@@ -213,6 +227,11 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 		scan->matched = 0;
 	}
 	return key == KEY_PASTE_BEGIN && !paste ? KEY_OTHER : key;
+}
+
+bool keys_accept(enum key key)
+{
+	return key == KEY_ACCEPT || key == KEY_OPERATE || key == KEY_KEEP || key == KEY_COMMENT || key == KEY_END_FILE;
 }
 
 static void model_insert(struct keys_model *model, uint8_t byte)

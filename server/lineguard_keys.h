@@ -25,6 +25,7 @@ enum key {
 	KEY_ACCEPT,    /* Enter in its forms */
 	KEY_OPERATE,   /* Ctrl-O: an Enter where a line editor reads */
 	KEY_KEEP,      /* Esc a: zsh runs the line and keeps it */
+	KEY_COMMENT,   /* Esc #: makes the line a comment, or a comment the line, and runs it */
 	KEY_END_FILE,  /* Ctrl-D: hands a bare terminal's line over */
 	KEY_INTERRUPT, /* Ctrl-C, Ctrl-Z, Ctrl-backslash */
 	KEY_LEFT,
@@ -49,6 +50,7 @@ struct keys_scan { /* zero at birth */
 	enum keys_state state;
 	uint8_t sequence[KEYS_SEQUENCE_MAX]; /* parameters and intermediates of a CSI */
 	size_t length;
+	uint8_t introducer; /* of a string: what stood behind ESC */
 	bool pasting;
 	size_t matched; /* bytes of the paste's end seen */
 };
@@ -69,6 +71,7 @@ struct keys_model { /* zero at birth */
 	bool pasted;
 };
 
+bool keys_accept(enum key key); /* an Enter, somewhere */
 void keys_model_key(struct keys_model *model, enum key key, uint8_t byte);
 bool keys_model_empty(const struct keys_model *model); /* no key at all */
 

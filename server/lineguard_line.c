@@ -35,6 +35,11 @@ static bool equal(struct bytes a, struct bytes b)
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
 }
 
+static bool begins(struct bytes text, const char *with)
+{
+	return text.len >= strlen(with) && !memcmp(text.data, with, strlen(with));
+}
+
 void line_none(struct lineguard *guard)
 {
 	guard->line = (struct line){ .confidence = LINE_BLIND, .settled_us = 0 };
@@ -55,11 +60,18 @@ static int add_text(struct lineguard *guard, struct bytes text, enum line_source
 	if (rc)
 		return rc;
 	struct bytes whole = { .data = buf_data(&guard->pool) + at, .len = guard->pool.len - at };
+	bool there = false;
 	for (size_t i = 0; i < line->count; i++)
-		if (line->texts[i].joined == joined && equal(line->texts[i].text, whole))
-			return 0;
-	if (line->count < LINEGUARD_TEXTS_MAX)
+		there |= line->texts[i].joined == joined && equal(line->texts[i].text, whole);
+	if (!there && line->count < LINEGUARD_TEXTS_MAX) {
 		line->texts[line->count++] = (struct line_text){ .text = whole, .source = source, .joined = joined };
+		return 0;
+	}
+	guard->pool.len = at; /* the pool has room for one more than is kept */
+	if (!there) {
+		line->confidence = LINE_BLIND;
+		line->why = "it may be too many lines";
+	}
 	return 0;
 }
 
@@ -69,7 +81,11 @@ static int add(struct making *making, struct bytes text, enum line_source source
 	if (!text.len && !making->continues)
 		return 0;
 	int rc = making->continues ? add_text(making->guard, text, source, true) : 0;
-	return rc || !text.len ? rc : add_text(making->guard, text, source, false);
+	if (!rc && text.len)
+		rc = add_text(making->guard, text, source, false);
+	if (rc || making->guard->accept_key != KEY_COMMENT || !begins(text, "#"))
+		return rc;
+	return add_text(making->guard, trimmed((struct bytes){ text.data + 1, text.len - 1 }), source, false);
 }
 
 /* What follows "': " in `(reverse-i-search)`x': line`. */
@@ -110,11 +126,6 @@ static bool has_history(struct bytes text)
 	return false;
 }
 
-static bool begins(struct bytes text, const char *with)
-{
-	return text.len >= strlen(with) && !memcmp(text.data, with, strlen(with));
-}
-
 /* zsh writes its search below the line. */
 static bool search_below(const struct making *making)
 {
@@ -142,6 +153,8 @@ static const char *blind_place(const struct making *making, bool located)
 {
 	struct lineguard *guard = making->guard;
 	const struct typing *typing = &guard->typing;
+	if (typing->lost)
+		return typing->lost;
 	if (typing->anchored && !located && typing->anchor.row < screen_top(guard->screen))
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)
@@ -157,8 +170,12 @@ static const char *blind_text(const struct making *making)
 		return "the line is taller than the screen";
 	if (has_history(making->full))
 		return "history expansion";
+	if (making->guard->accept_key == KEY_COMMENT && begins(making->full, "#"))
+		return "the key makes a comment the line";
 	if (making->agree)
 		return NULL;
+	if (!making->full.len && typing->keys.unfaithful && !making->guard->stuck)
+		return "the keys left no line";
 	if (typing->standing == STANDING_EARLY)
 		return "it was typed before the prompt was there";
 	if (typing->disturbed)
@@ -169,11 +186,34 @@ static const char *blind_text(const struct making *making)
 		return "the line is not in one piece";
 	if (reading->below && !typing->keys.completed && !search_below(making))
 		return "there is text below the line";
+	if (typing->combined != screen_modes(making->guard->screen)->combined)
+		return "there are characters in it that combine";
 	if (!typing->keys.unfaithful)
 		return "the screen differs from the keys";
+	if (!screen_modes(making->guard->screen)->paste && making->full.len && memchr(making->full.data, '?', making->full.len))
+		return "a question mark may stand for a character that is not shown"; /* busybox */
 	if (suggestion_unsure(reading))
 		return "a suggestion cannot be told from the line";
 	return begins(making->full, ">....") || begins(making->full, "<") ? "only a part of the line is shown" : NULL;
+}
+
+/* An editor with several lines, and the cursor in an upper one: the others are below. */
+static int add_below(struct making *making)
+{
+	struct lineguard *guard = making->guard;
+	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	int64_t bottom = screen_bottom(guard->screen);
+	if (!making->reading.below || guard->line.confidence != LINE_BLIND || guard->typing.keys.completed || search_below(making))
+		return 0;
+	int rc = buf_put(&text, buf_data(&making->reading.text), making->reading.text.len);
+	while (bottom > making->reading.end_row && !screen_row_end(guard->screen, bottom))
+		bottom--;
+	for (int64_t row = making->reading.end_row + 1; !rc && row <= bottom; row++) {
+		rc = buf_putc(&text, '\n');
+		if (!rc)
+			rc = screen_text(guard->screen, row, 0, screen_row_end(guard->screen, row), &text);
+	}
+	return rc && rc != -EMSGSIZE ? rc : add(making, buf_bytes(&text), LINE_FROM_SCREEN);
 }
 
 static int add_screen(struct making *making)
@@ -203,6 +243,8 @@ static int add_all(struct making *making, bool located)
 	bool blind = making->guard->line.confidence == LINE_BLIND;
 	bool searched = located && making->located == LOCATED_SEARCH;
 	int rc = located ? add_screen(making) : 0;
+	if (!rc && located)
+		rc = add_below(making);
 	if (rc || making->agree || searched || (keys->unfaithful && !blind) || !making->keys.len)
 		return rc;
 	return add(making, making->keys, LINE_FROM_KEYS);
@@ -279,7 +321,13 @@ static int judgeable(struct making *making, bool located, enum line_kind *ret_ki
 	if (!line->why)
 		line->why = blind_text(making);
 	line->continues = making->continues;
-	line->confidence = line->why ? LINE_BLIND : making->agree ? LINE_EXACT : LINE_SCREEN;
+	line->confidence = making->agree ? LINE_EXACT : LINE_SCREEN;
+	if (making->continues && making->guard->before_confidence > line->confidence)
+		line->confidence = making->guard->before_confidence; /* no surer than what it goes on from */
+	if (!line->why && line->confidence == LINE_BLIND)
+		line->why = "it goes on from a line that was not read surely";
+	if (line->why)
+		line->confidence = LINE_BLIND;
 	*ret_kind = !line->why && !making->full.len && !making->continues ? KIND_EMPTY : KIND_JUDGE;
 	return add_all(making, located);
 }
@@ -347,5 +395,6 @@ void line_keep(struct lineguard *guard)
 	if (text.len)
 		(void)buf_put(&guard->before, text.data, text.len); /* its maximum is that of a text; without memory the next line stands alone */
 	guard->before_left = guard->line_left;
+	guard->before_confidence = guard->line.confidence;
 	guard->before_end = guard->line_end;
 }

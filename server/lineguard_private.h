@@ -50,11 +50,13 @@ struct typing {
 	struct prompt left;
 	struct buf right; /* text right of the anchor: a right prompt */
 	int right_column;
+	uint32_t combined; /* as screen_modes() said when it began */
 	bool disturbed; /* output came that no key asked for, and changed the line */
 	bool resized;
 	uint64_t first_output, last_output; /* outputs counted when the first and the last key were forwarded */
 	int64_t last_key;
 	bool quoted; /* the last key was Ctrl-V */
+	const char *lost; /* why a part of the line is nowhere to be seen */
 	struct keys_model keys;
 };
 
@@ -88,6 +90,8 @@ struct lineguard {
 	struct prompts prompts;
 	struct prompt first;	   /* what looked like a prompt before the first Enter */
 	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
+	struct buf right;	   /* the last right prompt seen: for a line whose place was not known before it was typed */
+	int right_column;
 	struct buf under;	   /* the row below the cursor when the clearing began */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
@@ -118,12 +122,14 @@ struct lineguard {
 	struct buf before; /* the lines that this one goes on from */
 	struct prompt before_left;
 	int64_t before_end; /* last row of them */
+	enum line_confidence before_confidence;
 	int64_t due;
 };
 
 /* lineguard_prompt.c: what is a prompt */
 void prompt_at(struct lineguard *guard, struct screen_place place, struct prompt *ret_prompt);
 bool prompt_known(const struct lineguard *guard, const struct prompt *prompt);
+bool prompt_likely(struct lineguard *guard, const struct prompt *prompt); /* it looks like one of this shell */
 void prompt_learn(struct lineguard *guard, const struct prompt *prompt);
 /* The learned prompt, or `extra`, that the row begins with; the longest. NULL: none. */
 const struct prompt *prompt_on_row(struct lineguard *guard, int64_t row, const struct prompt *extra);
@@ -145,6 +151,8 @@ enum located {
 /* Where the line starts now. false: nowhere that is known. */
 bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum located *ret_how);
 bool read_anchor_candidate(struct lineguard *guard, struct screen_place start); /* the anchor is another start that makes sense */
+/* Where right of a column the text begins that looks like a right prompt; the number of columns: nowhere. */
+int read_changed_right(struct lineguard *guard, int64_t row, int from);
 int64_t read_lowest(struct lineguard *guard);					/* the first row that may belong to the line */
 
 /* lineguard_settle.c: when the line is complete */
@@ -157,7 +165,7 @@ enum line_kind { KIND_JUDGE, KIND_EMPTY };
 int line_make(struct lineguard *guard, int64_t now, enum settled how, enum line_kind *ret_kind); /* 0 or -ENOMEM */
 void line_keep(struct lineguard *guard); /* the line was forwarded: a continuation may follow */
 void line_none(struct lineguard *guard); /* an empty guard->line */
-#define LINE_POOL_MAX (LINEGUARD_TEXTS_MAX * (2 * LINEGUARD_TEXT_MAX + 1))
+#define LINE_POOL_MAX ((LINEGUARD_TEXTS_MAX + 1) * (2 * LINEGUARD_TEXT_MAX + 1)) /* one more, to be compared */
 
 /* lineguard_notice.c: words for the user */
 void notice_after_prompt(struct lineguard *guard, const char *text);
@@ -167,7 +175,7 @@ void notice_status(struct lineguard *guard, const char *text); /* lines below; t
 
 /* lineguard_typing.c: the line that is being typed */
 void typing_reset(struct lineguard *guard);
-void typing_refresh(struct lineguard *guard, int64_t now); /* before each key: begins the line where it has not begun */
+void typing_refresh(struct lineguard *guard, int64_t now, enum key key); /* before each key: begins the line where it has not begun */
 void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now);
 
 /* lineguard_clear.c: one look at a line that is being cleared */

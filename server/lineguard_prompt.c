@@ -8,6 +8,7 @@
 
 #include "policy/shellwords.h"
 
+#define CONTINUATION_ROWS 2 /* below the line that goes on: one, or two when it filled its last row. Ctrl-L moves it up */
 #define CONTINUATION_MAX 40 /* bytes of a continuation prompt: "cmdand cmdand dquote> " */
 
 bool reached(int64_t when, int64_t now, int64_t *due)
@@ -113,7 +114,7 @@ static bool ends_alike(const struct prompt *a, const struct prompt *b)
 }
 
 /* The same ending as a learned prompt: the directory in it changed. Before the first Enter, an ending that shells use, and that one from then on. */
-static bool is_likely(struct lineguard *guard, const struct prompt *prompt)
+bool prompt_likely(struct lineguard *guard, const struct prompt *prompt)
 {
 	bool usual = prompt->length >= 2 && strchr("$#%>", prompt->text[prompt->length - 2]) && prompt->text[prompt->length - 1] == ' ';
 	if (!usual)
@@ -163,7 +164,7 @@ static enum completeness completeness(const struct buf *text)
 bool prompt_continues(struct lineguard *guard, struct screen_place place)
 {
 	struct prompt prompt;
-	if (!guard->before.len || place.row != guard->before_end + 1)
+	if (!guard->before.len || place.row > guard->before_end + CONTINUATION_ROWS)
 		return false;
 	prompt_at(guard, place, &prompt);
 	if (!looks_continued(&prompt))
@@ -185,7 +186,7 @@ enum standing prompt_here(struct lineguard *guard, const struct mark *since, int
 		return STANDING_PROMPT;
 	if (printed && (reads || prompt_continues(guard, cursor)) && reached(guard->last_output + QUIET_PROMPT, now, due))
 		return STANDING_PROMPT;
-	if (printed && is_likely(guard, &prompt) && reached(guard->last_output + QUIET_ANY, now, due))
+	if (printed && prompt_likely(guard, &prompt) && reached(guard->last_output + QUIET_ANY, now, due))
 		return STANDING_LIKELY;
 	return now >= last + QUIET_ANY ? STANDING_QUIET : STANDING_EARLY;
 }

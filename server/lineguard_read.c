@@ -21,17 +21,41 @@ int64_t read_lowest(struct lineguard *guard)
 	return guard->enter.row + 1;
 }
 
-/* The column where the right prompt begins, if it still stands there. */
+static bool is_unprinted(struct lineguard *guard, int64_t row, int column)
+{
+	struct screen_cell cell;
+	screen_cell(guard->screen, (struct screen_place){ row, column }, &cell);
+	return cell.blank;
+}
+
+/* A right prompt with another text (a clock): at the edge, and behind a gap that was never printed to, as there is none in a line. */
+int read_changed_right(struct lineguard *guard, int64_t row, int from)
+{
+	int columns = screen_columns(guard->screen), column = columns;
+	if (!screen_modes(guard->screen)->paste || screen_row_end(guard->screen, row) < columns - 2)
+		return columns;
+	while (column > from + 1 && !(is_unprinted(guard, row, column - 1) && is_unprinted(guard, row, column - 2) && column < columns - 2))
+		column--;
+	return column > from + 1 ? column : columns;
+}
+
+/* The column where the right prompt begins, if it still stands there: in the line's own row, or, behind cells that were never printed to, where the
+ * last one stood. */
 static int right_limit(struct lineguard *guard, int64_t row)
 {
-	struct typing *typing = &guard->typing;
+	const struct typing *typing = &guard->typing;
+	bool own = typing->anchored && row == typing->anchor.row && typing->right.len;
+	const struct buf *right = own ? &typing->right : &guard->right;
+	int column = own ? typing->right_column : guard->right_column, columns = screen_columns(guard->screen);
 	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
-	int columns = screen_columns(guard->screen);
-	if (!typing->anchored || row != typing->anchor.row || !typing->right.len || typing->right_column >= columns)
+	if (!right->len || column >= columns || column < 1)
 		return columns;
-	if (screen_text(guard->screen, row, typing->right_column, columns, &there) || there.len != typing->right.len)
+	if (!own && !is_unprinted(guard, row, column - 1))
 		return columns;
-	return memcmp(buf_data(&there), buf_data(&typing->right), there.len) ? columns : typing->right_column;
+	if (screen_text(guard->screen, row, column, columns, &there))
+		return columns;
+	bool same = there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
+	return same ? column : read_changed_right(guard, row, screen_cursor(guard->screen).row == row ? screen_cursor(guard->screen).column : 1);
 }
 
 /* Notes where the last cell is that is neither grey nor blank. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TAIL_MAX 32 /* bytes compared */
-#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance */
+#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance, and any before it can have been echoed */
 
 int64_t round_trip(const struct lineguard *guard)
 {
@@ -51,6 +51,30 @@ static bool tail_stands(struct lineguard *guard)
 	return stands;
 }
 
+static size_t end_without_spaces(const uint8_t *text, size_t len)
+{
+	while (len && text[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+/* The line is what it was before the key that recalls or completes. fish moves its cursor at once and looks for the line then. */
+static bool has_no_effect_yet(struct lineguard *guard)
+{
+	const struct keys_model *keys = &guard->typing.keys;
+	struct screen_place start;
+	struct reading reading;
+	enum located how;
+	if (!keys->unfaithful || keys->tail || !read_locate(guard, &start, &how) || how == LOCATED_SEARCH)
+		return false;
+	int rc = read_from(guard, start, &reading);
+	size_t len = rc ? 0 : reading.bright > reading.cursor ? reading.bright : reading.cursor;
+	size_t shown = end_without_spaces(buf_data(&reading.text), len), typed = end_without_spaces(keys->text, keys->length);
+	bool same = !rc && shown == typed && (!shown || !memcmp(buf_data(&reading.text), keys->text, shown));
+	reading_release(&reading);
+	return same;
+}
+
 /* A bare terminal shows Up as ^[[A: nobody edits. */
 static bool shows_carets(struct lineguard *guard)
 {
@@ -76,15 +100,16 @@ static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *d
 	int64_t trip = round_trip(guard);
 	bool answered = guard->outputs > typing->last_output;
 	bool plain_only = !typing->keys.others;
-	if (typing->keys.tail && (plain_only || typing->keys.tail >= TAIL_SURE) && tail_stands(guard))
+	bool echoed = answered && typing->keys.tail >= TAIL_SURE && reached(typing->last_key + trip + 20 * MS, now, due);
+	if (typing->keys.tail && (plain_only || echoed) && tail_stands(guard))
 		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO : SETTLED_NOT;
 	if (!answered && reached(typing->last_key + SILENCE + 2 * trip, now, due))
 		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;
 	if (answered && plain_only)
 		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
-	if (answered && reached(guard->last_output + QUIET_EDIT, now, due) && reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
-		return SETTLED_QUIET;
-	return SETTLED_NOT;
+	if (!answered || !reached(guard->last_output + QUIET_EDIT, now, due) || !reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
+		return SETTLED_NOT;
+	return !has_no_effect_yet(guard) || reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
 }
 
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due)

@@ -33,6 +33,7 @@ struct screen_modes {
 	bool in_string;	   /* a control string has begun and not ended */
 	bool clipped;	   /* the user's terminal is larger or narrower than what is followed */
 	uint32_t paste_on; /* how often ?2004 was switched on */
+	uint32_t combined; /* characters printed that may combine with the one before them: libvterm and an editor do not agree on where they are */
 };
 
 struct screen_cell {

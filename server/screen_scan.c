@@ -196,7 +196,7 @@ static void escape(struct screen_scan *scan, struct output *out, uint8_t byte)
 	} else if (strchr(escape_finals, byte)) {
 		put_escape(out, 0, byte);
 		if (byte == 'c')
-			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on, .left = scan->modes.left + scan->modes.alternate, .clipped = scan->modes.clipped };
+			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on, .combined = scan->modes.combined, .left = scan->modes.left + scan->modes.alternate, .clipped = scan->modes.clipped };
 	}
 }
 
@@ -250,7 +250,9 @@ static void put_character(struct screen_scan *scan, struct output *out, uint32_t
 {
 	if (character >= 0x80 && character < 0xa0)
 		return; /* C1 controls: none of ours, and of negative width to libvterm */
-	scan->combining = stands_alone(character) ? 0 : scan->combining + 1;
+	bool alone = stands_alone(character);
+	scan->combining = alone ? 0 : scan->combining + 1;
+	scan->modes.combined += !alone;
 	if (scan->combining > SCREEN_SCAN_COMBINING_MAX) {
 		character = 0xfffd;
 		scan->combining = 0;

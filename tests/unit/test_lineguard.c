@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -704,6 +705,56 @@ static void test_held_input_is_bounded(void **state)
 	world_free(world);
 }
 
+static void test_typed_ahead_and_shown_late_is_no_empty_line(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	expect_sent(world, "\r");
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm x");
+	pass(world, 5);
+	out(world, "rm x\r\n\033[?2004h$ "); /* the terminal's own echo, and the prompt */
+	pass(world, 1);
+	world->judged = 0;
+	buf_clear(&world->sent);
+	in(world, "\r");
+	pass(world, 20);
+	expect_sent(world, "");
+	out(world, "rm x");
+	pass(world, 30);
+	expect_sent(world, "\r");
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm x"));
+	world_free(world);
+}
+
+static void test_typed_ahead_over_two_rows_is_judged_whole(void **state)
+{
+	struct world *world = world_new(10, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm 345678x");
+	out(world, "\033[?2004h$ rm 345678x");
+	pass(world, 100);
+	in(world, "y");
+	out(world, "y");
+	pass(world, 100);
+	in(world, "\r");
+	pass(world, 1000);
+	assert_non_null(strstr(world->texts, "rm 345678xy"));
+	world_free(world);
+}
+
 static void test_empty_lines_are_not_judged(void **state)
 {
 	struct world *world = world_new(80, 24);
@@ -721,7 +772,7 @@ static void test_empty_lines_are_not_judged(void **state)
 
 static void test_every_form_of_enter_is_held(void **state)
 {
-	static const char *const enters[] = { "\r", "\n", "\x0f", "\033[13u", "\033[27;5;13~", "\033OM", "\033a", "\033\r" };
+	static const char *const enters[] = { "\r", "\n", "\x0f", "\033[13u", "\033[27;5;13~", "\033OM", "\033a", "\033#", "\033\r" };
 	(void)state;
 	for (size_t i = 0; i < sizeof enters / sizeof *enters; i++) {
 		struct world *world = world_new(80, 24);
@@ -734,6 +785,228 @@ static void test_every_form_of_enter_is_held(void **state)
 		assert_null(strchr(buf_cstr(&world->sent), enters[i][strlen(enters[i]) - 1]));
 		world_free(world);
 	}
+}
+
+/* Alt-] and what is typed behind it, in one piece: no answer of a terminal, and no Enter that is too long to hold. */
+static void test_typing_behind_alt_bracket_is_judged(void **state)
+{
+	static const char *const begins[] = { "\033]rm x", "\033]0 rm x", "\033Prm x" };
+	(void)state;
+	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+		struct world *world = world_new(80, 24);
+		char text[200];
+		prompt(world);
+		snprintf(text, sizeof text, "%s %0100d\r", begins[i], 0);
+		in(world, text);
+		text[strlen(text) - 1] = 0;
+		expect_sent(world, text);
+		pass(world, 5);
+		out(world, text + 2);
+		pass(world, 4500);
+		assert_int_equal(world->judged, 1);
+		assert_non_null(strstr(world->texts, "rm x"));
+		world_free(world);
+	}
+}
+
+static void test_a_comment_that_the_key_makes_a_line(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "# rm x");
+	in(world, "\033#");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_non_null(strstr(world->texts, "|rm x"));
+	world_free(world);
+}
+
+static void test_an_interrupt_ends_a_paste(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	in(world, "\033[200~a\x03");
+	out(world, "a^C\r\n\033[?2004l\r");
+	prompt(world);
+	buf_clear(&world->sent);
+	type(world, "rm x");
+	in(world, "\r");
+	expect_sent(world, "");
+	pass(world, 1000);
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm x"));
+	world_free(world);
+}
+
+static void test_a_right_prompt_of_an_earlier_line_is_known(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	out(world, "\033[?2004h$ \033[30Cright\033[35D");
+	pass(world, 120);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	in(world, "ls\033[D"); /* before the prompt: where the line begins is not known yet */
+	pass(world, 10);
+	out(world, "\033[?2004h$ \033[30Cright\033[35Dls\b");
+	pass(world, 1000);
+	world->judged = 0;
+	in(world, "\r");
+	pass(world, 1000);
+	assert_int_equal(world->judged, 1);
+	assert_null(strstr(world->texts, "right"));
+	world_free(world);
+}
+
+/* The end of what was typed stood there already: it is not the echo of the last keys. */
+static void test_an_end_that_stood_there_before_is_no_echo(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "rm alpha");
+	in(world, "\001\005 x \177\177\177alpha\r");
+	buf_clear(&world->sent);
+	pass(world, 16);
+	expect_sent(world, "");
+	out(world, "alpha");
+	pass(world, 200);
+	assert_int_equal(world->judged, 1);
+	assert_non_null(strstr(world->texts, "rm alphaalpha"));
+	world_free(world);
+}
+
+static void test_a_line_handed_over_in_parts_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	out(world, "$ ");
+	pass(world, 120);
+	type(world, "rm ");
+	in(world, "\x04");
+	pass(world, 400);
+	expect_sent(world, "\x04");
+	type(world, "x");
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+static void test_output_between_typing_and_editing_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "note one");
+	out(world, "\r$ note fake");
+	pass(world, 100);
+	in(world, "\033b");
+	buf_clear(&world->sent);
+	out(world, "\b\b");
+	pass(world, 100);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_string_equal(world->why, "output came in the middle of the line");
+	world_free(world);
+}
+
+static void test_a_right_prompt_with_a_clock_is_clean(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "\033[?2004h$ \033[32C12:00\033[37D");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\r");
+	pass(world, 20);
+	out(world, "\r\n\033[?2004l\r\033[?2004h$ \033[32C12:01\033[37D");
+	pass(world, 120);
+	assert_int_equal(world->notes, 1);
+	assert_int_equal(world->end, LINE_CLEARED);
+	world_free(world);
+}
+
+/* An editor moves the cursor over characters that combine otherwise than libvterm does. */
+static void test_a_line_edited_among_combining_characters_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "rm e\xcc\x81x");
+	in(world, "\033b");
+	out(world, "\b\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+static void test_lines_below_the_cursor_are_judged_too(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	in(world, "\033[200~a\rrm x\033[201~\001");
+	out(world, "a\r\nrm x\033[A\r\033[2C");
+	pass(world, 400);
+	in(world, "\033[A\033[C");
+	out(world, "\033[C");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_non_null(strstr(world->texts, "a\nrm x"));
+	world_free(world);
+}
+
+/* fish: the cursor moves at once, and the line comes when it was found in a file. */
+static void test_recalled_slowly_is_no_empty_line(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\r");
+	pass(world, 20);
+	ran(world);
+	buf_clear(&world->sent);
+	world->judged = 0;
+	in(world, "\033[A\r");
+	expect_sent(world, "\033[A");
+	pass(world, 1);
+	out(world, "\r\033[2C");
+	pass(world, 100);
+	expect_sent(world, "");
+	out(world, "rm x");
+	pass(world, 400);
+	expect_sent(world, "\r");
+	assert_int_equal(world->judged, 1);
+	assert_string_equal(world->texts, "rm x");
+	world_free(world);
+}
+
+static void test_completed_slowly_is_waited_for(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	in(world, "rm /va\t\r");
+	pass(world, 1);
+	out(world, "rm /va");
+	pass(world, 200);
+	assert_int_equal(world->judged, 0);
+	out(world, "r/");
+	pass(world, 600);
+	assert_string_equal(world->texts, "rm /var/");
+	world_free(world);
 }
 
 static void test_a_terminal_too_large_is_blind(void **state)
@@ -780,8 +1053,22 @@ int main(void)
 		cmocka_unit_test(test_ctrl_c_gives_a_hold_up),
 		cmocka_unit_test(test_a_warning),
 		cmocka_unit_test(test_held_input_is_bounded),
+		cmocka_unit_test(test_typed_ahead_and_shown_late_is_no_empty_line),
+		cmocka_unit_test(test_typed_ahead_over_two_rows_is_judged_whole),
 		cmocka_unit_test(test_empty_lines_are_not_judged),
 		cmocka_unit_test(test_every_form_of_enter_is_held),
+		cmocka_unit_test(test_typing_behind_alt_bracket_is_judged),
+		cmocka_unit_test(test_a_comment_that_the_key_makes_a_line),
+		cmocka_unit_test(test_an_interrupt_ends_a_paste),
+		cmocka_unit_test(test_a_right_prompt_of_an_earlier_line_is_known),
+		cmocka_unit_test(test_an_end_that_stood_there_before_is_no_echo),
+		cmocka_unit_test(test_a_line_handed_over_in_parts_is_blind),
+		cmocka_unit_test(test_output_between_typing_and_editing_is_blind),
+		cmocka_unit_test(test_a_right_prompt_with_a_clock_is_clean),
+		cmocka_unit_test(test_a_line_edited_among_combining_characters_is_blind),
+		cmocka_unit_test(test_lines_below_the_cursor_are_judged_too),
+		cmocka_unit_test(test_recalled_slowly_is_no_empty_line),
+		cmocka_unit_test(test_completed_slowly_is_waited_for),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
