@@ -1,8 +1,8 @@
 /* Lines typed in a shell whose rule has a guard: each is judged before its Enter goes on (server/lineguard.h is the session's half).
  *
  * Deny has the line cleared; warn asks at the terminal; approve waits for an approval of these very bytes, on this target, as this login. Every
- * judgement is an audit event, written before the answer. The rule is looked up by name each time: a reload counts for the shells that are open, and a
- * shell whose rule is gone runs nothing any more. What a session says about how surely it has read a line is its word: whoever has taken the
+ * judgement is an audit event, written before the answer. The rule is looked up by name each time: a reload counts for the shells that are open, and
+ * a shell whose rule is gone runs nothing any more. What a session says about how surely it has read a line is its word: whoever has taken the
  * session over needs no line. */
 #ifndef BARTIZAN_BROKER_LINES_H
 #define BARTIZAN_BROKER_LINES_H
