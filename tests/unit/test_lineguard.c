@@ -1009,6 +1009,22 @@ static void test_completed_slowly_is_waited_for(void **state)
 	world_free(world);
 }
 
+static void test_ctrl_o_is_held_where_no_prompt_is_known(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "strange: ");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\x0f");
+	expect_sent(world, "");
+	pass(world, 400);
+	assert_int_equal(world->judged, 1);
+	assert_null(strchr(buf_cstr(&world->sent), '\x0f'));
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1069,6 +1085,7 @@ int main(void)
 		cmocka_unit_test(test_lines_below_the_cursor_are_judged_too),
 		cmocka_unit_test(test_recalled_slowly_is_no_empty_line),
 		cmocka_unit_test(test_completed_slowly_is_waited_for),
+		cmocka_unit_test(test_ctrl_o_is_held_where_no_prompt_is_known),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
