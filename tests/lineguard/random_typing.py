@@ -40,6 +40,7 @@ zmodload zsh/datetime; setopt ignoreeof; unsetopt beep flowcontrol; KEYTIMEOUT=1
 preexec() { print -rN -- "$EPOCHREALTIME $1" >> "$RAN" }
 """
 FISH = r"""
+set -g fish_color_autosuggestion 555 brblack
 function written --on-event fish_preexec; printf '%s %s\0' (date +%s.%N) "$argv[1]" >> "$RAN"; end
 """
 NOTE = """#!/bin/sh

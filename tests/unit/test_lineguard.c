@@ -1025,6 +1025,27 @@ static void test_ctrl_o_is_held_where_no_prompt_is_known(void **state)
 	world_free(world);
 }
 
+static void test_typing_behind_a_slow_key_is_waited_for(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\r");
+	pass(world, 20);
+	ran(world);
+	world->judged = 0;
+	in(world, "rm \033.x\r");
+	pass(world, 1);
+	out(world, "rm ");
+	pass(world, 150);
+	assert_int_equal(world->judged, 0);
+	out(world, "lsx");
+	pass(world, 400);
+	assert_string_equal(world->texts, "rm lsx");
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1086,6 +1107,7 @@ int main(void)
 		cmocka_unit_test(test_recalled_slowly_is_no_empty_line),
 		cmocka_unit_test(test_completed_slowly_is_waited_for),
 		cmocka_unit_test(test_ctrl_o_is_held_where_no_prompt_is_known),
+		cmocka_unit_test(test_typing_behind_a_slow_key_is_waited_for),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
