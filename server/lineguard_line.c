@@ -166,7 +166,9 @@ static const char *blind_text(const struct making *making)
 {
 	const struct reading *reading = &making->reading;
 	const struct typing *typing = &making->guard->typing;
-	if (reading->tall)
+	const struct screen *screen = making->guard->screen;
+	bool fills = reading->end_row - making->start.row >= screen_bottom(screen) - screen_top(screen) && reading->end_row > making->start.row;
+	if (reading->tall || (fills && !making->agree)) /* an editor that has no room shows rows twice, or not at all */
 		return "the line is taller than the screen";
 	if (has_history(making->full))
 		return "history expansion";

@@ -1046,6 +1046,23 @@ static void test_typing_behind_a_slow_key_is_waited_for(void **state)
 	world_free(world);
 }
 
+static void test_an_edited_line_that_fills_the_screen_is_blind(void **state)
+{
+	struct world *world = world_new(10, 3);
+	(void)state;
+	out(world, "\033[H");
+	prompt(world);
+	type(world, "rm 345678abcdefghijxyz");
+	in(world, "\033b");
+	out(world, "\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_string_equal(world->why, "the line is taller than the screen");
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1108,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(test_completed_slowly_is_waited_for),
 		cmocka_unit_test(test_ctrl_o_is_held_where_no_prompt_is_known),
 		cmocka_unit_test(test_typing_behind_a_slow_key_is_waited_for),
+		cmocka_unit_test(test_an_edited_line_that_fills_the_screen_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
