@@ -127,6 +127,10 @@ static void release_enter(struct lineguard *guard, int64_t now)
 	int64_t row = screen_cursor(guard->screen).row;
 	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
+	if (guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_KEEP)
+		guard->prefilled = 1;
+	else if (guard->prefilled)
+		guard->prefilled--;
 	if (is_soft(guard)) { /* the line may still be there */
 		if (!guard->typing.quoted)
 			guard->typing.lost = guard->accept_key == KEY_KEEP ? "the line before it was kept" : "a part of the line was handed over before";

@@ -159,6 +159,8 @@ static const char *blind_place(const struct making *making, bool located)
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)
 		return "no prompt is known here";
+	if (guard->prefilled && making->located == LOCATED_ANCHOR && !prompt_known(guard, &typing->left))
+		return "a line may have stood there before";
 	return located ? NULL : "the line was not found on the screen";
 }
 

@@ -11,6 +11,7 @@
 #define QUIET_ANY (100 * MS)   /* of silence: whatever was printed is complete */
 #define QUIET_ECHO (15 * MS)   /* behind the echo of plain typing */
 #define QUIET_EDIT (60 * MS)   /* behind what an editing key did */
+#define QUIET_RECALL (150 * MS) /* behind what a key did that looks for a line: a shell may pause at it */
 #define SILENCE (300 * MS)     /* and two round trips: nothing will come */
 #define SETTLE_MAX (4000 * MS) /* then the line is judged blind */
 #define CLEAR_MAX (1200 * MS)  /* and two round trips: the line was not cleared */
@@ -106,6 +107,7 @@ struct lineguard {
 	enum key accept_key;
 	int64_t accepted; /* when it was pressed */
 	bool told;	  /* that it waits for the prompt */
+	unsigned prefilled; /* prompts at which a line may stand that nobody typed there: after Ctrl-O, Esc a, Esc q */
 	bool stuck;	  /* a refused line may still be there */
 	bool control_u;	  /* it is being cleared with Ctrl-U, because a command runs */
 	struct mark clear;

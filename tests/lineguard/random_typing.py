@@ -279,7 +279,7 @@ class Typist:
         self.accept()
 
     def completed(self):
-        self.type(self.random.choice(["note comp", "note a", "not", "note compl", "note x co", "note dir/", "note dir"]))
+        self.type(self.random.choice(["note comp", "note a", "not" if "fish" not in self.can else "note a", "note compl", "note x co", "note dir/", "note dir"]))
         for _ in range(self.random.randint(1, 3)):
             self.press("\t")
             if self.maybe(.4):

@@ -1063,6 +1063,24 @@ static void test_an_edited_line_that_fills_the_screen_is_blind(void **state)
 	world_free(world);
 }
 
+static void test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\x0f");
+	pass(world, 20);
+	buf_clear(&world->sent);
+	out(world, "\r\n\033[?2004l\r\033[?2004h12:01 # rm "); /* the next line of the history */
+	pass(world, 120);
+	type(world, "x");
+	in(world, "\r");
+	pass(world, 20);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1126,6 +1144,7 @@ int main(void)
 		cmocka_unit_test(test_ctrl_o_is_held_where_no_prompt_is_known),
 		cmocka_unit_test(test_typing_behind_a_slow_key_is_waited_for),
 		cmocka_unit_test(test_an_edited_line_that_fills_the_screen_is_blind),
+		cmocka_unit_test(test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
