@@ -133,7 +133,8 @@ static void release_enter(struct lineguard *guard, int64_t now)
 		guard->prefilled--;
 	if (is_soft(guard)) { /* the line may still be there */
 		if (!guard->typing.quoted)
-			guard->typing.lost = guard->accept_key == KEY_KEEP ? "the line before it was kept" : "a part of the line was handed over before";
+			guard->typing.lost =
+				guard->accept_key == KEY_KEEP ? "the line before it was kept" : "a part of the line was handed over before";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -259,7 +260,7 @@ static bool accepts(const struct lineguard *guard, enum key key)
 	switch (key) {
 	case KEY_ACCEPT: return true;
 	case KEY_COMMENT:
-	case KEY_OPERATE: return !modes->alternate; /* also where no prompt is known: an editor may read there */
+	case KEY_OPERATE: return !modes->alternate;		    /* also where no prompt is known: an editor may read there */
 	case KEY_KEEP: return !modes->alternate && modes->paste_on; /* perhaps typed ahead of an editor that has read before */
 	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
 	default: return false;

@@ -196,7 +196,10 @@ static void escape(struct screen_scan *scan, struct output *out, uint8_t byte)
 	} else if (strchr(escape_finals, byte)) {
 		put_escape(out, 0, byte);
 		if (byte == 'c')
-			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on, .combined = scan->modes.combined, .left = scan->modes.left + scan->modes.alternate, .clipped = scan->modes.clipped };
+			scan->modes = (struct screen_modes){ .paste_on = scan->modes.paste_on,
+				.combined = scan->modes.combined,
+				.left = scan->modes.left + scan->modes.alternate,
+				.clipped = scan->modes.clipped };
 	}
 }
 
