@@ -93,8 +93,10 @@ static void begin_clear(struct lineguard *guard, int64_t now)
 {
 	guard->clear = mark_now(guard, now);
 	buf_clear(&guard->under);
-	(void)screen_text(
-		guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
+	for (int row = 1; row <= UNDER_ROWS; row++) { /* without it less is known to be clean */
+		(void)screen_text(guard->screen, guard->clear.row + row, 0, screen_columns(guard->screen), &guard->under);
+		(void)buf_putc(&guard->under, '\n');
+	}
 	guard_go(guard, GUARD_CLEAR);
 }
 

@@ -15,7 +15,8 @@
 #define SILENCE (300 * MS)	/* and two round trips: nothing will come */
 #define SETTLE_MAX (4000 * MS)	/* then the line is judged blind */
 #define CLEAR_MAX (1200 * MS)	/* and two round trips: the line was not cleared */
-#define GRACE (150 * MS)	/* and a round trip behind an Enter: input waits for the prompt */
+#define UNDER_ROWS 3
+#define GRACE (150 * MS) /* and a round trip behind an Enter: input waits for the prompt */
 #define ROUND_TRIP_UNKNOWN (200 * MS)
 #define ROUND_TRIP_MAX (2000 * MS)
 
@@ -93,7 +94,7 @@ struct lineguard {
 	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
 	struct buf right;	   /* the last right prompt seen: for a line whose place was not known before it was typed */
 	int right_column;
-	struct buf under; /* the row below the cursor when the clearing began */
+	struct buf under; /* the rows below the cursor when the clearing began, each with a newline */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
 	bool entered;	   /* there was one */

@@ -1081,6 +1081,23 @@ static void test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind(voi
 	world_free(world);
 }
 
+static void test_a_prompt_of_two_rows_over_old_text_is_clean(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "1\r\n2\r\n3 with old text\r\n4 with old text\r\n\033[H\033[?2004hrow\r\n$ ");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\r");
+	pass(world, 20);
+	out(world, "\r\n\033[?2004l\r\033[?2004hrow\r\n$ ");
+	pass(world, 120);
+	assert_int_equal(world->notes, 1);
+	assert_int_equal(world->end, LINE_CLEARED);
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1145,6 +1162,7 @@ int main(void)
 		cmocka_unit_test(test_typing_behind_a_slow_key_is_waited_for),
 		cmocka_unit_test(test_an_edited_line_that_fills_the_screen_is_blind),
 		cmocka_unit_test(test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind),
+		cmocka_unit_test(test_a_prompt_of_two_rows_over_old_text_is_clean),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
