@@ -180,10 +180,12 @@ static const char *blind_text(const struct making *making)
 		return NULL;
 	if (!making->full.len && typing->keys.unfaithful && !making->guard->stuck)
 		return "the keys left no line";
-	if (typing->standing == STANDING_EARLY)
+	if (typing->standing < STANDING_LIKELY)
 		return "it was typed before the prompt was there";
 	if (typing->disturbed)
 		return "output came in the middle of the line";
+	if (read_over_old_text(making->guard))
+		return "there was text right of the line";
 	if (typing->resized && making->located == LOCATED_ANCHOR)
 		return "the terminal was resized in the middle of the line";
 	if (reading->broken)

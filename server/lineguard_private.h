@@ -156,7 +156,8 @@ bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum l
 bool read_anchor_candidate(struct lineguard *guard, struct screen_place start); /* the anchor is another start that makes sense */
 /* Where right of a column the text begins that looks like a right prompt; the number of columns: nowhere. */
 int read_changed_right(struct lineguard *guard, int64_t row, int from);
-int64_t read_lowest(struct lineguard *guard); /* the first row that may belong to the line */
+bool read_over_old_text(struct lineguard *guard); /* what stood right of the anchor was printed over in part: the rest of it looks like the line */
+int64_t read_lowest(struct lineguard *guard);	  /* the first row that may belong to the line */
 
 /* lineguard_settle.c: when the line is complete */
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due);

@@ -409,19 +409,23 @@ def compare(session, row):
     """[Fault], and how often each confidence was."""
     events = session.events()
     judged = [event for event in events if event["event"] == "judge"]
-    faults, last, answers = [], -1, collections.Counter(event["confidence"] for event in judged)
+    faults, last, base, previous, answers = [], -1, -1, 0, collections.Counter(event["confidence"] for event in judged)
     if any(event["event"] == "failed" for event in events):
         faults.append(Fault("failed", "", "", ""))
     for when, ran in session.executed():
         if not words(ran):
             continue
+        if when - previous > .15:
+            base = last  # what runs at once was typed line by line, behind an open quote
+        previous = when
         before = [i for i, event in enumerate(judged) if event["at"] / 1e6 <= when + .001]
-        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran, text["joined"]) for text in judged[i]["texts"])]
+        same = [i for i in before if i >= base and any(matches(row, session.home, text["text"], ran, text["joined"]) for text in judged[i]["texts"])]
         passed = [i for i in same if judged[i]["verdict"] != "deny"]
         if passed:
-            last = passed[0]
-            if judged[last]["confidence"] == "blind":
-                faults.append(Fault("blind-known", ran, judged[last]["texts"][0]["text"], judged[last]["why"]))
+            last = max(last, passed[0])
+            found = judged[passed[0]]
+            if found["confidence"] == "blind":
+                faults.append(Fault("blind-known", ran, found["texts"][0]["text"], found["why"]))
         else:
             faults.append(wrong(judged, before, same, last, ran))
             last = max([last] + before)

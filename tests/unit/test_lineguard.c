@@ -1098,6 +1098,44 @@ static void test_a_prompt_of_two_rows_over_old_text_is_clean(void **state)
 	world_free(world);
 }
 
+static void test_a_line_edited_over_old_text_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	out(world, "old text of another line\r");
+	prompt(world);
+	type(world, "rm xyz and");
+	in(world, "\033b");
+	out(world, "\b\b\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+/* Typed while a command runs, shown by the terminal and again by the editor: what was edited there has two beginnings. */
+static void test_edited_ahead_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm x\033bb");
+	out(world, "rm x^[bb");
+	pass(world, 200);
+	out(world, "\033[?2004h$ rm bx\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 1000);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1163,6 +1201,8 @@ int main(void)
 		cmocka_unit_test(test_an_edited_line_that_fills_the_screen_is_blind),
 		cmocka_unit_test(test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind),
 		cmocka_unit_test(test_a_prompt_of_two_rows_over_old_text_is_clean),
+		cmocka_unit_test(test_a_line_edited_over_old_text_is_blind),
+		cmocka_unit_test(test_edited_ahead_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
