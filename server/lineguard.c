@@ -93,8 +93,10 @@ static void begin_clear(struct lineguard *guard, int64_t now)
 {
 	guard->clear = mark_now(guard, now);
 	buf_clear(&guard->under);
-	(void)screen_text(
-		guard->screen, guard->clear.row + 1, 0, screen_columns(guard->screen), &guard->under); /* without it less is known to be clean */
+	for (int row = 1; row <= UNDER_ROWS; row++) { /* without it less is known to be clean */
+		(void)screen_text(guard->screen, guard->clear.row + row, 0, screen_columns(guard->screen), &guard->under);
+		(void)buf_putc(&guard->under, '\n');
+	}
 	guard_go(guard, GUARD_CLEAR);
 }
 
@@ -113,8 +115,12 @@ static void interrupted(struct lineguard *guard, int64_t now)
 	guard_go(guard, GUARD_WAIT);
 }
 
+/* A key that may end the line, and may not. */
 static bool is_soft(const struct lineguard *guard)
 {
+	bool perhaps = guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_COMMENT;
+	if (perhaps && !screen_modes(guard->screen)->paste && guard->typing.standing < STANDING_LIKELY)
+		return true;
 	return guard->accept_key == KEY_END_FILE || guard->accept_key == KEY_KEEP || guard->typing.quoted;
 }
 
@@ -123,11 +129,14 @@ static void release_enter(struct lineguard *guard, int64_t now)
 	int64_t row = screen_cursor(guard->screen).row;
 	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
+	if (guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_KEEP)
+		guard->prefilled = 1;
+	else if (guard->prefilled)
+		guard->prefilled--;
 	if (is_soft(guard)) { /* the line may still be there */
-		if (guard->accept_key == KEY_END_FILE)
-			guard->typing.lost = "a part of the line was handed over before";
-		if (guard->accept_key == KEY_KEEP)
-			guard->typing.lost = "the line before it was kept";
+		if (!guard->typing.quoted)
+			guard->typing.lost =
+				guard->accept_key == KEY_KEEP ? "the line before it was kept" : "a part of the line was handed over before";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -253,7 +262,7 @@ static bool accepts(const struct lineguard *guard, enum key key)
 	switch (key) {
 	case KEY_ACCEPT: return true;
 	case KEY_COMMENT:
-	case KEY_OPERATE: return !modes->alternate && (modes->paste_on || guard->typing.standing >= STANDING_LIKELY);
+	case KEY_OPERATE: return !modes->alternate;		    /* also where no prompt is known: an editor may read there */
 	case KEY_KEEP: return !modes->alternate && modes->paste_on; /* perhaps typed ahead of an editor that has read before */
 	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
 	default: return false;

@@ -3,15 +3,31 @@
 
 #include <string.h>
 
-/* busybox prints its prompt over the row below the cursor, which may be one of the refused line's: what is right of it was there before. */
+/* A row below the cursor as it was when the clearing began. */
+static struct bytes row_before(const struct lineguard *guard, int64_t row)
+{
+	struct bytes rest = buf_bytes(&guard->under);
+	for (int64_t at = guard->clear.row + 1; rest.len; at++) {
+		const uint8_t *end = memchr(rest.data, '\n', rest.len);
+		size_t len = end ? (size_t)(end - rest.data) : rest.len;
+		if (at == row)
+			return (struct bytes){ rest.data, len };
+		rest.data += end ? len + 1 : len;
+		rest.len -= end ? len + 1 : len;
+	}
+	return (struct bytes){ NULL, 0 };
+}
+
+/* A prompt printed over rows with old text, which may be the refused line's (busybox), or what stood there before a program moved the cursor up: what
+ * is right of it was there before. */
 static bool is_left_over(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
 	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
-	if (cursor.row != guard->clear.row + 1 || screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &right))
+	struct bytes before = row_before(guard, cursor.row);
+	if (!before.len || screen_text(guard->screen, cursor.row, cursor.column, screen_columns(guard->screen), &right))
 		return false;
-	return right.len && right.len <= guard->under.len &&
-	       !memcmp(buf_data(&guard->under) + guard->under.len - right.len, buf_data(&right), right.len);
+	return right.len && right.len <= before.len && !memcmp(before.data + before.len - right.len, buf_data(&right), right.len);
 }
 
 static bool is_changed_right(struct lineguard *guard)

@@ -24,6 +24,7 @@ static const uint8_t control_keys[0x20] = {
 	[0x0e] = KEY_RECALL,
 	[0x0f] = KEY_OPERATE,
 	[0x10] = KEY_RECALL,
+	[0x11] = KEY_PUSH,
 	[0x12] = KEY_RECALL,
 	[0x13] = KEY_RECALL,
 	[0x15] = KEY_KILL_START,
@@ -128,6 +129,8 @@ static enum key key_escape(struct keys_scan *scan, uint8_t byte)
 	case '_': scan->introducer = byte; return key_more(scan, KEYS_STRING);
 	case 'a':
 	case 'A': return key_done(scan, KEY_KEEP);
+	case 'q':
+	case 'Q': return key_done(scan, KEY_PUSH);
 	case '#': return key_done(scan, KEY_COMMENT);
 	default: return key_done(scan, KEY_OTHER);
 	}

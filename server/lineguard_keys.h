@@ -41,6 +41,7 @@ enum key {
 	KEY_QUOTE,    /* Ctrl-V: the next key is taken literally */
 	KEY_COMPLETE, /* Tab */
 	KEY_RECALL,   /* Up, Down, Ctrl-P, Ctrl-N, Ctrl-R, Ctrl-S, Ctrl-Y */
+	KEY_PUSH,     /* Esc q, Ctrl-Q: zsh puts the line away until the prompt after the next one */
 	KEY_OTHER,
 };
 

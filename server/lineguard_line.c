@@ -159,6 +159,8 @@ static const char *blind_place(const struct making *making, bool located)
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)
 		return "no prompt is known here";
+	if (guard->prefilled && making->located == LOCATED_ANCHOR && !prompt_known(guard, &typing->left))
+		return "a line may have stood there before";
 	return located ? NULL : "the line was not found on the screen";
 }
 
@@ -166,7 +168,9 @@ static const char *blind_text(const struct making *making)
 {
 	const struct reading *reading = &making->reading;
 	const struct typing *typing = &making->guard->typing;
-	if (reading->tall)
+	const struct screen *screen = making->guard->screen;
+	bool fills = reading->end_row - making->start.row >= screen_bottom(screen) - screen_top(screen) && reading->end_row > making->start.row;
+	if (reading->tall || (fills && !making->agree)) /* an editor that has no room shows rows twice, or not at all */
 		return "the line is taller than the screen";
 	if (has_history(making->full))
 		return "history expansion";
@@ -176,10 +180,12 @@ static const char *blind_text(const struct making *making)
 		return NULL;
 	if (!making->full.len && typing->keys.unfaithful && !making->guard->stuck)
 		return "the keys left no line";
-	if (typing->standing == STANDING_EARLY)
+	if (typing->standing < STANDING_LIKELY)
 		return "it was typed before the prompt was there";
 	if (typing->disturbed)
 		return "output came in the middle of the line";
+	if (read_over_old_text(making->guard))
+		return "there was text right of the line";
 	if (typing->resized && making->located == LOCATED_ANCHOR)
 		return "the terminal was resized in the middle of the line";
 	if (reading->broken)

@@ -7,14 +7,16 @@
 #include "server/screen.h"
 
 #define MS 1000
-#define QUIET_PROMPT (25 * MS) /* of silence behind ?2004h: the prompt is complete */
-#define QUIET_ANY (100 * MS)   /* of silence: whatever was printed is complete */
-#define QUIET_ECHO (15 * MS)   /* behind the echo of plain typing */
-#define QUIET_EDIT (60 * MS)   /* behind what an editing key did */
-#define SILENCE (300 * MS)     /* and two round trips: nothing will come */
-#define SETTLE_MAX (4000 * MS) /* then the line is judged blind */
-#define CLEAR_MAX (1200 * MS)  /* and two round trips: the line was not cleared */
-#define GRACE (150 * MS)       /* and a round trip behind an Enter: input waits for the prompt */
+#define QUIET_PROMPT (25 * MS)	/* of silence behind ?2004h: the prompt is complete */
+#define QUIET_ANY (100 * MS)	/* of silence: whatever was printed is complete */
+#define QUIET_ECHO (15 * MS)	/* behind the echo of plain typing */
+#define QUIET_EDIT (60 * MS)	/* behind what an editing key did */
+#define QUIET_RECALL (150 * MS) /* behind what a key did that looks for a line: a shell may pause at it */
+#define SILENCE (300 * MS)	/* and two round trips: nothing will come */
+#define SETTLE_MAX (4000 * MS)	/* then the line is judged blind */
+#define CLEAR_MAX (1200 * MS)	/* and two round trips: the line was not cleared */
+#define UNDER_ROWS 3
+#define GRACE (150 * MS) /* and a round trip behind an Enter: input waits for the prompt */
 #define ROUND_TRIP_UNKNOWN (200 * MS)
 #define ROUND_TRIP_MAX (2000 * MS)
 
@@ -51,11 +53,11 @@ struct typing {
 	struct buf right; /* text right of the anchor: a right prompt */
 	int right_column;
 	uint32_t combined; /* as screen_modes() said when it began */
-	bool disturbed; /* output came that no key asked for, and changed the line */
+	bool disturbed;	   /* output came that no key asked for, and changed the line */
 	bool resized;
 	uint64_t first_output, last_output; /* outputs counted when the first and the last key were forwarded */
 	int64_t last_key;
-	bool quoted; /* the last key was Ctrl-V */
+	bool quoted;	  /* the last key was Ctrl-V */
 	const char *lost; /* why a part of the line is nowhere to be seen */
 	struct keys_model keys;
 };
@@ -92,7 +94,7 @@ struct lineguard {
 	struct screen_place floor; /* behind the prompt that followed a refused line: nothing before it is read */
 	struct buf right;	   /* the last right prompt seen: for a line whose place was not known before it was typed */
 	int right_column;
-	struct buf under;	   /* the row below the cursor when the clearing began */
+	struct buf under; /* the rows below the cursor when the clearing began, each with a newline */
 	struct typing typing;
 	struct mark enter; /* the last Enter, or what else ended a line */
 	bool entered;	   /* there was one */
@@ -104,10 +106,11 @@ struct lineguard {
 	bool refused;	    /* the queue overflowed, and the user was told */
 	struct buf accept;  /* the bytes of the held Enter */
 	enum key accept_key;
-	int64_t accepted; /* when it was pressed */
-	bool told;	  /* that it waits for the prompt */
-	bool stuck;	  /* a refused line may still be there */
-	bool control_u;	  /* it is being cleared with Ctrl-U, because a command runs */
+	int64_t accepted;   /* when it was pressed */
+	bool told;	    /* that it waits for the prompt */
+	unsigned prefilled; /* prompts at which a line may stand that nobody typed there: after Ctrl-O, Esc a, Esc q */
+	bool stuck;	    /* a refused line may still be there */
+	bool control_u;	    /* it is being cleared with Ctrl-U, because a command runs */
 	struct mark clear;
 	int64_t verdict_at;
 	enum line_end ending; /* what to note when it is cleared */
@@ -119,7 +122,7 @@ struct lineguard {
 	struct line_answer answer;
 	bool status_shown;   /* the cursor stands in a status line of ours */
 	bool screen_allowed; /* the full-screen program was judged and may have its keys */
-	struct buf before; /* the lines that this one goes on from */
+	struct buf before;   /* the lines that this one goes on from */
 	struct prompt before_left;
 	int64_t before_end; /* last row of them */
 	enum line_confidence before_confidence;
@@ -153,7 +156,8 @@ bool read_locate(struct lineguard *guard, struct screen_place *ret_start, enum l
 bool read_anchor_candidate(struct lineguard *guard, struct screen_place start); /* the anchor is another start that makes sense */
 /* Where right of a column the text begins that looks like a right prompt; the number of columns: nowhere. */
 int read_changed_right(struct lineguard *guard, int64_t row, int from);
-int64_t read_lowest(struct lineguard *guard);					/* the first row that may belong to the line */
+bool read_over_old_text(struct lineguard *guard); /* what stood right of the anchor was printed over in part: the rest of it looks like the line */
+int64_t read_lowest(struct lineguard *guard);	  /* the first row that may belong to the line */
 
 /* lineguard_settle.c: when the line is complete */
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due);
@@ -163,8 +167,8 @@ int64_t round_trip(const struct lineguard *guard);
 /* lineguard_line.c: from a settled screen to what is judged */
 enum line_kind { KIND_JUDGE, KIND_EMPTY };
 int line_make(struct lineguard *guard, int64_t now, enum settled how, enum line_kind *ret_kind); /* 0 or -ENOMEM */
-void line_keep(struct lineguard *guard); /* the line was forwarded: a continuation may follow */
-void line_none(struct lineguard *guard); /* an empty guard->line */
+void line_keep(struct lineguard *guard);					 /* the line was forwarded: a continuation may follow */
+void line_none(struct lineguard *guard);					 /* an empty guard->line */
 #define LINE_POOL_MAX ((LINEGUARD_TEXTS_MAX + 1) * (2 * LINEGUARD_TEXT_MAX + 1)) /* one more, to be compared */
 
 /* lineguard_notice.c: words for the user */

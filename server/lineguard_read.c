@@ -58,6 +58,13 @@ static int right_limit(struct lineguard *guard, int64_t row)
 	return same ? column : read_changed_right(guard, row, screen_cursor(guard->screen).row == row ? screen_cursor(guard->screen).column : 1);
 }
 
+bool read_over_old_text(struct lineguard *guard)
+{
+	const struct typing *typing = &guard->typing;
+	return typing->anchored && typing->right.len && right_limit(guard, typing->anchor.row) == screen_columns(guard->screen) &&
+	       screen_row_end(guard->screen, typing->anchor.row) > typing->right_column;
+}
+
 /* Notes where the last cell is that is neither grey nor blank. */
 static int put_cell(struct reading *reading, const struct screen_cell *cell)
 {

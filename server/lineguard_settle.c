@@ -107,9 +107,11 @@ static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *d
 		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;
 	if (answered && plain_only)
 		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
-	if (!answered || !reached(guard->last_output + QUIET_EDIT, now, due) || !reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
+	int64_t quiet = typing->keys.recalled ? QUIET_RECALL : QUIET_EDIT;
+	if (!answered || !reached(guard->last_output + quiet, now, due) || !reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
 		return SETTLED_NOT;
-	return !has_no_effect_yet(guard) || reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
+	bool missing = has_no_effect_yet(guard) || (typing->keys.tail && !tail_stands(guard)); /* in vi's command mode it never comes */
+	return !missing || reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
 }
 
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due)

@@ -111,6 +111,8 @@ void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now
 	bool alone = !typing->keys.plain || now - typing->last_key > 2 * round_trip(guard);
 	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe && alone)
 		guard->probe = now;
+	if (key == KEY_PUSH)
+		guard->prefilled = 2;
 	if (key != KEY_PLAIN && key != KEY_PASTE_END && astray(guard, now))
 		typing->disturbed = true;
 	keys_model_key(&typing->keys, key, byte);

@@ -40,6 +40,7 @@ zmodload zsh/datetime; setopt ignoreeof; unsetopt beep flowcontrol; KEYTIMEOUT=1
 preexec() { print -rN -- "$EPOCHREALTIME $1" >> "$RAN" }
 """
 FISH = r"""
+set -g fish_color_autosuggestion 555 brblack
 function written --on-event fish_preexec; printf '%s %s\0' (date +%s.%N) "$argv[1]" >> "$RAN"; end
 """
 NOTE = """#!/bin/sh
@@ -278,7 +279,7 @@ class Typist:
         self.accept()
 
     def completed(self):
-        self.type(self.random.choice(["note comp", "note a", "not", "note compl", "note x co", "note dir/", "note dir"]))
+        self.type(self.random.choice(["note comp", "note a", "not" if "fish" not in self.can else "note a", "note compl", "note x co", "note dir/", "note dir"]))
         for _ in range(self.random.randint(1, 3)):
             self.press("\t")
             if self.maybe(.4):
@@ -408,19 +409,23 @@ def compare(session, row):
     """[Fault], and how often each confidence was."""
     events = session.events()
     judged = [event for event in events if event["event"] == "judge"]
-    faults, last, answers = [], -1, collections.Counter(event["confidence"] for event in judged)
+    faults, last, base, previous, answers = [], -1, -1, 0, collections.Counter(event["confidence"] for event in judged)
     if any(event["event"] == "failed" for event in events):
         faults.append(Fault("failed", "", "", ""))
     for when, ran in session.executed():
         if not words(ran):
             continue
+        if when - previous > .15:
+            base = last  # what runs at once was typed line by line, behind an open quote
+        previous = when
         before = [i for i, event in enumerate(judged) if event["at"] / 1e6 <= when + .001]
-        same = [i for i in before if i >= last and any(matches(row, session.home, text["text"], ran, text["joined"]) for text in judged[i]["texts"])]
+        same = [i for i in before if i >= base and any(matches(row, session.home, text["text"], ran, text["joined"]) for text in judged[i]["texts"])]
         passed = [i for i in same if judged[i]["verdict"] != "deny"]
         if passed:
-            last = passed[0]
-            if judged[last]["confidence"] == "blind":
-                faults.append(Fault("blind-known", ran, judged[last]["texts"][0]["text"], judged[last]["why"]))
+            last = max(last, passed[0])
+            found = judged[passed[0]]
+            if found["confidence"] == "blind":
+                faults.append(Fault("blind-known", ran, found["texts"][0]["text"], found["why"]))
         else:
             faults.append(wrong(judged, before, same, last, ran))
             last = max([last] + before)

@@ -91,7 +91,8 @@ static void put_log(struct proxy *proxy, json_t *object)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_object_set_new(object, "at", json_integer((json_int_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)); /* to compare with what a shell writes */
+	json_object_set_new(
+		object, "at", json_integer((json_int_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)); /* to compare with what a shell writes */
 	char *text = json_dumps(object, JSON_COMPACT);
 	fprintf(proxy->log, "%s\n", text ? text : "{}");
 	fflush(proxy->log);

@@ -1009,6 +1009,133 @@ static void test_completed_slowly_is_waited_for(void **state)
 	world_free(world);
 }
 
+static void test_ctrl_o_is_held_where_no_prompt_is_known(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "strange: ");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\x0f");
+	expect_sent(world, "");
+	pass(world, 400);
+	assert_int_equal(world->judged, 1);
+	assert_null(strchr(buf_cstr(&world->sent), '\x0f'));
+	world_free(world);
+}
+
+static void test_typing_behind_a_slow_key_is_waited_for(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\r");
+	pass(world, 20);
+	ran(world);
+	world->judged = 0;
+	in(world, "rm \033.x\r");
+	pass(world, 1);
+	out(world, "rm ");
+	pass(world, 150);
+	assert_int_equal(world->judged, 0);
+	out(world, "lsx");
+	pass(world, 400);
+	assert_string_equal(world->texts, "rm lsx");
+	world_free(world);
+}
+
+static void test_an_edited_line_that_fills_the_screen_is_blind(void **state)
+{
+	struct world *world = world_new(10, 3);
+	(void)state;
+	out(world, "\033[H");
+	prompt(world);
+	type(world, "rm 345678abcdefghijxyz");
+	in(world, "\033b");
+	out(world, "\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	assert_string_equal(world->why, "the line is taller than the screen");
+	world_free(world);
+}
+
+static void test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	prompt(world);
+	type(world, "ls");
+	in(world, "\x0f");
+	pass(world, 20);
+	buf_clear(&world->sent);
+	out(world, "\r\n\033[?2004l\r\033[?2004h12:01 # rm "); /* the next line of the history */
+	pass(world, 120);
+	type(world, "x");
+	in(world, "\r");
+	pass(world, 20);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+static void test_a_prompt_of_two_rows_over_old_text_is_clean(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	world->verdict = LINE_DENY;
+	out(world, "1\r\n2\r\n3 with old text\r\n4 with old text\r\n\033[H\033[?2004hrow\r\n$ ");
+	pass(world, 120);
+	type(world, "rm x");
+	in(world, "\r");
+	pass(world, 20);
+	out(world, "\r\n\033[?2004l\r\033[?2004hrow\r\n$ ");
+	pass(world, 120);
+	assert_int_equal(world->notes, 1);
+	assert_int_equal(world->end, LINE_CLEARED);
+	world_free(world);
+}
+
+static void test_a_line_edited_over_old_text_is_blind(void **state)
+{
+	struct world *world = world_new(40, 24);
+	(void)state;
+	out(world, "old text of another line\r");
+	prompt(world);
+	type(world, "rm xyz and");
+	in(world, "\033b");
+	out(world, "\b\b\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 400);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
+/* Typed while a command runs, shown by the terminal and again by the editor: what was edited there has two beginnings. */
+static void test_edited_ahead_is_blind(void **state)
+{
+	struct world *world = world_new(80, 24);
+	(void)state;
+	prompt(world);
+	type(world, "sleep 1");
+	in(world, "\r");
+	pass(world, 400);
+	out(world, "\r\n\033[?2004l\r");
+	pass(world, 1000);
+	in(world, "rm x\033bb");
+	out(world, "rm x^[bb");
+	pass(world, 200);
+	out(world, "\033[?2004h$ rm bx\b");
+	pass(world, 400);
+	in(world, "\r");
+	pass(world, 1000);
+	assert_int_equal(world->confidence, LINE_BLIND);
+	world_free(world);
+}
+
 static void test_a_terminal_too_large_is_blind(void **state)
 {
 	struct world *world = world_new(SCREEN_COLUMNS_MAX + 1, 24);
@@ -1069,6 +1196,13 @@ int main(void)
 		cmocka_unit_test(test_lines_below_the_cursor_are_judged_too),
 		cmocka_unit_test(test_recalled_slowly_is_no_empty_line),
 		cmocka_unit_test(test_completed_slowly_is_waited_for),
+		cmocka_unit_test(test_ctrl_o_is_held_where_no_prompt_is_known),
+		cmocka_unit_test(test_typing_behind_a_slow_key_is_waited_for),
+		cmocka_unit_test(test_an_edited_line_that_fills_the_screen_is_blind),
+		cmocka_unit_test(test_a_line_that_ctrl_o_brought_behind_a_changed_prompt_is_blind),
+		cmocka_unit_test(test_a_prompt_of_two_rows_over_old_text_is_clean),
+		cmocka_unit_test(test_a_line_edited_over_old_text_is_blind),
+		cmocka_unit_test(test_edited_ahead_is_blind),
 		cmocka_unit_test(test_a_terminal_too_large_is_blind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
