@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Printable text only: nothing of it can move the cursor. */
+/* Printable text only: nothing of it can move the cursor, a C1 control in UTF-8 (0xc2, then 0x80 to 0x9f) neither. */
 static void put_clean(struct buf *out, const char *text)
 {
-	for (; *text; text++)
-		(void)buf_putc(out, (uint8_t)*text < 0x20 || *text == 0x7f ? ' ' : (uint8_t)*text);
+	for (; *text; text++) {
+		const uint8_t c = (uint8_t)*text, next = (uint8_t)text[1];
+		bool wide = c == 0xc2 && next >= 0x80 && next < 0xa0;
+		(void)buf_putc(out, c < 0x20 || c == 0x7f || wide ? ' ' : c);
+		text += wide;
+	}
 }
 
 static void send_out(struct lineguard *guard, const struct buf *out)

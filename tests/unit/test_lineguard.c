@@ -606,8 +606,8 @@ static void test_a_hold_tells_how_it_stands(void **state)
 	type(world, "rm x");
 	in(world, "\r");
 	pass(world, 100);
-	lineguard_answer(world->guard, world->now, LINE_HOLD, "a request that is longer than a row\nwaiting \033[31m9");
-	assert_string_equal(buf_cstr(&world->shown), "\r\na request that is longer than a row\r\nwaiting  [31m9");
+	lineguard_answer(world->guard, world->now, LINE_HOLD, "a request that is longer than a row\nwaiting \033[31m9\xc2\x9b\xc2\xa7");
+	assert_string_equal(buf_cstr(&world->shown), "\r\na request that is longer than a row\r\nwaiting  [31m9 \xc2\xa7");
 	buf_clear(&world->shown);
 	lineguard_answer(world->guard, world->now, LINE_HOLD, "waiting longer: 123\xc3\xa4");
 	assert_string_equal(buf_cstr(&world->shown), "\r\033[Kwaiting longer: 123");
