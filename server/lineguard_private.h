@@ -185,6 +185,18 @@ void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now
 /* lineguard_clear.c: one look at a line that is being cleared */
 void clear_step(struct lineguard *guard, int64_t now);
 
+/* lineguard_verdict.c: what becomes of a line */
+enum { INTERRUPT = 0x03, KILL_LINE = 0x15 };
+void guard_judge_line(struct lineguard *guard, int64_t now);
+void guard_decided(struct lineguard *guard, int64_t now, enum line_verdict verdict);
+void guard_approved(struct lineguard *guard, int64_t now); /* the Enter goes, unless the line has changed: then it is judged again */
+void guard_refuse(struct lineguard *guard, int64_t now, enum line_end end);
+void guard_release(struct lineguard *guard, int64_t now); /* its Enter goes out */
+void guard_interrupted(struct lineguard *guard, int64_t now); /* the user's Ctrl-C went out */
+
+/* lineguard_input.c */
+void guard_pass(struct lineguard *guard, int64_t now); /* forwards the queue up to the next Enter */
+
 /* lineguard.c */
 void guard_go(struct lineguard *guard, enum guard_state state);
 void guard_fail(struct lineguard *guard, const char *why);

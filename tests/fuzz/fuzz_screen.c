@@ -5,6 +5,7 @@
 #include "server/lineguard.c"
 #include "server/lineguard_clear.c"
 #include "server/lineguard_follow.c"
+#include "server/lineguard_input.c"
 #include "server/lineguard_keys.c"
 #include "server/lineguard_line.c"
 #include "server/lineguard_notice.c"
@@ -12,6 +13,7 @@
 #include "server/lineguard_read.c"
 #include "server/lineguard_settle.c"
 #include "server/lineguard_typing.c"
+#include "server/lineguard_verdict.c"
 #include "server/screen.c"
 #include "server/screen_scan.c"
 
