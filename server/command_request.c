@@ -52,12 +52,14 @@ static bool judge(struct ahead *ahead)
 	return true;
 }
 
+/* A command, or a line that will be typed in a shell. */
 static bool guard(struct ahead *ahead)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
-	if (!ahead->decision.guard || ahead->access.kind != ACCESS_EXEC || !ahead->access.detail.len)
+	bool typed = ahead->access.kind == ACCESS_SHELL;
+	if (!ahead->decision.guard || !ahead->access.detail.len)
 		return true;
-	if (guard_judge(ahead->decision.guard, ahead->access.detail, &judgement)) {
+	if ((typed ? guard_judge_typed : guard_judge)(ahead->decision.guard, ahead->access.detail, &judgement)) {
 		command_fail(ahead->caller, EXIT_OURS, "the guard could not judge this command");
 		return false;
 	}
@@ -74,9 +76,12 @@ static bool guard(struct ahead *ahead)
 	return !need_fill(&ahead->needs[ahead->need_count++], true, judgement.by, ahead->decision.approval, ahead->caller->broker->config->conf);
 }
 
+/* Whoever asks for a line has the shell, or asks for that apart. */
 static void add_rule_need(struct ahead *ahead)
 {
 	const struct approval_rule *rule = ahead->decision.hold == HOLD_APPROVAL ? ahead->decision.approval : NULL;
+	if (ahead->access.kind == ACCESS_SHELL && ahead->access.detail.len && ahead->decision.guard)
+		return;
 	if (rule && !(ahead->need_count && !strcmp(ahead->needs[0].by, rule->by)))
 		need_fill(&ahead->needs[ahead->need_count++], false, (const char *const[]){ rule->by, NULL }, rule,
 			ahead->caller->broker->config->conf);
@@ -161,8 +166,8 @@ static bool check(struct caller *caller, const struct command_args *args, enum a
 		command_fail(caller, 2, "which kind? --kind shell, exec, sftp, …");
 	else if (login && !text_name_ok(login, strlen(login)))
 		command_fail(caller, 2, "the login is not a user name");
-	else if (args->command && *ret_kind != ACCESS_EXEC)
-		command_fail(caller, 2, "--command goes with --kind exec");
+	else if (args->command && *ret_kind != ACCESS_EXEC && *ret_kind != ACCESS_SHELL)
+		command_fail(caller, 2, "--command goes with --kind exec, or shell for a line that will be typed");
 	else if (!text_target_ok(args->words.items[0], strlen(args->words.items[0])))
 		command_fail(caller, EXIT_DENIED, "no such target (see: targets)");
 	else

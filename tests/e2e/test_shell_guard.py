@@ -186,6 +186,22 @@ def test_picked_up(shop):
     third.end()
 
 
+def test_asked_ahead(shop):
+    """A line's approval can be asked for before the shell is open: for one login, and not where it is denied anyway."""
+    path = victim(shop, "victim")
+    login = shop.env["LOGIN"]
+    assert gw(shop, "alice", "request web1 --kind shell --command 'rm -r %s'" % path).code == 2  # as which login?
+    assert gw(shop, "alice", "request web1 --kind shell --login %s --command 'mkfs x'" % login).code == 77
+    got = json.loads(gw(shop, "alice", "request web1 --kind shell --login %s --command 'rm -r %s' --json" % (login, path)).out)[0]
+    assert got["kind"] == "shell" and got["command"] == "rm -r %s" % path
+    vote(shop, got["id"])
+    assert shop.ssh("bob", "web1", "true").code == 77  # nothing else was opened by it
+    shell = Shell(shop)
+    shell.enter("rm -r %s" % path).expect(r"request %s: approved by bob" % got["id"]).ready()
+    assert not path.exists() and state(shop, got["id"]) == "used up"
+    shell.end()
+
+
 def test_other_bytes_ask_again(shop):
     path = victim(shop, "victim")
     shell = Shell(shop)
