@@ -29,9 +29,9 @@ SHELLS = {"bash": "bash --norc --noprofile -i", "dash": "dash -i", "zsh": "zsh -
 
 @pytest.fixture(scope="module")
 def shop(module_world):
-    """The lab with guarded shells instead of its own rules; vera's guard lets pass what it cannot read."""
-    module_world.visitor("vera")
-    module_world.lab.issue("vera", ["visitors"], module_world.dir / "people" / "vera" / "id.pub")
+    """The lab with guarded shells instead of its own rules; the visitor's guard lets pass what it cannot read."""
+    module_world.visitor("visitor")
+    module_world.lab.issue("visitor", ["visitors"], module_world.dir / "people" / "visitor" / "id.pub")
     module_world.edit(lambda text: text.partition("rules:\n")[0] + GUARDS)
     return module_world
 
@@ -277,9 +277,9 @@ def test_reason_and_session_approval(shop):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_shells(shop, shell):
-    """Typed, edited, recalled, completed, pasted: a forbidden line never runs, an allowed one always does. vera's guard lets blind lines pass."""
+    """Typed, edited, recalled, completed, pasted: a forbidden line never runs, an allowed one always does. the visitor's guard lets blind lines pass."""
     made = shop.dir / ("made-" + shell)
-    there = Shell(shop, "vera", shell=shell)
+    there = Shell(shop, "visitor", shell=shell)
     there.enter("echo a$((1 + 1))").expect_exact("a2").ready()
     there.enter("mkfs.none x; >%s" % made).expect_exact("denies 'mkfs.none x'").ready()
     there.enter("xkfs.none\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7fmkfs.none; >%s" % made).expect_exact("denies 'mkfs.none'").ready()
@@ -325,7 +325,7 @@ def test_lines_of_a_paste(shop):
 
 
 def test_continued(shop):
-    """A loop in several lines is judged whole, and runs; what it hides is found."""
+    """A loop in sevisitorl lines is judged whole, and runs; what it hides is found."""
     there = Shell(shop)
     there.enter("for i in 1 2; do").expect_exact("> ").enter("echo r$i").expect_exact("> ").enter("done").expect_exact("r1").expect_exact("r2").ready()
     assert judged(shop, command="done")["command"] == r"for i in 1 2; do\necho r$i\ndone"
