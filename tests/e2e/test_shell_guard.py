@@ -277,7 +277,7 @@ def test_reason_and_session_approval(shop):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_shells(shop, shell):
-    """Typed, edited, recalled, completed, pasted: a forbidden line never runs, an allowed one always does. the visitor's guard lets blind lines pass."""
+    """Typed, edited, recalled, completed, pasted: a forbidden line never runs, an allowed one always does. The visitor's guard lets blind lines pass."""
     made = shop.dir / ("made-" + shell)
     there = Shell(shop, "visitor", shell=shell)
     there.enter("echo a$((1 + 1))").expect_exact("a2").ready()
@@ -325,7 +325,7 @@ def test_lines_of_a_paste(shop):
 
 
 def test_continued(shop):
-    """A loop in sevisitorl lines is judged whole, and runs; what it hides is found."""
+    """A loop in several lines is judged whole, and runs; what it hides is found."""
     there = Shell(shop)
     there.enter("for i in 1 2; do").expect_exact("> ").enter("echo r$i").expect_exact("> ").enter("done").expect_exact("r1").expect_exact("r2").ready()
     assert judged(shop, command="done")["command"] == r"for i in 1 2; do\necho r$i\ndone"
