@@ -57,8 +57,12 @@ static bool guard(struct ahead *ahead)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
 	bool typed = ahead->access.kind == ACCESS_SHELL;
-	if (!ahead->decision.guard || !ahead->access.detail.len)
+	if (!ahead->access.detail.len || (!ahead->decision.guard && !typed))
 		return true;
+	if (!ahead->decision.guard) {
+		command_fail(ahead->caller, 2, "no guard judges the lines of a shell there: leave --command out");
+		return false;
+	}
 	if ((typed ? guard_judge_typed : guard_judge)(ahead->decision.guard, ahead->access.detail, &judgement)) {
 		command_fail(ahead->caller, EXIT_OURS, "the guard could not judge this command");
 		return false;
@@ -80,7 +84,7 @@ static bool guard(struct ahead *ahead)
 static void add_rule_need(struct ahead *ahead)
 {
 	const struct approval_rule *rule = ahead->decision.hold == HOLD_APPROVAL ? ahead->decision.approval : NULL;
-	if (ahead->access.kind == ACCESS_SHELL && ahead->access.detail.len && ahead->decision.guard)
+	if (ahead->access.kind == ACCESS_SHELL && ahead->access.detail.len)
 		return;
 	if (rule && !(ahead->need_count && !strcmp(ahead->needs[0].by, rule->by)))
 		need_fill(&ahead->needs[ahead->need_count++], false, (const char *const[]){ rule->by, NULL }, rule,
