@@ -378,3 +378,20 @@ def test_stopped_while_somebody_waits(own_world):
     assert child.exitstatus == 75
     world.lab.start_gateway("gateway-2")
     assert state(world, id) == "pending" and state(world, other) == "pending"
+
+
+@pytest.mark.parametrize("words", [("db1", "echo in"), ("-tt", "db1", "echo in")])
+def test_more_votes_meanwhile(own_world, words):
+    """The policy asks for one more vote while somebody waits: the vote that was enough is not any more, and the same connection waits for the new request."""
+    world = own_world()
+    lead(world, "dave")
+    rule(world, "by: lead")
+    child, id = held(world, "alice", *words)
+    rule(world, "by: lead, votes: 2")
+    gw(world, "bob", "approve " + id)
+    again = until(lambda: [row for row in requests(world, state="pending") if row["id"] != id], 10, "the new request")[0]
+    assert again["needed"] == 2 and child.poll() is None
+    vote(world, again["id"])
+    vote(world, again["id"], "dave")
+    done = end(child)
+    assert done.code == 0 and "in" in done.out, done

@@ -5,7 +5,7 @@ import subprocess
 
 import pexpect
 import pytest
-from approvals import clear, end, gw, held, id_in, pending, requests, state, vote
+from approvals import clear, end, gw, held, lead, pending, requests, state, vote
 from world import cast_events, until
 
 GUARDS = r"""
@@ -271,6 +271,34 @@ def test_reason_and_session_approval(shop):
     vote(shop, id)
     child.expect_exact("No such file")
     child.close(force=True)
+
+
+def test_more_votes_meanwhile(shop):
+    """The policy asks for one more vote while a line waits: it goes on waiting, for a new request."""
+    lead(shop, "dave")
+    before = shop.lab.config.read_text()
+    child = shop.terminal("alice", "-tt", "db1", timeout=20)
+    child.expect_exact("reason for this request:")
+    child.send("INC-8\r")
+    child.expect(r"needs 1 vote")
+    vote(shop, pending(shop))
+    child.expect(r"[#$] ")
+    child.send("rm -r /nowhere/at/all\r")
+    child.expect(r"this line on db1 as \S+ needs 1 vote")
+    id = pending(shop, command="rm -r /nowhere/at/all")
+    try:
+        shop.edit(lambda text: text.replace("approval: {by: lead, reason", "approval: {by: lead, votes: 2, reason"))
+        gw(shop, "bob", "approve " + id)
+        child.expect(r"request ([2-9A-Z]{5}): this line on db1 as \S+ needs 2 votes")
+        again = child.match.group(1)
+        assert again != id
+        vote(shop, again)
+        child.expect_exact("1 of 2 votes")
+        vote(shop, again, "dave")
+        child.expect_exact("No such file")
+    finally:
+        shop.edit(lambda _: before)
+        child.close(force=True)
 
 
 # ---- ways to bring a line about ----
