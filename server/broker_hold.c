@@ -302,14 +302,23 @@ static void changed(struct held *hold)
 	approval_release(&approval);
 }
 
-/* Each is looked up anew: going on may end others. */
+static struct held *first_news(struct broker *broker)
+{
+	struct held *hold = LIST_FIRST(&broker->private->queue->holds);
+	while (hold && !hold->news)
+		hold = LIST_NEXT(hold, entry);
+	return hold;
+}
+
+/* Each is looked up anew, from the beginning: going on may change the queue again, which ends others that wait for the same request. */
 void holds_changed(struct broker *broker, const char *id)
 {
-	struct held *hold, *next;
-	for (hold = LIST_FIRST(&broker->private->queue->holds); hold; hold = next) {
-		next = LIST_NEXT(hold, entry);
-		if (!strcmp(hold->id, id) && !hold->busy && reachable(hold))
-			changed(hold);
+	struct held *hold;
+	for (hold = LIST_FIRST(&broker->private->queue->holds); hold; hold = LIST_NEXT(hold, entry))
+		hold->news |= !strcmp(hold->id, id) && !hold->busy && reachable(hold);
+	while ((hold = first_news(broker))) {
+		hold->news = false;
+		changed(hold);
 	}
 }
 

@@ -28,6 +28,7 @@ struct held {
 	char *reason;              /* of request or break-glass; NULL: not given */
 	char id[8];                /* of the request that it waits for; "": none */
 	bool busy;                 /* it is being judged again: what that changes in the queue is no news to it */
+	bool news;                 /* something happened to the request, and it has not heard of it yet */
 	unsigned votes, needed;    /* as last shown */
 	int64_t deadline;          /* lapse ms: of the request */
 	struct event *patience;    /* without a terminal */

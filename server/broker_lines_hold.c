@@ -22,7 +22,7 @@ void lines_wait_over(struct lines *lines)
 	if (!lines->waiting)
 		return;
 	LIST_REMOVE(lines, entry);
-	lines->waiting = false;
+	lines->waiting = lines->news = false;
 	ipc_msg_free(IPC_LINE, &lines->asked);
 }
 
@@ -228,13 +228,23 @@ static bool reachable(const struct lines *lines)
 	return link_up(&lines->leg->client->link) && lines->leg->client->state == CLIENT_AUTHENTICATED;
 }
 
+static struct lines *first_news(struct broker *broker)
+{
+	struct lines *lines = LIST_FIRST(&broker->private->queue->lines);
+	while (lines && !lines->news)
+		lines = LIST_NEXT(lines, entry);
+	return lines;
+}
+
+/* As of holds: looked up anew each time. */
 void lines_changed(struct broker *broker, const char *id)
 {
-	struct lines *lines, *next;
-	for (lines = LIST_FIRST(&broker->private->queue->lines); lines; lines = next) {
-		next = LIST_NEXT(lines, entry);
-		if (!strcmp(lines->id, id) && !lines->busy && reachable(lines))
-			changed(lines);
+	struct lines *lines;
+	for (lines = LIST_FIRST(&broker->private->queue->lines); lines; lines = LIST_NEXT(lines, entry))
+		lines->news |= !strcmp(lines->id, id) && !lines->busy && reachable(lines);
+	while ((lines = first_news(broker))) {
+		lines->news = false;
+		changed(lines);
 	}
 }
 

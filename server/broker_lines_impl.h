@@ -15,6 +15,7 @@ struct lines { /* of one shell */
 	uint32_t number;       /* of the last line */
 	enum line_verdict said; /* about it */
 	bool waiting, busy;    /* busy: it is being judged again; what that changes in the queue is no news to it */
+	bool news;             /* something happened to the request, and it has not heard of it yet */
 	struct msg_line asked; /* the question, while it waits: a copy */
 	char id[8];            /* the request that it waits for */
 	unsigned votes, needed;

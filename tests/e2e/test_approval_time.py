@@ -395,3 +395,22 @@ def test_more_votes_meanwhile(own_world, words):
     vote(world, again["id"], "dave")
     done = end(child)
     assert done.code == 0 and "in" in done.out, done
+
+
+def test_more_votes_while_many_wait(own_world):
+    """The same with several connections that wait for one request: one goes on waiting for the new request, and none is left without a word."""
+    world = own_world()
+    lead(world, "dave")
+    rule(world, "by: lead")
+    first, id = held(world, "alice", "db1", "echo in")
+    others = [world.popen("alice", "db1", "echo in", stdin=subprocess.DEVNULL) for _ in range(3)]
+    until(lambda: all(id in child.stderr.peek(1).decode() for child in others), 20, "that all wait")
+    rule(world, "by: lead, votes: 2")
+    broker = world.role("broker")
+    gw(world, "bob", "approve " + id)
+    again = until(lambda: [row for row in requests(world, state="pending") if row["id"] != id], 10, "the new request")[0]
+    vote(world, again["id"])
+    vote(world, again["id"], "dave")
+    ends = [end(child) for child in (first, *others)]
+    assert [done.code for done in ends].count(0) >= 1 and all(done.code in (0, 77) for done in ends), ends
+    assert all("more votes" in done.err for done in ends if done.code == 77) and world.role("broker") == broker
