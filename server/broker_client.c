@@ -314,6 +314,11 @@ static void on_end_timer(evutil_socket_t fd, short what, void *arg)
 		client_dismiss(client, EXIT_WAIT, "no token came in time");
 }
 
+bool client_reachable(const struct client *client)
+{
+	return link_up(&client->link) && client->state == CLIENT_AUTHENTICATED;
+}
+
 void client_end_after(struct client *client, int64_t ms)
 {
 	struct timeval wait = timeval_of(ms);

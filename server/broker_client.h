@@ -115,6 +115,7 @@ void client_stop(struct client *client); /* the broker is ending: tells it, or e
 int client_authenticated(struct client *client, struct identity **who); /* the only way to CLIENT_AUTHENTICATED; takes *who */
 /* Proved is what the key blob says: kept for the login that follows and for revocations. -EACCES with the reason. */
 int client_keep_key(struct client *client, struct bytes offered, struct err *err);
+bool client_reachable(const struct client *client); /* it has an identity, and can be told something */
 int client_proved(struct client *client, enum client_state state); /* CONNECTED becomes PROVED or LIMITED */
 void client_dismiss(struct client *client, uint32_t exit, const char *reason); /* tells it to go, and sees to it */
 void client_end_after(struct client *client, int64_t ms); /* dismisses it then */

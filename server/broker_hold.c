@@ -175,15 +175,10 @@ static struct asking asking_of(struct held *hold)
 	return access_asking(hold->leg, &msg);
 }
 
-static bool reachable(const struct held *hold)
-{
-	return link_up(&hold->leg->client->link) && hold->leg->client->state == CLIENT_AUTHENTICATED;
-}
-
 static void resume(struct held *hold)
 {
 	struct asking asking = asking_of(hold);
-	if (reachable(hold))
+	if (client_reachable(hold->leg->client))
 		access_proceed(&asking);
 }
 
@@ -315,7 +310,7 @@ void holds_changed(struct broker *broker, const char *id)
 {
 	struct held *hold;
 	for (hold = LIST_FIRST(&broker->private->queue->holds); hold; hold = LIST_NEXT(hold, entry))
-		hold->news |= !strcmp(hold->id, id) && !hold->busy && reachable(hold);
+		hold->news |= !strcmp(hold->id, id) && !hold->busy && client_reachable(hold->leg->client);
 	while ((hold = first_news(broker))) {
 		hold->news = false;
 		changed(hold);
@@ -335,7 +330,7 @@ int hold_recheck(struct broker *broker, const char *id, struct err *err)
 {
 	struct held *hold;
 	for (hold = LIST_FIRST(&broker->private->queue->holds); hold; hold = LIST_NEXT(hold, entry)) {
-		if (strcmp(hold->id, id) != 0 || !reachable(hold))
+		if (strcmp(hold->id, id) != 0 || !client_reachable(hold->leg->client))
 			continue;
 		struct asking asking = asking_of(hold);
 		if (access_judge(&asking) == STEP_DENY)

@@ -155,14 +155,14 @@ void lines_judge(struct judging *judging, bool again)
 	struct lines *lines = judging->lines;
 	struct decision decision;
 	char words[512];
-	judging->guard = ruleset_guard(lines_broker(lines)->config->ruleset, lines->rule, &judging->settings);
-	if (!judging->guard) {
+	const struct guard *guard = ruleset_guard(lines_broker(lines)->config->ruleset, lines->rule, &judging->settings);
+	if (!guard) {
 		snprintf(words, sizeof(words), "rule '%.200s', by which this shell was opened, has no guard any more: open the shell again",
 			lines->rule);
 		lines_refuse(judging, words);
 	} else if (again && !still_allowed(lines, &decision)) {
 		lines_refuse(judging, decision.reason);
-	} else if (typed_judge(judging->guard, &judging->line, &judging->found) || (size_t)judging->found.verdict >= sizeof(acts) / sizeof(acts[0])) {
+	} else if (typed_judge(guard, &judging->line, &judging->found) || (size_t)judging->found.verdict >= sizeof(acts) / sizeof(acts[0])) {
 		lines_refuse(judging, "the guard could not judge this line");
 	} else {
 		acts[judging->found.verdict](judging);

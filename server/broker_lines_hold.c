@@ -106,14 +106,7 @@ static int use(struct judging *judging, const struct approval *approval, int64_t
 {
 	const struct lines *lines = judging->lines;
 	struct broker *broker = lines_broker(lines);
-	int rc = store_begin(broker->store, err);
-	if (rc)
-		return rc;
-	rc = approvals_use(broker->store, approval->id, lines->leg->session, lines->channel, lapse, clock_wall_ms(), err);
-	if (rc)
-		store_rollback(broker->store);
-	else
-		rc = store_commit(broker->store, err);
+	int rc = approvals_use(broker->store, approval->id, lines->leg->session, lines->channel, lapse, clock_wall_ms(), err);
 	if (!rc)
 		queue_shown(broker, approval->id);
 	return rc;
@@ -223,11 +216,6 @@ static void changed(struct lines *lines)
 		ipc_msg_free(IPC_LINE, &msg);
 }
 
-static bool reachable(const struct lines *lines)
-{
-	return link_up(&lines->leg->client->link) && lines->leg->client->state == CLIENT_AUTHENTICATED;
-}
-
 static struct lines *first_news(struct broker *broker)
 {
 	struct lines *lines = LIST_FIRST(&broker->private->queue->lines);
@@ -241,7 +229,7 @@ void lines_changed(struct broker *broker, const char *id)
 {
 	struct lines *lines;
 	for (lines = LIST_FIRST(&broker->private->queue->lines); lines; lines = LIST_NEXT(lines, entry))
-		lines->news |= !strcmp(lines->id, id) && !lines->busy && reachable(lines);
+		lines->news |= !strcmp(lines->id, id) && !lines->busy && client_reachable(lines->leg->client);
 	while ((lines = first_news(broker))) {
 		lines->news = false;
 		changed(lines);
@@ -253,7 +241,7 @@ bool lines_live(struct broker *broker)
 	struct lines *lines;
 	char line[256];
 	for (lines = LIST_FIRST(&broker->private->queue->lines); lines; lines = LIST_NEXT(lines, entry))
-		if (reachable(lines) && !ipc_pending(lines->leg->client->link.ipc)) /* a slow one is spared */
+		if (client_reachable(lines->leg->client) && !ipc_pending(lines->leg->client->link.ipc)) /* a slow one is spared */
 			lines_send(lines, LINE_HOLD, status(lines, line, sizeof(line)));
 	return !LIST_EMPTY(&broker->private->queue->lines);
 }

@@ -26,7 +26,6 @@ struct judging { /* one look at a line */
 	struct lines *lines;
 	const struct msg_line *msg;
 	struct typed_line line;
-	const struct guard *guard;
 	const struct approval_rule *settings;
 	struct typed_judgement found;
 	const char *approval; /* that allows it; NULL: none */

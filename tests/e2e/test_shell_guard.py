@@ -221,12 +221,12 @@ def test_other_bytes_ask_again(shop):
     again.ready().end()
 
 
-def test_revoked_and_expired(shop):
+def test_expired(shop):
     """A deadline that passes clears the line, too."""
+    before = shop.lab.config.read_text()
     shop.edit(lambda text: text.replace("guard: lines}", "guard: lines, approval: {by: lead, expires: 2s, window: 1m}}", 1))
+    child = shop.terminal("alice", "-tt", "web1", timeout=20)
     try:
-        shell = None
-        child = shop.terminal("alice", "-tt", "web1", timeout=20)
         child.expect(r"needs 1 vote")
         vote(shop, pending(shop))
         child.expect(r"[#$] ")
@@ -234,11 +234,9 @@ def test_revoked_and_expired(shop):
         child.expect(r"has expired")
         child.expect(r"[#$] ")
         assert judged(shop, command="rm -r /nowhere")["verdict"] == "deny"
-        shell = child
     finally:
-        shop.edit(lambda text: text.replace("guard: lines, approval: {by: lead, expires: 2s, window: 1m}}", "guard: lines}", 1))
-        if shell:
-            shell.close(force=True)
+        child.close(force=True)
+        shop.edit(lambda _: before)
 
 
 def test_reload_counts(shop):
