@@ -1,4 +1,5 @@
-/* bartizan audit verify: walks chain, checkpoints and transcripts on the files alone; no gateway is asked, none needs to run. */
+/* bartizan audit verify: walks chain, checkpoints and transcripts on the files alone; no gateway is
+ * asked, none needs to run. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -47,18 +48,21 @@ static int parse_public(struct buf *text, struct sshkey **ret, struct err *err)
 {
 	const char *line = buf_cstr(text);
 	FREE_CLEANUP char *first = line ? strndup(line, strcspn(line, "\r\n")) : NULL;
+
 	return first ? sshkey_from_line(first, ret, err) : -ENOMEM;
 }
 
-/* audit_key.pub of the state directory, or the public half of the signer's audit_key where this user may read it. *ret stays NULL where there is
- * neither. */
+/* audit_key.pub of the state directory, or the public half of the signer's audit_key where this
+ * user may read it. *ret stays NULL where there is neither. */
 static int default_key(int dir, struct sshkey **ret, struct err *err)
 {
 	struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
 	int rc = fd_read_file(dir, "audit_key.pub", SSHKEY_FILE_MAX - 1, &text, err);
+
 	if (!rc)
 		rc = parse_public(&text, ret, err);
-	else if (rc == -ENOENT && !(rc = fd_read_file(dir, "audit_key", SSHKEY_FILE_MAX, &text, err)))
+	else if (rc == -ENOENT &&
+		 !(rc = fd_read_file(dir, "audit_key", SSHKEY_FILE_MAX, &text, err)))
 		rc = sshkey_from_private(buf_bytes(&text), ret, err);
 	buf_burn(&text);
 	return rc == -ENOENT || rc == -EACCES ? 0 : rc ? err_prefix(err, rc, "audit key") : 0;
@@ -67,6 +71,7 @@ static int default_key(int dir, struct sshkey **ret, struct err *err)
 static int load_key(int dir, const char *path, struct sshkey **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
+
 	if (!path)
 		return default_key(dir, ret, err);
 	int rc = fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX - 1, &text, err);
@@ -75,14 +80,19 @@ static int load_key(int dir, const char *path, struct sshkey **ret, struct err *
 	return rc;
 }
 
-static json_t *report_json(const struct audit_report *report, const struct sshkey *key, json_t *problems)
+static json_t *report_json(
+	const struct audit_report *report, const struct sshkey *key, json_t *problems)
 {
 	char fingerprint[SSHKEY_FP_MAX] = "";
+
 	if (key)
 		sshkey_fingerprint(key, fingerprint);
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:b, s:O}", "events", (json_int_t)report->events, "checkpoints",
-		(json_int_t)report->checkpoints, "transcripts", (json_int_t)report->transcripts, "signed_up_to", (json_int_t)report->signed_up_to,
-		"key", key ? json_string(fingerprint) : json_null(), "bad", (json_int_t)report->bad, "ok", !report->bad, "problems", problems);
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:b, s:O}", "events",
+		(json_int_t)report->events, "checkpoints", (json_int_t)report->checkpoints,
+		"transcripts", (json_int_t)report->transcripts, "signed_up_to",
+		(json_int_t)report->signed_up_to, "key",
+		key ? json_string(fingerprint) : json_null(), "bad", (json_int_t)report->bad, "ok",
+		!report->bad, "problems", problems);
 }
 
 static int verify(int dir, const struct options *options)
@@ -93,6 +103,7 @@ static int verify(int dir, const struct options *options)
 	struct store *store = NULL;
 	struct err err = { "" };
 	int rc = load_key(dir, options->key, &key, &err);
+
 	if (!rc)
 		rc = store_open(dir, true, &store, &err);
 	if (!rc)
@@ -104,11 +115,13 @@ static int verify(int dir, const struct options *options)
 		cli_error("%s", json_string_value(json_array_get(problems, i)));
 	int status = cli_put_one(options->json, report_json(&report, key, problems), columns);
 	if (!key && report.checkpoints && !options->json)
-		cli_error("no checkpoint key was given: the checkpoints were checked against the key that they name themselves");
+		cli_error("no checkpoint key was given: the checkpoints were checked against the "
+			  "key that they name themselves");
 	return report.bad ? CLI_FAILED : status;
 }
 
-/* The configuration's state_dir; NULL without one, and then told why where it was named. Caller frees. */
+/* The configuration's state_dir; NULL without one, and then told why where it was named. Caller
+ * frees. */
 static char *configured(const struct cli *cli)
 {
 	struct config *config = NULL;
@@ -116,6 +129,7 @@ static char *configured(const struct cli *cli)
 	struct files *files = files_from_disk();
 	int rc = files ? config_load(files, cli->config, &config, &err) : -ENOMEM;
 	char *dir = rc ? NULL : strdup(config->conf->state_dir);
+
 	if (rc && cli->config_given)
 		cli_error("%s", err.text);
 	config_free(config);
@@ -123,10 +137,12 @@ static char *configured(const struct cli *cli)
 	return dir;
 }
 
-/* Option, environment, the gateway on the socket that was named, configuration, default. Caller frees. */
+/* Option, environment, the gateway on the socket that was named, configuration, default. Caller
+ * frees. */
 static char *state_dir(const struct cli *cli, const char *option)
 {
 	const char *given = option;
+
 	if (!given && !cli->config_given && !(given = getenv("BARTIZAN_STATE_DIR")))
 		given = getenv("STATE_DIR");
 	if (given && *given)
@@ -141,6 +157,7 @@ int cli_run_audit_verify(const struct cli *cli, char *const *argv)
 {
 	struct options options = { 0 };
 	struct args_list words;
+
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	FREE_CLEANUP char *path = state_dir(cli, options.state_dir);

@@ -1,7 +1,8 @@
 /* bartizan ca init: the three keys of a new gateway, written once.
  *
- * user_ca signs the certificates of people, backend_ca those that the gateway shows to targets, host_ed25519 is the gateway's own face. Nothing that
- * exists is overwritten without --force, and then all three or none: what is looked at first is only whether any name is taken. */
+ * user_ca signs the certificates of people, backend_ca those that the gateway shows to targets,
+ * host_ed25519 is the gateway's own face. Nothing that exists is overwritten without --force, and
+ * then all three or none: what is looked at first is only whether any name is taken. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -32,17 +33,21 @@ struct made {
 };
 
 /* Written whole beside its name, synced, then linked (never over something) or renamed (force). */
-static int write_file(int dir, const char *name, mode_t mode, bool force, const struct buf *text, struct err *err)
+static int write_file(
+	int dir, const char *name, mode_t mode, bool force, const struct buf *text, struct err *err)
 {
 	char temporary[64];
+
 	snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
-	FD_CLEANUP int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	FD_CLEANUP int fd =
+		openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_set(err, -errno, "'%s': %s", temporary, strerror(errno));
 	int rc = fchmod(fd, mode) ? -errno : fd_write_all(fd, buf_data(text), text->len);
 	if (!rc && fsync(fd))
 		rc = -errno;
-	if (!rc && (force ? renameat(dir, temporary, dir, name) : linkat(dir, temporary, dir, name, 0)))
+	if (!rc && (force ? renameat(dir, temporary, dir, name)
+			  : linkat(dir, temporary, dir, name, 0)))
 		rc = -errno;
 	if (rc || !force)
 		unlinkat(dir, temporary, 0);
@@ -54,6 +59,7 @@ static int make_key(int dir, struct made *made, bool force, struct err *err)
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	struct buf secret = BUF_INIT(SSHKEY_FILE_MAX);
 	char pub[64];
+
 	snprintf(pub, sizeof(pub), "%s.pub", made->name);
 	int rc = sshkey_generate_ed25519(&key, err);
 	if (!rc)
@@ -73,13 +79,16 @@ static int make_key(int dir, struct made *made, bool force, struct err *err)
 static bool taken(int dir, const char *shown, const struct made *made, size_t count)
 {
 	bool any = false;
+
 	for (size_t i = 0; i < count; i++) {
 		char pub[64];
 		const char *names[] = { made[i].name, pub };
 		snprintf(pub, sizeof(pub), "%s.pub", made[i].name);
 		for (size_t n = 0; n < 2; n++)
 			if (!faccessat(dir, names[n], F_OK, AT_SYMLINK_NOFOLLOW)) {
-				cli_error("'%s/%s' exists and stays as it is; --force replaces all keys of the gateway", shown, names[n]);
+				cli_error("'%s/%s' exists and stays as it is; --force replaces all "
+					  "keys of the gateway",
+					shown, names[n]);
 				any = true;
 			}
 	}
@@ -98,8 +107,10 @@ static void tell(const struct cli *cli, const char *dir, struct made *made)
 	       "  keys:\n"
 	       "    backend_ca: {file: %s/backend_ca}\n",
 		cli->config, dir, dir, dir);
-	printf("\non every target, this line in /etc/ssh/backend_ca.pub:\n  %s\n", buf_cstr(&made[1].line));
-	printf("and this one in /etc/ssh/sshd_config, then reload sshd:\n  TrustedUserCAKeys /etc/ssh/backend_ca.pub\n");
+	printf("\non every target, this line in /etc/ssh/backend_ca.pub:\n  %s\n",
+		buf_cstr(&made[1].line));
+	printf("and this one in /etc/ssh/sshd_config, then reload sshd:\n  TrustedUserCAKeys "
+	       "/etc/ssh/backend_ca.pub\n");
 	printf("\nfor engineers, after the targets are configured: bartizan config ssh\n");
 }
 
@@ -112,6 +123,7 @@ static int init(const struct cli *cli, const char *shown, int dir, bool force)
 	};
 	struct err err = { "" };
 	int rc = force || !taken(dir, shown, made, 3) ? 0 : -EEXIST;
+
 	for (size_t i = 0; !rc && i < 3; i++) {
 		rc = make_key(dir, &made[i], force, &err);
 		if (rc)
@@ -128,14 +140,18 @@ int cli_run_ca_init(const struct cli *cli, char *const *argv)
 {
 	struct options options = { 0 };
 	struct args_list words;
+
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	const char *slash = strrchr(cli->config, '/');
-	FREE_CLEANUP char *dir = options.dir ? strdup(options.dir) : slash ? strndup(cli->config, (size_t)(slash - cli->config)) : strdup(".");
+	FREE_CLEANUP char *dir = options.dir ? strdup(options.dir)
+				 : slash     ? strndup(cli->config, (size_t)(slash - cli->config))
+					     : strdup(".");
 	if (!dir)
 		return cli_error("out of memory");
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return cli_error("'%s': %s", dir, strerror(errno));
 	FD_CLEANUP int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? cli_error("'%s': %s", dir, strerror(errno)) : init(cli, dir, fd, options.force);
+	return fd < 0 ? cli_error("'%s': %s", dir, strerror(errno))
+		      : init(cli, dir, fd, options.force);
 }

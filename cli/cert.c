@@ -1,4 +1,5 @@
-/* bartizan cert issue: reads the public key here, and asks the gateway, whose signer holds the CA's key. */
+/* bartizan cert issue: reads the public key here, and asks the gateway, whose signer holds the CA's
+ * key. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -17,11 +18,13 @@ static int read_key(const char *path, struct buf *ret, struct err *err)
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	int rc = strcmp(path, "-") ? fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX - 1, &text, err)
 				   : fd_read_all(STDIN_FILENO, SSHKEY_FILE_MAX - 1, &text, err);
+
 	if (rc)
 		return rc;
 	const char *line = buf_cstr(&text);
 	if (line && strstr(line, "PRIVATE KEY-----"))
-		return err_set(err, -EINVAL, "'%s' is a private key: name its public half, the .pub file", path);
+		return err_set(err, -EINVAL,
+			"'%s' is a private key: name its public half, the .pub file", path);
 	if (!line || strlen(line) != text.len)
 		return err_set(err, -EINVAL, "'%s' is not a public key", path);
 	FREE_CLEANUP char *first = strndup(line, strcspn(line, "\r\n"));
@@ -47,6 +50,7 @@ int cli_run_cert_issue(const struct cli *cli, char *const *argv)
 	char *ask[ARGS_LIST_MAX + 8] = { (char *)"cert", (char *)"issue" };
 	struct err err = { "" };
 	size_t count = 2, used;
+
 	for (; *argv; argv += used) {
 		const char *path = key_option(argv, &used);
 		if (count > ARGS_LIST_MAX)

@@ -1,6 +1,7 @@
 /* The `bartizan` program: what its subcommands share.
  *
- * One subcommand is one file and one row of cli_table (main.c). Subcommands return the process's exit status and print their own errors. */
+ * One subcommand is one file and one row of cli_table (main.c). Subcommands return the process's
+ * exit status and print their own errors. */
 #ifndef BARTIZAN_CLI_H
 #define BARTIZAN_CLI_H
 
@@ -24,9 +25,9 @@ enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* and EXIT_* of co
 
 /* The global options. */
 struct cli {
-	const char *config;        /* never NULL */
-	bool config_given;         /* by option or environment */
-	const char *socket;        /* NULL: as the environment, then the configuration says */
+	const char *config;	   /* never NULL */
+	bool config_given;	   /* by option or environment */
+	const char *socket;	   /* NULL: as the environment, then the configuration says */
 	const struct cli_row *row; /* of the subcommand that runs */
 };
 
@@ -34,29 +35,38 @@ struct cli_row {
 	const char *name, *sub; /* sub NULL: any further words are the subcommand's */
 	const char *usage, *help;
 	int (*run)(const struct cli *cli, char *const *argv); /* argv: after name and sub */
-	bool gateway; /* asks the running gateway */
+	bool gateway;					      /* asks the running gateway */
 };
 
 extern const struct cli_row cli_table[]; /* ends with name NULL */
 
-int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "bartizan: …" on stderr, cleaned; returns CLI_FAILED */
-int cli_usage(const struct cli *cli, const char *why);			   /* why may be NULL; returns CLI_USAGE */
+/* "bartizan: …" on stderr, cleaned; returns CLI_FAILED */
+int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* why may be NULL; returns CLI_USAGE */
+int cli_usage(const struct cli *cli, const char *why);
 /* Reads a subcommand's arguments; false: usage was printed. */
-bool cli_args(const struct cli *cli, const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words, size_t min, size_t max);
+bool cli_args(const struct cli *cli, const struct arg_row *rows, char *const *argv, void *ret,
+	struct args_list *words, size_t min, size_t max);
 struct table_style cli_style(void); /* of stdout: bold only on a terminal without NO_COLOR */
-int cli_put(const struct buf *buf); /* to stdout; returns CLI_OK, or CLI_FAILED where it cannot be written */
-int cli_put_json(json_t *rows);	    /* prints an array; steals it; NULL fails */
-int cli_put_one(bool json, json_t *object, const struct table_column *columns); /* steals it; an array with one object, or labelled lines */
+/* to stdout; returns CLI_OK, or CLI_FAILED where it cannot be written */
+int cli_put(const struct buf *buf);
+int cli_put_json(json_t *rows); /* prints an array; steals it; NULL fails */
+/* steals it; an array with one object, or labelled lines */
+int cli_put_one(bool json, json_t *object, const struct table_column *columns);
 
-/* The path of the control socket: option, environment, configuration, default. Caller frees; NULL: told why. */
+/* The path of the control socket: option, environment, configuration, default. Caller frees; NULL:
+ * told why. */
 char *cli_socket_path(const struct cli *cli);
 /* Runs a command in the gateway (NULL-terminated argv) and returns its exit status. */
 int cli_ask(const struct cli *cli, char *const *argv);
-char *cli_ask_state_dir(const struct cli *cli); /* where the running gateway keeps its state; NULL: nobody answers. Caller frees */
-bool cli_gateway_here(const struct cli *cli); /* one was named, or this machine has its configuration or socket */
-bool cli_answers(const struct cli *cli);	/* whether a gateway listens: tells nothing */
+/* where the running gateway keeps its state; NULL: nobody answers. Caller frees */
+char *cli_ask_state_dir(const struct cli *cli);
+/* one was named, or this machine has its configuration or socket */
+bool cli_gateway_here(const struct cli *cli);
+bool cli_answers(const struct cli *cli); /* whether a gateway listens: tells nothing */
 
-/* Plays a transcript on stdout. Returns an exit status; Ctrl-C ends it, the terminal is put back. */
+/* Plays a transcript on stdout. Returns an exit status; Ctrl-C ends it, the terminal is put back.
+ */
 int cli_play(int fd, const struct msg_play *options);
 
 int cli_run_help(const struct cli *cli, char *const *argv);

@@ -1,4 +1,5 @@
-/* bartizan config check|dump: the configuration as the gateway would read it, whole or not at all. */
+/* bartizan config check|dump: the configuration as the gateway would read it, whole or not at all.
+ */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -8,12 +9,15 @@
 
 static const struct arg_row no_options[] = { { 0 } };
 
-/* The configuration in FILE or the one that --config names. NULL: *ret_status is the exit status. */
-static struct config *load(const struct cli *cli, char *const *argv, const char **ret_path, int *ret_status)
+/* The configuration in FILE or the one that --config names. NULL: *ret_status is the exit status.
+ */
+static struct config *load(
+	const struct cli *cli, char *const *argv, const char **ret_path, int *ret_status)
 {
 	struct args_list words;
 	struct config *config = NULL;
 	struct err err = { "" };
+
 	if (!cli_args(cli, no_options, argv, NULL, &words, 0, 1)) {
 		*ret_status = CLI_USAGE;
 		return NULL;
@@ -33,9 +37,11 @@ int cli_run_config_check(const struct cli *cli, char *const *argv)
 	int status = CLI_OK;
 	const char *path;
 	struct config *config = load(cli, argv, &path, &status);
+
 	if (!config)
 		return status;
-	printf("%s: ok, %zu targets, %zu rules\n", path, targets_count(config->targets), ruleset_count(config->ruleset));
+	printf("%s: ok, %zu targets, %zu rules\n", path, targets_count(config->targets),
+		ruleset_count(config->ruleset));
 	config_free(config);
 	return CLI_OK;
 }
@@ -46,9 +52,11 @@ int cli_run_config_dump(const struct cli *cli, char *const *argv)
 	int status = CLI_OK;
 	const char *path;
 	struct config *config = load(cli, argv, &path, &status);
+
 	if (!config)
 		return status;
-	status = config_dump(config, &out) ? cli_error("the configuration could not be printed") : cli_put(&out);
+	status = config_dump(config, &out) ? cli_error("the configuration could not be printed")
+					   : cli_put(&out);
 	config_free(config);
 	return status;
 }

@@ -1,7 +1,8 @@
 /* bartizan config ssh: what an engineer's machine needs: an ssh_config, and one known_hosts line.
  *
- * The gateway shows the same host key for itself and, in jump mode, for every target, since it ends those sessions too. So one line with all names
- * serves, on any port. Target names come from the checked configuration: they hold nothing that either file would read as more than a name. */
+ * The gateway shows the same host key for itself and, in jump mode, for every target, since it ends
+ * those sessions too. So one line with all names serves, on any port. Target names come from the
+ * checked configuration: they hold nothing that either file would read as more than a name. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ static int host_key_line(const char *path, struct buf *out, struct err *err)
 	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	struct err private_err = { "" };
+
 	if (asprintf(&pub, "%s.pub", path) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = fd_read_file(AT_FDCWD, pub, SSHKEY_FILE_MAX - 1, &text, err);
@@ -56,22 +58,31 @@ static int host_key_line(const char *path, struct buf *out, struct err *err)
 			return err_prefix(err, rc, "'%s'", path);
 	}
 	buf_burn(&text);
-	return buf_printf(out, "%s ", sshkey_type(key)) || text_base64(out, sshkey_blob(key).data, sshkey_blob(key).len) ? -ENOMEM : 0;
+	return buf_printf(out, "%s ", sshkey_type(key)) ||
+			       text_base64(out, sshkey_blob(key).data, sshkey_blob(key).len)
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int put_names(const struct targets *targets, const char *format, struct buf *out)
 {
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < targets_count(targets); i++) {
 		const char *name = targets_at(targets, i)->name;
-		rc = *format == '[' ? buf_printf(out, ",[%s]:*", name) : buf_printf(out, "%s%s", format, name);
+		rc = *format == '[' ? buf_printf(out, ",[%s]:*", name)
+				    : buf_printf(out, "%s%s", format, name);
 	}
 	return rc;
 }
 
-static int put_known_hosts(const struct config *config, const struct options *options, const char *key, struct buf *out)
+static int put_known_hosts(const struct config *config, const struct options *options,
+	const char *key, struct buf *out)
 {
-	int rc = options->port == 22 ? buf_puts(out, options->host) : buf_printf(out, "[%s]:%d", options->host, (int)options->port);
+	int rc = options->port == 22
+			 ? buf_puts(out, options->host)
+			 : buf_printf(out, "[%s]:%d", options->host, (int)options->port);
+
 	if (!rc)
 		rc = put_names(config->targets, ",", out);
 	if (!rc)
@@ -79,9 +90,12 @@ static int put_known_hosts(const struct config *config, const struct options *op
 	return rc ? rc : buf_printf(out, " %s\n", key);
 }
 
-static int put_ssh_config(const struct config *config, const struct options *options, struct buf *out)
+static int put_ssh_config(
+	const struct config *config, const struct options *options, struct buf *out)
 {
-	int rc = buf_printf(out, "Host " GW "\n    HostName %s\n    Port %d\n    ProxyJump none\n", options->host, (int)options->port);
+	int rc = buf_printf(out, "Host " GW "\n    HostName %s\n    Port %d\n    ProxyJump none\n",
+		options->host, (int)options->port);
+
 	if (!rc && options->user)
 		rc = buf_printf(out, "    User %s\n", options->user);
 	if (!rc && targets_count(config->targets)) {
@@ -100,6 +114,7 @@ static int print(const struct config *config, const struct options *options)
 	struct err err = { "" };
 	bool both = options->ssh_config == options->known_hosts;
 	int rc = 0;
+
 	if ((both || options->known_hosts) && host_key_line(config->conf->host_key, &key, &err))
 		return cli_error("%s", err.text);
 	if (both)
@@ -107,7 +122,8 @@ static int print(const struct config *config, const struct options *options)
 	if (!rc && (both || options->ssh_config))
 		rc = put_ssh_config(config, options, &out);
 	if (!rc && both)
-		rc = buf_puts(&out, "\n# ~/.ssh/known_hosts, one line for the gateway and all targets (alone: --known-hosts)\n");
+		rc = buf_puts(&out, "\n# ~/.ssh/known_hosts, one line for the gateway and all "
+				    "targets (alone: --known-hosts)\n");
 	if (!rc && (both || options->known_hosts))
 		rc = put_known_hosts(config, options, buf_cstr(&key), &out);
 	return rc ? cli_error("the answer is too long") : cli_put(&out);
@@ -117,7 +133,8 @@ static int print(const struct config *config, const struct options *options)
 static void defaults(const struct config *config, struct options *options, char *name, size_t size)
 {
 	if (!options->port)
-		options->port = config->conf->listen_count ? config->conf->listen_addr[0].port : 2222;
+		options->port =
+			config->conf->listen_count ? config->conf->listen_addr[0].port : 2222;
 	if (options->host)
 		return;
 	if (gethostname(name, size - 1) || !*name)
@@ -132,6 +149,7 @@ int cli_run_config_ssh(const struct cli *cli, char *const *argv)
 	struct config *config = NULL;
 	struct err err = { "" };
 	char name[256] = "";
+
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	if (options.host && !text_target_ok(options.host, strlen(options.host)))

@@ -1,6 +1,8 @@
-/* Asking the running gateway: a command's words go over the control socket, its output, a transcript to play and its exit status come back.
+/* Asking the running gateway: a command's words go over the control socket, its output, a
+ * transcript to play and its exit status come back.
  *
- * The gateway knows who asks by the socket's peer credentials. What it sends is bounded by the link; it is trusted, for it runs as the system's. */
+ * The gateway knows who asks by the socket's peer credentials. What it sends is bounded by the
+ * link; it is trusted, for it runs as the system's. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -17,13 +19,15 @@
 #include "common/fd.h"
 #include "common/yaml.h"
 
-/* The configuration's control_socket, without checking the rest: engineers may ask where no key file is readable. 0 with *ret NULL: it names none. */
+/* The configuration's control_socket, without checking the rest: engineers may ask where no key
+ * file is readable. 0 with *ret NULL: it names none. */
 static int socket_of_config(const char *path, char **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(YAML_SIZE_MAX);
 	struct yaml *root = NULL;
 	const char *value = NULL;
 	int rc = fd_read_file(AT_FDCWD, path, YAML_SIZE_MAX, &text, err);
+
 	if (!rc)
 		rc = yaml_parse(path, buf_bytes(&text), &root, err);
 	const struct yaml *node = rc ? NULL : yaml_get(root, "control_socket");
@@ -37,6 +41,7 @@ static int socket_of_config(const char *path, char **ret, struct err *err)
 static const char *given_socket(const struct cli *cli)
 {
 	const char *given = cli->socket;
+
 	if (!given || !*given)
 		given = getenv("BARTIZAN_CONTROL_SOCKET");
 	if (!given || !*given)
@@ -52,7 +57,8 @@ static bool is_there(const char *path)
 
 bool cli_gateway_here(const struct cli *cli)
 {
-	return given_socket(cli) || cli->config_given || is_there(cli->config) || is_there(CLI_SOCKET);
+	return given_socket(cli) || cli->config_given || is_there(cli->config) ||
+	       is_there(CLI_SOCKET);
 }
 
 char *cli_socket_path(const struct cli *cli)
@@ -60,6 +66,7 @@ char *cli_socket_path(const struct cli *cli)
 	const char *given = given_socket(cli);
 	struct err err = { "" };
 	char *path = NULL;
+
 	if (given)
 		return strdup(given);
 	int rc = socket_of_config(cli->config, &path, &err);
@@ -74,6 +81,7 @@ char *cli_socket_path(const struct cli *cli)
 static int dial(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path));
@@ -91,12 +99,14 @@ static int dial(const char *path)
 static int no_gateway(const char *path, int rc)
 {
 	if (rc == -EACCES || rc == -EPERM) {
-		cli_error("'%s': %s: only root and members of the group 'bartizan' may ask here; over ssh everybody may: 'ssh gw help'", path,
-			strerror(-rc));
+		cli_error("'%s': %s: only root and members of the group 'bartizan' may ask here; "
+			  "over ssh everybody may: 'ssh gw help'",
+			path, strerror(-rc));
 		return EXIT_DENIED;
 	}
-	cli_error("no gateway answers on '%s' (%s): start bartizand, or name its socket with --socket or BARTIZAN_CONTROL_SOCKET", path,
-		strerror(-rc));
+	cli_error("no gateway answers on '%s' (%s): start bartizand, or name its socket with "
+		  "--socket or BARTIZAN_CONTROL_SOCKET",
+		path, strerror(-rc));
 	return EXIT_UNREACHABLE;
 }
 
@@ -104,6 +114,7 @@ bool cli_answers(const struct cli *cli)
 {
 	FREE_CLEANUP char *path = cli_socket_path(cli);
 	int fd = path ? dial(path) : -ENOENT;
+
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
@@ -114,10 +125,13 @@ bool cli_answers(const struct cli *cli)
 static int take_output(const struct msg_output *output, struct buf *capture)
 {
 	int rc;
+
 	if (capture)
-		rc = output->stream == 1 ? buf_put(capture, output->data.data, output->data.len) : 0;
+		rc = output->stream == 1 ? buf_put(capture, output->data.data, output->data.len)
+					 : 0;
 	else
-		rc = fd_write_all(output->stream == 2 ? STDERR_FILENO : STDOUT_FILENO, output->data.data, output->data.len);
+		rc = fd_write_all(output->stream == 2 ? STDERR_FILENO : STDOUT_FILENO,
+			output->data.data, output->data.len);
 	return rc ? cli_error("output: %s", strerror(-rc)) : -1;
 }
 
@@ -130,6 +144,7 @@ static int take_message(struct ipc_raw *raw, struct buf *capture)
 		struct msg_command_exit exit;
 	} msg;
 	struct err err = { "" };
+
 	if (raw->type != IPC_OUTPUT && raw->type != IPC_PLAY && raw->type != IPC_COMMAND_EXIT) {
 		cli_error("the gateway sent an unexpected message '%s'", ipc_msg_name(raw->type));
 		return EXIT_OURS;
@@ -158,7 +173,8 @@ static int lost(int rc)
 static int converse(struct ipc *link, struct buf *capture)
 {
 	for (;;) {
-		struct pollfd poll_fd = { ipc_fd(link), POLLIN | (ipc_pending(link) ? POLLOUT : 0), 0 };
+		struct pollfd poll_fd = { ipc_fd(link), POLLIN | (ipc_pending(link) ? POLLOUT : 0),
+			0 };
 		if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR)
 			return lost(-errno);
 		if (poll_fd.revents & POLLOUT)
@@ -179,8 +195,11 @@ static int converse(struct ipc *link, struct buf *capture)
 static int ask(const char *path, char *const *argv, struct buf *capture)
 {
 	struct table_style style = cli_style();
-	struct msg_command command = { .argv = (char **)argv, .terminal = style.bold, .columns = style.width };
+	struct msg_command command = {
+		.argv = (char **)argv, .terminal = style.bold, .columns = style.width
+	};
 	int fd = dial(path);
+
 	if (fd < 0)
 		return capture ? EXIT_UNREACHABLE : no_gateway(path, fd);
 	struct ipc *link = ipc_new(fd);
@@ -199,6 +218,7 @@ static int ask(const char *path, char *const *argv, struct buf *capture)
 int cli_ask(const struct cli *cli, char *const *argv)
 {
 	FREE_CLEANUP char *path = cli_socket_path(cli);
+
 	return path ? ask(path, argv, NULL) : CLI_FAILED;
 }
 
@@ -208,6 +228,7 @@ char *cli_ask_state_dir(const struct cli *cli)
 	BUF_CLEANUP struct buf text = BUF_INIT(65536);
 	JSON_CLEANUP json_t *rows = NULL;
 	FREE_CLEANUP char *path = cli_socket_path(cli);
+
 	if (!path || ask(path, status, &text) || json_parse(buf_bytes(&text), 65536, &rows, NULL))
 		return NULL;
 	const char *dir = json_get_string(json_array_get(rows, 0), "state_dir");

@@ -9,13 +9,16 @@
 static void print_row(const struct cli_row *row)
 {
 	char name[64];
-	snprintf(name, sizeof(name), "%s%s%s", row->name, row->sub ? " " : "", row->sub ? row->sub : "");
+
+	snprintf(name, sizeof(name), "%s%s%s", row->name, row->sub ? " " : "",
+		row->sub ? row->sub : "");
 	printf("  %-16s  %s\n", name, row->help);
 }
 
 static int help_all(void)
 {
-	printf("usage: bartizan [--config FILE] [--socket PATH] COMMAND …\n\non files, without a running gateway:\n");
+	printf("usage: bartizan [--config FILE] [--socket PATH] COMMAND …\n\non files, without a "
+	       "running gateway:\n");
 	for (const struct cli_row *row = cli_table; row->name; row++)
 		if (!row->gateway)
 			print_row(row);
@@ -30,14 +33,17 @@ static int help_all(void)
 int cli_run_help(const struct cli *cli, char *const *argv)
 {
 	bool found = false, gateway = false;
+
 	if (!argv[0])
 		return help_all();
 	for (const struct cli_row *row = cli_table; row->name; row++) {
-		if (strcmp(row->name, argv[0]) || (argv[1] && row->sub && strcmp(row->sub, argv[1])))
+		if (strcmp(row->name, argv[0]) ||
+			(argv[1] && row->sub && strcmp(row->sub, argv[1])))
 			continue;
 		found = true;
 		gateway |= row->run == cli_run_gateway;
-		printf("usage: bartizan %s%s%s %s\n    %s\n", row->name, row->sub ? " " : "", row->sub ? row->sub : "", row->usage, row->help);
+		printf("usage: bartizan %s%s%s %s\n    %s\n", row->name, row->sub ? " " : "",
+			row->sub ? row->sub : "", row->usage, row->help);
 	}
 	if (!found) {
 		cli_error("unknown command '%s'", argv[0]);

@@ -1,10 +1,13 @@
-/* What the files of `bartizan login` and `logout` share: a laptop's side of a login. Nobody else includes it.
+/* What the files of `bartizan login` and `logout` share: a laptop's side of a login. Nobody else
+ * includes it.
  *
- *   configuration -> provider asked (login_provider.c) -> new key -> ID token by browser or device code -> certificate by the stock ssh client
+ *   configuration -> provider asked (login_provider.c) -> new key -> ID token by browser or device
+ * code -> certificate by the stock ssh client
  *   -> ssh-agent, or a pair of files
  *
- * Nothing secret stands in an argument or the environment: the token goes to ssh on its standard input, the key in a private folder that is removed
- * in any case. The token is checked here before it is used, and again by the gateway, which decides. */
+ * Nothing secret stands in an argument or the environment: the token goes to ssh on its standard
+ * input, the key in a private folder that is removed in any case. The token is checked here before
+ * it is used, and again by the gateway, which decides. */
 #ifndef BARTIZAN_CLI_LOGIN_H
 #define BARTIZAN_CLI_LOGIN_H
 
@@ -17,8 +20,9 @@
 #include "oidc/http.h"
 #include "oidc/pkce.h"
 
-#define LOGIN_LIMIT_MS 300000	  /* for the person in the browser */
-#define LOGIN_COMMENT "bartizan " /* every key of ours in an agent or a file has a comment that begins so */
+#define LOGIN_LIMIT_MS 300000 /* for the person in the browser */
+/* every key of ours in an agent or a file has a comment that begins so */
+#define LOGIN_COMMENT "bartizan "
 #define LOGIN_COMMENT_MAX 1024
 #define LOGIN_CA_MAX (1024 * 1024)
 #define LOGIN_TEXT_MAX 2048 /* a value in client.yaml */
@@ -27,17 +31,18 @@
 /* ---- what is asked: options, and ~/.config/bartizan/client.yaml (login_config.c) ---- */
 
 struct login_options { /* as given; borrowed from argv */
-	const char *gateway, *issuer, *client_id, *ca_file, *user, *out, *client_config, *ssh_config;
+	const char *gateway, *issuer, *client_id, *ca_file, *user, *out, *client_config,
+		*ssh_config;
 	struct args_list scopes;
-	int64_t max_age; /* ms; -1: none */
+	int64_t max_age;       /* ms; -1: none */
 	int64_t callback_port; /* 0: none given */
-	int64_t wait;	 /* ms, for the person in the browser */
+	int64_t wait;	       /* ms, for the person in the browser */
 	bool device, no_browser, status, json;
 };
 
-struct login_conf {    /* what is in force; owned */
-	char *gateway; /* a host name or an alias of ssh_config */
-	uint16_t port; /* 0: ssh's own choice */
+struct login_conf {		/* what is in force; owned */
+	char *gateway;		/* a host name or an alias of ssh_config */
+	uint16_t port;		/* 0: ssh's own choice */
 	uint16_t callback_port; /* 0: any free one */
 	char *issuer, *client_id;
 	char *user;	  /* who it has to be; NULL: whoever logs in */
@@ -63,17 +68,24 @@ struct login_provider {
 	int64_t wait_ms;   /* for the person in the browser */
 };
 
-int login_provider_open(const struct login_conf *conf, int64_t max_age_s, struct login_provider *ret, struct err *err); /* discovery */
+/* discovery */
+int login_provider_open(const struct login_conf *conf, int64_t max_age_s,
+	struct login_provider *ret, struct err *err);
 void login_provider_close(struct login_provider *provider);
 /* One request, done() before it returns. */
-int login_provider_ask(struct login_provider *provider, const char *url, const char *form, http_done_fn *done, void *context, struct err *err);
+int login_provider_ask(struct login_provider *provider, const char *url, const char *form,
+	http_done_fn *done, void *context, struct err *err);
 /* The token against the provider's keys; nonce NULL: none was sent. */
-int login_provider_check(struct login_provider *provider, struct bytes token, const char *nonce, struct err *err);
+int login_provider_check(
+	struct login_provider *provider, struct bytes token, const char *nonce, struct err *err);
 
 /* ---- two ways to an ID token: appended to ret, not checked yet but for the form ---- */
 
-int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce, struct buf *ret, struct err *err); /* login_browser.c */
-int login_by_device(struct login_provider *provider, struct buf *ret, struct err *err);					       /* login_device.c */
+/* login_browser.c */
+int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce,
+	struct buf *ret, struct err *err);
+/* login_device.c */
+int login_by_device(struct login_provider *provider, struct buf *ret, struct err *err);
 
 /* ---- the loopback port (login_loopback.c) ---- */
 
@@ -89,31 +101,40 @@ struct loopback_request {
 	size_t target_len;
 };
 
-int loopback_open(uint16_t port, struct loopback *ret, struct err *err); /* on 127.0.0.1; port 0: any free one */
+/* on 127.0.0.1; port 0: any free one */
+int loopback_open(uint16_t port, struct loopback *ret, struct err *err);
 void loopback_close(struct loopback *loopback);
-/* The connection that waits, and its request, within two seconds. -EAGAIN: none, or nothing came. */
+/* The connection that waits, and its request, within two seconds. -EAGAIN: none, or nothing came.
+ */
 int loopback_take(struct loopback *loopback, struct loopback_request *ret);
-void loopback_answer(struct loopback_request *request, const char *status, const char *location, const char *words); /* location may be NULL */
+/* location may be NULL */
+void loopback_answer(struct loopback_request *request, const char *status, const char *location,
+	const char *words);
 
 /* ---- programs that run while secrets lie on disk (login_run.c) ---- */
 
-/* Interruptions wait from begin to end, so that what was put on disk in between is removed; login_run() ends its program for them. */
+/* Interruptions wait from begin to end, so that what was put on disk in between is removed;
+ * login_run() ends its program for them. */
 struct login_guard {
 	sigset_t before;
 	int signals; /* descriptor */
 };
 int login_guard_begin(struct login_guard *ret, struct err *err);
-void login_guard_end(struct login_guard *guard); /* an interruption that came meanwhile takes effect here */
+/* an interruption that came meanwhile takes effect here */
+void login_guard_end(struct login_guard *guard);
 
 struct login_program {		 /* borrowed */
 	const char *const *argv; /* found by PATH */
 	struct bytes input;	 /* its whole standard input */
 	size_t output_max;
 };
-/* Its exit status (127: cannot be run), or -errno: -EINTR interrupted, -EFBIG said too much. Standard error is ours. */
-int login_run(const struct login_guard *guard, const struct login_program *program, struct buf *output, struct err *err);
+/* Its exit status (127: cannot be run), or -errno: -EINTR interrupted, -EFBIG said too much.
+ * Standard error is ours. */
+int login_run(const struct login_guard *guard, const struct login_program *program,
+	struct buf *output, struct err *err);
 
-/* ssh to the gateway as user, with the words of the gateway's command; options of ours first, then -F, port and host. */
+/* ssh to the gateway as user, with the words of the gateway's command; options of ours first, then
+ * -F, port and host. */
 struct login_ssh {
 	const char *identity; /* the file of the only key to be offered */
 	bool agent;	      /* its private half is in the agent */
@@ -122,7 +143,8 @@ struct login_ssh {
 };
 #define LOGIN_SSH_WORDS_MAX 64
 /* argv is filled, with texts in scratch (owned by the caller, alive as long as argv). */
-int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh, struct buf *scratch, const char *argv[static LOGIN_SSH_WORDS_MAX]);
+int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh,
+	struct buf *scratch, const char *argv[static LOGIN_SSH_WORDS_MAX]);
 
 /* ---- key and certificate (login_key.c) ---- */
 
@@ -134,8 +156,10 @@ struct login_key {
 
 void login_key_release(struct login_key *key);
 #define LOGIN_KEY_CLEANUP __attribute__((cleanup(login_key_release)))
-/* The certificate that the gateway gives for key->key and the token, and both put where options say: agent or files. */
-int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token, struct login_key *key, struct err *err);
+/* The certificate that the gateway gives for key->key and the token, and both put where options
+ * say: agent or files. */
+int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token,
+	struct login_key *key, struct err *err);
 /* Whether FILE may be written: it is not there, or a key of ours. */
 int login_out_check(const char *out, struct err *err);
 
@@ -158,7 +182,8 @@ int agent_open(int *ret_fd, struct err *err); /* of SSH_AUTH_SOCK; -ENOENT: ther
 int agent_list(int fd, struct agent_keys *ret, struct err *err);
 void agent_keys_release(struct agent_keys *keys);
 int agent_remove(int fd, struct bytes blob, struct err *err);
-/* Whether the comment is of a key of ours, for this gateway ("host:port"; NULL: any). *ret_user (may be NULL) and its length: who. */
+/* Whether the comment is of a key of ours, for this gateway ("host:port"; NULL: any). *ret_user
+ * (may be NULL) and its length: who. */
 bool agent_ours(const char *comment, const char *gateway, const char **ret_user, size_t *ret_len);
 
 int login_status(bool json); /* status.c: returns an exit status */

@@ -1,4 +1,5 @@
-/* The keys in a running ssh-agent: listed and removed by its protocol (draft-miller-ssh-agent, sections 4.1 and 4.4). Adding is ssh-add's business.
+/* The keys in a running ssh-agent: listed and removed by its protocol (draft-miller-ssh-agent,
+ * sections 4.1 and 4.4). Adding is ssh-add's business.
  *
  * Keys of ours have a comment "bartizan USER@GATEWAY"; no other is ever touched. */
 #include "cli/login.h"
@@ -25,6 +26,7 @@ int agent_open(int *ret_fd, struct err *err)
 	const char *path = getenv("SSH_AUTH_SOCK");
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = AGENT_PATIENCE_S };
+
 	if (!path || !*path)
 		return err_set(err, -ENOENT, "no ssh-agent: SSH_AUTH_SOCK is not set");
 	if (strlen(path) >= sizeof(at.sun_path))
@@ -32,8 +34,10 @@ int agent_open(int *ret_fd, struct err *err)
 	strcpy(at.sun_path, path);
 	FD_CLEANUP int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) || connect(fd, (const struct sockaddr *)&at, sizeof(at)))
-		return err_set(err, -ENOENT, "no ssh-agent answers at '%s': %s", path, strerror(errno));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+		connect(fd, (const struct sockaddr *)&at, sizeof(at)))
+		return err_set(
+			err, -ENOENT, "no ssh-agent answers at '%s': %s", path, strerror(errno));
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -60,6 +64,7 @@ static int receive(int fd, struct buf *answer)
 	uint8_t head[4], *room;
 	uint32_t len;
 	int rc = read_exactly(fd, head, sizeof(head));
+
 	if (rc)
 		return rc;
 	struct wire in = WIRE_OF(head, sizeof(head));
@@ -78,6 +83,7 @@ static int call(int fd, const struct buf *message, struct buf *answer, struct er
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(AGENT_MESSAGE_MAX + 4);
 	int rc = wire_put_string(&out, buf_data(message), message->len);
+
 	if (!rc && send(fd, buf_data(&out), out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
 		rc = -EPIPE;
 	if (!rc)
@@ -101,14 +107,17 @@ static int parse(struct agent_keys *keys)
 	struct wire in = WIRE_OF(buf_data(&keys->answer), keys->answer.len);
 	uint8_t type;
 	uint32_t count;
-	if (wire_get_u8(&in, &type) || type != AGENT_IDENTITIES_ANSWER || wire_get_u32(&in, &count) || count > AGENT_KEYS_MAX)
+
+	if (wire_get_u8(&in, &type) || type != AGENT_IDENTITIES_ANSWER ||
+		wire_get_u32(&in, &count) || count > AGENT_KEYS_MAX)
 		return -EBADMSG;
 	keys->list = calloc(count ? count : 1, sizeof(*keys->list));
 	if (!keys->list)
 		return -ENOMEM;
 	for (; keys->count < count; keys->count++) {
 		struct agent_key *key = &keys->list[keys->count];
-		if (wire_get_string(&in, &key->blob) || wire_get_cstring(&in, COMMENT_MAX, &key->comment))
+		if (wire_get_string(&in, &key->blob) ||
+			wire_get_cstring(&in, COMMENT_MAX, &key->comment))
 			return -EBADMSG;
 	}
 	return wire_done(&in) ? 0 : -EBADMSG;
@@ -119,6 +128,7 @@ int agent_list(int fd, struct agent_keys *ret, struct err *err)
 	BUF_CLEANUP struct buf message = BUF_INIT(16);
 	struct agent_keys keys = { 0 };
 	int rc = wire_put_u8(&message, AGENT_REQUEST_IDENTITIES);
+
 	if (!rc)
 		rc = call(fd, &message, &keys.answer, err);
 	if (rc)
@@ -139,18 +149,22 @@ int agent_remove(int fd, struct bytes blob, struct err *err)
 	BUF_CLEANUP struct buf message = BUF_INIT(AGENT_MESSAGE_MAX);
 	BUF_CLEANUP struct buf answer = { 0 };
 	int rc = wire_put_u8(&message, AGENT_REMOVE_IDENTITY);
+
 	if (!rc)
 		rc = wire_put_bytes(&message, blob);
 	if (!rc)
 		rc = call(fd, &message, &answer, err);
 	if (rc)
 		return rc;
-	return answer.len == 1 && *buf_data(&answer) == AGENT_SUCCESS ? 0 : err_set(err, -EACCES, "ssh-agent does not remove a key");
+	return answer.len == 1 && *buf_data(&answer) == AGENT_SUCCESS
+		       ? 0
+		       : err_set(err, -EACCES, "ssh-agent does not remove a key");
 }
 
 bool agent_ours(const char *comment, const char *gateway, const char **ret_user, size_t *ret_len)
 {
 	size_t prefix = strlen(LOGIN_COMMENT);
+
 	if (strncmp(comment, LOGIN_COMMENT, prefix))
 		return false;
 	const char *user = comment + prefix, *at = strrchr(user, '@');

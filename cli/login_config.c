@@ -1,6 +1,8 @@
-/* What a login needs to know: the options, and behind them client.yaml, a small map that people or their administrators write.
+/* What a login needs to know: the options, and behind them client.yaml, a small map that people or
+ * their administrators write.
  *
- * $XDG_CONFIG_HOME/bartizan/client.yaml, else ~/.config/bartizan/client.yaml; it may be absent unless it was named. There is nothing secret in it. */
+ * $XDG_CONFIG_HOME/bartizan/client.yaml, else ~/.config/bartizan/client.yaml; it may be absent
+ * unless it was named. There is nothing secret in it. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -17,8 +19,8 @@
 #include "common/url.h"
 #include "common/yaml.h"
 
-static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes", "user", "ssh_config", "callback_port",
-	NULL };
+static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes",
+	"user", "ssh_config", "callback_port", NULL };
 static const char *const default_scopes[] = { "openid", "email", "profile", NULL };
 
 /* ---- the file ---- */
@@ -33,6 +35,7 @@ static char *default_path(void)
 	const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	char *path = NULL;
 	int rc = -1;
+
 	if (base && *base == '/')
 		rc = asprintf(&path, "%s/bartizan/client.yaml", base);
 	else if (home && *home == '/')
@@ -44,6 +47,7 @@ static int read_file(const char *path, bool named, struct yaml **ret, struct err
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(YAML_SIZE_MAX);
 	int rc = fd_read_file(AT_FDCWD, path, YAML_SIZE_MAX, &text, err);
+
 	if (rc == -ENOENT && !named)
 		return 0;
 	struct yaml *root = NULL;
@@ -61,11 +65,13 @@ static int read_file(const char *path, bool named, struct yaml **ret, struct err
 }
 
 /* One text: the option, else the file's. *ret NULL: neither. */
-static int take(const struct source *from, const char *option, const char *key, char **ret, struct err *err)
+static int take(
+	const struct source *from, const char *option, const char *key, char **ret, struct err *err)
 {
 	const struct yaml *node = yaml_get(from->root, key);
 	const char *text = option;
 	int rc = option || !node ? 0 : yaml_text(node, LOGIN_TEXT_MAX, &text, err);
+
 	if (rc || !text)
 		return rc;
 	*ret = strdup(text);
@@ -73,14 +79,17 @@ static int take(const struct source *from, const char *option, const char *key, 
 }
 
 /* A path in the file is relative to the file. */
-static int take_path(const struct source *from, const char *option, const char *key, char **ret, struct err *err)
+static int take_path(
+	const struct source *from, const char *option, const char *key, char **ret, struct err *err)
 {
 	FREE_CLEANUP char *text = NULL;
 	int rc = take(from, option, key, &text, err);
+
 	if (rc || !text)
 		return rc;
 	const char *slash = option || *text == '/' ? NULL : strrchr(from->path, '/');
-	if (asprintf(ret, "%.*s%s", slash ? (int)(slash + 1 - from->path) : 0, slash ? from->path : "", text) < 0) {
+	if (asprintf(ret, "%.*s%s", slash ? (int)(slash + 1 - from->path) : 0,
+		    slash ? from->path : "", text) < 0) {
 		*ret = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -89,37 +98,48 @@ static int take_path(const struct source *from, const char *option, const char *
 
 /* ---- one rule for each value ---- */
 
-static int take_gateway(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_gateway(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	FREE_CLEANUP char *text = NULL;
 	char host[ADDR_HOST_MAX];
 	int64_t port = 0;
 	const struct yaml *node = options->gateway ? NULL : yaml_get(from->root, "port");
 	int rc = take(from, options->gateway, "gateway", &text, err);
+
 	if (!rc && !text)
-		return err_set(err, -EINVAL, "the gateway is not known: name it with '--gateway', or as 'gateway' in '%s'", from->path);
+		return err_set(err, -EINVAL,
+			"the gateway is not known: name it with '--gateway', or as 'gateway' in "
+			"'%s'",
+			from->path);
 	if (!rc && node)
 		rc = yaml_int(node, 1, 65535, &port, err);
-	if (!rc && (addr_split_host_port(text, (uint16_t)port, host, &conf->port, err) || !text_target_ok(host, strlen(host))))
-		rc = err_set(err, -EINVAL, "'%.255s' is not a gateway: a host name, or host:port", text);
+	if (!rc && (addr_split_host_port(text, (uint16_t)port, host, &conf->port, err) ||
+			   !text_target_ok(host, strlen(host))))
+		rc = err_set(
+			err, -EINVAL, "'%.255s' is not a gateway: a host name, or host:port", text);
 	if (rc)
 		return rc;
 	conf->gateway = strdup(host);
 	return conf->gateway ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static int take_callback(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_callback(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	int64_t port = options->callback_port;
 	const struct yaml *node = port ? NULL : yaml_get(from->root, "callback_port");
 	int rc = node ? yaml_int(node, 1, 65535, &port, err) : 0;
+
 	conf->callback_port = (uint16_t)port;
 	return rc;
 }
 
-static int take_issuer(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_issuer(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	int rc = take(from, options->issuer, "issuer", &conf->issuer, err);
+
 	if (rc || !conf->issuer)
 		return rc;
 	size_t len = strlen(conf->issuer), suffix = strlen(CONF_ISSUER_SUFFIX);
@@ -129,21 +149,27 @@ static int take_issuer(const struct source *from, const struct login_options *op
 	return rc ? err_prefix(err, rc, "issuer '%.255s'", conf->issuer) : 0;
 }
 
-static int take_user(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_user(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	int rc = take(from, options->user, "user", &conf->user, err);
+
 	if (!rc && conf->user && !text_name_ok(conf->user, strlen(conf->user)))
 		rc = err_set(err, -EINVAL, "'%.255s' is not a user name", conf->user);
 	return rc;
 }
 
-static int take_ca(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_ca(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	FREE_CLEANUP char *path = NULL;
 	int rc = take_path(from, options->ca_file, "ca_file", &path, err);
+
 	if (!rc && path)
 		rc = fd_read_file(AT_FDCWD, path, LOGIN_CA_MAX - 1, &conf->ca, err);
-	if (!rc && path && (!buf_cstr(&conf->ca) || !strstr(buf_cstr(&conf->ca), "-----BEGIN CERTIFICATE-----")))
+	if (!rc && path &&
+		(!buf_cstr(&conf->ca) ||
+			!strstr(buf_cstr(&conf->ca), "-----BEGIN CERTIFICATE-----")))
 		rc = err_set(err, -EINVAL, "'%s' holds no certificate in PEM", path);
 	return rc;
 }
@@ -157,13 +183,17 @@ static int copy_scopes(const char *const *list, size_t count, char ***ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int take_scopes(const struct source *from, const struct login_options *options, struct login_conf *conf, struct err *err)
+static int take_scopes(const struct source *from, const struct login_options *options,
+	struct login_conf *conf, struct err *err)
 {
 	const struct yaml *node = options->scopes.count ? NULL : yaml_get(from->root, "scopes");
+
 	if (node)
 		return yaml_strings(node, LOGIN_SCOPES_MAX, 255, &conf->scopes, err);
 	const char *const *list = options->scopes.count ? options->scopes.items : default_scopes;
-	size_t count = options->scopes.count ? options->scopes.count : sizeof(default_scopes) / sizeof(default_scopes[0]) - 1;
+	size_t count = options->scopes.count
+			       ? options->scopes.count
+			       : sizeof(default_scopes) / sizeof(default_scopes[0]) - 1;
 	return copy_scopes(list, count, &conf->scopes) ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
@@ -171,7 +201,8 @@ static int take_scopes(const struct source *from, const struct login_options *op
 
 void login_conf_release(struct login_conf *conf)
 {
-	free(conf->gateway), free(conf->issuer), free(conf->client_id), free(conf->user), free(conf->ssh_config);
+	free(conf->gateway), free(conf->issuer), free(conf->client_id), free(conf->user),
+		free(conf->ssh_config);
 	yaml_strings_free(conf->scopes);
 	buf_release(&conf->ca);
 	*conf = (struct login_conf){ 0 };
@@ -179,11 +210,13 @@ void login_conf_release(struct login_conf *conf)
 
 int login_conf_load(const struct login_options *options, struct login_conf *ret, struct err *err)
 {
-	FREE_CLEANUP char *path = options->client_config ? strdup(options->client_config) : default_path();
+	FREE_CLEANUP char *path =
+		options->client_config ? strdup(options->client_config) : default_path();
 	LOGIN_CONF_CLEANUP struct login_conf conf = { .ca = BUF_INIT(LOGIN_CA_MAX) };
 	struct yaml *root = NULL;
 	int rc = path ? read_file(path, options->client_config, &root, err) : 0;
 	const struct source from = { root, path ? path : "client.yaml" };
+
 	if (!rc)
 		rc = take_gateway(&from, options, &conf, err);
 	if (!rc)
@@ -211,8 +244,10 @@ int login_conf_load(const struct login_options *options, struct login_conf *ret,
 const char *login_gateway(const struct login_conf *conf, char out[static LOGIN_GATEWAY_MAX])
 {
 	bool six = strchr(conf->gateway, ':');
+
 	if (conf->port)
-		snprintf(out, LOGIN_GATEWAY_MAX, six ? "[%s]:%u" : "%s:%u", conf->gateway, conf->port);
+		snprintf(out, LOGIN_GATEWAY_MAX, six ? "[%s]:%u" : "%s:%u", conf->gateway,
+			conf->port);
 	else
 		snprintf(out, LOGIN_GATEWAY_MAX, "%s", conf->gateway);
 	return out;

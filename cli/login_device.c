@@ -1,4 +1,5 @@
-/* A login with a link and a code, for places without a browser: the device flow, in this process. */
+/* A login with a link and a code, for places without a browser: the device flow, in this process.
+ */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -24,20 +25,25 @@ static void on_polled(void *context, const struct http_answer *answer)
 static int start(struct login_provider *provider, struct device *device, struct err *err)
 {
 	BUF_CLEANUP struct buf form = BUF_INIT(FORM_MAX);
-	int rc = device_form(provider->conf->client_id, provider->conf->scopes, provider->max_age_s, &form);
+	int rc = device_form(
+		provider->conf->client_id, provider->conf->scopes, provider->max_age_s, &form);
+
 	if (rc || !buf_cstr(&form))
 		return err_set(err, -EMSGSIZE, "the request is too long");
-	return login_provider_ask(provider, provider->discovery->device, buf_cstr(&form), on_started, device, err);
+	return login_provider_ask(
+		provider, provider->discovery->device, buf_cstr(&form), on_started, device, err);
 }
 
 static int ask_again(struct login_provider *provider, struct device *device, struct err *err)
 {
 	struct buf form = BUF_INIT(FORM_MAX);
 	int rc = device_poll_form(device, provider->conf->client_id, &form);
+
 	if (rc || !buf_cstr(&form))
 		rc = err_set(err, -EMSGSIZE, "the request is too long");
 	else
-		rc = login_provider_ask(provider, provider->discovery->token, buf_cstr(&form), on_polled, device, err);
+		rc = login_provider_ask(provider, provider->discovery->token, buf_cstr(&form),
+			on_polled, device, err);
 	buf_burn(&form);
 	return rc;
 }
@@ -60,8 +66,10 @@ static void wait_until(int64_t time)
 int login_by_device(struct login_provider *provider, struct buf *ret, struct err *err)
 {
 	struct device device;
+
 	if (!provider->discovery->device)
-		return err_set(err, -ENOTSUP, "the provider has no logins by code: leave out '--device'");
+		return err_set(
+			err, -ENOTSUP, "the provider has no logins by code: leave out '--device'");
 	device_init(&device);
 	int rc = start(provider, &device, err);
 	if (!rc && device.state == DEVICE_WAITING)

@@ -1,7 +1,9 @@
-/* The loopback port where a browser brings the provider's answer (RFC 8252 section 7.3): a server for one small request at a time.
+/* The loopback port where a browser brings the provider's answer (RFC 8252 section 7.3): a server
+ * for one small request at a time.
  *
- * Everybody on this machine, and every page in a browser, can reach it: what comes is bounded in bytes and time, nothing is read but the first line,
- * and whoever asks for something else is answered 404. */
+ * Everybody on this machine, and every page in a browser, can reach it: what comes is bounded in
+ * bytes and time, nothing is read but the first line, and whoever asks for something else is
+ * answered 404. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -22,12 +24,17 @@
 
 int loopback_open(uint16_t port, struct loopback *ret, struct err *err)
 {
-	static const int on = 1; /* the last login's connections may linger on a port that was named */
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	/* the last login's connections may linger on a port that was named */
+	static const int on = 1;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port) };
 	socklen_t len = sizeof(at);
 	FD_CLEANUP int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) || bind(fd, (const struct sockaddr *)&at, len)
-		|| listen(fd, WAITING_MAX) || getsockname(fd, (struct sockaddr *)&at, &len))
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+		bind(fd, (const struct sockaddr *)&at, len) || listen(fd, WAITING_MAX) ||
+		getsockname(fd, (struct sockaddr *)&at, &len))
 		return err_set(err, -errno, "port %u on 127.0.0.1: %s", port, strerror(errno));
 	*ret = (struct loopback){ fd, ntohs(at.sin_port) };
 	fd = -1;
@@ -44,10 +51,12 @@ static bool complete(const struct buf *bytes)
 	return bytes->len >= 4 && memmem(buf_data(bytes), bytes->len, "\r\n\r\n", 4);
 }
 
-/* Until the empty line. -EAGAIN: it did not come in time, or in too many bytes, or the other end left. */
+/* Until the empty line. -EAGAIN: it did not come in time, or in too many bytes, or the other end
+ * left. */
 static int read_request(int fd, struct buf *bytes)
 {
 	int64_t end = clock_mono_ms() + REQUEST_MS;
+
 	while (!complete(bytes)) {
 		uint8_t chunk[4096];
 		int64_t left = end - clock_mono_ms();
@@ -67,6 +76,7 @@ static void find_target(struct loopback_request *request)
 	const char *line = (const char *)buf_data(&request->bytes);
 	const char *end = memchr(line, '\r', request->bytes.len);
 	size_t len = end ? (size_t)(end - line) : 0;
+
 	if (len < 4 || memcmp(line, "GET ", 4))
 		return;
 	const char *target = line + 4, *space = memchr(target, ' ', len - 4);
@@ -79,6 +89,7 @@ static void find_target(struct loopback_request *request)
 int loopback_take(struct loopback *loopback, struct loopback_request *ret)
 {
 	struct loopback_request request = { .bytes = BUF_INIT(REQUEST_MAX) };
+
 	request.fd = accept4(loopback->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (request.fd < 0)
 		return -EAGAIN;
@@ -95,18 +106,24 @@ int loopback_take(struct loopback *loopback, struct loopback_request *ret)
 static int put_answer(struct buf *out, const char *status, const char *location, const char *words)
 {
 	int rc = buf_printf(out,
-		"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
-		"Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nX-Content-Type-Options: nosniff\r\n",
+		"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
+		"%zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
+		"Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src "
+		"'none'\r\nX-Content-Type-Options: nosniff\r\n",
 		status, strlen(words) + strlen("<!doctype html><title>bartizan</title><p>\n"));
+
 	if (!rc && location)
 		rc = buf_printf(out, "Location: %s\r\n", location);
-	return rc ? rc : buf_printf(out, "\r\n<!doctype html><title>bartizan</title><p>%s\n", words);
+	return rc ? rc
+		  : buf_printf(out, "\r\n<!doctype html><title>bartizan</title><p>%s\n", words);
 }
 
-void loopback_answer(struct loopback_request *request, const char *status, const char *location, const char *words)
+void loopback_answer(struct loopback_request *request, const char *status, const char *location,
+	const char *words)
 {
 	struct buf out = BUF_INIT(ANSWER_MAX);
 	struct timeval patience = { .tv_sec = REQUEST_MS / 1000 };
+
 	if (!put_answer(&out, status, location, words)) {
 		setsockopt(request->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		if (send(request->fd, buf_data(&out), out.len, MSG_NOSIGNAL) > 0)

@@ -1,4 +1,5 @@
-/* The laptop's questions to the provider: discovery and keys, by the same code and with the same limits as the gateway's egress. */
+/* The laptop's questions to the provider: discovery and keys, by the same code and with the same
+ * limits as the gateway's egress. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@ struct fetch { /* one document in JSON */
 	struct err err;
 };
 
-int login_provider_ask(struct login_provider *provider, const char *url, const char *form, http_done_fn *done, void *context, struct err *err)
+int login_provider_ask(struct login_provider *provider, const char *url, const char *form,
+	http_done_fn *done, void *context, struct err *err)
 {
 	struct http_call *call = NULL;
 	const struct http_request request = {
@@ -31,6 +33,7 @@ int login_provider_ask(struct login_provider *provider, const char *url, const c
 		.answer_ms = ANSWER_MS,
 	};
 	int rc = http_begin(provider->http, &request, done, context, &call, err);
+
 	return rc ? rc : http_run(provider->http, &call, err);
 }
 
@@ -38,12 +41,14 @@ static void on_document(void *context, const struct http_answer *answer)
 {
 	struct fetch *fetch = context;
 	JSON_CLEANUP json_t *json = NULL;
+
 	fetch->rc = http_answer_json(answer, fetch->max, &json, &fetch->err);
 	if (!fetch->rc)
 		fetch->rc = buf_put(&fetch->text, answer->body.data, answer->body.len);
 }
 
-static int fetch_text(struct login_provider *provider, const char *url, struct fetch *fetch, struct err *err)
+static int fetch_text(
+	struct login_provider *provider, const char *url, struct fetch *fetch, struct err *err)
 {
 	fetch->text = BUF_INIT(fetch->max);
 	int rc = login_provider_ask(provider, url, NULL, on_document, fetch, err);
@@ -55,16 +60,19 @@ static int discover(struct login_provider *provider, struct err *err)
 	BUF_CLEANUP struct buf url = BUF_INIT(URL_MAX + 64);
 	struct fetch fetch = { .max = DISCOVERY_SIZE_MAX };
 	int rc = discovery_url(provider->conf->issuer, &url);
+
 	if (rc || !buf_cstr(&url))
 		return err_set(err, -EINVAL, "the issuer's name is too long");
 	rc = fetch_text(provider, buf_cstr(&url), &fetch, err);
 	if (!rc)
-		rc = discovery_parse(buf_bytes(&fetch.text), provider->conf->issuer, false, &provider->discovery, err);
+		rc = discovery_parse(buf_bytes(&fetch.text), provider->conf->issuer, false,
+			&provider->discovery, err);
 	buf_release(&fetch.text);
 	return rc ? err_prefix(err, rc, "provider '%s'", provider->conf->issuer) : 0;
 }
 
-int login_provider_open(const struct login_conf *conf, int64_t max_age_s, struct login_provider *ret, struct err *err)
+int login_provider_open(const struct login_conf *conf, int64_t max_age_s,
+	struct login_provider *ret, struct err *err)
 {
 	*ret = (struct login_provider){ .conf = conf, .max_age_s = max_age_s };
 	int rc = http_global_init(err);
@@ -84,11 +92,14 @@ void login_provider_close(struct login_provider *provider)
 	*provider = (struct login_provider){ 0 };
 }
 
-/* Every algorithm that is known here: which of them the provider may use is in the gateway's configuration. */
-static int verify(struct login_provider *provider, struct bytes token, const struct jwks *jwks, const char *nonce, struct err *err)
+/* Every algorithm that is known here: which of them the provider may use is in the gateway's
+ * configuration. */
+static int verify(struct login_provider *provider, struct bytes token, const struct jwks *jwks,
+	const char *nonce, struct err *err)
 {
 	const char *algorithms[ALGORITHMS_MAX + 1] = { NULL };
 	JSON_CLEANUP json_t *payload = NULL;
+
 	for (size_t i = 0; i < ALGORITHMS_MAX && jwa_table[i].name; i++)
 		algorithms[i] = jwa_table[i].name;
 	const struct token_rules rules = { .issuer = provider->conf->issuer,
@@ -100,11 +111,13 @@ static int verify(struct login_provider *provider, struct bytes token, const str
 	return token_verify(token, jwks, &rules, clock_wall(), &payload, err);
 }
 
-int login_provider_check(struct login_provider *provider, struct bytes token, const char *nonce, struct err *err)
+int login_provider_check(
+	struct login_provider *provider, struct bytes token, const char *nonce, struct err *err)
 {
 	struct fetch fetch = { .max = JWKS_SIZE_MAX };
 	struct jwks *jwks = NULL;
 	int rc = fetch_text(provider, provider->discovery->jwks, &fetch, err);
+
 	if (!rc)
 		rc = jwks_parse(buf_bytes(&fetch.text), &jwks, err);
 	buf_release(&fetch.text);

@@ -1,7 +1,8 @@
 /* Programs that a login runs (ssh, ssh-add), while a key lies in a private folder.
  *
- * The child gets its input as a sealed memory file, so nobody has to feed it; its output is read up to a bound. Interruptions are blocked, seen
- * through a descriptor, end the child, and take effect when the folder is gone. */
+ * The child gets its input as a sealed memory file, so nobody has to feed it; its output is read up
+ * to a bound. Interruptions are blocked, seen through a descriptor, end the child, and take effect
+ * when the folder is gone. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@ int login_guard_begin(struct login_guard *ret, struct err *err)
 {
 	sigset_t signals;
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT), sigaddset(&signals, SIGTERM), sigaddset(&signals, SIGHUP), sigaddset(&signals, SIGQUIT),
-		sigaddset(&signals, SIGTSTP);
+	sigaddset(&signals, SIGINT), sigaddset(&signals, SIGTERM), sigaddset(&signals, SIGHUP),
+		sigaddset(&signals, SIGQUIT), sigaddset(&signals, SIGTSTP);
 	if (sigprocmask(SIG_BLOCK, &signals, &ret->before))
 		return err_set(err, -errno, "signals: %s", strerror(errno));
 	sigdelset(&signals, SIGTSTP); /* not an end: it waits until the folder is gone */
@@ -41,7 +42,8 @@ void login_guard_end(struct login_guard *guard)
 	sigprocmask(SIG_SETMASK, &guard->before, NULL);
 }
 
-static void child(const struct login_guard *guard, const struct login_program *program, int input, int output)
+static void child(
+	const struct login_guard *guard, const struct login_program *program, int input, int output)
 {
 	if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
 		_exit(EXIT_CANNOT_RUN);
@@ -75,6 +77,7 @@ static int gather(const struct login_guard *guard, int fd, struct buf *output)
 static int reap(pid_t pid, bool kill_it)
 {
 	int status;
+
 	if (kill_it)
 		kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0)
@@ -83,10 +86,12 @@ static int reap(pid_t pid, bool kill_it)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
-static int begin(const struct login_guard *guard, const struct login_program *program, int *ret_output, pid_t *ret_pid)
+static int begin(const struct login_guard *guard, const struct login_program *program,
+	int *ret_output, pid_t *ret_pid)
 {
 	int pipes[2];
 	FD_CLEANUP int input = fd_memfd("input", program->input.data, program->input.len);
+
 	if (input < 0)
 		return input;
 	if (pipe2(pipes, O_CLOEXEC))
@@ -105,10 +110,12 @@ static int begin(const struct login_guard *guard, const struct login_program *pr
 	return 0;
 }
 
-int login_run(const struct login_guard *guard, const struct login_program *program, struct buf *output, struct err *err)
+int login_run(const struct login_guard *guard, const struct login_program *program,
+	struct buf *output, struct err *err)
 {
 	FD_CLEANUP int fd = -1;
 	pid_t pid = 0;
+
 	buf_init(output, program->output_max);
 	int rc = begin(guard, program, &fd, &pid);
 	if (rc)
@@ -120,7 +127,8 @@ int login_run(const struct login_guard *guard, const struct login_program *progr
 	if (rc)
 		return err_set(err, rc, "'%s': %s", program->argv[0], strerror(-rc));
 	if (status == EXIT_CANNOT_RUN)
-		err_set(err, 0, "'%s' cannot be run; is OpenSSH's client installed?", program->argv[0]);
+		err_set(err, 0, "'%s' cannot be run; is OpenSSH's client installed?",
+			program->argv[0]);
 	else if (status)
 		err_set(err, 0, "'%s' has failed", program->argv[0]);
 	return status;
@@ -130,13 +138,16 @@ int login_run(const struct login_guard *guard, const struct login_program *progr
 
 #define SSH_SCRATCH_MAX 8192
 
-int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh, struct buf *scratch, const char *argv[static LOGIN_SSH_WORDS_MAX])
+int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh,
+	struct buf *scratch, const char *argv[static LOGIN_SSH_WORDS_MAX])
 {
-	static const char *const fixed[] = { "-T", "-a", "-x", "-o", "ControlPath=none", "-o", "ClearAllForwardings=yes", "-o",
-		"PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-o",
-		"ConnectTimeout=30" };
+	static const char *const fixed[] = { "-T", "-a", "-x", "-o", "ControlPath=none", "-o",
+		"ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o",
+		"RemoteCommand=none", "-o", "IdentitiesOnly=yes", "-o",
+		"PreferredAuthentications=publickey", "-o", "ConnectTimeout=30" };
 	size_t count = 0;
 	char port[8];
+
 	snprintf(port, sizeof(port), "%u", conf->port);
 	buf_init(scratch, SSH_SCRATCH_MAX);
 	if (buf_put(scratch, port, strlen(port) + 1))
@@ -144,7 +155,8 @@ int login_ssh_command(const struct login_conf *conf, const struct login_ssh *ssh
 	argv[count++] = "ssh";
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		argv[count++] = fixed[i];
-	argv[count++] = "-o", argv[count++] = ssh->agent ? "IdentityAgent=SSH_AUTH_SOCK" : "IdentityAgent=none";
+	argv[count++] = "-o",
+	argv[count++] = ssh->agent ? "IdentityAgent=SSH_AUTH_SOCK" : "IdentityAgent=none";
 	argv[count++] = "-i", argv[count++] = ssh->identity;
 	if (conf->ssh_config)
 		argv[count++] = "-F", argv[count++] = conf->ssh_config;

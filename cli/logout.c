@@ -1,7 +1,7 @@
 /* bartizan logout: tells the gateway that the login is over, and takes its key out of the agent.
  *
- * The gateway is asked by the key itself, so that comes first. It may be out of reach: the key goes in any case, and without it nobody can use what
- * the gateway still remembers. */
+ * The gateway is asked by the key itself, so that comes first. It may be out of reach: the key goes
+ * in any case, and without it nobody can use what the gateway still remembers. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -38,6 +38,7 @@ static int put_public(int fd, const struct sshcert *cert, struct bytes blob)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(2 * SSHKEY_BLOB_MAX);
 	int rc = buf_printf(&line, "%s ", cert->type_name);
+
 	if (!rc)
 		rc = text_base64(&line, blob.data, blob.len);
 	if (!rc)
@@ -45,15 +46,19 @@ static int put_public(int fd, const struct sshcert *cert, struct bytes blob)
 	return rc ? rc : fd_write_all(fd, buf_data(&line), line.len);
 }
 
-static int ask(const struct login_conf *conf, const struct sshcert *cert, const char *path, struct err *err)
+static int ask(const struct login_conf *conf, const struct sshcert *cert, const char *path,
+	struct err *err)
 {
 	static const char *const words[] = { "logout", NULL };
-	const struct login_ssh ssh = { .identity = path, .agent = true, .user = cert->principals[0], .words = words };
+	const struct login_ssh ssh = {
+		.identity = path, .agent = true, .user = cert->principals[0], .words = words
+	};
 	const char *argv[LOGIN_SSH_WORDS_MAX];
 	BUF_CLEANUP struct buf scratch = { 0 };
 	BUF_CLEANUP struct buf answer = { 0 };
 	struct login_guard guard;
 	int rc = login_guard_begin(&guard, err);
+
 	if (rc)
 		return rc;
 	rc = login_ssh_command(conf, &ssh, &scratch, argv);
@@ -64,10 +69,12 @@ static int ask(const struct login_conf *conf, const struct sshcert *cert, const 
 	return rc;
 }
 
-static int tell_gateway(const struct login_conf *conf, const struct sshcert *cert, struct bytes blob, struct err *err)
+static int tell_gateway(const struct login_conf *conf, const struct sshcert *cert,
+	struct bytes blob, struct err *err)
 {
 	char path[] = "/tmp/bartizan-XXXXXX";
 	FD_CLEANUP int fd = mkstemp(path);
+
 	if (fd < 0)
 		return err_set(err, -errno, "'/tmp': %s", strerror(errno));
 	int rc = put_public(fd, cert, blob);
@@ -77,14 +84,17 @@ static int tell_gateway(const struct login_conf *conf, const struct sshcert *cer
 	return rc;
 }
 
-/* Certificates first: once a plain key is gone, its certificate still works; the other way round the gateway could not be told. */
+/* Certificates first: once a plain key is gone, its certificate still works; the other way round
+ * the gateway could not be told. */
 static void tell_all(struct logout *logout)
 {
 	struct err err = { "" };
+
 	for (size_t i = 0; i < logout->keys.count; i++) {
 		SSHCERT_CLEANUP struct sshcert *cert = NULL;
 		const struct agent_key *key = &logout->keys.list[i];
-		if (!agent_ours(key->comment, logout->gateway, NULL, NULL) || sshcert_parse(key->blob, &cert, NULL) || cert->principal_count != 1 ||
+		if (!agent_ours(key->comment, logout->gateway, NULL, NULL) ||
+			sshcert_parse(key->blob, &cert, NULL) || cert->principal_count != 1 ||
 			!text_name_ok(cert->principals[0], strlen(cert->principals[0])))
 			continue;
 		if (tell_gateway(logout->conf, cert, key->blob, &err))
@@ -95,6 +105,7 @@ static void tell_all(struct logout *logout)
 static int remove_all(struct logout *logout, struct err *err)
 {
 	int rc = 0;
+
 	for (size_t i = 0; i < logout->keys.count; i++) {
 		const struct agent_key *key = &logout->keys.list[i];
 		if (!agent_ours(key->comment, logout->gateway, NULL, NULL))
@@ -110,6 +121,7 @@ static int remove_all(struct logout *logout, struct err *err)
 static int log_out(struct logout *logout, struct err *err)
 {
 	int rc = agent_open(&logout->agent, err);
+
 	if (!rc)
 		rc = agent_list(logout->agent, &logout->keys, err);
 	if (rc)
@@ -125,6 +137,7 @@ int cli_run_logout(const struct cli *cli, char *const *argv)
 	struct logout logout = { .conf = &conf, .agent = -1, .told = true };
 	struct args_list words;
 	struct err err = { "" };
+
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	if (login_conf_load(&options, &conf, &err)) {

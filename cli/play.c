@@ -1,7 +1,8 @@
 /* Playing a transcript on this terminal, at its own pace.
  *
- * What a recorded program did to the terminal (colours, alternate screen, mouse, hidden cursor) is undone at the end, also after Ctrl-C.
- * On something that is not a terminal nothing waits, unless the caller set a pace. */
+ * What a recorded program did to the terminal (colours, alternate screen, mouse, hidden cursor) is
+ * undone at the end, also after Ctrl-C. On something that is not a terminal nothing waits, unless
+ * the caller set a pace. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -16,8 +17,11 @@
 #include "common/clock.h"
 #include "common/fd.h"
 
-/* Attributes off, cursor shown, keypad and cursor keys normal, mouse and pasting reports off, wrap on, default scroll region and character set. */
-#define RESET "\033[0m\033[?25h\033[?1l\033>\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?7h\033(B"
+/* Attributes off, cursor shown, keypad and cursor keys normal, mouse and pasting reports off, wrap
+ * on, default scroll region and character set. */
+#define RESET                                                                             \
+	"\033[0m\033[?25h\033[?1l\033>\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?" \
+	"2004l\033[?7h\033(B"
 #define LEAVE_ALTERNATE "\033[?1049l"
 
 static volatile sig_atomic_t interrupted;
@@ -32,12 +36,14 @@ struct screen { /* of the terminal that shows it */
 	bool is_terminal, alternate, saved;
 	struct termios before;
 	struct sigaction old_int, old_term;
-	sigset_t mask; /* signals come only inside wait_until(), so none is missed between looking and waiting */
+	/* signals come only inside wait_until(), so none is missed between looking and waiting */
+	sigset_t mask;
 };
 
 static void screen_begin(struct screen *screen)
 {
 	struct sigaction action = { .sa_handler = on_signal };
+
 	*screen = (struct screen){ .is_terminal = isatty(STDOUT_FILENO) };
 	sigset_t held;
 	interrupted = 0;
@@ -62,7 +68,8 @@ static void screen_end(struct screen *screen)
 		fd_write_all(STDOUT_FILENO, RESET, strlen(RESET));
 	}
 	if (screen->saved) {
-		tcflush(STDIN_FILENO, TCIFLUSH); /* answers of the terminal to recorded questions are nobody's input */
+		/* answers of the terminal to recorded questions are nobody's input */
+		tcflush(STDIN_FILENO, TCIFLUSH);
 		tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
 	}
 	sigaction(SIGINT, &screen->old_int, NULL);
@@ -75,15 +82,18 @@ static void screen_watch(struct screen *screen, struct bytes bytes)
 {
 	static const char switches[] = "\033[?1049";
 	const size_t len = sizeof(switches) - 1;
+
 	for (size_t i = 0; i + len < bytes.len; i++)
 		if (bytes.data[i] == '\033' && !memcmp(bytes.data + i, switches, len))
 			screen->alternate = bytes.data[i + len] == 'h';
 }
 
-/* Waits until due (microseconds after start) or a signal; lets a signal in even where there is nothing to wait for. */
+/* Waits until due (microseconds after start) or a signal; lets a signal in even where there is
+ * nothing to wait for. */
 static void wait_until(const struct screen *screen, int64_t start, int64_t due)
 {
 	int64_t left;
+
 	do {
 		left = start + due - clock_mono_us();
 		if (left < 0)
@@ -99,6 +109,7 @@ static int play(struct player *player, struct screen *screen, bool paced)
 	struct bytes bytes;
 	int64_t start = clock_mono_us(), due;
 	int rc;
+
 	while (!interrupted && (rc = player_next(player, &due, &bytes, &err)) != 0) {
 		if (rc == -EBADMSG) {
 			cli_error("%s; playing on", err.text);
@@ -126,6 +137,7 @@ int cli_play(int fd, const struct msg_play *options)
 	struct err err = { "" };
 	struct player *player = NULL;
 	struct screen screen;
+
 	if (player_open(fd, &player_options, &player, &err))
 		return cli_error("the transcript cannot be played: %s", err.text);
 	screen_begin(&screen);

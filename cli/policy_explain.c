@@ -1,4 +1,5 @@
-/* bartizan policy explain: the real engine on the real files, without a gateway and without a network. */
+/* bartizan policy explain: the real engine on the real files, without a gateway and without a
+ * network. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -74,6 +75,7 @@ static const struct table_column columns[] = {
 static int rights_of(const struct args_list *given, unsigned *ret, struct err *err)
 {
 	unsigned rights = 0, all = 0;
+
 	for (size_t i = 0; i < RIGHTS; i++)
 		all |= right_names[i].right;
 	for (size_t g = 0; g < given->count; g++) {
@@ -82,7 +84,9 @@ static int rights_of(const struct args_list *given, unsigned *ret, struct err *e
 			if (!strcmp(given->items[g], right_names[i].name))
 				found = right_names[i].right;
 		if (!found)
-			return err_set(err, -EINVAL, "option '--right': '%.100s' is not a right of a certificate", given->items[g]);
+			return err_set(err, -EINVAL,
+				"option '--right': '%.100s' is not a right of a certificate",
+				given->items[g]);
 		rights |= found;
 	}
 	*ret = given->count ? rights : all;
@@ -97,12 +101,14 @@ static struct identity *stored(const char *state_dir, const char *user)
 	struct err err = { "" };
 	FD_CLEANUP int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = dir < 0 ? -errno : store_open(dir, true, &store, &err);
+
 	if (!rc)
 		rc = identities_by_user(store, user, &who, &err);
 	store_close(store);
 	if (rc)
-		cli_error(
-			"groups of '%s' are not known here (%s): none is assumed; --group names them", user, err.text[0] ? err.text : strerror(-rc));
+		cli_error("groups of '%s' are not known here (%s): none is assumed; --group names "
+			  "them",
+			user, err.text[0] ? err.text : strerror(-rc));
 	return rc ? NULL : who;
 }
 
@@ -119,12 +125,15 @@ static struct identity *given(const struct options *options)
 		.ca_fp = (char *)"",
 		.expires = INT64_MAX,
 	};
+
 	return identity_copy(&who);
 }
 
 static struct identity *who_of(const struct options *options, const struct config *config)
 {
-	struct identity *who = options->groups.count ? NULL : stored(config->conf->state_dir, options->user);
+	struct identity *who =
+		options->groups.count ? NULL : stored(config->conf->state_dir, options->user);
+
 	if (!who)
 		who = given(options);
 	if (who && !who->expires)
@@ -138,6 +147,7 @@ static int take_claims(const struct args_list *given, struct identity *who, stru
 	struct claim *claims = calloc(given->count + 1, sizeof(*claims));
 	struct identity old = { .claims = who->claims };
 	int rc = claims ? 0 : -ENOMEM;
+
 	who->claims = claims;
 	for (size_t i = 0; !rc && i < given->count; i++) {
 		const char *equals = strchr(given->items[i], '=');
@@ -154,12 +164,16 @@ static int take_claims(const struct args_list *given, struct identity *who, stru
 		free(claim->value);
 	}
 	free(old.claims);
-	return rc ? err_set(err, rc, rc == -EINVAL ? "option '--claim': not name=value" : "out of memory") : 0;
+	return rc ? err_set(err, rc,
+			    rc == -EINVAL ? "option '--claim': not name=value" : "out of memory")
+		  : 0;
 }
 
-static int refine(const struct options *options, const struct access *access, struct identity *who, struct err *err)
+static int refine(const struct options *options, const struct access *access, struct identity *who,
+	struct err *err)
 {
 	int rc = rights_of(&options->rights, &who->rights, err);
+
 	if (!rc && options->claims.count)
 		rc = take_claims(&options->claims, who, err);
 	if (!rc && options->login_age >= 0)
@@ -171,19 +185,26 @@ static int refine(const struct options *options, const struct access *access, st
 
 static int access_of(const struct options *options, struct access *ret, struct err *err)
 {
-	struct access access = { .target = options->target, .login = options->login, .now = clock_wall() };
+	struct access access = {
+		.target = options->target, .login = options->login, .now = clock_wall()
+	};
+
 	if (!options->user || !options->target || !options->login || !options->kind)
-		return err_set(err, -EINVAL, "'--user', '--target', '--login' and '--kind' are needed");
+		return err_set(
+			err, -EINVAL, "'--user', '--target', '--login' and '--kind' are needed");
 	if (!text_name_ok(options->user, strlen(options->user)))
-		return err_set(err, -EINVAL, "option '--user': '%.255s' is not a user name", options->user);
+		return err_set(err, -EINVAL, "option '--user': '%.255s' is not a user name",
+			options->user);
 	if (access_kind_parse(options->kind, &access.kind))
-		return err_set(err, -EINVAL, "option '--kind': '%.100s' is not a kind of access", options->kind);
+		return err_set(err, -EINVAL, "option '--kind': '%.100s' is not a kind of access",
+			options->kind);
 	if (options->source && addr_parse(options->source, &access.source, err))
 		return err_prefix(err, -EINVAL, "option '--source'");
 	if (options->at && clock_parse(options->at, &access.now, err))
 		return err_prefix(err, -EINVAL, "option '--at'");
 	if (options->command)
-		access.detail = (struct bytes){ (const uint8_t *)options->command, strlen(options->command) };
+		access.detail = (struct bytes){ (const uint8_t *)options->command,
+			strlen(options->command) };
 	*ret = access;
 	return 0;
 }
@@ -203,40 +224,53 @@ static const struct {
 	const char *name;
 	int status;
 } finals[] = {
-	[GUARD_ALLOW] = { "allow", CLI_OK }, [GUARD_WARN] = { "warn", CLI_OK }, [GUARD_APPROVE] = { "approve", EXIT_WAIT },
+	[GUARD_ALLOW] = { "allow", CLI_OK },
+	[GUARD_WARN] = { "warn", CLI_OK },
+	[GUARD_APPROVE] = { "approve", EXIT_WAIT },
 	[GUARD_DENY] = { "deny", EXIT_DENIED },
 };
 
 static enum guard_verdict final_of(const struct answer *answer)
 {
 	enum guard_verdict verdict = GUARD_ALLOW;
+
 	if (answer->decision.verdict == VERDICT_DENY)
 		return GUARD_DENY;
 	if (answer->decision.hold == HOLD_APPROVAL)
 		verdict = GUARD_APPROVE;
-	return answer->judged && answer->judgement.verdict > verdict ? answer->judgement.verdict : verdict;
+	return answer->judged && answer->judgement.verdict > verdict ? answer->judgement.verdict
+								     : verdict;
 }
 
 static int judge(struct answer *answer)
 {
 	const struct guard *guard = answer->decision.guard;
+
 	if (!guard || !answer->options->command)
 		return 0;
-	int rc = answer->access->kind == ACCESS_EXEC ? guard_judge(guard, answer->access->detail, &answer->judgement) :
-						       guard_judge_typed(guard, answer->access->detail, &answer->judgement);
+	int rc = answer->access->kind == ACCESS_EXEC
+			 ? guard_judge(guard, answer->access->detail, &answer->judgement)
+			 : guard_judge_typed(guard, answer->access->detail, &answer->judgement);
 	answer->judged = !rc;
 	return rc;
 }
 
-/* The parts of the command and their verdicts beside the others' keys; `verdict` and `reason` of the judgement as guard_verdict and guard_reason. */
+/* The parts of the command and their verdicts beside the others' keys; `verdict` and `reason` of
+ * the judgement as guard_verdict and guard_reason. */
 static int add_judgement(const struct answer *answer, json_t *object)
 {
 	const char *key;
 	json_t *value;
 	JSON_CLEANUP json_t *judgement = judgement_json(&answer->judgement);
-	json_object_foreach (judgement, key, value) {
+
+	json_object_foreach(judgement, key, value)
+	{
 		bool own = !strcmp(key, "verdict") || !strcmp(key, "reason");
-		if (json_object_set(object, !own ? key : *key == 'v' ? "guard_verdict" : "guard_reason", value))
+		if (json_object_set(object,
+			    !own	  ? key
+			    : *key == 'v' ? "guard_verdict"
+					  : "guard_reason",
+			    value))
 			return -ENOMEM;
 	}
 	return judgement ? 0 : -ENOMEM;
@@ -246,6 +280,7 @@ static json_t *trace_lines(struct buf *trace)
 {
 	json_t *lines = json_array();
 	const char *text = buf_cstr(trace);
+
 	while (text && *text) {
 		size_t len = strcspn(text, "\n");
 		json_array_append_new(lines, json_visible(text, len));
@@ -259,12 +294,14 @@ static json_t *object_of(const struct answer *answer)
 	const struct decision *decision = &answer->decision;
 	const struct access *access = answer->access;
 	bool login = decision->hold == HOLD_LOGIN;
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:b}", "user", access->who->user, "target", access->target, "login",
-		access->login, "kind", access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule",
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:b}", "user",
+		access->who->user, "target", access->target, "login", access->login, "kind",
+		access_kind_name(access->kind), "decision", verdict_name(decision->verdict), "rule",
 		json_string_or_null(decision->rule), "reason", decision->reason, "hold",
-		decision->hold != HOLD_NONE ? json_string(hold_name(decision->hold)) : json_null(), "verdict",
-		login ? "hold" : finals[final_of(answer)].name, "guard", json_string_or_null(decision->guard_name), "break_glass",
-		decision->break_glass);
+		decision->hold != HOLD_NONE ? json_string(hold_name(decision->hold)) : json_null(),
+		"verdict", login ? "hold" : finals[final_of(answer)].name, "guard",
+		json_string_or_null(decision->guard_name), "break_glass", decision->break_glass);
 }
 
 static const struct table_column part_columns[] = {
@@ -280,12 +317,14 @@ static int put_parts(const json_t *object, struct buf *out)
 {
 	const json_t *parts = json_object_get(object, "commands");
 	struct table_style style = cli_style();
+
 	return json_array_size(parts) ? table_rows(parts, part_columns, &style, out) : 0;
 }
 
 static int put_answer(const struct answer *answer, struct buf *trace)
 {
 	json_t *object = object_of(answer);
+
 	if (!object || (answer->judged && add_judgement(answer, object))) {
 		json_decref(object);
 		return cli_error("out of memory");
@@ -306,6 +345,7 @@ static int decide_and_answer(struct answer *answer, const struct config *config)
 	BUF_CLEANUP struct buf trace = BUF_INIT(TRACE_MAX);
 	const struct target *target = targets_find(config->targets, answer->options->target);
 	int status = 0;
+
 	if (decide_explain(config->ruleset, target, answer->access, &answer->decision, &trace)) {
 		cli_error("the trace is too long");
 		status = EXIT_OURS;
@@ -320,12 +360,14 @@ static int decide_and_answer(struct answer *answer, const struct config *config)
 	return status;
 }
 
-static int explain(const struct options *options, const struct config *config, struct access *access)
+static int explain(
+	const struct options *options, const struct config *config, struct access *access)
 {
 	struct answer answer = { .options = options, .access = access };
 	struct identity *who = who_of(options, config);
 	struct err err = { "" };
 	int status;
+
 	if (!who)
 		return cli_error("out of memory");
 	access->who = who;
@@ -346,6 +388,7 @@ int cli_run_policy_explain(const struct cli *cli, char *const *argv)
 	struct access access;
 	struct config *config = NULL;
 	struct err err = { "" };
+
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	if (access_of(&options, &access, &err))

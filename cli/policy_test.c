@@ -1,4 +1,5 @@
-/* bartizan policy test: cases that are data only (policy/caserun.h), one line each, as `ok` or `not ok`. */
+/* bartizan policy test: cases that are data only (policy/caserun.h), one line each, as `ok` or `not
+ * ok`. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@ struct options {
 	bool json;
 };
 
-static const struct arg_row rows[] = { { "json", ARG_FLAG, offsetof(struct options, json), 0, 0 }, { 0 } };
+static const struct arg_row rows[] = { { "json", ARG_FLAG, offsetof(struct options, json), 0, 0 },
+	{ 0 } };
 
 struct tally {
 	const char *file;
@@ -24,6 +26,7 @@ static void print_case(const char *name, bool ok, const char *detail)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(65536);
 	int rc = buf_printf(&line, "%s - ", ok ? "ok" : "not ok");
+
 	if (!rc)
 		rc = table_visible(&line, name, 1024);
 	if (!rc && detail && *detail)
@@ -35,10 +38,14 @@ static void print_case(const char *name, bool ok, const char *detail)
 static void on_case(const char *name, bool ok, const char *detail, void *arg)
 {
 	struct tally *tally = arg;
+
 	*(ok ? &tally->good : &tally->bad) += 1;
 	if (tally->cases)
-		json_array_append_new(tally->cases, json_pack("{s:o, s:o, s:b, s:o}", "file", json_visible(tally->file, strlen(tally->file)), "name",
-							    json_visible(name, strlen(name)), "ok", (int)ok, "detail", json_string_or_null(detail)));
+		json_array_append_new(
+			tally->cases, json_pack("{s:o, s:o, s:b, s:o}", "file",
+					      json_visible(tally->file, strlen(tally->file)),
+					      "name", json_visible(name, strlen(name)), "ok",
+					      (int)ok, "detail", json_string_or_null(detail)));
 	else
 		print_case(name, ok, detail);
 }
@@ -47,8 +54,10 @@ static bool run_file(const char *path, struct tally *tally)
 {
 	struct err err = { "" };
 	struct files *files = files_from_disk();
+
 	tally->file = path;
-	int rc = files ? caserun(files, path, on_case, tally, &err) : err_set(&err, -ENOMEM, "out of memory");
+	int rc = files ? caserun(files, path, on_case, tally, &err)
+		       : err_set(&err, -ENOMEM, "out of memory");
 	files_free(files);
 	if (rc < 0)
 		cli_error("%s", err.text);
@@ -59,6 +68,7 @@ int cli_run_policy_test(const struct cli *cli, char *const *argv)
 {
 	struct options options = { 0 };
 	struct args_list words;
+
 	if (!cli_args(cli, rows, argv, &options, &words, 1, ARGS_LIST_MAX))
 		return CLI_USAGE;
 	struct tally tally = { .cases = options.json ? json_array() : NULL };

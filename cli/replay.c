@@ -25,6 +25,7 @@ static const struct arg_row rows[] = {
 static bool is_file(const char *word)
 {
 	size_t len = strlen(word);
+
 	return len > 5 && !strcmp(word + len - 5, ".cast");
 }
 
@@ -37,6 +38,7 @@ static int play_file(const char *path, const struct options *options, int64_t sp
 		.from_us = options->from * 1000,
 	};
 	FD_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
 	return fd < 0 ? cli_error("'%s': %s", path, strerror(errno)) : cli_play(fd, &play);
 }
 
@@ -44,12 +46,16 @@ int cli_run_replay(const struct cli *cli, char *const *argv)
 {
 	struct options options = { .speed = -1 };
 	struct args_list words;
+
 	if (!cli_args(cli, rows, argv, &options, &words, 1, 1))
 		return CLI_USAGE;
 	/* No pace where nobody looks, unless one was asked for. */
 	bool instant = options.speed < 0 && (options.text || !isatty(STDOUT_FILENO));
 	if (is_file(words.items[0]))
-		return play_file(words.items[0], &options, options.speed >= 0 ? options.speed : instant ? 0 : 1000);
+		return play_file(words.items[0], &options,
+			options.speed >= 0 ? options.speed
+			: instant	   ? 0
+					   : 1000);
 	char *ask[ARGS_LIST_MAX + 4] = { (char *)"replay" };
 	size_t count = 1;
 	if (instant)

@@ -1,8 +1,9 @@
-/* bartizan token check: the gateway's own verification of ID tokens, offline: a token against a provider's rules and a key set from a file, or one
- * bare JWS against one key.
+/* bartizan token check: the gateway's own verification of ID tokens, offline: a token against a
+ * provider's rules and a key set from a file, or one bare JWS against one key.
  *
- * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. Whatever keeps the question from being asked (no such file, a
- * configuration that is wrong, no keys) is told on standard error with status 2, so that 1 is always an answer. */
+ * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. Whatever keeps
+ * the question from being asked (no such file, a configuration that is wrong, no keys) is told on
+ * standard error with status 2, so that 1 is always an answer. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -60,13 +61,16 @@ static const struct table_column columns[] = {
 
 static int read_input(const char *path, struct buf *ret, struct err *err)
 {
-	return strcmp(path, "-") ? fd_read_file(AT_FDCWD, path, FILE_MAX, ret, err) : fd_read_all(STDIN_FILENO, FILE_MAX, ret, err);
+	return strcmp(path, "-") ? fd_read_file(AT_FDCWD, path, FILE_MAX, ret, err)
+				 : fd_read_all(STDIN_FILENO, FILE_MAX, ret, err);
 }
 
-/* The token without the line end that every editor and echo(1) leaves; other white space is the token's. */
+/* The token without the line end that every editor and echo(1) leaves; other white space is the
+ * token's. */
 static struct bytes token_of(const struct buf *file)
 {
 	struct bytes token = buf_bytes(file);
+
 	if (token.len && token.data[token.len - 1] == '\n')
 		token.len--;
 	if (token.len && token.data[token.len - 1] == '\r')
@@ -88,10 +92,14 @@ static int refused(const struct options *options, const struct err *err)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(CLI_OUT_MAX);
 	int rc;
+
 	if (options->json)
-		rc = cli_put_json(json_pack("[{s:s, s:o}]", "result", "refused", "reason", json_visible(err->text, strlen(err->text))));
+		rc = cli_put_json(json_pack("[{s:s, s:o}]", "result", "refused", "reason",
+			json_visible(err->text, strlen(err->text))));
 	else
-		rc = buf_puts(&line, "refused: ") || table_visible(&line, err->text, ERR_TEXT_MAX) || buf_putc(&line, '\n') || cli_put(&line);
+		rc = buf_puts(&line, "refused: ") ||
+		     table_visible(&line, err->text, ERR_TEXT_MAX) || buf_putc(&line, '\n') ||
+		     cli_put(&line);
 	return rc ? CLI_USAGE : CLI_FAILED;
 }
 
@@ -99,6 +107,7 @@ static int accepted(const struct options *options, json_t *object)
 {
 	static const struct buf empty = { 0 };
 	BUF_CLEANUP struct buf line = BUF_INIT(64);
+
 	json_object_set_new(object, "result", json_string("accepted"));
 	if (buf_puts(&line, "accepted\n") || cli_put(options->json ? &empty : &line))
 		return CLI_USAGE;
@@ -108,6 +117,7 @@ static int accepted(const struct options *options, json_t *object)
 static json_t *person(const struct identity *who, size_t dropped)
 {
 	json_t *groups = json_array(), *object = json_object();
+
 	for (size_t i = 0; i < who->group_count; i++)
 		json_array_append_new(groups, json_string(who->groups[i]));
 	json_object_set_new(object, "user", json_string(who->user));
@@ -147,8 +157,10 @@ static int judge(const struct options *options, const struct inputs *in, struct 
 	struct err err = { "" };
 	size_t dropped = 0;
 	int rc = token_verify(token, in->jwks, &rules, in->now, &payload, &err);
+
 	if (!rc)
-		rc = token_identity(payload, in->userinfo, &claims, provider->name, &who, &dropped, &err);
+		rc = token_identity(
+			payload, in->userinfo, &claims, provider->name, &who, &dropped, &err);
 	int status = rc ? refused(options, &err) : accepted(options, person(who, dropped));
 	identity_free(who);
 	return status;
@@ -158,6 +170,7 @@ static int read_jwks(const char *path, struct jwks **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(FILE_MAX);
 	int rc = read_input(path, &text, err);
+
 	if (rc)
 		return rc;
 	rc = jwks_parse(buf_bytes(&text), ret, err);
@@ -168,6 +181,7 @@ static int read_userinfo(const char *path, json_t **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(FILE_MAX);
 	int rc = read_input(path, &text, err);
+
 	if (rc)
 		return rc;
 	rc = json_parse(buf_bytes(&text), FILE_MAX, ret, err);
@@ -176,12 +190,14 @@ static int read_userinfo(const char *path, json_t **ret, struct err *err)
 	return rc ? err_prefix(err, rc, "'%s'", path) : 0;
 }
 
-static int gather(const struct options *options, const struct config *config, struct inputs *in, struct err *err)
+static int gather(const struct options *options, const struct config *config, struct inputs *in,
+	struct err *err)
 {
 	in->now = clock_wall();
 	in->provider = provider_of(config, options->provider);
 	if (!in->provider)
-		return err_set(err, -ENOENT, "the configuration has no provider '%.200s'", options->provider);
+		return err_set(err, -ENOENT, "the configuration has no provider '%.200s'",
+			options->provider);
 	int rc = options->at ? clock_parse(options->at, &in->now, err) : 0;
 	if (rc)
 		return err_prefix(err, rc, "option '--at'");
@@ -197,7 +213,9 @@ static int check_token(const struct cli *cli, const struct options *options, str
 	struct config *config = NULL;
 	struct inputs in = { 0 };
 	struct err err = { "" };
-	int rc = files ? config_load(files, cli->config, &config, &err) : err_set(&err, -ENOMEM, "out of memory");
+	int rc = files ? config_load(files, cli->config, &config, &err)
+		       : err_set(&err, -ENOMEM, "out of memory");
+
 	if (!rc)
 		rc = gather(options, config, &in, &err);
 	int status = rc ? CLI_USAGE : judge(options, &in, token);
@@ -212,18 +230,21 @@ static int check_token(const struct cli *cli, const struct options *options, str
 
 /* ---- a bare JWS ---- */
 
-static int verify_bare(const struct options *options, const struct jwk *key, struct bytes token, struct err *err, json_t **ret)
+static int verify_bare(const struct options *options, const struct jwk *key, struct bytes token,
+	struct err *err, json_t **ret)
 {
 	char names[JWA_NAMES_MAX];
 	JWS_CLEANUP struct jws jws = { 0 };
 	int rc = jws_parse(token, NULL, &jws, err);
+
 	if (!rc && options->algorithms.count && !jwa_listed(options->algorithms.items, jws.alg))
-		rc = err_set(
-			err, -EBADMSG, "algorithm '%s' is not one that '--alg' names (%s)", jws.alg, jwa_names(options->algorithms.items, names));
+		rc = err_set(err, -EBADMSG, "algorithm '%s' is not one that '--alg' names (%s)",
+			jws.alg, jwa_names(options->algorithms.items, names));
 	if (!rc)
 		rc = jws_verify(key, &jws, err);
 	if (!rc)
-		*ret = json_pack("{s:s, s:o}", "algorithm", jws.alg, "key_id", jws.kid ? json_visible(jws.kid, strlen(jws.kid)) : json_null());
+		*ret = json_pack("{s:s, s:o}", "algorithm", jws.alg, "key_id",
+			jws.kid ? json_visible(jws.kid, strlen(jws.kid)) : json_null());
 	return rc;
 }
 
@@ -233,6 +254,7 @@ static int check_bare(const struct options *options, struct bytes token)
 	struct jwk *key = NULL;
 	json_t *object = NULL;
 	struct err err = { "" };
+
 	if (read_input(options->jwk, &text, &err)) {
 		cli_error("%s", err.text);
 		return CLI_USAGE;
@@ -248,15 +270,19 @@ static int usable(const struct cli *cli, const struct options *options)
 {
 	if (options->jws || options->jwk) {
 		if (!options->jws || !options->jwk || options->provider || options->jwks)
-			return cli_usage(cli, "a bare JWS needs '--jwk' and '--jws', and no provider");
+			return cli_usage(
+				cli, "a bare JWS needs '--jwk' and '--jws', and no provider");
 		return CLI_OK;
 	}
 	if (!options->provider)
-		return cli_usage(cli, "'--provider' is needed, or '--jwk' and '--jws' for a bare JWS");
+		return cli_usage(
+			cli, "'--provider' is needed, or '--jwk' and '--jws' for a bare JWS");
 	if (options->algorithms.count)
-		return cli_usage(cli, "option '--alg' is for a bare JWS; a provider's list is in the configuration");
+		return cli_usage(cli, "option '--alg' is for a bare JWS; a provider's list is in "
+				      "the configuration");
 	if (!options->jwks) {
-		cli_error("the provider's keys are not fetched by this version: name a file that holds its key set with '--jwks'");
+		cli_error("the provider's keys are not fetched by this version: name a file that "
+			  "holds its key set with '--jwks'");
 		return CLI_USAGE;
 	}
 	return CLI_OK;
@@ -268,6 +294,7 @@ int cli_run_token_check(const struct cli *cli, char *const *argv)
 	struct options options = { .max_age = -1 };
 	struct args_list words;
 	struct err err = { "" };
+
 	if (!cli_args(cli, rows, argv, &options, &words, 1, 1) || usable(cli, &options))
 		return CLI_USAGE;
 	int rc = read_input(words.items[0], &file, &err);
@@ -279,5 +306,6 @@ int cli_run_token_check(const struct cli *cli, char *const *argv)
 		cli_error("%s", err.text);
 		return CLI_USAGE;
 	}
-	return options.jws ? check_bare(&options, token_of(&file)) : check_token(cli, &options, token_of(&file));
+	return options.jws ? check_bare(&options, token_of(&file))
+			   : check_token(cli, &options, token_of(&file));
 }

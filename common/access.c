@@ -8,12 +8,22 @@
 #include "common/text.h"
 
 static const char *const kind_names[ACCESS_KINDS] = {
-	[ACCESS_SHELL] = "shell", [ACCESS_EXEC] = "exec", [ACCESS_SFTP] = "sftp", [ACCESS_SUBSYSTEM] = "subsystem",
-	[ACCESS_LOCAL_FORWARD] = "local-forward", [ACCESS_REMOTE_FORWARD] = "remote-forward", [ACCESS_AGENT] = "agent", [ACCESS_X11] = "x11",
+	[ACCESS_SHELL] = "shell",
+	[ACCESS_EXEC] = "exec",
+	[ACCESS_SFTP] = "sftp",
+	[ACCESS_SUBSYSTEM] = "subsystem",
+	[ACCESS_LOCAL_FORWARD] = "local-forward",
+	[ACCESS_REMOTE_FORWARD] = "remote-forward",
+	[ACCESS_AGENT] = "agent",
+	[ACCESS_X11] = "x11",
 	[ACCESS_TUNNEL] = "tunnel",
 };
-static const char *const verdict_names[] = { [VERDICT_DENY] = "deny", [VERDICT_HOLD] = "hold", [VERDICT_ALLOW] = "allow" };
-static const char *const hold_names[] = { [HOLD_NONE] = "none", [HOLD_LOGIN] = "login", [HOLD_APPROVAL] = "approval" };
+static const char *const verdict_names[] = {
+	[VERDICT_DENY] = "deny", [VERDICT_HOLD] = "hold", [VERDICT_ALLOW] = "allow"
+};
+static const char *const hold_names[] = {
+	[HOLD_NONE] = "none", [HOLD_LOGIN] = "login", [HOLD_APPROVAL] = "approval"
+};
 
 const char *access_kind_name(enum access_kind kind)
 {
@@ -32,12 +42,15 @@ int access_kind_parse(const char *name, enum access_kind *ret)
 
 const char *verdict_name(enum verdict verdict)
 {
-	return (unsigned)verdict < sizeof(verdict_names) / sizeof(verdict_names[0]) ? verdict_names[verdict] : "unknown";
+	return (unsigned)verdict < sizeof(verdict_names) / sizeof(verdict_names[0])
+		       ? verdict_names[verdict]
+		       : "unknown";
 }
 
 const char *hold_name(enum hold hold)
 {
-	return (unsigned)hold < sizeof(hold_names) / sizeof(hold_names[0]) ? hold_names[hold] : "unknown";
+	return (unsigned)hold < sizeof(hold_names) / sizeof(hold_names[0]) ? hold_names[hold]
+									   : "unknown";
 }
 
 void identity_free(struct identity *identity)
@@ -89,13 +102,15 @@ static bool copy_groups(const struct identity *from, struct identity *to)
 static bool copy_claims(const struct identity *from, struct identity *to)
 {
 	size_t count = 0;
+
 	while (from->claims && from->claims[count].name)
 		count++;
 	if (!count)
 		return true;
 	to->claims = calloc(count + 1, sizeof(*to->claims));
 	for (size_t i = 0; to->claims && i < count; i++)
-		if (!copy_text(from->claims[i].name, &to->claims[i].name) || !copy_text(from->claims[i].value, &to->claims[i].value))
+		if (!copy_text(from->claims[i].name, &to->claims[i].name) ||
+			!copy_text(from->claims[i].value, &to->claims[i].value))
 			return false;
 	return to->claims != NULL;
 }
@@ -119,10 +134,14 @@ struct identity *identity_copy(const struct identity *identity)
 	copy->rights = identity->rights;
 	copy->login_time = identity->login_time;
 	copy->machine = identity->machine;
-	if (!copy_text(identity->user, &copy->user) || !copy_text(identity->provider, &copy->provider) ||
-		!copy_text(identity->subject, &copy->subject) || !copy_text(identity->key_id, &copy->key_id) ||
-		!copy_text(identity->key_fp, &copy->key_fp) || !copy_text(identity->ca_fp, &copy->ca_fp) ||
-		!copy_text(identity->force_command, &copy->force_command) || !copy_groups(identity, copy) || !copy_claims(identity, copy))
+	if (!copy_text(identity->user, &copy->user) ||
+		!copy_text(identity->provider, &copy->provider) ||
+		!copy_text(identity->subject, &copy->subject) ||
+		!copy_text(identity->key_id, &copy->key_id) ||
+		!copy_text(identity->key_fp, &copy->key_fp) ||
+		!copy_text(identity->ca_fp, &copy->ca_fp) ||
+		!copy_text(identity->force_command, &copy->force_command) ||
+		!copy_groups(identity, copy) || !copy_claims(identity, copy))
 		identity_freep(&copy);
 	return copy;
 }

@@ -1,6 +1,7 @@
 /* The shared vocabulary: who asks for what, and what the answer demands (design.md section 5).
  *
- * Data only. Strings are owned by whoever fills the struct; identity_free() and friends free them. */
+ * Data only. Strings are owned by whoever fills the struct; identity_free() and friends free them.
+ */
 #ifndef BARTIZAN_ACCESS_H
 #define BARTIZAN_ACCESS_H
 
@@ -12,54 +13,70 @@
 #include "common/buf.h"
 
 /* Exit status of the gateway's own refusals. */
-#define EXIT_OURS 70        /* our fault */
+#define EXIT_OURS 70	    /* our fault */
 #define EXIT_UNREACHABLE 69 /* target out of reach */
-#define EXIT_WAIT 75        /* waiting or timed out: try again */
+#define EXIT_WAIT 75	    /* waiting or timed out: try again */
 #define EXIT_DENIED 77
 
 enum access_kind {
-	ACCESS_SHELL, ACCESS_EXEC, ACCESS_SFTP, ACCESS_SUBSYSTEM, ACCESS_LOCAL_FORWARD, ACCESS_REMOTE_FORWARD,
-	ACCESS_AGENT, ACCESS_X11, ACCESS_TUNNEL, ACCESS_KINDS
+	ACCESS_SHELL,
+	ACCESS_EXEC,
+	ACCESS_SFTP,
+	ACCESS_SUBSYSTEM,
+	ACCESS_LOCAL_FORWARD,
+	ACCESS_REMOTE_FORWARD,
+	ACCESS_AGENT,
+	ACCESS_X11,
+	ACCESS_TUNNEL,
+	ACCESS_KINDS
 };
-const char *access_kind_name(enum access_kind kind);              /* "shell", …, "local-forward" */
-int access_kind_parse(const char *name, enum access_kind *ret);   /* -EINVAL */
+const char *access_kind_name(enum access_kind kind);		/* "shell", …, "local-forward" */
+int access_kind_parse(const char *name, enum access_kind *ret); /* -EINVAL */
 
 struct identity {
-	char *user;        /* text_name_ok */
-	char *provider;    /* where the user comes from: "local", a provider's name, "ca:SHA256:…" of a trusted CA */
-	char *subject;     /* the provider's subject: identities are compared by provider + subject */
-	char **groups;     /* NULL-terminated, never NULL */
+	char *user; /* text_name_ok */
+	/* where the user comes from: "local", a provider's name, "ca:SHA256:…" of a trusted CA */
+	char *provider;
+	/* the provider's subject: identities are compared by provider + subject */
+	char *subject;
+	char **groups; /* NULL-terminated, never NULL */
 	size_t group_count;
-	uint64_t serial;   /* of the certificate, 0 when none */
+	uint64_t serial; /* of the certificate, 0 when none */
 	char *key_id;
-	char *key_fp;      /* SHA256:… of the proved key */
-	char *ca_fp;       /* SHA256:… of the certificate's CA */
-	int64_t expires;   /* seconds since the epoch; INT64_MAX: never */
-	unsigned rights;   /* SSHCERT_PTY | … */
+	char *key_fp;	     /* SHA256:… of the proved key */
+	char *ca_fp;	     /* SHA256:… of the certificate's CA */
+	int64_t expires;     /* seconds since the epoch; INT64_MAX: never */
+	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL when none */
-	int64_t login_time;  /* when the person last proved who they are to the provider, seconds since the epoch; 0: unknown, or no person */
-	bool machine;        /* a workload: its login was a token, not a person */
-	struct claim *claims; /* of the token, those that roles may match; ended by a NULL name; NULL: none */
+	/* when the person last proved who they are to the provider, seconds since the epoch; 0:
+	 * unknown, or no person */
+	int64_t login_time;
+	bool machine; /* a workload: its login was a token, not a person */
+	/* of the token, those that roles may match; ended by a NULL name; NULL: none */
+	struct claim *claims;
 };
 
-struct claim { char *name, *value; };
+struct claim {
+	char *name, *value;
+};
 #define IDENTITY_CLAIMS_MAX 32
 
-const char *identity_claim(const struct identity *identity, const char *name); /* NULL when absent */
+/* NULL when absent */
+const char *identity_claim(const struct identity *identity, const char *name);
 void identity_free(struct identity *identity);
 void identity_freep(struct identity **identity);
-struct identity *identity_copy(const struct identity *identity); /* NULL without memory */
+struct identity *identity_copy(const struct identity *identity);	/* NULL without memory */
 bool identity_same(const struct identity *a, const struct identity *b); /* provider and subject */
 bool identity_in_group(const struct identity *identity, const char *group);
 
 struct access { /* one thing asked for; all borrowed */
 	const struct identity *who;
 	struct addr source;
-	const char *target;     /* name as asked */
-	const char *login;      /* account on the target */
+	const char *target; /* name as asked */
+	const char *login;  /* account on the target */
 	enum access_kind kind;
-	struct bytes detail;    /* exec: the command; subsystem: its name; forward: "host:port" */
-	int64_t now;            /* seconds since the epoch */
+	struct bytes detail; /* exec: the command; subsystem: its name; forward: "host:port" */
+	int64_t now;	     /* seconds since the epoch */
 };
 
 enum verdict { VERDICT_DENY, VERDICT_HOLD, VERDICT_ALLOW };
@@ -72,30 +89,34 @@ enum hold { /* what a held access waits for */
 };
 const char *hold_name(enum hold hold); /* "none", "login", "approval" */
 
-struct obligations { /* what an allow demands */
-	bool record;          /* a transcript is written */
+struct obligations {	      /* what an allow demands */
+	bool record;	      /* a transcript is written */
 	bool record_required; /* cannot write, cannot go on */
 	bool record_input;    /* keep what the user types, too */
-	int64_t idle;         /* milliseconds; 0: no limit */
+	int64_t idle;	      /* milliseconds; 0: no limit */
 	int64_t session;      /* milliseconds of a session's whole life; 0: no limit */
 };
 
 struct approval_rule; /* policy/approval_rule.h */
-struct guard;         /* policy/guard.h */
+struct guard;	      /* policy/guard.h */
 
 #define DECISION_REASON_MAX 512
 struct decision { /* what is borrowed lives as long as the ruleset */
 	enum verdict verdict;
-	const char *rule;     /* borrowed from the ruleset; NULL: no rule matched */
-	char reason[DECISION_REASON_MAX]; /* complete sentence part for a human: "rule 'no-root' denies login 'root'" */
-	struct obligations obligations; /* with HOLD_APPROVAL: of the allow that the votes make of it */
-	enum hold hold;              /* HOLD_NONE unless verdict is VERDICT_HOLD */
-	int64_t login_within_s;      /* of HOLD_LOGIN: how many seconds old a login may be */
+	const char *rule; /* borrowed from the ruleset; NULL: no rule matched */
+	/* complete sentence part for a human: "rule 'no-root' denies login 'root'" */
+	char reason[DECISION_REASON_MAX];
+	/* with HOLD_APPROVAL: of the allow that the votes make of it */
+	struct obligations obligations;
+	enum hold hold;		/* HOLD_NONE unless verdict is VERDICT_HOLD */
+	int64_t login_within_s; /* of HOLD_LOGIN: how many seconds old a login may be */
 	const struct approval_rule *approval; /* of HOLD_APPROVAL, else NULL */
-	const struct guard *guard;   /* judges the commands of this exec or shell, NULL: none does; the caller asks it */
+	/* judges the commands of this exec or shell, NULL: none does; the caller asks it */
+	const struct guard *guard;
 	const char *guard_name;
-	bool break_glass;            /* allowed at once, loudly: a reason is asked, everybody is notified */
-	bool review;                 /* stays open until somebody else signs it */
+	/* allowed at once, loudly: a reason is asked, everybody is notified */
+	bool break_glass;
+	bool review; /* stays open until somebody else signs it */
 };
 
 #endif

@@ -74,9 +74,12 @@ int addr_parse_port(const char *text, struct addr *ret, struct err *err)
 	const char *end = bracket ? strchr(host, ']') : strchr(host, ':');
 	struct addr addr;
 
-	if (!end || parse_ip(host, (size_t)(end - host), &addr) || (addr.family == AF_INET6) != bracket || end[bracket] != ':' ||
+	if (!end || parse_ip(host, (size_t)(end - host), &addr) ||
+		(addr.family == AF_INET6) != bracket || end[bracket] != ':' ||
 		parse_port(end + bracket + 1, &addr.port))
-		return err_set(err, -EINVAL, "'%.80s' is not an address with a port such as 10.0.0.1:22 or [::1]:22", text);
+		return err_set(err, -EINVAL,
+			"'%.80s' is not an address with a port such as 10.0.0.1:22 or [::1]:22",
+			text);
 	fold_mapped(&addr);
 	*ret = addr;
 	return 0;
@@ -140,7 +143,8 @@ const char *addr_format_port(const struct addr *addr, char out[static ADDR_TEXT_
 	addr_format(addr, host);
 	if (!family_bytes(addr->family))
 		return memcpy(out, host, sizeof(host));
-	snprintf(out, ADDR_TEXT_MAX, "%s%.48s%s:%u", six ? "[" : "", host, six ? "]" : "", addr->port);
+	snprintf(out, ADDR_TEXT_MAX, "%s%.48s%s:%u", six ? "[" : "", host, six ? "]" : "",
+		addr->port);
 	return out;
 }
 
@@ -156,7 +160,9 @@ bool addr_same_host(const struct addr *a, const struct addr *b)
 static bool host_bits_zero(const struct addr *base, unsigned bits)
 {
 	for (unsigned i = 0; i < family_bytes(base->family); i++) {
-		unsigned host = i * 8 >= bits ? 0xff : i * 8 + 8 <= bits ? 0 : 0xffu >> (bits - i * 8);
+		unsigned host = i * 8 >= bits	    ? 0xff
+				: i * 8 + 8 <= bits ? 0
+						    : 0xffu >> (bits - i * 8);
 		if (base->ip[i] & host)
 			return false;
 	}
@@ -205,15 +211,19 @@ int net_parse(const char *text, struct net *ret, struct err *err)
 	int rc = parse_net(text, strlen(text), ret);
 
 	if (rc == -EDOM)
-		return err_set(err, -EINVAL, "network '%.64s' has bits set behind its prefix length", text);
-	return rc ? err_set(err, rc, "'%.64s' is not a network such as 10.0.0.0/8 or 2001:db8::/32", text) : 0;
+		return err_set(err, -EINVAL,
+			"network '%.64s' has bits set behind its prefix length", text);
+	return rc ? err_set(err, rc, "'%.64s' is not a network such as 10.0.0.0/8 or 2001:db8::/32",
+			    text)
+		  : 0;
 }
 
 bool net_contains(const struct net *net, const struct addr *addr)
 {
 	unsigned whole = net->bits / 8, rest = net->bits % 8;
 
-	if (!family_bytes(addr->family) || net->base.family != addr->family || memcmp(net->base.ip, addr->ip, whole))
+	if (!family_bytes(addr->family) || net->base.family != addr->family ||
+		memcmp(net->base.ip, addr->ip, whole))
 		return false;
 	return !rest || !((net->base.ip[whole] ^ addr->ip[whole]) >> (8 - rest));
 }
@@ -227,7 +237,9 @@ int net_list_contains(const char *list, const struct addr *addr, struct err *err
 		struct net net;
 		size_t len = strcspn(at, ",");
 		if (parse_net(at, len, &net))
-			return err_set(err, -EINVAL, "'%.*s' in address list is not an address or network", (int)(len < 64 ? len : 64), at);
+			return err_set(err, -EINVAL,
+				"'%.*s' in address list is not an address or network",
+				(int)(len < 64 ? len : 64), at);
 		found |= net_contains(&net, addr);
 	}
 	return found;
@@ -245,7 +257,8 @@ static bool host_ok(const char *host, size_t len)
 	return true;
 }
 
-/* Where the host ends: at "]", at a lone colon, or at the end (a name, or IPv6 without brackets). NULL: neither. */
+/* Where the host ends: at "]", at a lone colon, or at the end (a name, or IPv6 without brackets).
+ * NULL: neither. */
 static const char *host_end(const char *host, bool bracket)
 {
 	const char *colon = strchr(host, ':');
@@ -255,7 +268,8 @@ static const char *host_end(const char *host, bool bracket)
 	return colon && !strchr(colon + 1, ':') ? colon : host + strlen(host);
 }
 
-int addr_split_host_port(const char *text, uint16_t default_port, char host[static ADDR_HOST_MAX], uint16_t *ret_port, struct err *err)
+int addr_split_host_port(const char *text, uint16_t default_port, char host[static ADDR_HOST_MAX],
+	uint16_t *ret_port, struct err *err)
 {
 	bool bracket = *text == '[';
 	const char *start = text + bracket;
@@ -266,8 +280,10 @@ int addr_split_host_port(const char *text, uint16_t default_port, char host[stat
 
 	if (!end || !host_ok(start, len))
 		return err_set(err, -EINVAL, "'%.80s' is not a host with an optional port", text);
-	if ((bracket || memchr(start, ':', len)) && (parse_ip(start, len, &addr) || addr.family != AF_INET6))
-		return err_set(err, -EINVAL, "'%.80s' is not an IPv6 address with an optional port", text);
+	if ((bracket || memchr(start, ':', len)) &&
+		(parse_ip(start, len, &addr) || addr.family != AF_INET6))
+		return err_set(
+			err, -EINVAL, "'%.80s' is not an IPv6 address with an optional port", text);
 	const char *tail = end + bracket;
 	if (*tail && (*tail != ':' || parse_port(tail + 1, &port) || !port))
 		return err_set(err, -EINVAL, "'%.80s' has no valid port", text);

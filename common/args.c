@@ -19,6 +19,7 @@ static int milli_parse(const char *text, int64_t *ret)
 {
 	int64_t whole = 0, part = 0, scale = 1000;
 	const char *p = text;
+
 	for (; *p >= '0' && *p <= '9' && whole < INT64_MAX / 100000; p++)
 		whole = whole * 10 + (*p - '0');
 	if (p == text)
@@ -38,6 +39,7 @@ static int int_parse(const char *text, int64_t *ret)
 {
 	int64_t value;
 	int rc = strchr(text, '.') ? -EINVAL : milli_parse(text, &value);
+
 	if (!rc)
 		*ret = value / 1000;
 	return rc;
@@ -48,13 +50,17 @@ static int duration_parse(const char *text, int64_t *ret)
 	return milli_parse(text, ret) ? clock_duration_parse(text, ret, NULL) : 0;
 }
 
-static int put_number(const struct given *given, int (*parse)(const char *, int64_t *), const char *what, void *ret, struct err *err)
+static int put_number(const struct given *given, int (*parse)(const char *, int64_t *),
+	const char *what, void *ret, struct err *err)
 {
 	int64_t value, max = given->row->max ? given->row->max : INT64_MAX;
+
 	if (parse(given->value, &value))
-		return err_set(err, -EINVAL, "option '--%s': '%s' is not %s", given->row->name, given->value, what);
+		return err_set(err, -EINVAL, "option '--%s': '%s' is not %s", given->row->name,
+			given->value, what);
 	if (value < given->row->min || value > max)
-		return err_set(err, -EINVAL, "option '--%s': '%s' is out of range", given->row->name, given->value);
+		return err_set(err, -EINVAL, "option '--%s': '%s' is out of range",
+			given->row->name, given->value);
 	*AT(ret, given->row, int64_t) = value;
 	return 0;
 }
@@ -75,10 +81,12 @@ static int put(const struct given *given, void *ret, struct err *err)
 	case ARG_TEXT: *AT(ret, given->row, const char *) = given->value; return 0;
 	case ARG_LIST:
 		if (list_add(AT(ret, given->row, struct args_list), given->value))
-			return err_set(err, -EINVAL, "option '--%s' is given more than %d times", given->row->name, ARGS_LIST_MAX);
+			return err_set(err, -EINVAL, "option '--%s' is given more than %d times",
+				given->row->name, ARGS_LIST_MAX);
 		return 0;
 	case ARG_INT: return put_number(given, int_parse, "a number", ret, err);
-	case ARG_DURATION: return put_number(given, duration_parse, "a duration (90s, 15m, 1h30m)", ret, err);
+	case ARG_DURATION:
+		return put_number(given, duration_parse, "a duration (90s, 15m, 1h30m)", ret, err);
 	case ARG_MILLI: return put_number(given, milli_parse, "a number", ret, err);
 	}
 	return -EINVAL;
@@ -98,8 +106,10 @@ static int take(const struct arg_row *rows, char *const **argv, struct given *re
 	const char *name = **argv + 2, *equals = strchr(name, '=');
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
 	const struct arg_row *row = find(rows, name, len);
+
 	if (!row)
-		return err_set(err, -EINVAL, "unknown option '--%.*s'", (int)(len > 64 ? 64 : len), name);
+		return err_set(
+			err, -EINVAL, "unknown option '--%.*s'", (int)(len > 64 ? 64 : len), name);
 	if (row->type == ARG_FLAG && equals)
 		return err_set(err, -EINVAL, "option '--%s' takes no value", row->name);
 	const char *value = equals ? equals + 1 : NULL;
@@ -112,10 +122,12 @@ static int take(const struct arg_row *rows, char *const **argv, struct given *re
 	return 0;
 }
 
-int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words, struct err *err)
+int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words,
+	struct err *err)
 {
 	uint64_t seen = 0;
 	bool options = true;
+
 	*words = (struct args_list){ 0 };
 	for (; *argv; argv++) {
 		struct given given = { 0 };
@@ -134,7 +146,8 @@ int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct 
 			return -EINVAL;
 		uint64_t bit = UINT64_C(1) << ((given.row - rows) & 63);
 		if ((seen & bit) && given.row->type != ARG_LIST)
-			return err_set(err, -EINVAL, "option '--%s' is given twice", given.row->name);
+			return err_set(
+				err, -EINVAL, "option '--%s' is given twice", given.row->name);
 		seen |= bit;
 		if (put(&given, ret, err))
 			return -EINVAL;

@@ -1,7 +1,9 @@
-/* The arguments of a command, read by a table: one reader for the CLI and for the gateway's own commands.
+/* The arguments of a command, read by a table: one reader for the CLI and for the gateway's own
+ * commands.
  *
- * `--name value` and `--name=value` are the same; options and words may be mixed; `--` ends the options. An option that takes one value
- * and is given twice is an error, so that what decides is never the second of two. Everything in the result is borrowed from argv. */
+ * `--name value` and `--name=value` are the same; options and words may be mixed; `--` ends the
+ * options. An option that takes one value and is given twice is an error, so that what decides is
+ * never the second of two. Everything in the result is borrowed from argv. */
 #ifndef BARTIZAN_ARGS_H
 #define BARTIZAN_ARGS_H
 
@@ -34,7 +36,9 @@ struct arg_row {
 	int64_t min, max; /* of the field's value; both 0: any that is not negative */
 };
 
-/* Fills the fields of ret that options name and leaves the others, so defaults stand in it before. words: what is not an option. -EINVAL. */
-int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words, struct err *err);
+/* Fills the fields of ret that options name and leaves the others, so defaults stand in it before.
+ * words: what is not an option. -EINVAL. */
+int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words,
+	struct err *err);
 
 #endif

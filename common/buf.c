@@ -1,7 +1,8 @@
 /* The growing byte buffer. One place computes sizes: reserve().
  *
- * The allocation always has a byte more than the contents, for the NUL of buf_cstr() and buf_printf(). Growing overwrites
- * the old allocation, so that a secret never stays behind in freed memory. */
+ * The allocation always has a byte more than the contents, for the NUL of buf_cstr() and
+ * buf_printf(). Growing overwrites the old allocation, so that a secret never stays behind in freed
+ * memory. */
 #include "common/buf.h"
 
 #include <errno.h>
@@ -45,7 +46,9 @@ static void move_to_front(struct buf *buf)
 static size_t bigger(const struct buf *buf, size_t want)
 {
 	size_t limit = buf->max < SIZE_MAX ? buf->max + 1 : SIZE_MAX;
-	size_t size = buf->cap < BUF_FIRST_SIZE ? BUF_FIRST_SIZE : buf->cap <= SIZE_MAX / 2 ? buf->cap * 2 : SIZE_MAX;
+	size_t size = buf->cap < BUF_FIRST_SIZE	 ? BUF_FIRST_SIZE
+		      : buf->cap <= SIZE_MAX / 2 ? buf->cap * 2
+						 : SIZE_MAX;
 
 	if (size > limit)
 		size = limit;
@@ -70,7 +73,8 @@ static int reallocate(struct buf *buf, size_t want)
 	return 0;
 }
 
-/* Room for need bytes and a NUL behind the contents. Moving to the front costs as much as was consumed before, so it stays linear. */
+/* Room for need bytes and a NUL behind the contents. Moving to the front costs as much as was
+ * consumed before, so it stays linear. */
 static int reserve(struct buf *buf, size_t need)
 {
 	if (need > buf->max || buf->len > buf->max - need || buf->len + need == SIZE_MAX)

@@ -1,7 +1,8 @@
 /* Formats and parses single lines of an asciicast.
  *
- * Formatting runs inside a sandboxed session for every byte of output: plain ASCII is copied eight bytes at a time, only what is not ASCII goes
- * through the UTF-8 decoder, and nothing here uses the locale. Parsing takes hostile lines; the caller has bounded their length. */
+ * Formatting runs inside a sandboxed session for every byte of output: plain ASCII is copied eight
+ * bytes at a time, only what is not ASCII goes through the UTF-8 decoder, and nothing here uses the
+ * locale. Parsing takes hostile lines; the caller has bounded their length. */
 #include "common/cast_line.h"
 
 #include <errno.h>
@@ -10,19 +11,22 @@
 
 #include "common/json.h"
 
-#define ESCAPE_WORST 6   /* bytes for one byte: \u001b */
+#define ESCAPE_WORST 6	 /* bytes for one byte: \u001b */
 #define ESCAPE_STEP 4096 /* bytes for which room is made at a time */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Length of the beginning that needs no escape. The word test has no false "plain": a borrow only spoils bytes above one that is special already. */
+/* Length of the beginning that needs no escape. The word test has no false "plain": a borrow only
+ * spoils bytes above one that is special already. */
 static size_t plain_run(const uint8_t *data, size_t len)
 {
 	size_t i = 0;
+
 	for (; len - i >= 8; i += 8) {
 		uint64_t word;
 		memcpy(&word, data + i, 8);
 		uint64_t quote = word ^ EACH('"'), slash = word ^ EACH('\\');
-		uint64_t special = word | ((word - EACH(0x20)) & ~word) | ((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash);
+		uint64_t special = word | ((word - EACH(0x20)) & ~word) |
+				   ((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash);
 		if (special & EACH(0x80))
 			break;
 	}
@@ -34,6 +38,7 @@ static size_t plain_run(const uint8_t *data, size_t len)
 static size_t high_run(const uint8_t *data, size_t len)
 {
 	size_t i = 0;
+
 	while (i < len && data[i] >= 0x80)
 		i++;
 	return i;
@@ -41,8 +46,15 @@ static size_t high_run(const uint8_t *data, size_t len)
 
 static size_t escape_byte(uint8_t *out, uint8_t byte)
 {
-	static const char shorts[0x60] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\' };
+	static const char shorts[0x60] = { ['\b'] = 'b',
+		['\t'] = 't',
+		['\n'] = 'n',
+		['\f'] = 'f',
+		['\r'] = 'r',
+		['"'] = '"',
+		['\\'] = '\\' };
 	static const char hex[] = "0123456789abcdef";
+
 	out[0] = '\\';
 	if (shorts[byte]) {
 		out[1] = (uint8_t)shorts[byte];
@@ -58,6 +70,7 @@ static size_t escape_byte(uint8_t *out, uint8_t byte)
 static int put_ascii(struct buf *out, const uint8_t *data, size_t len, size_t *ret_used)
 {
 	uint8_t *room;
+
 	if (len > ESCAPE_STEP)
 		len = ESCAPE_STEP;
 	int rc = buf_grow(out, len * ESCAPE_WORST, &room);
@@ -77,7 +90,8 @@ static int put_ascii(struct buf *out, const uint8_t *data, size_t len, size_t *r
 	return 0;
 }
 
-static int put_high(struct buf *out, const uint8_t *data, size_t len, struct text_carry *carry, size_t *ret_used)
+static int put_high(struct buf *out, const uint8_t *data, size_t len, struct text_carry *carry,
+	size_t *ret_used)
 {
 	*ret_used = high_run(data, len);
 	return text_utf8(out, data, *ret_used, carry);
@@ -87,6 +101,7 @@ static int put_high(struct buf *out, const uint8_t *data, size_t len, struct tex
 static int put_broken(struct buf *out, struct text_carry *carry)
 {
 	struct text_carry broken = *carry;
+
 	carry->len = 0;
 	return text_utf8(out, broken.bytes, broken.len, NULL);
 }
@@ -95,6 +110,7 @@ int cast_escape(struct buf *out, const void *data, size_t len, struct text_carry
 {
 	const uint8_t *in = data;
 	int rc = 0;
+
 	while (!rc && len) {
 		size_t used = 0;
 		if (*in >= 0x80)
@@ -111,7 +127,8 @@ int cast_escape(struct buf *out, const void *data, size_t len, struct text_carry
 
 int cast_line_begin(struct buf *out, int64_t time_us, char code)
 {
-	return buf_printf(out, "[%" PRId64 ".%06u, \"%c\", \"", time_us / 1000000, (unsigned)(time_us % 1000000), code);
+	return buf_printf(out, "[%" PRId64 ".%06u, \"%c\", \"", time_us / 1000000,
+		(unsigned)(time_us % 1000000), code);
 }
 
 int cast_line_end(struct buf *out)
@@ -122,13 +139,15 @@ int cast_line_end(struct buf *out)
 int cast_line(struct buf *out, int64_t time_us, char code, const void *data, size_t len)
 {
 	int rc = cast_line_begin(out, time_us, code);
+
 	if (!rc)
 		rc = cast_escape(out, data, len < CAST_LABEL_MAX ? len : CAST_LABEL_MAX, NULL);
 	return rc ? rc : cast_line_end(out);
 }
 
 /* , "key": "text" with the text in visible form, for it comes from a client. */
-static int header_text(struct buf *out, const char *before, const char *text, size_t max, const char *after)
+static int header_text(
+	struct buf *out, const char *before, const char *text, size_t max, const char *after)
 {
 	if (!text)
 		return 0;
@@ -150,7 +169,9 @@ static unsigned size_or(unsigned size, unsigned fallback)
 
 int cast_header_line(struct buf *out, const struct cast_header *header)
 {
-	int rc = buf_printf(out, "{\"version\": 2, \"width\": %u, \"height\": %u", size_or(header->width, 80), size_or(header->height, 24));
+	int rc = buf_printf(out, "{\"version\": 2, \"width\": %u, \"height\": %u",
+		size_or(header->width, 80), size_or(header->height, 24));
+
 	if (!rc && header->timestamp > 0)
 		rc = buf_printf(out, ", \"timestamp\": %" PRId64, header->timestamp);
 	if (!rc)
@@ -170,8 +191,11 @@ int cast_header_line(struct buf *out, const struct cast_header *header)
 
 static bool event_take(const json_t *line, struct cast_event *event)
 {
-	const json_t *time = json_array_get(line, 0), *code = json_array_get(line, 1), *data = json_array_get(line, 2);
-	if (json_array_size(line) != 3 || !json_is_number(time) || !json_is_string(code) || !json_is_string(data) || json_string_length(code) != 1)
+	const json_t *time = json_array_get(line, 0), *code = json_array_get(line, 1),
+		     *data = json_array_get(line, 2);
+
+	if (json_array_size(line) != 3 || !json_is_number(time) || !json_is_string(code) ||
+		!json_is_string(data) || json_string_length(code) != 1)
 		return false;
 	double us = json_number_value(time) * 1e6;
 	char name = *json_string_value(code);
@@ -189,6 +213,7 @@ bool cast_line_parse(struct bytes text, struct cast_event *event)
 	buf_clear(&event->data);
 	event->data.max = CAST_LINE_MAX;
 	/* Not json_parse(): a NUL is ordinary in the output of a terminal. */
-	JSON_CLEANUP json_t *line = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	JSON_CLEANUP json_t *line = json_loadb(
+		(const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	return line && event_take(line, event);
 }

@@ -1,4 +1,5 @@
-/* When the next event of a replay is due, and what it shows. Pure arithmetic over a reader: no clock, no sleep. */
+/* When the next event of a replay is due, and what it shows. Pure arithmetic over a reader: no
+ * clock, no sleep. */
 #include "common/cast.h"
 
 #include <errno.h>
@@ -14,15 +15,16 @@ struct player {
 	struct player_options options;
 	struct cast_event event;
 	struct cast_text text;
-	struct buf shown;       /* text mode: what the event becomes */
-	int64_t previous_us;    /* time of the event before, not before from_us */
+	struct buf shown;    /* text mode: what the event becomes */
+	int64_t previous_us; /* time of the event before, not before from_us */
 	double due_us;
 	uint64_t damaged;
 };
 
 int player_open(int fd, const struct player_options *options, struct player **ret, struct err *err)
 {
-	if (!isfinite(options->speed) || options->speed < 0 || options->idle_us < 0 || options->from_us < 0)
+	if (!isfinite(options->speed) || options->speed < 0 || options->idle_us < 0 ||
+		options->from_us < 0)
 		return err_set(err, -EINVAL, "speed, idle limit and start must not be negative");
 	struct player *player = calloc(1, sizeof(*player));
 	if (!player)
@@ -70,9 +72,12 @@ static void wait_for(struct player *player, int64_t time_us)
 static int show_text(struct player *player)
 {
 	struct bytes data = buf_bytes(&player->event.data);
+
 	if (player->event.code == 'o' || player->event.code == 'e')
 		return cast_text_put(&player->text, &player->shown, data);
-	return player->event.code == 'm' ? cast_text_note(&player->text, &player->shown, "marker", data) : 0;
+	return player->event.code == 'm'
+		       ? cast_text_note(&player->text, &player->shown, "marker", data)
+		       : 0;
 }
 
 static int show_damage(struct player *player, const struct err *why)
@@ -81,7 +86,8 @@ static int show_damage(struct player *player, const struct err *why)
 	buf_clear(&player->shown);
 	if (!player->options.text)
 		return 0;
-	return cast_text_note(&player->text, &player->shown, "damaged", (struct bytes){ (const uint8_t *)why->text, strlen(why->text) });
+	return cast_text_note(&player->text, &player->shown, "damaged",
+		(struct bytes){ (const uint8_t *)why->text, strlen(why->text) });
 }
 
 /* What the event that was just read shows: possibly nothing. */
@@ -102,6 +108,7 @@ static int show(struct player *player, struct bytes *ret)
 int player_next(struct player *player, int64_t *ret_due_us, struct bytes *ret, struct err *err)
 {
 	struct bytes shown = { 0 };
+
 	while (!shown.len) {
 		struct err why;
 		int rc = cast_reader_next(player->reader, &player->event, &why);
@@ -119,7 +126,8 @@ int player_next(struct player *player, int64_t *ret_due_us, struct bytes *ret, s
 		if (rc)
 			return err_set(err, rc, "replay: %s", strerror(-rc));
 	}
-	*ret_due_us = player->due_us < (double)CAST_TIME_MAX_US * 1000 ? (int64_t)player->due_us : CAST_TIME_MAX_US * 1000;
+	*ret_due_us = player->due_us < (double)CAST_TIME_MAX_US * 1000 ? (int64_t)player->due_us
+								       : CAST_TIME_MAX_US * 1000;
 	*ret = shown;
 	return 1;
 }

@@ -1,6 +1,7 @@
 /* The reader of asciicasts: line by line, hostile files too.
  *
- * At most one line and one read are in memory. A line that is damaged or too long is reported once with its number; the next call goes on behind it.
+ * At most one line and one read are in memory. A line that is damaged or too long is reported once
+ * with its number; the next call goes on behind it.
  */
 #include "common/cast.h"
 
@@ -18,12 +19,12 @@
 struct cast_reader {
 	int fd;
 	struct buf in;
-	size_t scanned;       /* bytes of in that hold no newline */
-	size_t taken;         /* bytes of the line handed out last: consumed by the next call */
-	uint64_t line;        /* number of the line handed out last */
-	bool skipping;        /* inside a line that is too long */
+	size_t scanned; /* bytes of in that hold no newline */
+	size_t taken;	/* bytes of the line handed out last: consumed by the next call */
+	uint64_t line;	/* number of the line handed out last */
+	bool skipping;	/* inside a line that is too long */
 	int64_t last_us;
-	json_t *json;         /* of the header, whose strings `header` borrows */
+	json_t *json; /* of the header, whose strings `header` borrows */
 	struct cast_header header;
 	struct cast_event held; /* read by a seek, not yet given */
 	bool has_held;
@@ -33,6 +34,7 @@ static int fill(struct cast_reader *reader)
 {
 	uint8_t *room;
 	int rc = buf_grow(&reader->in, CHUNK, &room);
+
 	if (rc)
 		return rc;
 	ssize_t got;
@@ -48,7 +50,8 @@ static int fill(struct cast_reader *reader)
 static int too_long(struct cast_reader *reader, struct err *err)
 {
 	reader->line++;
-	return err_set(err, -EBADMSG, "line %" PRIu64 ": longer than %d bytes", reader->line, CAST_LINE_MAX);
+	return err_set(err, -EBADMSG, "line %" PRIu64 ": longer than %d bytes", reader->line,
+		CAST_LINE_MAX);
 }
 
 static void drop(struct cast_reader *reader, size_t len)
@@ -61,6 +64,7 @@ static void drop(struct cast_reader *reader, size_t len)
 static int line_take(struct cast_reader *reader, size_t len, struct bytes *ret, struct err *err)
 {
 	bool skipped = reader->skipping || len > CAST_LINE_MAX;
+
 	reader->skipping = false;
 	if (skipped) {
 		drop(reader, len + 1);
@@ -72,14 +76,18 @@ static int line_take(struct cast_reader *reader, size_t len, struct bytes *ret, 
 	return 1;
 }
 
-/* 1: a line without its newline, borrowed until the next call; 0: no whole line is left; -EBADMSG: it was too long; other -errno. */
+/* 1: a line without its newline, borrowed until the next call; 0: no whole line is left; -EBADMSG:
+ * it was too long; other -errno. */
 static int line_next(struct cast_reader *reader, struct bytes *ret, struct err *err)
 {
 	drop(reader, reader->taken);
 	reader->taken = 0;
 	for (;;) {
 		const uint8_t *base = buf_data(&reader->in);
-		const uint8_t *end = reader->in.len > reader->scanned ? memchr(base + reader->scanned, '\n', reader->in.len - reader->scanned) : NULL;
+		const uint8_t *end = reader->in.len > reader->scanned
+					     ? memchr(base + reader->scanned, '\n',
+						       reader->in.len - reader->scanned)
+					     : NULL;
 		if (end)
 			return line_take(reader, (size_t)(end - base), ret, err);
 		reader->scanned = reader->in.len;
@@ -104,6 +112,7 @@ static int line_next(struct cast_reader *reader, struct bytes *ret, struct err *
 static bool size_take(const json_t *json, const char *key, unsigned *ret)
 {
 	const json_t *value = json_object_get(json, key);
+
 	json_int_t size = json_is_integer(value) ? json_integer_value(value) : 0;
 	if (size < 1 || size > CAST_SIZE_MAX)
 		return false;
@@ -115,12 +124,18 @@ static int header_take(struct cast_reader *reader, struct err *err)
 {
 	json_t *json = reader->json;
 	struct cast_header *header = &reader->header;
+
 	if (json_integer_value(json_object_get(json, "version")) != 2)
 		return err_set(err, -EBADMSG, "not an asciicast of version 2");
-	if (!size_take(json, "width", &header->width) || !size_take(json, "height", &header->height))
-		return err_set(err, -EBADMSG, "header: width and height must be whole numbers from 1 to %d", CAST_SIZE_MAX);
+	if (!size_take(json, "width", &header->width) ||
+		!size_take(json, "height", &header->height))
+		return err_set(err, -EBADMSG,
+			"header: width and height must be whole numbers from 1 to %d",
+			CAST_SIZE_MAX);
 	const json_t *timestamp = json_object_get(json, "timestamp");
-	header->timestamp = json_is_integer(timestamp) && json_integer_value(timestamp) > 0 ? json_integer_value(timestamp) : 0;
+	header->timestamp = json_is_integer(timestamp) && json_integer_value(timestamp) > 0
+				    ? json_integer_value(timestamp)
+				    : 0;
 	header->term = json_get_string(json_object_get(json, "env"), "TERM");
 	header->title = json_get_string(json, "title");
 	header->session = json_get_string(json, "bartizan_session");
@@ -133,6 +148,7 @@ static int header_read(struct cast_reader *reader, struct err *err)
 {
 	struct bytes line;
 	int rc = line_next(reader, &line, err);
+
 	if (rc < 0)
 		return err_prefix(err, rc, "header");
 	if (!rc)
@@ -181,6 +197,7 @@ const struct cast_header *cast_reader_header(const struct cast_reader *reader)
 static void held_give(struct cast_reader *reader, struct cast_event *event)
 {
 	struct cast_event held = reader->held;
+
 	reader->held = *event;
 	*event = held;
 	reader->has_held = false;
@@ -190,6 +207,7 @@ int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struc
 {
 	struct bytes line;
 	int rc;
+
 	if (reader->has_held) {
 		held_give(reader, event);
 		return 1;

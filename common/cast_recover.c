@@ -1,6 +1,8 @@
-/* Mends the transcript of a session that was cut off: a truncated last line is removed, a marker says why it ends.
+/* Mends the transcript of a session that was cut off: a truncated last line is removed, a marker
+ * says why it ends.
  *
- * Reads only the end of the file, however large it is. What stands before the last newline is never touched. */
+ * Reads only the end of the file, however large it is. What stands before the last newline is never
+ * touched. */
 #include "common/cast.h"
 
 #include <errno.h>
@@ -10,12 +12,13 @@
 
 #include "common/cast_line.h"
 
-#define TAIL (2 * (CAST_LINE_MAX + 1)) /* holds a truncated line and at least one whole one before it */
+/* holds a truncated line and at least one whole one before it */
+#define TAIL (2 * (CAST_LINE_MAX + 1))
 
 struct tail { /* the end of a file */
 	struct buf bytes;
 	uint64_t start; /* offset of its first byte in the file */
-	size_t whole;   /* bytes up to and with the last newline */
+	size_t whole;	/* bytes up to and with the last newline */
 };
 
 static int read_at(int fd, struct buf *ret, uint64_t offset, size_t len)
@@ -23,6 +26,7 @@ static int read_at(int fd, struct buf *ret, uint64_t offset, size_t len)
 	uint8_t *room;
 	size_t got = 0;
 	int rc = buf_grow(ret, len, &room);
+
 	while (!rc && got < len) {
 		ssize_t n = pread(fd, room + got, len - got, (off_t)(offset + got));
 		if (n > 0)
@@ -40,6 +44,7 @@ static int read_at(int fd, struct buf *ret, uint64_t offset, size_t len)
 static int tail_read(int fd, uint64_t size, struct tail *tail)
 {
 	size_t len = size < TAIL ? (size_t)size : TAIL;
+
 	tail->start = size - len;
 	int rc = len ? read_at(fd, &tail->bytes, tail->start, len) : 0;
 	const uint8_t *end = !rc && len ? memrchr(buf_data(&tail->bytes), '\n', len) : NULL;
@@ -52,6 +57,7 @@ static bool last_event(const struct tail *tail, struct cast_event *event)
 {
 	const uint8_t *base = tail->whole ? buf_data(&tail->bytes) : NULL;
 	size_t end = tail->whole;
+
 	while (end) {
 		const uint8_t *before = end > 1 ? memrchr(base, '\n', end - 1) : NULL;
 		size_t begin = before ? (size_t)(before - base) + 1 : 0;
@@ -67,7 +73,8 @@ static bool last_event(const struct tail *tail, struct cast_event *event)
 static int write_at(int fd, const struct buf *data, uint64_t offset)
 {
 	for (size_t done = 0; done < data->len;) {
-		ssize_t n = pwrite(fd, buf_data(data) + done, data->len - done, (off_t)(offset + done));
+		ssize_t n =
+			pwrite(fd, buf_data(data) + done, data->len - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -77,7 +84,8 @@ static int write_at(int fd, const struct buf *data, uint64_t offset)
 	return 0;
 }
 
-/* Cuts at `cut`, appends lines; when they do not fit (disk full) the file at least ends with a whole line. */
+/* Cuts at `cut`, appends lines; when they do not fit (disk full) the file at least ends with a
+ * whole line. */
 static int rewrite_end(int fd, uint64_t cut, const struct buf *lines)
 {
 	if (ftruncate(fd, (off_t)cut))
@@ -91,7 +99,9 @@ static int rewrite_end(int fd, uint64_t cut, const struct buf *lines)
 static bool is_marker(const struct cast_event *event, const char *reason)
 {
 	size_t len = strnlen(reason, CAST_LABEL_MAX);
-	return event->code == 'm' && event->data.len == len && !memcmp(buf_data(&event->data), reason, len);
+
+	return event->code == 'm' && event->data.len == len &&
+	       !memcmp(buf_data(&event->data), reason, len);
 }
 
 static int mend(int fd, const struct tail *tail, const char *reason, int64_t *ret_last_us)
@@ -101,6 +111,7 @@ static int mend(int fd, const struct tail *tail, const char *reason, int64_t *re
 	int rc = 0;
 	bool found = last_event(tail, &event);
 	int64_t last_us = found ? event.time_us : 0;
+
 	if (!tail->whole) /* cut within the header: nothing else is there */
 		rc = cast_header_line(&lines, &(struct cast_header){ .title = "recovered" });
 	if (!rc && !(found && is_marker(&event, reason)))
@@ -117,6 +128,7 @@ int cast_recover(int fd, const char *reason, int64_t *ret_last_us, struct err *e
 	struct stat st;
 	struct tail tail = { .bytes = BUF_INIT(TAIL) };
 	int64_t last_us = 0;
+
 	if (fstat(fd, &st))
 		return err_set(err, -errno, "transcript: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode))

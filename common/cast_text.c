@@ -1,4 +1,5 @@
-/* Terminal output as plain text. A table says what each class of byte does in each state; after ECMA-48 section 5.4 and xterm's ctlseqs. */
+/* Terminal output as plain text. A table says what each class of byte does in each state; after
+ * ECMA-48 section 5.4 and xterm's ctlseqs. */
 #include "common/cast_text.h"
 
 #include "common/text.h"
@@ -7,7 +8,11 @@ static enum cast_text_state escape_next(uint8_t byte)
 {
 	switch (byte) {
 	case '[': return TEXT_CSI;
-	case ']': case 'P': case 'X': case '^': case '_': return TEXT_STRING;
+	case ']':
+	case 'P':
+	case 'X':
+	case '^':
+	case '_': return TEXT_STRING;
 	default: return byte >= 0x20 && byte < 0x30 ? TEXT_CHARSET : TEXT_GROUND;
 	}
 }
@@ -18,7 +23,8 @@ static enum cast_text_state sequence_next(const struct cast_text *text, uint8_t 
 	switch (text->state) {
 	case TEXT_ESCAPE: return escape_next(byte);
 	case TEXT_CHARSET: return byte < 0x30 ? TEXT_CHARSET : TEXT_GROUND;
-	case TEXT_CSI: return byte < 0x40 && text->length < CAST_TEXT_CSI_MAX ? TEXT_CSI : TEXT_GROUND;
+	case TEXT_CSI:
+		return byte < 0x40 && text->length < CAST_TEXT_CSI_MAX ? TEXT_CSI : TEXT_GROUND;
 	case TEXT_STRING: return text->length < CAST_TEXT_STRING_MAX ? TEXT_STRING : TEXT_GROUND;
 	case TEXT_STRING_ESCAPE: return byte == '\\' ? TEXT_GROUND : escape_next(byte);
 	case TEXT_GROUND: break;
@@ -36,15 +42,18 @@ static int line_end(struct cast_text *text, struct buf *out)
 static int shown(struct cast_text *text, struct buf *out, const void *data, size_t len)
 {
 	int rc = text->pending_cr && text->in_line ? line_end(text, out) : 0;
+
 	text->pending_cr = false;
 	text->in_line = true;
 	return rc ? rc : buf_put(out, data, len);
 }
 
-/* Controls act inside sequences as well, as on a terminal; in a control string they end it, so that a string without end hides one line at most. */
+/* Controls act inside sequences as well, as on a terminal; in a control string they end it, so that
+ * a string without end hides one line at most. */
 static int control(struct cast_text *text, struct buf *out, uint8_t byte)
 {
 	bool in_string = text->state == TEXT_STRING || text->state == TEXT_STRING_ESCAPE;
+
 	if (byte == 0x1b) {
 		text->state = in_string ? TEXT_STRING_ESCAPE : TEXT_ESCAPE;
 		text->length = 0;
@@ -62,9 +71,13 @@ static int control(struct cast_text *text, struct buf *out, uint8_t byte)
 /* C1 controls in UTF-8 (C2 80 … C2 9F). */
 static void control_c1(struct cast_text *text, uint8_t byte)
 {
-	static const uint8_t states[32] = {
-		[0x10] = TEXT_STRING, [0x18] = TEXT_STRING, [0x1b] = TEXT_CSI, [0x1d] = TEXT_STRING, [0x1e] = TEXT_STRING, [0x1f] = TEXT_STRING
-	};
+	static const uint8_t states[32] = { [0x10] = TEXT_STRING,
+		[0x18] = TEXT_STRING,
+		[0x1b] = TEXT_CSI,
+		[0x1d] = TEXT_STRING,
+		[0x1e] = TEXT_STRING,
+		[0x1f] = TEXT_STRING };
+
 	text->state = states[byte - 0x80];
 	text->length = 0;
 }
@@ -74,12 +87,14 @@ static bool is_bidi(const uint8_t *data, size_t len)
 {
 	if (len < 3 || data[0] != 0xe2)
 		return false;
-	return (data[1] == 0x80 && data[2] >= 0xaa && data[2] <= 0xae) || (data[1] == 0x81 && data[2] >= 0xa6 && data[2] <= 0xa9);
+	return (data[1] == 0x80 && data[2] >= 0xaa && data[2] <= 0xae) ||
+	       (data[1] == 0x81 && data[2] >= 0xa6 && data[2] <= 0xa9);
 }
 
 static size_t character(const uint8_t *data, size_t len)
 {
 	size_t n = 1;
+
 	while (n < len && n < 4 && (data[n] & 0xc0) == 0x80)
 		n++;
 	return n;
@@ -112,6 +127,7 @@ static int put_character(struct cast_text *text, struct buf *out, const uint8_t 
 int cast_text_put(struct cast_text *text, struct buf *out, struct bytes data)
 {
 	int rc = 0;
+
 	for (size_t at = 0; !rc && at < data.len;) {
 		size_t len = data.data[at] < 0x80 ? 1 : character(data.data + at, data.len - at);
 		rc = put_character(text, out, data.data + at, len);
@@ -123,6 +139,7 @@ int cast_text_put(struct cast_text *text, struct buf *out, struct bytes data)
 int cast_text_note(struct cast_text *text, struct buf *out, const char *what, struct bytes label)
 {
 	int rc = text->in_line ? line_end(text, out) : 0;
+
 	if (!rc)
 		rc = buf_printf(out, "[%s: ", what);
 	if (!rc)

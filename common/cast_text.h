@@ -1,5 +1,5 @@
-/* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay --text`; keeps its state between calls. Private to the
- * cast_….c files. */
+/* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay
+ * --text`; keeps its state between calls. Private to the cast_….c files. */
 #ifndef BARTIZAN_CAST_TEXT_H
 #define BARTIZAN_CAST_TEXT_H
 
@@ -8,16 +8,25 @@
 
 #include "common/buf.h"
 
-#define CAST_TEXT_STRING_MAX 4096 /* bytes of a control string; a longer one is shown: an auditor's view must not hide what follows an endless one */
+/* bytes of a control string; a longer one is shown: an auditor's view must not hide what follows an
+ * endless one */
+#define CAST_TEXT_STRING_MAX 4096
 #define CAST_TEXT_CSI_MAX 64
 
-enum cast_text_state { TEXT_GROUND, TEXT_ESCAPE, TEXT_CHARSET, TEXT_CSI, TEXT_STRING, TEXT_STRING_ESCAPE };
+enum cast_text_state {
+	TEXT_GROUND,
+	TEXT_ESCAPE,
+	TEXT_CHARSET,
+	TEXT_CSI,
+	TEXT_STRING,
+	TEXT_STRING_ESCAPE
+};
 
 struct cast_text { /* zero at birth */
 	enum cast_text_state state;
-	size_t length;   /* bytes of the sequence so far */
+	size_t length;	 /* bytes of the sequence so far */
 	bool pending_cr; /* a CR: with LF a line end, without it a line end too */
-	bool in_line;    /* something stands on the current line */
+	bool in_line;	 /* something stands on the current line */
 };
 
 /* data is valid UTF-8 (it was a JSON string), whole characters. */

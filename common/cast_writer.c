@@ -1,10 +1,12 @@
 /* The writer of asciicasts. It runs in sandboxed sessions, on the relay's path.
  *
- * The buffer holds lines that wait to be written; the last one may be open: outputs of one code that arrive within CAST_FLUSH_MS become one event. A
- * flush ends the open line first, so only whole lines are ever handed to write(), and what a short write left is written before anything else: the
- * file is cut in mid line only if the process dies inside that write, and cast_recover() mends that. Invariants: an open line is the last thing in
- * the buffer; times never decrease; the file never grows beyond max. When the file cannot be written the buffer fills, then bytes are counted as lost
- * and a marker says so later. System calls: write, nothing else. */
+ * The buffer holds lines that wait to be written; the last one may be open: outputs of one code
+ * that arrive within CAST_FLUSH_MS become one event. A flush ends the open line first, so only
+ * whole lines are ever handed to write(), and what a short write left is written before anything
+ * else: the file is cut in mid line only if the process dies inside that write, and cast_recover()
+ * mends that. Invariants: an open line is the last thing in the buffer; times never decrease; the
+ * file never grows beyond max. When the file cannot be written the buffer fills, then bytes are
+ * counted as lost and a marker says so later. System calls: write, nothing else. */
 #include "common/cast.h"
 
 #include <errno.h>
@@ -16,27 +18,30 @@
 
 #include "common/cast_line.h"
 
-#define STREAMS 3                  /* o, e, i: each joins its own split characters */
-#define PIECE 4096                 /* input bytes that are added at a time */
-#define WORST 6                    /* bytes that one input byte may become */
-#define LINE_ROOM 64               /* beginning and end of a line */
-#define LINE_SOFT_MAX (64 * 1024)  /* an open line is ended beyond it: with one piece more it stays far below CAST_LINE_MAX */
-#define FLUSH_SIZE (64 * 1024)     /* flushed early beyond it */
-#define RESERVE 512                /* of max and of the buffer: for the markers that tell what is missing */
-#define RETRY_US 1000000           /* a flush that failed is due again after it */
+#define STREAMS 3    /* o, e, i: each joins its own split characters */
+#define PIECE 4096   /* input bytes that are added at a time */
+#define WORST 6	     /* bytes that one input byte may become */
+#define LINE_ROOM 64 /* beginning and end of a line */
+/* an open line is ended beyond it: with one piece more it stays far below CAST_LINE_MAX */
+#define LINE_SOFT_MAX (64 * 1024)
+#define FLUSH_SIZE (64 * 1024) /* flushed early beyond it */
+/* of max and of the buffer: for the markers that tell what is missing */
+#define RESERVE 512
+#define RETRY_US 1000000 /* a flush that failed is due again after it */
 
 struct cast {
 	int fd;
 	uint64_t max, written;
-	int64_t start_us, last_us;     /* last_us: of the newest event, from the start */
-	int64_t due_us;                /* absolute; -1: nothing waits */
+	int64_t start_us, last_us; /* last_us: of the newest event, from the start */
+	int64_t due_us;		   /* absolute; -1: nothing waits */
 	struct buf out;
-	size_t open_at, open_data;     /* offsets of the open line and of its first data byte in out */
+	/* offsets of the open line and of its first data byte in out */
+	size_t open_at, open_data;
 	int64_t open_us;
-	char open_code;                /* 0: no line is open */
+	char open_code; /* 0: no line is open */
 	struct text_carry carry[STREAMS];
-	uint64_t lost;                 /* bytes since the buffer was full */
-	uint64_t beyond;               /* bytes after max was reached */
+	uint64_t lost;	 /* bytes since the buffer was full */
+	uint64_t beyond; /* bytes after max was reached */
 	bool full;
 };
 
@@ -44,12 +49,14 @@ static int stream_of(char code)
 {
 	static const char codes[STREAMS] = { 'o', 'e', 'i' };
 	const char *at = code ? memchr(codes, code, STREAMS) : NULL;
+
 	return at ? (int)(at - codes) : -EINVAL;
 }
 
 static int64_t now_of(struct cast *cast, int64_t now_us)
 {
 	int64_t at = now_us - cast->start_us;
+
 	if (at > cast->last_us)
 		cast->last_us = at;
 	return cast->last_us;
@@ -71,6 +78,7 @@ static int line_open(struct cast *cast, char code)
 {
 	size_t at = cast->out.len;
 	int rc = cast_line_begin(&cast->out, cast->last_us, code);
+
 	if (rc) {
 		cut_back(cast, at);
 		return rc;
@@ -108,6 +116,7 @@ static int line_put(struct cast *cast, char code, const void *data, size_t len)
 static void note_put(struct cast *cast, const char *before, uint64_t bytes, const char *after)
 {
 	char text[160];
+
 	snprintf(text, sizeof(text), "bartizan: %s%" PRIu64 " bytes %s", before, bytes, after);
 	line_put(cast, 'm', text, strlen(text));
 }
@@ -124,10 +133,12 @@ static bool below_max(struct cast *cast, size_t len)
 	return false;
 }
 
-/* Room for len bytes of lines in the buffer, if need be by a flush. Says first what was lost before. */
+/* Room for len bytes of lines in the buffer, if need be by a flush. Says first what was lost
+ * before. */
 static int make_room(struct cast *cast, size_t len)
 {
 	int rc = 0;
+
 	if (cast->out.len + len + RESERVE > CAST_BUFFER_MAX) {
 		rc = cast_flush(cast);
 		if (cast->out.len + len + RESERVE > CAST_BUFFER_MAX)
@@ -143,8 +154,10 @@ static int make_room(struct cast *cast, size_t len)
 
 static int piece_put(struct cast *cast, int stream, char code, const uint8_t *data, size_t len)
 {
-	bool joins =
-		cast->open_code == code && cast->last_us - cast->open_us <= CAST_FLUSH_MS * 1000 && cast->out.len - cast->open_at < LINE_SOFT_MAX;
+	bool joins = cast->open_code == code &&
+		     cast->last_us - cast->open_us <= CAST_FLUSH_MS * 1000 &&
+		     cast->out.len - cast->open_at < LINE_SOFT_MAX;
+
 	if (!joins)
 		line_close(cast);
 	int rc = joins ? 0 : line_open(cast, code);
@@ -163,6 +176,7 @@ static int piece_put(struct cast *cast, int stream, char code, const uint8_t *da
 static size_t piece_of(struct cast *cast, size_t len)
 {
 	size_t piece = len < PIECE ? len : PIECE;
+
 	if (!cast->max)
 		return piece;
 	uint64_t used = cast_size(cast) + LINE_ROOM + RESERVE;
@@ -176,6 +190,7 @@ int cast_output(struct cast *cast, int64_t now_us, char code, const void *data, 
 {
 	const uint8_t *in = data;
 	int stream = stream_of(code), rc = 0;
+
 	if (stream < 0)
 		return stream;
 	now_of(cast, now_us);
@@ -204,6 +219,7 @@ int cast_output(struct cast *cast, int64_t now_us, char code, const void *data, 
 static int special_put(struct cast *cast, int64_t now_us, char code, const char *text)
 {
 	size_t len = strnlen(text, CAST_LABEL_MAX);
+
 	now_of(cast, now_us);
 	if (!below_max(cast, len * WORST + LINE_ROOM))
 		return 0;
@@ -214,9 +230,11 @@ static int special_put(struct cast *cast, int64_t now_us, char code, const char 
 int cast_resize(struct cast *cast, int64_t now_us, unsigned width, unsigned height)
 {
 	char text[32];
+
 	if (!width || !height) /* "unknown" in RFC 4254: says nothing to a player */
 		return 0;
-	snprintf(text, sizeof(text), "%ux%u", width < CAST_SIZE_MAX ? width : CAST_SIZE_MAX, height < CAST_SIZE_MAX ? height : CAST_SIZE_MAX);
+	snprintf(text, sizeof(text), "%ux%u", width < CAST_SIZE_MAX ? width : CAST_SIZE_MAX,
+		height < CAST_SIZE_MAX ? height : CAST_SIZE_MAX);
 	return special_put(cast, now_us, 'r', text);
 }
 
@@ -260,12 +278,18 @@ int cast_flush(struct cast *cast)
 	return 0;
 }
 
-int cast_open(int fd, const struct cast_header *header, int64_t now_us, uint64_t max, struct cast **ret, struct err *err)
+int cast_open(int fd, const struct cast_header *header, int64_t now_us, uint64_t max,
+	struct cast **ret, struct err *err)
 {
 	struct cast *cast = calloc(1, sizeof(*cast));
+
 	if (!cast)
 		return err_set(err, -ENOMEM, "no memory for a transcript");
-	*cast = (struct cast){ .fd = fd, .max = max, .start_us = now_us, .due_us = -1, .out = BUF_INIT(CAST_BUFFER_MAX) };
+	*cast = (struct cast){ .fd = fd,
+		.max = max,
+		.start_us = now_us,
+		.due_us = -1,
+		.out = BUF_INIT(CAST_BUFFER_MAX) };
 	int rc = cast_header_line(&cast->out, header);
 	if (!rc)
 		rc = cast_flush(cast);
@@ -292,7 +316,7 @@ int cast_close(struct cast *cast)
 		return 0;
 	line_close(cast);
 	for (int i = 0; i < STREAMS; i++)
-		carry_end(cast, "oei"[i], &cast->carry[i]);
+		carry_end(cast, "oei"[i], &cast -> carry[i]);
 	if (cast->lost)
 		make_room(cast, 0);
 	if (cast->beyond)

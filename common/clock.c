@@ -1,6 +1,8 @@
-/* Reading clocks, and dates by arithmetic: no time zone file is ever opened, so it works inside a session's sandbox.
+/* Reading clocks, and dates by arithmetic: no time zone file is ever opened, so it works inside a
+ * session's sandbox.
  *
- * Dates are proleptic Gregorian, years 0000 to 9999; what lies outside is shown as the nearest end. */
+ * Dates are proleptic Gregorian, years 0000 to 9999; what lies outside is shown as the nearest end.
+ */
 #include "common/clock.h"
 
 #include <errno.h>
@@ -83,8 +85,8 @@ static const char *format(int64_t seconds, int ms, char *out)
 	civil_from_days(days, &year, &month, &day);
 	if (ms >= 0)
 		snprintf(fraction, sizeof(fraction), ".%03d", ms % 1000);
-	snprintf(out, CLOCK_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", year % 10000, month % 100, day % 100, rest / 3600 % 24, rest / 60 % 60,
-		rest % 60, fraction);
+	snprintf(out, CLOCK_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", year % 10000,
+		month % 100, day % 100, rest / 3600 % 24, rest / 60 % 60, rest % 60, fraction);
 	return out;
 }
 
@@ -136,7 +138,8 @@ static bool take_date(const char **text, int64_t *ret_days)
 {
 	int year, month, day;
 
-	if (!take_digits(text, 4, &year) || !take_char(text, "-") || !take_digits(text, 2, &month) || !take_char(text, "-") ||
+	if (!take_digits(text, 4, &year) || !take_char(text, "-") ||
+		!take_digits(text, 2, &month) || !take_char(text, "-") ||
 		!take_digits(text, 2, &day))
 		return false;
 	if (month < 1 || month > 12 || day < 1 || day > days_in(year, month))
@@ -150,7 +153,8 @@ static bool take_time(const char **text, int64_t *ret_seconds)
 {
 	int hour, minute, second, digit;
 
-	if (!take_digits(text, 2, &hour) || !take_char(text, ":") || !take_digits(text, 2, &minute) || !take_char(text, ":") ||
+	if (!take_digits(text, 2, &hour) || !take_char(text, ":") ||
+		!take_digits(text, 2, &minute) || !take_char(text, ":") ||
 		!take_digits(text, 2, &second))
 		return false;
 	if (hour > 23 || minute > 59 || second > 60)
@@ -173,7 +177,8 @@ static bool take_offset(const char **text, int64_t *ret_seconds)
 	*ret_seconds = 0;
 	if (take_char(text, "Zz"))
 		return true;
-	if (!take_char(text, "+-") || !take_digits(text, 2, &hour) || !take_char(text, ":") || !take_digits(text, 2, &minute))
+	if (!take_char(text, "+-") || !take_digits(text, 2, &hour) || !take_char(text, ":") ||
+		!take_digits(text, 2, &minute))
 		return false;
 	if (hour > 23 || minute > 59)
 		return false;
@@ -186,8 +191,10 @@ int clock_parse(const char *text, int64_t *ret_seconds, struct err *err)
 	const char *at = text;
 	int64_t days, seconds, offset;
 
-	if (!take_date(&at, &days) || !take_char(&at, "Tt ") || !take_time(&at, &seconds) || !take_offset(&at, &offset) || *at)
-		return err_set(err, -EINVAL, "'%.64s' is not a time such as 2026-11-23T10:00:00Z", text);
+	if (!take_date(&at, &days) || !take_char(&at, "Tt ") || !take_time(&at, &seconds) ||
+		!take_offset(&at, &offset) || *at)
+		return err_set(
+			err, -EINVAL, "'%.64s' is not a time such as 2026-11-23T10:00:00Z", text);
 	*ret_seconds = days * DAY + seconds - offset;
 	return 0;
 }
@@ -198,8 +205,13 @@ static const struct unit {
 	const char *suffix;
 	const char *name;
 	int64_t ms;
-} units[] = { /* largest first: "1h30m", never "30m1h" */
-	{ "d", "day", 86400000 }, { "h", "hour", 3600000 }, { "m", "minute", 60000 }, { "s", "second", 1000 }, { "ms", "millisecond", 1 },
+} units[] = {
+	/* largest first: "1h30m", never "30m1h" */
+	{ "d", "day", 86400000 },
+	{ "h", "hour", 3600000 },
+	{ "m", "minute", 60000 },
+	{ "s", "second", 1000 },
+	{ "ms", "millisecond", 1 },
 };
 #define UNITS (sizeof(units) / sizeof(units[0]))
 
@@ -210,7 +222,8 @@ static bool take_number(const char **text, int64_t *ret)
 	const char *start = *text;
 
 	while (take_digits(text, 1, &digit))
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+		if (__builtin_mul_overflow(value, 10, &value) ||
+			__builtin_add_overflow(value, digit, &value))
 			return false;
 	*ret = value;
 	return *text > start;
@@ -243,15 +256,18 @@ int clock_duration_parse(const char *text, int64_t *ret_ms, struct err *err)
 	do {
 		const struct unit *unit = take_number(&at, &part) ? take_unit(&at, &first) : NULL;
 		if (!unit)
-			return err_set(err, -EINVAL, "'%.64s' is not a duration such as 90s, 15m, 1h30m or 2d", text);
-		if (__builtin_mul_overflow(part, unit->ms, &part) || __builtin_add_overflow(total, part, &total))
+			return err_set(err, -EINVAL,
+				"'%.64s' is not a duration such as 90s, 15m, 1h30m or 2d", text);
+		if (__builtin_mul_overflow(part, unit->ms, &part) ||
+			__builtin_add_overflow(total, part, &total))
 			return err_set(err, -ERANGE, "duration '%.64s' is too long", text);
 	} while (*at);
 	*ret_ms = total;
 	return 0;
 }
 
-/* One unit where it says enough ("3 minutes"), two where it would mislead ("1 minute 30 seconds"). */
+/* One unit where it says enough ("3 minutes"), two where it would mislead ("1 minute 30 seconds").
+ */
 const char *clock_duration_format(int64_t ms, char *out, size_t size)
 {
 	size_t i = 0;
@@ -264,9 +280,11 @@ const char *clock_duration_format(int64_t ms, char *out, size_t size)
 	int64_t count = ms / units[i].ms;
 	int64_t rest = i + 2 < UNITS && count < 3 ? ms % units[i].ms / units[i + 1].ms : 0;
 	if (rest)
-		snprintf(out, size, "%lld %s%s %lld %s%s", (long long)count, units[i].name, count == 1 ? "" : "s", (long long)rest, units[i + 1].name,
+		snprintf(out, size, "%lld %s%s %lld %s%s", (long long)count, units[i].name,
+			count == 1 ? "" : "s", (long long)rest, units[i + 1].name,
 			rest == 1 ? "" : "s");
 	else
-		snprintf(out, size, "%lld %s%s", (long long)count, units[i].name, count == 1 ? "" : "s");
+		snprintf(out, size, "%lld %s%s", (long long)count, units[i].name,
+			count == 1 ? "" : "s");
 	return out;
 }

@@ -24,18 +24,22 @@ static int no_memory(struct err *err)
 static const struct conf_row *row_of(const char *key)
 {
 	static const char prefix[] = "providers[].";
+
 	for (size_t i = 0; i < conf_table_count; i++)
-		if (strncmp(conf_table[i].path, prefix, sizeof(prefix) - 1) == 0 && strcmp(conf_table[i].path + sizeof(prefix) - 1, key) == 0)
+		if (strncmp(conf_table[i].path, prefix, sizeof(prefix) - 1) == 0 &&
+			strcmp(conf_table[i].path + sizeof(prefix) - 1, key) == 0)
 			return &conf_table[i];
 	return NULL;
 }
 
 /* ---- one value ---- */
 
-static int load_text(void *slot, const struct conf_row *row, const struct yaml *node, struct files *files, struct err *err)
+static int load_text(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, (size_t)row->max, &text, err);
+
 	if (rc < 0)
 		return rc;
 	if (strlen(text) < (size_t)row->min)
@@ -48,13 +52,15 @@ static int load_text(void *slot, const struct conf_row *row, const struct yaml *
 	return copy ? 0 : yaml_error(node, err, "path is too long");
 }
 
-static int load_bool(void *slot, const struct conf_row *row, const struct yaml *node, struct files *files, struct err *err)
+static int load_bool(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
 {
 	(void)row, (void)files;
 	return yaml_bool(node, slot, err);
 }
 
-static int load_duration(void *slot, const struct conf_row *row, const struct yaml *node, struct files *files, struct err *err)
+static int load_duration(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
 {
 	(void)files;
 	return yaml_duration(node, row->min, row->max, slot, err);
@@ -63,7 +69,9 @@ static int load_duration(void *slot, const struct conf_row *row, const struct ya
 static bool chosen(const char *choices, const char *text)
 {
 	size_t len = strlen(text);
-	for (const char *p = choices; p && *p; p = p[strcspn(p, "|")] ? p + strcspn(p, "|") + 1 : NULL)
+
+	for (const char *p = choices; p && *p;
+		p = p[strcspn(p, "|")] ? p + strcspn(p, "|") + 1 : NULL)
 		if (strcspn(p, "|") == len && memcmp(p, text, len) == 0)
 			return true;
 	return false;
@@ -78,11 +86,13 @@ static bool scope_ok(const char *text)
 	return *text;
 }
 
-static int load_list(void *slot, const struct conf_row *row, const struct yaml *node, struct files *files, struct err *err)
+static int load_list(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
 {
 	(void)files;
 	char shown[64], **list = NULL;
-	int rc = yaml_strings(node, row->choices ? CONF_ALGORITHMS_MAX : CONF_SCOPES_MAX, (size_t)row->max, &list, err);
+	int rc = yaml_strings(node, row->choices ? CONF_ALGORITHMS_MAX : CONF_SCOPES_MAX,
+		(size_t)row->max, &list, err);
 	if (rc < 0)
 		return rc;
 	*(char ***)slot = list;
@@ -103,6 +113,7 @@ static int load_list(void *slot, const struct conf_row *row, const struct yaml *
 static int put_text(const void *slot, struct buf *out)
 {
 	const char *text = *(char *const *)slot;
+
 	return text ? yaml_put_text(out, text) : buf_puts(out, "null");
 }
 
@@ -114,6 +125,7 @@ static int put_bool(const void *slot, struct buf *out)
 static int put_duration(const void *slot, struct buf *out)
 {
 	char text[YAML_NUMBER_MAX];
+
 	return buf_puts(out, yaml_format_duration(*(const int64_t *)slot, text));
 }
 
@@ -123,37 +135,63 @@ static int put_list(const void *slot, struct buf *out)
 }
 
 static const struct {
-	int (*load)(void *slot, const struct conf_row *row, const struct yaml *node, struct files *files, struct err *err);
+	int (*load)(void *slot, const struct conf_row *row, const struct yaml *node,
+		struct files *files, struct err *err);
 	int (*put)(const void *slot, struct buf *out);
 } kinds[] = {
-	[CONF_TEXT] = { load_text, put_text }, [CONF_PATH] = { load_text, put_text }, [CONF_BOOL] = { load_bool, put_bool },
-	[CONF_DURATION] = { load_duration, put_duration }, [CONF_SPECIAL] = { load_list, put_list },
+	[CONF_TEXT] = { load_text, put_text },
+	[CONF_PATH] = { load_text, put_text },
+	[CONF_BOOL] = { load_bool, put_bool },
+	[CONF_DURATION] = { load_duration, put_duration },
+	[CONF_SPECIAL] = { load_list, put_list },
 };
 
-static const struct { const char *key; size_t offset; } values[] = {
-	{ "name", AT(name) }, { "issuer", AT(issuer) }, { "client_id", AT(client_id) }, { "client_secret_file", AT(client_secret_file) },
-	{ "audience", AT(audience) }, { "scopes", AT(scopes) }, { "user", AT(user) }, { "groups", AT(groups) }, { "algorithms", AT(algorithms) },
-	{ "ca_file", AT(ca_file) }, { "allow_http", AT(allow_http) }, { "machine", AT(machine) }, { "skew", AT(skew) },
-	{ "token_lifetime", AT(token_lifetime) }, { "connect_time", AT(connect_time) }, { "answer_time", AT(answer_time) },
-	{ "jwks_refresh", AT(jwks_refresh) }, { "jwks_max_age", AT(jwks_max_age) },
+static const struct {
+	const char *key;
+	size_t offset;
+} values[] = {
+	{ "name", AT(name) },
+	{ "issuer", AT(issuer) },
+	{ "client_id", AT(client_id) },
+	{ "client_secret_file", AT(client_secret_file) },
+	{ "audience", AT(audience) },
+	{ "scopes", AT(scopes) },
+	{ "user", AT(user) },
+	{ "groups", AT(groups) },
+	{ "algorithms", AT(algorithms) },
+	{ "ca_file", AT(ca_file) },
+	{ "allow_http", AT(allow_http) },
+	{ "machine", AT(machine) },
+	{ "skew", AT(skew) },
+	{ "token_lifetime", AT(token_lifetime) },
+	{ "connect_time", AT(connect_time) },
+	{ "answer_time", AT(answer_time) },
+	{ "jwks_refresh", AT(jwks_refresh) },
+	{ "jwks_max_age", AT(jwks_max_age) },
 };
 
-static int load_fallback(void *slot, const struct conf_row *row, struct files *files, struct err *err)
+static int load_fallback(
+	void *slot, const struct conf_row *row, struct files *files, struct err *err)
 {
 	struct yaml *node = NULL;
+
 	if (!row->fallback)
 		return 0;
-	int rc = yaml_parse(row->path, (struct bytes){ (const uint8_t *)row->fallback, strlen(row->fallback) }, &node, err);
+	int rc = yaml_parse(row->path,
+		(struct bytes){ (const uint8_t *)row->fallback, strlen(row->fallback) }, &node,
+		err);
 	if (rc == 0)
 		rc = kinds[row->type].load(slot, row, node, files, err);
 	yaml_free(node);
 	return rc;
 }
 
-static int load_value(struct conf_provider *provider, size_t i, const struct yaml *map, struct files *files, struct err *err)
+static int load_value(struct conf_provider *provider, size_t i, const struct yaml *map,
+	struct files *files, struct err *err)
 {
 	const struct conf_row *row = row_of(values[i].key);
 	const struct yaml *node = yaml_get(map, values[i].key);
+
 	void *slot = (char *)provider + values[i].offset;
 	if (!node && row->required)
 		return yaml_error(map, err, "'%s' is missing", values[i].key);
@@ -166,24 +204,31 @@ static int load_value(struct conf_provider *provider, size_t i, const struct yam
 
 /* ---- one provider ---- */
 
-static int check_name(const struct conf *conf, const struct conf_provider *provider, const struct yaml *node, struct err *err)
+static int check_name(const struct conf *conf, const struct conf_provider *provider,
+	const struct yaml *node, struct err *err)
 {
 	char shown[64];
+
 	if (!text_name_ok(provider->name, strlen(provider->name)))
-		return yaml_error(yaml_get(node, "name"), err, "'%s' is not a good name for a provider",
+		return yaml_error(yaml_get(node, "name"), err,
+			"'%s' is not a good name for a provider",
 			text_clean(shown, sizeof(shown), provider->name, strlen(provider->name)));
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
 		if (strcmp(p->name, provider->name) == 0)
-			return yaml_error(yaml_get(node, "name"), err, "there are two providers '%s'", provider->name);
+			return yaml_error(yaml_get(node, "name"), err,
+				"there are two providers '%s'", provider->name);
 	return 0;
 }
 
-/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix is what somebody copied from a browser. */
-static int check_issuer(const struct conf *conf, struct conf_provider *provider, const struct yaml *node, struct err *err)
+/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix is
+ * what somebody copied from a browser. */
+static int check_issuer(const struct conf *conf, struct conf_provider *provider,
+	const struct yaml *node, struct err *err)
 {
 	const struct yaml *issuer = yaml_get(node, "issuer");
 	size_t len = strlen(provider->issuer), suffix = strlen(CONF_ISSUER_SUFFIX);
 	struct err why = { 0 };
+
 	if (len > suffix && strcmp(provider->issuer + len - suffix, CONF_ISSUER_SUFFIX) == 0)
 		provider->issuer[len - suffix] = '\0';
 	if (url_check(provider->issuer, provider->allow_http, NULL, &why) < 0)
@@ -191,8 +236,10 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	if (strchr(provider->issuer, '?'))
 		return yaml_error(issuer, err, "an issuer has no query");
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
-		if (strcmp(p->issuer, provider->issuer) == 0 && strcmp(p->client_id, provider->client_id) == 0)
-			return yaml_error(issuer, err, "provider '%s' has this issuer and client_id already", p->name);
+		if (strcmp(p->issuer, provider->issuer) == 0 &&
+			strcmp(p->client_id, provider->client_id) == 0)
+			return yaml_error(issuer, err,
+				"provider '%s' has this issuer and client_id already", p->name);
 	return 0;
 }
 
@@ -202,9 +249,10 @@ int conf_pem_check(struct bytes pem, struct err *err)
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
 	X509 *cert = NULL;
 	size_t count = 0;
+
 	if (!bio)
 		return no_memory(err);
-	while ((cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)(uintptr_t)""))) {
+	while ((cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)(uintptr_t) ""))) {
 		X509_free(cert);
 		count++;
 	}
@@ -216,11 +264,13 @@ int conf_pem_check(struct bytes pem, struct err *err)
 	return count > 0 ? 0 : err_set(err, -EINVAL, "holds no certificate in PEM");
 }
 
-static int load_ca(struct conf_provider *provider, const struct yaml *node, struct files *files, struct err *err)
+static int load_ca(struct conf_provider *provider, const struct yaml *node, struct files *files,
+	struct err *err)
 {
 	const struct yaml *ca_file = yaml_get(node, "ca_file");
 	struct bytes pem = { 0 };
 	struct err why = { 0 };
+
 	if (!provider->ca_file)
 		return 0;
 	if (files_read(files, provider->ca_file, CONF_CA_SIZE_MAX, &pem, &why) < 0)
@@ -231,10 +281,12 @@ static int load_ca(struct conf_provider *provider, const struct yaml *node, stru
 	return provider->ca ? 0 : no_memory(err);
 }
 
-static int load_provider(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_provider(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	struct conf_provider *provider = &conf->providers[conf->provider_count++];
 	int rc = conf_only(conf_table, conf_table_count, node, "providers[]", err);
+
 	for (size_t i = 0; rc == 0 && i < COUNT(values); i++)
 		rc = load_value(provider, i, node, files, err);
 	if (rc == 0)
@@ -244,9 +296,11 @@ static int load_provider(struct conf *conf, const struct yaml *node, struct file
 	return rc < 0 ? rc : load_ca(provider, node, files, err);
 }
 
-int conf_providers_load(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+int conf_providers_load(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	int rc = 0;
+
 	if (node->kind != YAML_LIST)
 		return yaml_error(node, err, "expected a list");
 	if (node->count > CONF_PROVIDERS_MAX)
@@ -262,10 +316,12 @@ int conf_providers_load(struct conf *conf, const struct yaml *node, struct files
 static int dump_provider(const struct conf_provider *provider, struct buf *out)
 {
 	int rc = buf_putc(out, '{');
+
 	for (size_t i = 0; rc == 0 && i < COUNT(values); i++) {
 		rc = buf_printf(out, "%s%s: ", i > 0 ? ", " : "", values[i].key);
 		if (rc == 0)
-			rc = kinds[row_of(values[i].key)->type].put((const char *)provider + values[i].offset, out);
+			rc = kinds[row_of(values[i].key)->type].put(
+				(const char *)provider + values[i].offset, out);
 	}
 	return rc < 0 ? rc : buf_putc(out, '}');
 }
@@ -273,6 +329,7 @@ static int dump_provider(const struct conf_provider *provider, struct buf *out)
 int conf_providers_dump(const struct conf *conf, struct buf *out)
 {
 	int rc = buf_putc(out, '[');
+
 	for (size_t i = 0; rc == 0 && i < conf->provider_count; i++) {
 		rc = i > 0 ? buf_puts(out, ", ") : 0;
 		if (rc == 0)
@@ -285,7 +342,8 @@ void conf_providers_release(struct conf *conf)
 {
 	for (size_t i = 0; i < conf->provider_count; i++) {
 		struct conf_provider *p = &conf->providers[i];
-		char *texts[] = { p->name, p->issuer, p->client_id, p->client_secret_file, p->audience, p->user, p->groups, p->ca_file, p->ca };
+		char *texts[] = { p->name, p->issuer, p->client_id, p->client_secret_file,
+			p->audience, p->user, p->groups, p->ca_file, p->ca };
 		for (size_t k = 0; k < COUNT(texts); k++)
 			free(texts[k]);
 		yaml_strings_free(p->scopes);
@@ -296,13 +354,15 @@ void conf_providers_release(struct conf *conf)
 
 /* ---- certificates.revoked ---- */
 
-int conf_revoked_load(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+int conf_revoked_load(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	const char *path = NULL;
 	struct bytes file = { 0 };
 	struct krl *krl = NULL;
 	struct err why = { 0 };
 	int rc = yaml_text(node, FILES_PATH_MAX - 1, &path, err);
+
 	if (rc < 0)
 		return rc;
 	conf->krl_file = files_resolve(files, path);
@@ -311,8 +371,10 @@ int conf_revoked_load(struct conf *conf, const struct yaml *node, struct files *
 	if (files_read(files, path, CONF_KRL_SIZE_MAX, &file, &why) < 0)
 		return yaml_error(node, err, "%s", why.text);
 	if (file.len < sizeof(KRL_MAGIC) || memcmp(file.data, KRL_MAGIC, sizeof(KRL_MAGIC)) != 0)
-		return yaml_error(node, err, "'%s' is not a key revocation list (ssh-keygen -k)", conf->krl_file);
-	if (krl_parse(file, &krl, &why)) /* whoever uses it parses it again; here it only has to be good */
+		return yaml_error(node, err, "'%s' is not a key revocation list (ssh-keygen -k)",
+			conf->krl_file);
+	/* whoever uses it parses it again; here it only has to be good */
+	if (krl_parse(file, &krl, &why))
 		return yaml_error(node, err, "'%s' cannot be used: %s", conf->krl_file, why.text);
 	krl_free(krl);
 	conf->krl = text_dup(file.data, file.len);

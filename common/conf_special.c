@@ -37,7 +37,8 @@ static int expect_list(const struct yaml *node, size_t max, struct err *err)
 	return 0;
 }
 
-static int load_listen(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_listen(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	(void)files;
 	int rc = yaml_strings(node, CONF_LISTEN_MAX, ADDR_TEXT_MAX, &conf->listen, err);
@@ -48,8 +49,10 @@ static int load_listen(struct conf *conf, const struct yaml *node, struct files 
 		return no_memory(err);
 	for (; conf->listen[conf->listen_count]; conf->listen_count++) {
 		struct err why = { 0 };
-		if (addr_parse_port(conf->listen[conf->listen_count], &conf->listen_addr[conf->listen_count], &why) < 0)
-			return yaml_error(nth(node, conf->listen_count), err, "listen: %s", why.text);
+		if (addr_parse_port(conf->listen[conf->listen_count],
+			    &conf->listen_addr[conf->listen_count], &why) < 0)
+			return yaml_error(
+				nth(node, conf->listen_count), err, "listen: %s", why.text);
 	}
 	return conf->listen_count > 0 ? 0 : yaml_error(node, err, "listen: no address");
 }
@@ -70,10 +73,12 @@ static int parse_pub(struct bytes file, struct sshkey **ret, struct err *err)
 {
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	FREE_CLEANUP char *text = text_dup(file.data, file.len);
+
 	if (!text)
 		return no_memory(err);
 	char *save = NULL;
-	for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) {
+	for (char *line = strtok_r(text, "\r\n", &save); line;
+		line = strtok_r(NULL, "\r\n", &save)) {
 		line += strspn(line, " \t");
 		if (!*line || *line == '#')
 			continue;
@@ -92,12 +97,14 @@ static int parse_pub(struct bytes file, struct sshkey **ret, struct err *err)
 	return 0;
 }
 
-static int load_authority_key(struct conf_trusted *trusted, const struct yaml *node, struct files *files, struct err *err)
+static int load_authority_key(
+	struct conf_trusted *trusted, const struct yaml *node, struct files *files, struct err *err)
 {
 	const char *path = NULL;
 	struct bytes file = { 0 };
 	struct err why = { 0 };
 	int rc = yaml_text(node, PATH_LEN, &path, err);
+
 	if (rc < 0)
 		return rc;
 	trusted->path = files_resolve(files, path);
@@ -113,6 +120,7 @@ static int load_authority_key(struct conf_trusted *trusted, const struct yaml *n
 static int load_user_from(enum conf_user_from *ret, const struct yaml *node, struct err *err)
 {
 	const char *text = "principal";
+
 	if (node) {
 		int rc = yaml_text(node, 64, &text, err);
 		if (rc < 0)
@@ -124,10 +132,12 @@ static int load_user_from(enum conf_user_from *ret, const struct yaml *node, str
 	return 0;
 }
 
-static int load_one_trusted(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_one_trusted(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	struct conf_trusted *trusted = &conf->trusted[conf->trusted_count++];
 	int rc = conf_only(conf_table, conf_table_count, node, "certificates.trusted[]", err);
+
 	if (rc < 0)
 		return rc;
 	const struct yaml *key = yaml_get(node, "key");
@@ -142,9 +152,11 @@ static int load_one_trusted(struct conf *conf, const struct yaml *node, struct f
 	return rc;
 }
 
-static int load_trusted(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_trusted(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	int rc = expect_list(node, CONF_TRUSTED_MAX, err);
+
 	if (rc < 0)
 		return rc;
 	conf->trusted = calloc(CONF_TRUSTED_MAX, sizeof(*conf->trusted));
@@ -158,12 +170,15 @@ static int load_trusted(struct conf *conf, const struct yaml *node, struct files
 static int dump_trusted(const struct conf *conf, struct buf *out)
 {
 	int rc = buf_putc(out, '[');
+
 	for (size_t i = 0; rc == 0 && i < conf->trusted_count; i++) {
 		rc = buf_puts(out, i > 0 ? ", {key: " : "{key: ");
 		if (rc == 0)
 			rc = yaml_put_text(out, conf->trusted[i].path);
 		if (rc == 0)
-			rc = buf_puts(out, conf->trusted[i].user == CONF_USER_KEY_ID ? ", user: key_id}" : ", user: principal}");
+			rc = buf_puts(out, conf->trusted[i].user == CONF_USER_KEY_ID
+						   ? ", user: key_id}"
+						   : ", user: principal}");
 	}
 	return rc < 0 ? rc : buf_putc(out, ']');
 }
@@ -177,13 +192,16 @@ static void release_trusted(struct conf *conf)
 	free(conf->trusted);
 }
 
-static int load_one_key(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_one_key(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	struct conf_key *key = &conf->keys[conf->key_count++];
 	const char *path = NULL;
 	char shown[64];
+
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(node, err, "'%s' is not a good name for a key", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(node, err, "'%s' is not a good name for a key",
+			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	int rc = conf_only(conf_table, conf_table_count, node, "keys.*", err);
 	if (rc < 0)
 		return rc;
@@ -198,7 +216,8 @@ static int load_one_key(struct conf *conf, const struct yaml *node, struct files
 	return key->name && key->file ? 0 : no_memory(err);
 }
 
-static int load_keys(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_keys(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	if (node->kind != YAML_MAP)
 		return yaml_error(node, err, "expected a map of names");
@@ -214,6 +233,7 @@ static int load_keys(struct conf *conf, const struct yaml *node, struct files *f
 static int dump_keys(const struct conf *conf, struct buf *out)
 {
 	int rc = buf_putc(out, '{');
+
 	for (size_t i = 0; rc == 0 && i < conf->key_count; i++) {
 		rc = i > 0 ? buf_puts(out, ", ") : 0;
 		if (rc == 0)
@@ -237,7 +257,8 @@ static void release_keys(struct conf *conf)
 	free(conf->keys);
 }
 
-static int load_proxy_from(struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
+static int load_proxy_from(
+	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
 	(void)files;
 	char **list = NULL;
@@ -259,9 +280,11 @@ static int load_proxy_from(struct conf *conf, const struct yaml *node, struct fi
 static int dump_proxy_from(const struct conf *conf, struct buf *out)
 {
 	int rc = buf_putc(out, '[');
+
 	for (size_t i = 0; rc == 0 && i < conf->proxy_from_count; i++) {
 		char text[ADDR_TEXT_MAX];
-		rc = buf_printf(out, "%s\"%s/%u\"", i > 0 ? ", " : "", addr_format(&conf->proxy_from[i].base, text), conf->proxy_from[i].bits);
+		rc = buf_printf(out, "%s\"%s/%u\"", i > 0 ? ", " : "",
+			addr_format(&conf->proxy_from[i].base, text), conf->proxy_from[i].bits);
 	}
 	return rc < 0 ? rc : buf_putc(out, ']');
 }
@@ -278,8 +301,10 @@ const struct conf_special conf_specials[] = {
 	{ "proxy_protocol.from", load_proxy_from, dump_proxy_from, release_proxy_from },
 	{ "certificates.revoked", conf_revoked_load, conf_revoked_dump, conf_revoked_release },
 	{ "providers", conf_providers_load, conf_providers_dump, conf_providers_release },
-	{ "notify.command", conf_notify_command_load, conf_notify_command_dump, conf_notify_command_release },
-	{ "notify.webhook", conf_notify_webhook_load, conf_notify_webhook_dump, conf_notify_webhook_release },
+	{ "notify.command", conf_notify_command_load, conf_notify_command_dump,
+		conf_notify_command_release },
+	{ "notify.webhook", conf_notify_webhook_load, conf_notify_webhook_dump,
+		conf_notify_webhook_release },
 	{ "notify.ca_file", conf_notify_ca_load, conf_notify_ca_dump, conf_notify_ca_release },
 };
 const size_t conf_special_count = COUNT(conf_specials);

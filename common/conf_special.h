@@ -1,4 +1,5 @@
-/* The rows that are lists or maps: how each is read, written and freed. Used by conf.c and conf_dump.c alone. */
+/* The rows that are lists or maps: how each is read, written and freed. Used by conf.c and
+ * conf_dump.c alone. */
 #ifndef BARTIZAN_CONF_SPECIAL_H
 #define BARTIZAN_CONF_SPECIAL_H
 
@@ -6,7 +7,8 @@
 
 struct conf_special {
 	const char *path;
-	int (*load)(struct conf *conf, const struct yaml *node, struct files *files, struct err *err);
+	int (*load)(
+		struct conf *conf, const struct yaml *node, struct files *files, struct err *err);
 	int (*dump)(const struct conf *conf, struct buf *out); /* in flow style, on one line */
 	void (*release)(struct conf *conf);
 };

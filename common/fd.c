@@ -1,4 +1,5 @@
-/* Descriptors: flags, whole reads and writes, sealed memory, and closing what a role must not inherit. */
+/* Descriptors: flags, whole reads and writes, sealed memory, and closing what a role must not
+ * inherit. */
 #include "common/fd.h"
 
 #include <errno.h>
@@ -58,7 +59,8 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* One step: 1 read something, 0 end, -errno. Reads a byte beyond the limit to see that there is one. */
+/* One step: 1 read something, 0 end, -errno. Reads a byte beyond the limit to see that there is
+ * one. */
 static int read_step(int fd, size_t start, size_t max, struct buf *ret)
 {
 	uint8_t *room;
@@ -116,7 +118,8 @@ int fd_read_file(int dir, const char *path, size_t max, struct buf *ret, struct 
 		return err_set(err, rc, "'%s': %s", path, strerror(-rc));
 	}
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "'%s': is not a regular file", path);
+		return err_set(err, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
+			"'%s': is not a regular file", path);
 	int rc = fd_read_all(fd, max, ret, err);
 	return rc ? err_prefix(err, rc, "'%s'", path) : 0;
 }
@@ -135,7 +138,9 @@ int fd_memfd(const char *name, const void *data, size_t len)
 	int rc = fd_write_all(fd, data, len);
 	if (rc)
 		return rc;
-	if (lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+			0)
 		return -errno;
 	int sealed = fd;
 	fd = -1;

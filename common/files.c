@@ -1,6 +1,8 @@
-/* The bundle: a list of {path, contents} in the order of reading, each path absolute and there once. See files.h.
+/* The bundle: a list of {path, contents} in the order of reading, each path absolute and there
+ * once. See files.h.
  *
- * A bundle that was received answers from itself alone; only files_from_disk() ever opens anything. */
+ * A bundle that was received answers from itself alone; only files_from_disk() ever opens anything.
+ */
 #include "common/files.h"
 
 #include <errno.h>
@@ -33,6 +35,7 @@ struct files {
 static struct files *files_new(bool disk)
 {
 	struct files *files = calloc(1, sizeof(*files));
+
 	if (!files)
 		return NULL;
 	files->disk = disk;
@@ -80,6 +83,7 @@ const char *files_first(const struct files *files)
 static char *join(const char *folder, size_t folder_len, const char *path)
 {
 	char *out = NULL;
+
 	if (folder_len + strlen(path) + 2 > FILES_PATH_MAX)
 		return NULL;
 	return asprintf(&out, "%.*s/%s", (int)folder_len, folder, path) < 0 ? NULL : out;
@@ -108,10 +112,13 @@ static const struct entry *find(const struct files *files, const char *path)
 static int append(struct files *files, char *path, struct buf *contents, struct err *err)
 {
 	int rc = 0;
+
 	if (files->count == FILES_COUNT_MAX)
-		rc = err_set(err, -E2BIG, "'%s': more than %d files are named", path, FILES_COUNT_MAX);
+		rc = err_set(
+			err, -E2BIG, "'%s': more than %d files are named", path, FILES_COUNT_MAX);
 	else if (contents->len > FILES_SIZE_MAX - files->size)
-		rc = err_set(err, -EFBIG, "'%s': all files together are larger than %d bytes", path, FILES_SIZE_MAX);
+		rc = err_set(err, -EFBIG, "'%s': all files together are larger than %d bytes", path,
+			FILES_SIZE_MAX);
 	if (rc < 0) {
 		free(path);
 		buf_release(contents);
@@ -142,6 +149,7 @@ static int read_disk(struct files *files, const char *path, size_t max, struct e
 	struct buf contents = BUF_INIT(max);
 	int rc = fd_read_file(AT_FDCWD, path, max, &contents, err);
 	char *name = rc < 0 ? NULL : strdup(path);
+
 	if (!name) {
 		buf_release(&contents);
 		return rc < 0 ? rc : err_set(err, -ENOMEM, "out of memory");
@@ -149,15 +157,18 @@ static int read_disk(struct files *files, const char *path, size_t max, struct e
 	return append(files, name, &contents, err);
 }
 
-int files_read(struct files *files, const char *path, size_t max, struct bytes *ret, struct err *err)
+int files_read(
+	struct files *files, const char *path, size_t max, struct bytes *ret, struct err *err)
 {
 	FREE_CLEANUP char *full = files_resolve(files, path);
+
 	if (!full)
 		return err_set(err, -ENAMETOOLONG, "'%s': path is too long", path);
 	const struct entry *entry = find(files, full);
 	if (!entry) {
 		if (!files->disk)
-			return err_set(err, -ENOENT, "'%s' is not among the files of the configuration", full);
+			return err_set(err, -ENOENT,
+				"'%s' is not among the files of the configuration", full);
 		int rc = read_disk(files, full, max, err);
 		if (rc < 0)
 			return rc;
@@ -173,6 +184,7 @@ int files_bundle(const struct files *files, int *ret_fd, struct err *err)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(BUNDLE_MAX);
 	int rc = wire_put_u32(&out, MAGIC);
+
 	if (rc == 0)
 		rc = wire_put_u32(&out, (uint32_t)files->count);
 	for (size_t i = 0; rc == 0 && i < files->count; i++) {
@@ -194,6 +206,7 @@ static int parse_entry(struct files *files, struct wire *in)
 	FREE_CLEANUP char *path = NULL;
 	struct bytes contents = { 0 };
 	int rc = wire_get_cstring(in, FILES_PATH_MAX - 1, &path);
+
 	if (rc == 0)
 		rc = wire_get_string(in, &contents);
 	return rc < 0 ? rc : files_add(files, path, contents);
@@ -204,6 +217,7 @@ static int parse_bundle(struct files *files, struct bytes bundle)
 	struct wire in = { bundle.data, bundle.len };
 	uint32_t magic = 0, count = 0;
 	int rc = wire_get_u32(&in, &magic);
+
 	if (rc == 0)
 		rc = wire_get_u32(&in, &count);
 	if (rc < 0 || magic != MAGIC || count > FILES_COUNT_MAX)
@@ -218,6 +232,7 @@ static int read_whole(int fd, struct buf *ret)
 {
 	struct stat st;
 	uint8_t *room = NULL;
+
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (st.st_size <= 0 || st.st_size > BUNDLE_MAX)
@@ -237,6 +252,7 @@ int files_from_bundle(int fd, struct files **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf bundle = BUF_INIT(BUNDLE_MAX);
 	int rc = read_whole(fd, &bundle);
+
 	if (rc < 0)
 		return err_set(err, rc, "configuration bundle: %s", strerror(-rc));
 	FILES_CLEANUP struct files *files = files_new(false);

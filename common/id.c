@@ -14,7 +14,8 @@ static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 static const char readable[] = "23456789ABCDEFGHJKMNPQRSTVWXYZ"; /* no 0 O, 1 I L, U V */
 #define READABLE_COUNT (sizeof(readable) - 1)
 
-/* A predictable id must never be given out. After boot getrandom() fails only where the sandbox forbids it: our mistake. */
+/* A predictable id must never be given out. After boot getrandom() fails only where the sandbox
+ * forbids it: our mistake. */
 static void randomize(uint8_t *out, size_t len)
 {
 	ssize_t n;
@@ -52,7 +53,8 @@ void id_ulid_new(char out[static ID_ULID_LEN + 1])
 
 bool id_ulid_ok(const char *text)
 {
-	return strnlen(text, ID_ULID_LEN + 1) == ID_ULID_LEN && strspn(text, crockford) == ID_ULID_LEN && text[0] <= '7';
+	return strnlen(text, ID_ULID_LEN + 1) == ID_ULID_LEN &&
+	       strspn(text, crockford) == ID_ULID_LEN && text[0] <= '7';
 }
 
 void id_short_new(char out[static ID_SHORT_LEN + 1])
@@ -68,5 +70,6 @@ void id_short_new(char out[static ID_SHORT_LEN + 1])
 
 bool id_short_ok(const char *text)
 {
-	return strnlen(text, ID_SHORT_LEN + 1) == ID_SHORT_LEN && strspn(text, readable) == ID_SHORT_LEN;
+	return strnlen(text, ID_SHORT_LEN + 1) == ID_SHORT_LEN &&
+	       strspn(text, readable) == ID_SHORT_LEN;
 }

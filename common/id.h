@@ -1,5 +1,6 @@
-/* Identifiers. A session is named by a ULID (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 bits of
- * randomness), the same in log, database and file names. An approval is named by 5 letters and digits without look-alikes. */
+/* Identifiers. A session is named by a ULID (26 characters of Crockford's base 32: 48 bits of
+ * milliseconds, 80 bits of randomness), the same in log, database and file names. An approval is
+ * named by 5 letters and digits without look-alikes. */
 #ifndef BARTIZAN_ID_H
 #define BARTIZAN_ID_H
 

@@ -1,7 +1,9 @@
-/* Links between roles. What is hostile here is the other end: its datagrams are cut, counted and checked before anybody sees them.
+/* Links between roles. What is hostile here is the other end: its datagrams are cut, counted and
+ * checked before anybody sees them.
  *
- * Used under a session's seccomp: recvmsg, sendmsg, fcntl and close are all it calls after ipc_new(). A link that failed once stays dead
- * for sending; what already lies in its socket can still be read. Message bytes may be secrets: buffers are overwritten before they are freed. */
+ * Used under a session's seccomp: recvmsg, sendmsg, fcntl and close are all it calls after
+ * ipc_new(). A link that failed once stays dead for sending; what already lies in its socket can
+ * still be read. Message bytes may be secrets: buffers are overwritten before they are freed. */
 #include "common/ipc.h"
 
 #include <errno.h>
@@ -31,8 +33,8 @@ struct ipc {
 	int dead; /* -errno of the failure that ended sending, 0 while alive */
 	struct queued *head, **tail;
 	size_t count, bytes; /* of the queue */
-	size_t in_used;      /* most bytes ever received: what is to be burnt */
-	uint8_t *in;         /* IPC_SIZE_MAX */
+	size_t in_used;	     /* most bytes ever received: what is to be burnt */
+	uint8_t *in;	     /* IPC_SIZE_MAX */
 };
 
 static void close_fds(int *fds, size_t count)
@@ -81,7 +83,8 @@ struct ipc *ipc_new(int fd)
 		fd_closep(&fd);
 		return NULL;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* a wish: the default takes one message of full size */
+	/* a wish: the default takes one message of full size */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	link->fd = fd;
 	link->in = in;
 	link->tail = &link->head;
@@ -131,7 +134,8 @@ static void attach_fds(struct msghdr *msg, union control *control, const int *fd
 }
 
 /* 0, -EAGAIN, or the error that ends the link. */
-static int transmit(const struct ipc *link, struct iovec *iov, size_t iov_count, const int *fds, size_t fd_count)
+static int transmit(const struct ipc *link, struct iovec *iov, size_t iov_count, const int *fds,
+	size_t fd_count)
 {
 	union control control;
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = iov_count };
@@ -175,7 +179,8 @@ static int dup_fds(const int *fds, size_t count, struct queued *message)
 	return 0;
 }
 
-static int enqueue(struct ipc *link, const uint8_t *header, struct bytes body, const int *fds, size_t fd_count)
+static int enqueue(
+	struct ipc *link, const uint8_t *header, struct bytes body, const int *fds, size_t fd_count)
 {
 	size_t len = HEADER_SIZE + body.len;
 
@@ -200,9 +205,11 @@ static int enqueue(struct ipc *link, const uint8_t *header, struct bytes body, c
 	return 0;
 }
 
-int ipc_send_raw(struct ipc *link, uint16_t type, uint32_t id, struct bytes body, const int *fds, size_t fd_count)
+int ipc_send_raw(struct ipc *link, uint16_t type, uint32_t id, struct bytes body, const int *fds,
+	size_t fd_count)
 {
-	uint8_t header[HEADER_SIZE] = { type >> 8, type & 0xff, 0, 0, id >> 24, id >> 16 & 0xff, id >> 8 & 0xff, id & 0xff };
+	uint8_t header[HEADER_SIZE] = { type >> 8, type & 0xff, 0, 0, id >> 24, id >> 16 & 0xff,
+		id >> 8 & 0xff, id & 0xff };
 	struct iovec iov[] = { { header, HEADER_SIZE }, { (void *)body.data, body.len } };
 
 	if (body.len > IPC_SIZE_MAX - HEADER_SIZE)
@@ -232,7 +239,8 @@ int ipc_send_raw(struct ipc *link, uint16_t type, uint32_t id, struct bytes body
 /* Every descriptor that came, also those of a message that will be refused. */
 static void collect_fds(struct msghdr *msg, struct ipc_raw *raw)
 {
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header; header = CMSG_NXTHDR(msg, header)) {
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
+		header = CMSG_NXTHDR(msg, header)) {
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -252,7 +260,10 @@ static int receive(struct ipc *link, struct ipc_raw *raw, size_t *ret_len)
 {
 	union control control;
 	struct iovec iov = { link->in, IPC_SIZE_MAX };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
 	ssize_t n;
 
 	do

@@ -25,7 +25,10 @@ struct row {
 	size_t fds_max;
 };
 
-#define FIELD(s, f, t, m) { #f, t, offsetof(struct s, f), m }
+#define FIELD(s, f, t, m)                       \
+	{                                       \
+#f, t, offsetof(struct s, f), m \
+	}
 #define BOOL(s, f) FIELD(s, f, F_BOOL, 0)
 #define U32(s, f) FIELD(s, f, F_U32, 0)
 #define U64(s, f) FIELD(s, f, F_U64, 0)
@@ -36,41 +39,77 @@ struct row {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct field reason_fields[] = { TEXT(msg_reason, reason) };
-static const struct field client_fields[] = { U64(msg_client, connection), TEXT(msg_client, source), TEXT(msg_client, local), U32(msg_client, pid),
-	BOOL(msg_client, scan) };
-static const struct field client_gone_fields[] = { U64(msg_client_gone, connection), U32(msg_client_gone, status) };
+static const struct field client_fields[] = { U64(msg_client, connection), TEXT(msg_client, source),
+	TEXT(msg_client, local), U32(msg_client, pid), BOOL(msg_client, scan) };
+static const struct field client_gone_fields[] = { U64(msg_client_gone, connection),
+	U32(msg_client_gone, status) };
 static const struct field role_fields[] = { TEXT(msg_role, role) };
 static const struct field conf_fields[] = { U64(msg_conf, generation) };
 static const struct field conf_taken_fields[] = { U64(msg_conf_taken, generation) };
 static const struct field connection_fields[] = { U64(msg_connection, connection) };
 static const struct field proxy_fields[] = { TEXT(msg_proxy, source) };
-static const struct field auth_fields[] = { BOOL(msg_auth, proved), TEXT(msg_auth, user), BYTES(msg_auth, key, IPC_BLOB_MAX) };
+static const struct field auth_fields[] = { BOOL(msg_auth, proved), TEXT(msg_auth, user),
+	BYTES(msg_auth, key, IPC_BLOB_MAX) };
 static const struct field leg_fields[] = {
-	U32(msg_leg, leg), U32(msg_leg, mode), TEXT(msg_leg, target), U32(msg_leg, port), TEXT(msg_leg, login), BYTES(msg_leg, pubkey, IPC_BLOB_MAX),
+	U32(msg_leg, leg),
+	U32(msg_leg, mode),
+	TEXT(msg_leg, target),
+	U32(msg_leg, port),
+	TEXT(msg_leg, login),
+	BYTES(msg_leg, pubkey, IPC_BLOB_MAX),
 };
 static const struct field access_fields[] = {
-	U32(msg_access, leg), U32(msg_access, channel), U32(msg_access, kind), BYTES(msg_access, detail, IPC_DETAIL_MAX),
-	BOOL(msg_access, pty), TEXT(msg_access, term), U32(msg_access, columns), U32(msg_access, rows),
+	U32(msg_access, leg),
+	U32(msg_access, channel),
+	U32(msg_access, kind),
+	BYTES(msg_access, detail, IPC_DETAIL_MAX),
+	BOOL(msg_access, pty),
+	TEXT(msg_access, term),
+	U32(msg_access, columns),
+	U32(msg_access, rows),
 };
 static const struct field request_fields[] = {
-	U32(msg_request, leg), U32(msg_request, channel), TEXT(msg_request, what), BYTES(msg_request, detail, IPC_TEXT_MAX),
+	U32(msg_request, leg),
+	U32(msg_request, channel),
+	TEXT(msg_request, what),
+	BYTES(msg_request, detail, IPC_TEXT_MAX),
 };
 static const struct field channel_end_fields[] = {
-	U32(msg_channel_end, leg), U32(msg_channel_end, channel), I64(msg_channel_end, exit_status), TEXT(msg_channel_end, exit_signal),
-	U64(msg_channel_end, bytes_in), U64(msg_channel_end, bytes_out), U64(msg_channel_end, bytes_err), TEXT(msg_channel_end, reason),
+	U32(msg_channel_end, leg),
+	U32(msg_channel_end, channel),
+	I64(msg_channel_end, exit_status),
+	TEXT(msg_channel_end, exit_signal),
+	U64(msg_channel_end, bytes_in),
+	U64(msg_channel_end, bytes_out),
+	U64(msg_channel_end, bytes_err),
+	TEXT(msg_channel_end, reason),
 };
 static const struct field evidence_fields[] = {
-	U32(msg_evidence, leg), TEXT(msg_evidence, transport), TEXT(msg_evidence, kex), TEXT(msg_evidence, host_key_algorithm),
-	TEXT(msg_evidence, host_key_fingerprint), TEXT(msg_evidence, cipher_in), TEXT(msg_evidence, cipher_out), TEXT(msg_evidence, mac_in),
-	TEXT(msg_evidence, mac_out), TEXT(msg_evidence, banner), BOOL(msg_evidence, strict_kex),
+	U32(msg_evidence, leg),
+	TEXT(msg_evidence, transport),
+	TEXT(msg_evidence, kex),
+	TEXT(msg_evidence, host_key_algorithm),
+	TEXT(msg_evidence, host_key_fingerprint),
+	TEXT(msg_evidence, cipher_in),
+	TEXT(msg_evidence, cipher_out),
+	TEXT(msg_evidence, mac_in),
+	TEXT(msg_evidence, mac_out),
+	TEXT(msg_evidence, banner),
+	BOOL(msg_evidence, strict_kex),
 };
-static const struct field event_fields[] = { U32(msg_event, leg), TEXT(msg_event, type), BYTES(msg_event, detail, IPC_TEXT_MAX) };
+static const struct field event_fields[] = { U32(msg_event, leg), TEXT(msg_event, type),
+	BYTES(msg_event, detail, IPC_TEXT_MAX) };
 static const struct field leg_end_fields[] = { U32(msg_leg_end, leg), TEXT(msg_leg_end, reason) };
-static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys), TEXT(msg_scanned, reason) };
+static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys),
+	TEXT(msg_scanned, reason) };
 static const struct field command_fields[] = {
-	U32(msg_command, channel), TEXTS(msg_command, argv), BOOL(msg_command, terminal), U32(msg_command, columns),
+	U32(msg_command, channel),
+	TEXTS(msg_command, argv),
+	BOOL(msg_command, terminal),
+	U32(msg_command, columns),
 };
-static const struct field command_input_fields[] = { U32(msg_command_input, channel), BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
+static const struct field command_input_fields[] = { U32(msg_command_input, channel),
+	BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
 static const struct field channel_fields[] = { U32(msg_channel, channel) };
 static const struct field auth_answer_fields[] = {
 	BOOL(msg_auth_answer, ok),
@@ -83,7 +122,11 @@ static const struct field auth_answer_fields[] = {
 	I64(msg_auth_answer, expires),
 };
 static const struct field leg_answer_fields[] = {
-	U32(msg_leg_answer, leg), BOOL(msg_leg_answer, ok), U32(msg_leg_answer, exit), TEXT(msg_leg_answer, reason), TEXT(msg_leg_answer, session),
+	U32(msg_leg_answer, leg),
+	BOOL(msg_leg_answer, ok),
+	U32(msg_leg_answer, exit),
+	TEXT(msg_leg_answer, reason),
+	TEXT(msg_leg_answer, session),
 };
 static const struct field decision_fields[] = {
 	U32(msg_decision, leg),
@@ -116,50 +159,88 @@ static const struct field grant_fields[] = {
 	TEXT(msg_grant, address),
 };
 static const struct field notice_fields[] = { U32(msg_notice, leg), TEXT(msg_notice, text) };
-static const struct field end_fields[] = { U32(msg_end, leg), U32(msg_end, exit), TEXT(msg_end, reason) };
-static const struct field output_fields[] = { U32(msg_output, channel), U32(msg_output, stream), BYTES(msg_output, data, IPC_OUTPUT_MAX) };
+static const struct field end_fields[] = { U32(msg_end, leg), U32(msg_end, exit),
+	TEXT(msg_end, reason) };
+static const struct field output_fields[] = { U32(msg_output, channel), U32(msg_output, stream),
+	BYTES(msg_output, data, IPC_OUTPUT_MAX) };
 static const struct field play_fields[] = {
-	U32(msg_play, channel), BOOL(msg_play, text), U32(msg_play, speed_milli), I64(msg_play, idle_us), I64(msg_play, from_us),
+	U32(msg_play, channel),
+	BOOL(msg_play, text),
+	U32(msg_play, speed_milli),
+	I64(msg_play, idle_us),
+	I64(msg_play, from_us),
 };
-static const struct field command_exit_fields[] = { U32(msg_command_exit, channel), U32(msg_command_exit, status) };
+static const struct field command_exit_fields[] = { U32(msg_command_exit, channel),
+	U32(msg_command_exit, status) };
 static const struct field sign_cert_fields[] = {
-	TEXT(msg_sign_cert, key), BYTES(msg_sign_cert, pubkey, IPC_BLOB_MAX), U64(msg_sign_cert, serial), TEXT(msg_sign_cert, key_id),
-	TEXTS(msg_sign_cert, principals), U64(msg_sign_cert, valid_after), U64(msg_sign_cert, valid_before),
-	FIELD(msg_sign_cert, force_command, F_TEXT, IPC_BLOB_MAX), TEXT(msg_sign_cert, source_address), U32(msg_sign_cert, rights),
+	TEXT(msg_sign_cert, key),
+	BYTES(msg_sign_cert, pubkey, IPC_BLOB_MAX),
+	U64(msg_sign_cert, serial),
+	TEXT(msg_sign_cert, key_id),
+	TEXTS(msg_sign_cert, principals),
+	U64(msg_sign_cert, valid_after),
+	U64(msg_sign_cert, valid_before),
+	FIELD(msg_sign_cert, force_command, F_TEXT, IPC_BLOB_MAX),
+	TEXT(msg_sign_cert, source_address),
+	U32(msg_sign_cert, rights),
 };
 static const struct field sign_audit_fields[] = { BYTES(msg_sign_audit, data, IPC_BLOB_MAX) };
 static const struct field sign_agent_fields[] = {
-	TEXT(msg_sign_agent, key), TEXT(msg_sign_agent, login), BYTES(msg_sign_agent, data, IPC_BLOB_MAX), U32(msg_sign_agent, flags),
+	TEXT(msg_sign_agent, key),
+	TEXT(msg_sign_agent, login),
+	BYTES(msg_sign_agent, data, IPC_BLOB_MAX),
+	U32(msg_sign_agent, flags),
 };
 static const struct field password_fields[] = { TEXT(msg_password, file) };
-static const struct field signed_fields[] = { BOOL(msg_signed, ok), TEXT(msg_signed, reason), BYTES(msg_signed, data, IPC_BLOB_MAX) };
-static const struct field keys_answer_fields[] = { TEXTS(msg_keys_answer, names), TEXTS(msg_keys_answer, lines) };
-static const struct field dial_fields[] = { TEXT(msg_dial, host), U32(msg_dial, port), TEXT(msg_dial, family), U32(msg_dial, timeout_ms) };
-static const struct field dialed_fields[] = { BOOL(msg_dialed, ok), TEXT(msg_dialed, reason), TEXT(msg_dialed, address) };
+static const struct field signed_fields[] = { BOOL(msg_signed, ok), TEXT(msg_signed, reason),
+	BYTES(msg_signed, data, IPC_BLOB_MAX) };
+static const struct field keys_answer_fields[] = { TEXTS(msg_keys_answer, names),
+	TEXTS(msg_keys_answer, lines) };
+static const struct field dial_fields[] = { TEXT(msg_dial, host), U32(msg_dial, port),
+	TEXT(msg_dial, family), U32(msg_dial, timeout_ms) };
+static const struct field dialed_fields[] = { BOOL(msg_dialed, ok), TEXT(msg_dialed, reason),
+	TEXT(msg_dialed, address) };
 
-static const struct field login_start_fields[] = { TEXT(msg_login_start, provider), I64(msg_login_start, max_age) };
+static const struct field login_start_fields[] = { TEXT(msg_login_start, provider),
+	I64(msg_login_start, max_age) };
 static const struct field provider_fields[] = { TEXT(msg_provider, provider) };
 static const struct field provider_state_fields[] = {
-	TEXT(msg_provider_state, provider), BOOL(msg_provider_state, ok), TEXT(msg_provider_state, reason),
-	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX), I64(msg_provider_state, fetched),
+	TEXT(msg_provider_state, provider),
+	BOOL(msg_provider_state, ok),
+	TEXT(msg_provider_state, reason),
+	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX),
+	I64(msg_provider_state, fetched),
 };
 static const struct field login_code_fields[] = {
-	TEXT(msg_login_code, user_code), TEXT(msg_login_code, uri), TEXT(msg_login_code, uri_complete), U32(msg_login_code, expires),
+	TEXT(msg_login_code, user_code),
+	TEXT(msg_login_code, uri),
+	TEXT(msg_login_code, uri_complete),
+	U32(msg_login_code, expires),
 };
 static const struct field login_done_fields[] = {
-	BOOL(msg_login_done, ok), TEXT(msg_login_done, kind), TEXT(msg_login_done, reason), BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
+	BOOL(msg_login_done, ok),
+	TEXT(msg_login_done, kind),
+	TEXT(msg_login_done, reason),
+	BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
 	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
 };
 static const struct field login_fields[] = { TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
-static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text), TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
+static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
+	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
 
-static const struct field hold_fields[] = { U32(msg_hold, leg), U32(msg_hold, channel), TEXT(msg_hold, text), TEXT(msg_hold, status) };
-static const struct field ask_fields[] = { U32(msg_ask, leg), U32(msg_ask, channel), TEXT(msg_ask, prompt), U32(msg_ask, max) };
+static const struct field hold_fields[] = { U32(msg_hold, leg), U32(msg_hold, channel),
+	TEXT(msg_hold, text), TEXT(msg_hold, status) };
+static const struct field ask_fields[] = { U32(msg_ask, leg), U32(msg_ask, channel),
+	TEXT(msg_ask, prompt), U32(msg_ask, max) };
 static const struct field ask_answer_fields[] = {
-	U32(msg_ask_answer, leg), U32(msg_ask_answer, channel), BOOL(msg_ask_answer, given), BYTES(msg_ask_answer, text, IPC_TEXT_MAX),
+	U32(msg_ask_answer, leg),
+	U32(msg_ask_answer, channel),
+	BOOL(msg_ask_answer, given),
+	BYTES(msg_ask_answer, text, IPC_TEXT_MAX),
 };
-static const struct field access_cancel_fields[] = { U32(msg_access_cancel, leg), U32(msg_access_cancel, channel) };
+static const struct field access_cancel_fields[] = { U32(msg_access_cancel, leg),
+	U32(msg_access_cancel, channel) };
 
 static const struct field line_fields[] = {
 	U32(msg_line, leg),
@@ -190,10 +271,17 @@ static const struct field line_end_fields[] = {
 	I64(msg_line_end, took_us),
 };
 static const struct field webhook_fields[] = { BYTES(msg_webhook, json, IPC_DETAIL_MAX) };
-static const struct field webhook_done_fields[] = { BOOL(msg_webhook_done, ok), TEXT(msg_webhook_done, reason) };
+static const struct field webhook_done_fields[] = { BOOL(msg_webhook_done, ok),
+	TEXT(msg_webhook_done, reason) };
 
-#define EMPTY(name, fds) { name, sizeof(struct msg_empty), NULL, 0, fds }
-#define ROW(name, s, fields, fds) { name, sizeof(struct s), fields, COUNT(fields), fds }
+#define EMPTY(name, fds)                                     \
+	{                                                    \
+		name, sizeof(struct msg_empty), NULL, 0, fds \
+	}
+#define ROW(name, s, fields, fds)                                  \
+	{                                                          \
+		name, sizeof(struct s), fields, COUNT(fields), fds \
+	}
 
 static const struct row rows[IPC_TYPES] = {
 	[IPC_READY] = EMPTY("ready", 0),
@@ -269,18 +357,21 @@ static const struct row *row_of(unsigned type)
 const char *ipc_msg_name(unsigned type)
 {
 	const struct row *row = row_of(type);
+
 	return row ? row->name : "unknown";
 }
 
 size_t ipc_msg_size(enum ipc_type type)
 {
 	const struct row *row = row_of(type);
+
 	return row ? row->size : 0;
 }
 
 size_t ipc_msg_fds_max(enum ipc_type type)
 {
 	const struct row *row = row_of(type);
+
 	return row ? row->fds_max : 0;
 }
 
@@ -314,6 +405,7 @@ static void field_free(const struct field *field, void *msg)
 void ipc_msg_free(enum ipc_type type, void *msg)
 {
 	const struct row *row = row_of(type);
+
 	for (size_t i = 0; row && i < row->count; i++)
 		field_free(&row->fields[i], msg);
 	if (row)
@@ -325,12 +417,14 @@ void ipc_msg_free(enum ipc_type type, void *msg)
 static int put_text(struct buf *out, const char *text, size_t max)
 {
 	size_t len = text ? strlen(text) : 0;
+
 	return len > max ? -EMSGSIZE : wire_put_string(out, text ? text : "", len);
 }
 
 static int put_texts(struct buf *out, char *const *list, size_t max)
 {
 	uint32_t count = 0;
+
 	while (list && list[count])
 		count++;
 	if (count > max)
@@ -344,6 +438,7 @@ static int put_texts(struct buf *out, char *const *list, size_t max)
 static int field_encode(const struct field *field, const void *msg, struct buf *out)
 {
 	const struct bytes *bytes;
+
 	switch (field->type) {
 	case F_BOOL: return wire_put_u8(out, *AT_CONST(msg, field, bool) ? 1 : 0);
 	case F_U32: return wire_put_u32(out, *AT_CONST(msg, field, uint32_t));
@@ -362,14 +457,17 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out)
 {
 	const struct row *row = row_of(type);
 	int rc = row ? 0 : -EINVAL;
+
 	for (size_t i = 0; !rc && i < row->count; i++)
 		rc = field_encode(&row->fields[i], msg, out);
 	return rc;
 }
 
-int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds, size_t fd_count)
+int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg, const int *fds,
+	size_t fd_count)
 {
 	BUF_CLEANUP struct buf body = BUF_INIT(IPC_SIZE_MAX);
+
 	if (fd_count > ipc_msg_fds_max(type))
 		return -EINVAL;
 	int rc = ipc_msg_encode(type, msg, &body);
@@ -384,6 +482,7 @@ int ipc_send(struct ipc *link, enum ipc_type type, uint32_t id, const void *msg,
 static int get_bool(struct wire *in, bool *ret)
 {
 	uint8_t value;
+
 	if (wire_get_u8(in, &value) || value > 1)
 		return -EBADMSG;
 	*ret = value;
@@ -393,6 +492,7 @@ static int get_bool(struct wire *in, bool *ret)
 static int get_bytes(struct wire *in, size_t max, struct bytes *ret)
 {
 	struct bytes got;
+
 	if (wire_get_string(in, &got) || got.len > max)
 		return -EBADMSG;
 	uint8_t *copy = malloc(got.len + 1);
@@ -409,6 +509,7 @@ static int get_bytes(struct wire *in, size_t max, struct bytes *ret)
 static int get_texts(struct wire *in, size_t max, char ***ret)
 {
 	uint32_t count;
+
 	if (wire_get_u32(in, &count) || count > max)
 		return -EBADMSG;
 	char **list = calloc((size_t)count + 1, sizeof(*list));
@@ -441,6 +542,7 @@ static int field_decode(const struct field *field, struct wire *in, void *msg)
 int ipc_msg_decode(enum ipc_type type, struct bytes body, void *ret, struct err *err)
 {
 	const struct row *row = row_of(type);
+
 	if (!row)
 		return err_set(err, -EBADMSG, "message of unknown type %u", (unsigned)type);
 	struct wire in = WIRE_OF(body.data, body.len);
@@ -449,12 +551,14 @@ int ipc_msg_decode(enum ipc_type type, struct bytes body, void *ret, struct err 
 		int rc = field_decode(&row->fields[i], &in, ret);
 		if (rc) {
 			ipc_msg_free(type, ret);
-			return err_set(err, rc, "message '%s': field '%s' is malformed or too long", row->name, row->fields[i].name);
+			return err_set(err, rc, "message '%s': field '%s' is malformed or too long",
+				row->name, row->fields[i].name);
 		}
 	}
 	if (!wire_done(&in)) {
 		ipc_msg_free(type, ret);
-		return err_set(err, -EBADMSG, "message '%s': %zu bytes too many", row->name, in.len);
+		return err_set(
+			err, -EBADMSG, "message '%s': %zu bytes too many", row->name, in.len);
 	}
 	return 0;
 }

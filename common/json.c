@@ -1,4 +1,5 @@
-/* jansson with our manners. A scan for depth comes before the parser: jansson's own bound (2048) is its recursion. */
+/* jansson with our manners. A scan for depth comes before the parser: jansson's own bound (2048) is
+ * its recursion. */
 #include "common/json.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@
 
 #define JSON_VISIBLE_MAX 65536
 
-/* Deepest nesting of brackets outside of strings. Wrong JSON may give any answer: the parser refuses it afterwards. */
+/* Deepest nesting of brackets outside of strings. Wrong JSON may give any answer: the parser
+ * refuses it afterwards. */
 static size_t depth_of(struct bytes text)
 {
 	size_t depth = 0, deepest = 0;
@@ -38,10 +40,13 @@ int json_parse(struct bytes text, size_t max, json_t **ret, struct err *err)
 		return err_set(err, -EMSGSIZE, "JSON is longer than %zu bytes", max);
 	if (depth_of(text) > JSON_DEPTH_MAX)
 		return err_set(err, -EBADMSG, "JSON is nested deeper than %d", JSON_DEPTH_MAX);
-	json_t *json = json_loadb(text.len ? (const char *)text.data : "", text.len, JSON_REJECT_DUPLICATES, &error);
+	json_t *json = json_loadb(
+		text.len ? (const char *)text.data : "", text.len, JSON_REJECT_DUPLICATES, &error);
 	if (!json)
-		return err_set(err, -EBADMSG, "not valid JSON: line %d, column %d: %s", error.line, error.column,
-			text_clean(clean, sizeof(clean), error.text, strnlen(error.text, sizeof(error.text))));
+		return err_set(err, -EBADMSG, "not valid JSON: line %d, column %d: %s", error.line,
+			error.column,
+			text_clean(clean, sizeof(clean), error.text,
+				strnlen(error.text, sizeof(error.text))));
 	*ret = json;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* One line, one write(2): lines of different processes on one standard error never mix.
  *
- * Works inside a session's sandbox: nothing here opens a file, allocates or asks for the time zone. */
+ * Works inside a session's sandbox: nothing here opens a file, allocates or asks for the time zone.
+ */
 #include "common/log.h"
 
 #include <errno.h>
@@ -21,7 +22,10 @@ static struct {
 } state = { "bartizan", LOG_INFO_ };
 
 static const char *const level_names[] = {
-	[LOG_ERROR_] = "error", [LOG_WARNING_] = "warning", [LOG_INFO_] = "info", [LOG_DEBUG_] = "debug",
+	[LOG_ERROR_] = "error",
+	[LOG_WARNING_] = "warning",
+	[LOG_INFO_] = "info",
+	[LOG_DEBUG_] = "debug",
 };
 
 void log_setup(const char *role, enum log_level level)
@@ -60,7 +64,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	clock_format_ms(clock_wall_ms(), when);
-	int head = snprintf(line, sizeof(line) / 2, "%s %.64s[%d] %s: ", when, state.role, (int)getpid(), level_names[level]);
+	int head = snprintf(line, sizeof(line) / 2, "%s %.64s[%d] %s: ", when, state.role,
+		(int)getpid(), level_names[level]);
 	text_clean(line + head, sizeof(line) - (size_t)head - 1, text, strlen(text));
 	size_t len = strlen(line);
 	line[len] = '\n';

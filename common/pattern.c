@@ -1,8 +1,11 @@
-/* Patterns over hostile bytes. Whoever wrote the pattern is trusted with its meaning, not with its running time: the subject comes from a client.
+/* Patterns over hostile bytes. Whoever wrote the pattern is trusted with its meaning, not with its
+ * running time: the subject comes from a client.
  *
- * Shell-like patterns are matched with one point of return, so their cost is at most text times pattern. Regular expressions are matched on
- * bytes (never UTF: an invalid byte must not turn a deny into an error), `.` matches a newline as `*` does, `$` matches at the very end only.
- * PCRE2's own match limit starts again at every position of the subject, so a callout before each item counts what the whole search costs. */
+ * Shell-like patterns are matched with one point of return, so their cost is at most text times
+ * pattern. Regular expressions are matched on bytes (never UTF: an invalid byte must not turn a
+ * deny into an error), `.` matches a newline as `*` does, `$` matches at the very end only. PCRE2's
+ * own match limit starts again at every position of the subject, so a callout before each item
+ * counts what the whole search costs. */
 #include "common/pattern.h"
 
 #include <errno.h>
@@ -16,7 +19,7 @@
 
 #define REGEX_PREFIX "re:"
 #define REGEX_COST_MAX 16000000 /* about 50 ms */
-#define REGEX_COST_STEP 16      /* of one item, against 1 for each byte passed */
+#define REGEX_COST_STEP 16	/* of one item, against 1 for each byte passed */
 #define REGEX_MATCH_MAX 1000000
 #define REGEX_DEPTH_MAX 200000
 #define REGEX_HEAP_KIB 16384
@@ -40,13 +43,18 @@ struct pattern {
 static int glob_compile(struct pattern *pattern, struct err *err)
 {
 	for (const char *at = pattern->text; *at; at++) {
-		struct glob item = { *at == '*' ? GLOB_STAR : *at == '?' ? GLOB_ANY : GLOB_BYTE, (uint8_t)*at };
+		struct glob item = { *at == '*'	  ? GLOB_STAR
+				     : *at == '?' ? GLOB_ANY
+						  : GLOB_BYTE,
+			(uint8_t)*at };
 		if (*at == '\\') {
 			if (!*++at)
-				return err_set(err, -EINVAL, "pattern '%s' ends with a lone backslash", pattern->text);
+				return err_set(err, -EINVAL,
+					"pattern '%s' ends with a lone backslash", pattern->text);
 			item.byte = (uint8_t)*at;
 		}
-		bool again = item.kind == GLOB_STAR && pattern->glob_len && pattern->glob[pattern->glob_len - 1].kind == GLOB_STAR;
+		bool again = item.kind == GLOB_STAR && pattern->glob_len &&
+			     pattern->glob[pattern->glob_len - 1].kind == GLOB_STAR;
 		if (!again)
 			pattern->glob[pattern->glob_len++] = item;
 	}
@@ -56,18 +64,22 @@ static int glob_compile(struct pattern *pattern, struct err *err)
 static int regex_compile(struct pattern *pattern, struct err *err)
 {
 	const char *text = pattern->text + strlen(REGEX_PREFIX);
-	uint32_t options = PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
+	uint32_t options = PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
+			   PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
+
 	PCRE2_UCHAR message[128];
 	PCRE2_SIZE offset;
 	int code;
 
 	if (!*text)
 		return err_set(err, -EINVAL, "pattern '%s' is empty", pattern->text);
-	pattern->regex = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
+	pattern->regex = pcre2_compile(
+		(PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
 	if (pattern->regex)
 		return 0;
 	pcre2_get_error_message(code, message, sizeof(message));
-	return err_set(err, -EINVAL, "pattern '%s': %s at character %zu", pattern->text, (char *)message, (size_t)offset + 1);
+	return err_set(err, -EINVAL, "pattern '%s': %s at character %zu", pattern->text,
+		(char *)message, (size_t)offset + 1);
 }
 
 int pattern_compile(const char *text, struct pattern **ret, struct err *err)
@@ -77,7 +89,8 @@ int pattern_compile(const char *text, struct pattern **ret, struct err *err)
 	if (!len)
 		return err_set(err, -EINVAL, "a pattern is empty");
 	if (len > PATTERN_MAX)
-		return err_set(err, -EMSGSIZE, "pattern '%.64s…' is longer than %d bytes", text, PATTERN_MAX);
+		return err_set(err, -EMSGSIZE, "pattern '%.64s…' is longer than %d bytes", text,
+			PATTERN_MAX);
 	struct pattern *pattern = calloc(1, sizeof(*pattern) + len * sizeof(struct glob));
 	if (!pattern || !(pattern->text = strdup(text))) {
 		pattern_free(pattern);
@@ -108,7 +121,8 @@ const char *pattern_text(const struct pattern *pattern)
 
 /* ---- matching ---- */
 
-/* Only the last star can need another try: what an earlier one matched can stay as short as it was. */
+/* Only the last star can need another try: what an earlier one matched can stay as short as it was.
+ */
 static bool glob_match(const struct pattern *pattern, const uint8_t *data, size_t len)
 {
 	size_t at = 0, item = 0, star = SIZE_MAX, star_at = 0;
@@ -142,7 +156,8 @@ static int count_cost(pcre2_callout_block *block, void *context)
 	struct cost *cost = context;
 	size_t here = block->current_position;
 
-	cost->spent += REGEX_COST_STEP + (here > cost->last ? here - cost->last : cost->last - here);
+	cost->spent +=
+		REGEX_COST_STEP + (here > cost->last ? here - cost->last : cost->last - here);
 	cost->last = here;
 	return cost->spent > REGEX_COST_MAX ? PCRE2_ERROR_MATCHLIMIT : 0;
 }
@@ -160,7 +175,9 @@ static enum pattern_answer regex_match(const struct pattern *pattern, const char
 		pcre2_set_heap_limit(context, REGEX_HEAP_KIB);
 		pcre2_set_callout(context, count_cost, &cost);
 		int rc = pcre2_match(pattern->regex, (PCRE2_SPTR)data, len, 0, 0, result, context);
-		answer = rc >= 0 ? PATTERN_YES : rc == PCRE2_ERROR_NOMATCH ? PATTERN_NO : PATTERN_ERROR;
+		answer = rc >= 0		     ? PATTERN_YES
+			 : rc == PCRE2_ERROR_NOMATCH ? PATTERN_NO
+						     : PATTERN_ERROR;
 	}
 	pcre2_match_data_free(result);
 	pcre2_match_context_free(context);

@@ -1,12 +1,14 @@
 /* Certificates: from hostile bytes to struct sshcert.
  *
  * The layout (PROTOCOL.certkeys):
- *   string type, string nonce, the body of the plain key, uint64 serial, uint32 type, string key id, string principals,
- *   uint64 valid after, uint64 valid before, string critical options, string extensions, string reserved, string CA key, string signature
- * principals: strings. Options: pairs of string name, string data.
+ *   string type, string nonce, the body of the plain key, uint64 serial, uint32 type, string key
+ * id, string principals, uint64 valid after, uint64 valid before, string critical options, string
+ * extensions, string reserved, string CA key, string signature principals: strings. Options: pairs
+ * of string name, string data.
  *
- * What is returned has been signed by cert->ca, a plain key; whether that key is trusted, and whether the certificate is valid here and
- * now, are other questions. A field that OpenSSH ignores (nonce's length, reserved, unknown extensions) is ignored here too. */
+ * What is returned has been signed by cert->ca, a plain key; whether that key is trusted, and
+ * whether the certificate is valid here and now, are other questions. A field that OpenSSH ignores
+ * (nonce's length, reserved, unknown extensions) is ignored here too. */
 #include "common/sshcert.h"
 
 #include <errno.h>
@@ -56,8 +58,8 @@ bool sshcert_is_cert_type(struct bytes name)
 	if (name.len <= tail)
 		return false;
 	at = name.data + name.len - tail;
-	return memcmp(at, middle, strlen(middle)) == 0 && at[strlen(middle)] >= '0' && at[strlen(middle)] <= '9' &&
-	       memcmp(at + strlen(middle) + 1, end, strlen(end)) == 0;
+	return memcmp(at, middle, strlen(middle)) == 0 && at[strlen(middle)] >= '0' &&
+	       at[strlen(middle)] <= '9' && memcmp(at + strlen(middle) + 1, end, strlen(end)) == 0;
 }
 
 static int truncated(struct err *err, const char *where)
@@ -73,7 +75,8 @@ int sshcert_text(struct bytes value, const char *what, char **ret, struct err *e
 	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static int take_type(struct sshcert *cert, struct wire *in, const struct sshcert_kind **ret, struct err *err)
+static int take_type(
+	struct sshcert *cert, struct wire *in, const struct sshcert_kind **ret, struct err *err)
 {
 	struct bytes name;
 	char shown[96];
@@ -89,8 +92,10 @@ static int take_type(struct sshcert *cert, struct wire *in, const struct sshcert
 	return err_set(err, -EBADMSG, "certificate type '%s' is not supported", shown);
 }
 
-/* The body of the plain key lies in the certificate as it does in the key's own blob: put its type before it and read that. */
-static int take_key(struct sshcert *cert, struct wire *in, const struct sshcert_kind *kind, struct err *err)
+/* The body of the plain key lies in the certificate as it does in the key's own blob: put its type
+ * before it and read that. */
+static int take_key(
+	struct sshcert *cert, struct wire *in, const struct sshcert_kind *kind, struct err *err)
 {
 	BUF_CLEANUP struct buf plain = BUF_INIT(SSHKEY_BLOB_MAX);
 	struct bytes nonce, field;
@@ -112,7 +117,8 @@ static int take_key(struct sshcert *cert, struct wire *in, const struct sshcert_
 	return rc < 0 ? err_prefix(err, rc, "certificate's key") : 0;
 }
 
-static int read_fields(struct sshcert *cert, struct wire *in, struct fields *fields, struct err *err)
+static int read_fields(
+	struct sshcert *cert, struct wire *in, struct fields *fields, struct err *err)
 {
 	struct bytes reserved;
 
@@ -146,10 +152,12 @@ static int take_principals(struct sshcert *cert, struct bytes list, struct err *
 		return err_set(err, -ENOMEM, "out of memory");
 	while (!wire_done(&in)) {
 		if (cert->principal_count == SSHCERT_PRINCIPALS_MAX)
-			return err_set(err, -EBADMSG, "certificate has more than %d principals", SSHCERT_PRINCIPALS_MAX);
+			return err_set(err, -EBADMSG, "certificate has more than %d principals",
+				SSHCERT_PRINCIPALS_MAX);
 		if (wire_get_string(&in, &name) < 0)
 			return truncated(err, "list of principals");
-		rc = sshcert_text(name, "principals", &cert->principals[cert->principal_count], err);
+		rc = sshcert_text(
+			name, "principals", &cert->principals[cert->principal_count], err);
 		if (rc < 0)
 			return rc;
 		cert->principal_count++;
@@ -157,7 +165,8 @@ static int take_principals(struct sshcert *cert, struct bytes list, struct err *
 	return 0;
 }
 
-/* CVE-2025-49825: a certificate in this place was taken for the key in it, and whoever held any certificate could be a CA. */
+/* CVE-2025-49825: a certificate in this place was taken for the key in it, and whoever held any
+ * certificate could be a CA. */
 static int take_ca(struct sshcert *cert, struct bytes ca, struct err *err)
 {
 	struct wire in = WIRE_OF(ca.data, ca.len);
@@ -170,7 +179,9 @@ static int take_ca(struct sshcert *cert, struct bytes ca, struct err *err)
 	if (rc < 0)
 		return err_prefix(err, rc, "certificate's CA key");
 	if (strncmp(sshkey_type(cert->ca), "sk-", 3) == 0)
-		return err_set(err, -EBADMSG, "certificate's CA key is of type %s, which is not accepted for a CA", sshkey_type(cert->ca));
+		return err_set(err, -EBADMSG,
+			"certificate's CA key is of type %s, which is not accepted for a CA",
+			sshkey_type(cert->ca));
 	return 0;
 }
 
@@ -179,7 +190,8 @@ static int understand(struct sshcert *cert, const struct fields *fields, struct 
 	int rc;
 
 	if (cert->type != SSHCERT_TYPE_USER && cert->type != SSHCERT_TYPE_HOST)
-		return err_set(err, -EBADMSG, "certificate has the unknown type number %u", cert->type);
+		return err_set(
+			err, -EBADMSG, "certificate has the unknown type number %u", cert->type);
 	rc = sshcert_text(fields->key_id, "key id", &cert->key_id, err);
 	if (rc == 0)
 		rc = take_principals(cert, fields->principals, err);
@@ -221,7 +233,8 @@ int sshcert_parse(struct bytes blob, struct sshcert **ret, struct err *err)
 	int rc;
 
 	if (blob.len > SSHKEY_BLOB_MAX)
-		return err_set(err, -EBADMSG, "certificate of %zu bytes is longer than %d", blob.len, SSHKEY_BLOB_MAX);
+		return err_set(err, -EBADMSG, "certificate of %zu bytes is longer than %d",
+			blob.len, SSHKEY_BLOB_MAX);
 	cert = calloc(1, sizeof(*cert));
 	if (!cert)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -1,7 +1,9 @@
-/* OpenSSH certificates (PROTOCOL.certkeys): parse, check, encode. Everything here is decided without libssh.
+/* OpenSSH certificates (PROTOCOL.certkeys): parse, check, encode. Everything here is decided
+ * without libssh.
  *
- * sshcert_parse() takes hostile bytes and refuses what is malformed; sshcert_check() refuses what is well formed but not valid
- * here and now, in words for the user ("certificate expired 3 minutes ago"). Both are pure: time and address are parameters. */
+ * sshcert_parse() takes hostile bytes and refuses what is malformed; sshcert_check() refuses what
+ * is well formed but not valid here and now, in words for the user ("certificate expired 3 minutes
+ * ago"). Both are pure: time and address are parameters. */
 #ifndef BARTIZAN_SSHCERT_H
 #define BARTIZAN_SSHCERT_H
 
@@ -29,31 +31,37 @@ enum sshcert_right { /* extensions that give a right; their absence takes it awa
 };
 
 struct sshcert {
-	char *type_name;              /* ssh-ed25519-cert-v01@openssh.com */
-	struct sshkey *key;           /* the certified key, plain */
+	char *type_name;    /* ssh-ed25519-cert-v01@openssh.com */
+	struct sshkey *key; /* the certified key, plain */
 	uint64_t serial;
-	uint32_t type;                /* SSHCERT_TYPE_* */
-	char *key_id;                 /* may hold anything but NUL: clean before showing */
-	char **principals;            /* NULL-terminated */
+	uint32_t type;	   /* SSHCERT_TYPE_* */
+	char *key_id;	   /* may hold anything but NUL: clean before showing */
+	char **principals; /* NULL-terminated */
 	size_t principal_count;
 	uint64_t valid_after, valid_before;
-	char *force_command;          /* critical option, NULL when absent, never empty */
-	char *source_address;         /* critical option: CIDR list, NULL when absent, never empty */
+	char *force_command; /* critical option, NULL when absent, never empty */
+	/* critical option: CIDR list, NULL when absent, never empty */
+	char *source_address;
 	bool verify_required;
-	char *unknown_critical;       /* first critical option that we do not know, in its visible form (text_clean); NULL when none */
-	unsigned rights;              /* SSHCERT_PTY | … */
-	struct sshkey *ca;            /* signature key: always a plain key */
+	/* first critical option that we do not know, in its visible form (text_clean); NULL when
+	 * none */
+	char *unknown_critical;
+	unsigned rights;   /* SSHCERT_PTY | … */
+	struct sshkey *ca; /* signature key: always a plain key */
 };
 
-int sshcert_parse(struct bytes blob, struct sshcert **ret, struct err *err);   /* also verifies the CA's signature; ca is not yet trusted */
+/* also verifies the CA's signature; ca is not yet trusted */
+int sshcert_parse(struct bytes blob, struct sshcert **ret, struct err *err);
 void sshcert_free(struct sshcert *cert);
 void sshcert_freep(struct sshcert **cert);
 #define SSHCERT_CLEANUP __attribute__((cleanup(sshcert_freep)))
 bool sshcert_is_cert_type(struct bytes type_name); /* "…-cert-v0N@openssh.com" */
 
-/* Whether it may be used now, from there: type, times (no tolerance at either end, as OpenSSH), principals (present, each text_name_ok),
- * unknown critical options, verify-required, source-address. Trust in the CA is the caller's. -EACCES with the reason. */
-int sshcert_check(const struct sshcert *cert, int64_t now, const struct addr *source, struct err *err);
+/* Whether it may be used now, from there: type, times (no tolerance at either end, as OpenSSH),
+ * principals (present, each text_name_ok), unknown critical options, verify-required,
+ * source-address. Trust in the CA is the caller's. -EACCES with the reason. */
+int sshcert_check(
+	const struct sshcert *cert, int64_t now, const struct addr *source, struct err *err);
 
 struct sshcert_spec { /* what a new certificate says; all borrowed */
 	const struct sshkey *key;
@@ -66,7 +74,9 @@ struct sshcert_spec { /* what a new certificate says; all borrowed */
 	unsigned rights;
 };
 
-/* A user certificate signed by ca. Refuses what sshcert_check would. nonce is 32 random bytes (injected). */
-int sshcert_sign(const struct sshcert_spec *spec, const struct sshkey *ca, const uint8_t nonce[static 32], struct buf *out, struct err *err);
+/* A user certificate signed by ca. Refuses what sshcert_check would. nonce is 32 random bytes
+ * (injected). */
+int sshcert_sign(const struct sshcert_spec *spec, const struct sshkey *ca,
+	const uint8_t nonce[static 32], struct buf *out, struct err *err);
 
 #endif

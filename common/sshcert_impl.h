@@ -5,7 +5,8 @@
 #include "common/sshcert.h"
 #include "common/wire.h"
 
-/* The certificate type of a plain key type: "ssh-ed25519" has "ssh-ed25519-cert-v01@openssh.com". fields: strings of the key's body. */
+/* The certificate type of a plain key type: "ssh-ed25519" has "ssh-ed25519-cert-v01@openssh.com".
+ * fields: strings of the key's body. */
 struct sshcert_kind {
 	const char *name;
 	const char *key_type;
@@ -22,13 +23,16 @@ struct sshcert_right_name {
 	unsigned right;
 };
 #define SSHCERT_RIGHTS 5
-extern const struct sshcert_right_name sshcert_right_names[SSHCERT_RIGHTS]; /* in the order of bytes, as certificates list them */
+/* in the order of bytes, as certificates list them */
+extern const struct sshcert_right_name sshcert_right_names[SSHCERT_RIGHTS];
 
-int sshcert_take_options(struct sshcert *cert, struct bytes critical, struct bytes extensions, struct err *err);
+int sshcert_take_options(
+	struct sshcert *cert, struct bytes critical, struct bytes extensions, struct err *err);
 /* A string of the certificate as text: no NUL inside. what names it in the error. */
 int sshcert_text(struct bytes value, const char *what, char **ret, struct err *err);
 
-/* The part of sshcert_check() that holds at every time and from everywhere; sshcert_sign() asks it too. */
+/* The part of sshcert_check() that holds at every time and from everywhere; sshcert_sign() asks it
+ * too. */
 int sshcert_check_lasting(const struct sshcert *cert, struct err *err);
 
 #endif

@@ -1,8 +1,10 @@
 /* Critical options and extensions of a certificate.
  *
- * A list is pairs of string name, string data; the data of a text option is itself one string, the data of a flag is empty. A name stands
- * once in its list (PROTOCOL.certkeys says so; OpenSSH enforces it for two names, here it holds for all). Their order is not checked, as in
- * OpenSSH. An unknown critical option is remembered: sshcert_check() refuses it. An unknown extension gives nothing and is ignored. */
+ * A list is pairs of string name, string data; the data of a text option is itself one string, the
+ * data of a flag is empty. A name stands once in its list (PROTOCOL.certkeys says so; OpenSSH
+ * enforces it for two names, here it holds for all). Their order is not checked, as in OpenSSH. An
+ * unknown critical option is remembered: sshcert_check() refuses it. An unknown extension gives
+ * nothing and is ignored. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,8 +15,11 @@
 #define NAME_SHOWN 96
 
 const struct sshcert_right_name sshcert_right_names[SSHCERT_RIGHTS] = {
-	{ "permit-X11-forwarding", SSHCERT_X11_FORWARDING }, { "permit-agent-forwarding", SSHCERT_AGENT_FORWARDING },
-	{ "permit-port-forwarding", SSHCERT_PORT_FORWARDING }, { "permit-pty", SSHCERT_PTY }, { "permit-user-rc", SSHCERT_USER_RC },
+	{ "permit-X11-forwarding", SSHCERT_X11_FORWARDING },
+	{ "permit-agent-forwarding", SSHCERT_AGENT_FORWARDING },
+	{ "permit-port-forwarding", SSHCERT_PORT_FORWARDING },
+	{ "permit-pty", SSHCERT_PTY },
+	{ "permit-user-rc", SSHCERT_USER_RC },
 };
 
 struct option {
@@ -52,7 +57,9 @@ static int take_critical(struct sshcert *cert, const struct option *option, stru
 		return take_text(option, &cert->source_address, err);
 	if (wire_equal(option->name, SSHCERT_OPTION_VERIFY_REQUIRED)) {
 		cert->verify_required = true;
-		return option->data.len > 0 ? damaged(option, "has data, which it may not have", err) : 0;
+		return option->data.len > 0
+			       ? damaged(option, "has data, which it may not have", err)
+			       : 0;
 	}
 	if (cert->unknown_critical)
 		return 0;
@@ -77,7 +84,8 @@ static int next_option(struct wire *in, const char *list, struct option *ret, st
 	if (wire_get_string(in, &ret->name) < 0 || wire_get_string(in, &ret->data) < 0)
 		return err_set(err, -EBADMSG, "certificate is truncated in its list of %s", list);
 	if (ret->name.len == 0)
-		return err_set(err, -EBADMSG, "certificate has an option without a name among its %s", list);
+		return err_set(err, -EBADMSG,
+			"certificate has an option without a name among its %s", list);
 	text_clean(ret->shown, sizeof(ret->shown), ret->name.data, ret->name.len);
 	return 0;
 }
@@ -90,7 +98,8 @@ static bool seen_before(const struct bytes *names, size_t count, struct bytes na
 	return false;
 }
 
-static int take_list(struct sshcert *cert, struct bytes bytes, const char *list, option_fn *take, struct err *err)
+static int take_list(struct sshcert *cert, struct bytes bytes, const char *list, option_fn *take,
+	struct err *err)
 {
 	struct wire in = WIRE_OF(bytes.data, bytes.len);
 	struct bytes names[SSHCERT_OPTIONS_MAX];
@@ -100,12 +109,14 @@ static int take_list(struct sshcert *cert, struct bytes bytes, const char *list,
 
 	while (!wire_done(&in)) {
 		if (count == SSHCERT_OPTIONS_MAX)
-			return err_set(err, -EBADMSG, "certificate has more than %d %s", SSHCERT_OPTIONS_MAX, list);
+			return err_set(err, -EBADMSG, "certificate has more than %d %s",
+				SSHCERT_OPTIONS_MAX, list);
 		rc = next_option(&in, list, &option, err);
 		if (rc < 0)
 			return rc;
 		if (seen_before(names, count, option.name))
-			return err_set(err, -EBADMSG, "certificate has '%s' twice among its %s", option.shown, list);
+			return err_set(err, -EBADMSG, "certificate has '%s' twice among its %s",
+				option.shown, list);
 		names[count++] = option.name;
 		rc = take(cert, &option, err);
 		if (rc < 0)
@@ -114,7 +125,8 @@ static int take_list(struct sshcert *cert, struct bytes bytes, const char *list,
 	return 0;
 }
 
-int sshcert_take_options(struct sshcert *cert, struct bytes critical, struct bytes extensions, struct err *err)
+int sshcert_take_options(
+	struct sshcert *cert, struct bytes critical, struct bytes extensions, struct err *err)
 {
 	int rc = take_list(cert, critical, "critical options", take_critical, err);
 

@@ -1,7 +1,8 @@
 /* Plain SSH keys: the kinds, parsing of public blobs and lines, and what can be asked of a key.
  *
- * Bytes come from clients, backends and certificates: a blob is accepted only when its name fits its body and nothing follows.
- * Signatures are in sshkey_sig.c, private files in sshkey_file.c, the mathematics of public halves in sshkey_public.c. */
+ * Bytes come from clients, backends and certificates: a blob is accepted only when its name fits
+ * its body and nothing follows. Signatures are in sshkey_sig.c, private files in sshkey_file.c, the
+ * mathematics of public halves in sshkey_public.c. */
 #include "common/sshkey.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ static int read_type(struct wire *in, const struct sshkey_kind **ret, struct err
 		return 0;
 	if (sshcert_is_cert_type(name))
 		return sshkey_refuse(err, "is a certificate, not a key");
-	return sshkey_refuse(err, "key type '%s' is not supported", text_clean(shown, sizeof(shown), name.data, name.len));
+	return sshkey_refuse(err, "key type '%s' is not supported",
+		text_clean(shown, sizeof(shown), name.data, name.len));
 }
 
 static int read_body(struct sshkey *key, struct err *err)
@@ -56,7 +58,8 @@ static int read_body(struct sshkey *key, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (key->kind->sk && wire_get_string(&in, &key->application) < 0)
-		return sshkey_refuse(err, "%s key is truncated in its application", key->kind->name);
+		return sshkey_refuse(
+			err, "%s key is truncated in its application", key->kind->name);
 	if (!wire_done(&in))
 		return sshkey_refuse(err, "%s key has %zu trailing bytes", key->kind->name, in.len);
 	return 0;
@@ -68,7 +71,8 @@ int sshkey_from_blob(struct bytes blob, struct sshkey **ret, struct err *err)
 	int rc;
 
 	if (blob.len > SSHKEY_BLOB_MAX)
-		return sshkey_refuse(err, "key of %zu bytes is longer than %d", blob.len, SSHKEY_BLOB_MAX);
+		return sshkey_refuse(
+			err, "key of %zu bytes is longer than %d", blob.len, SSHKEY_BLOB_MAX);
 	key = calloc(1, sizeof(*key));
 	if (!key)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -104,16 +108,20 @@ int sshkey_from_line(const char *line, struct sshkey **ret, struct err *err)
 
 	type = take_word(&rest);
 	if (!sshkey_kind_find(type) && !sshcert_is_cert_type(type))
-		return sshkey_refuse(err, "'%s' is not a key type", text_clean(shown, sizeof(shown), type.data, type.len));
+		return sshkey_refuse(err, "'%s' is not a key type",
+			text_clean(shown, sizeof(shown), type.data, type.len));
 	base64 = take_word(&rest);
 	rest += strcspn(rest, "\n");
 	if (rest[strspn(rest, "\r\n \t")] != '\0')
 		return sshkey_refuse(err, "there is more than one line");
-	if (base64.len == 0 || base64.len > SSHKEY_FILE_MAX || text_base64_decode(&blob, (const char *)base64.data, base64.len) < 0)
-		return sshkey_refuse(err, "key of type '%.*s' is not base64", (int)type.len, (const char *)type.data);
+	if (base64.len == 0 || base64.len > SSHKEY_FILE_MAX ||
+		text_base64_decode(&blob, (const char *)base64.data, base64.len) < 0)
+		return sshkey_refuse(err, "key of type '%.*s' is not base64", (int)type.len,
+			(const char *)type.data);
 	in = WIRE_OF(buf_data(&blob), blob.len);
 	if (wire_get_string(&in, &inner) < 0 || !wire_same(inner, type))
-		return sshkey_refuse(err, "key type '%.*s' does not fit what follows it", (int)type.len, (const char *)type.data);
+		return sshkey_refuse(err, "key type '%.*s' does not fit what follows it",
+			(int)type.len, (const char *)type.data);
 	return sshkey_from_blob(buf_bytes(&blob), ret, err);
 }
 
@@ -186,7 +194,8 @@ void sshkey_fingerprint_blob(struct bytes blob, char out[static SSHKEY_FP_MAX])
 	size_t len = 0;
 
 	snprintf(out, SSHKEY_FP_MAX, "SHA256:unknown");
-	if (!EVP_Q_digest(NULL, "SHA256", NULL, blob.data, blob.len, digest, &len) || text_base64(&text, digest, len) < 0)
+	if (!EVP_Q_digest(NULL, "SHA256", NULL, blob.data, blob.len, digest, &len) ||
+		text_base64(&text, digest, len) < 0)
 		return;
 	while (text.len > 0 && buf_data(&text)[text.len - 1] == '=')
 		text.len--;

@@ -1,8 +1,9 @@
 /* Private keys: from files, new ones, and the file of an ed25519 key.
  *
- * openssh-key-v1 (PROTOCOL.key) is read here, PEM and PKCS#8 by OpenSSL. A passphrase is never asked for: such a key is refused in words.
- * Both ways end in sshkey_adopt(), which derives the public half from the private one and proves by a signature that they fit.
- * Copies of private bytes lie in buffers that are burnt. Only the signer, the listener (host key) and the CLI call this. */
+ * openssh-key-v1 (PROTOCOL.key) is read here, PEM and PKCS#8 by OpenSSL. A passphrase is never
+ * asked for: such a key is refused in words. Both ways end in sshkey_adopt(), which derives the
+ * public half from the private one and proves by a signature that they fit. Copies of private bytes
+ * lie in buffers that are burnt. Only the signer, the listener (host key) and the CLI call this. */
 #include "common/sshkey_impl.h"
 
 #include <ctype.h>
@@ -20,11 +21,12 @@
 #define BEGIN_MARK "-----BEGIN OPENSSH PRIVATE KEY-----"
 #define END_MARK "-----END OPENSSH PRIVATE KEY-----"
 #define MAGIC "openssh-key-v1" /* with its NUL */
-#define PAD_BLOCK 8            /* of the cipher "none" */
+#define PAD_BLOCK 8	       /* of the cipher "none" */
 #define LINE_WIDTH 70
 #define COMMENT_MAX 1024
 
-static const char passphrase_text[] = "private key has a passphrase; keys are read without one (ssh-keygen -p removes it)";
+static const char passphrase_text[] =
+	"private key has a passphrase; keys are read without one (ssh-keygen -p removes it)";
 
 static bool halves_fit(EVP_PKEY *private_half, const struct sshkey *key, struct err *err)
 {
@@ -33,7 +35,8 @@ static bool halves_fit(EVP_PKEY *private_half, const struct sshkey *key, struct 
 	struct bytes data = { (const uint8_t *)probe, sizeof(probe) };
 	struct sshkey signer = { .kind = key->kind, .pkey = private_half, .has_private = true };
 
-	return sshkey_sign(&signer, NULL, data, &sig, err) == 0 && sshkey_verify(key, buf_bytes(&sig), data, err) == 0;
+	return sshkey_sign(&signer, NULL, data, &sig, err) == 0 &&
+	       sshkey_verify(key, buf_bytes(&sig), data, err) == 0;
 }
 
 int sshkey_adopt(EVP_PKEY *pkey, struct sshkey **ret, struct err *err)
@@ -49,9 +52,11 @@ int sshkey_adopt(EVP_PKEY *pkey, struct sshkey **ret, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (EVP_PKEY_is_a(owned, "RSA") && !sshkey_public_ok(owned))
-		return sshkey_refuse(err, "RSA key has a modulus that is not a product of two primes");
+		return sshkey_refuse(
+			err, "RSA key has a modulus that is not a product of two primes");
 	if (!halves_fit(owned, key, err))
-		return sshkey_refuse(err, "private half of the %s key does not fit its public half", key->kind->name);
+		return sshkey_refuse(err, "private half of the %s key does not fit its public half",
+			key->kind->name);
 	EVP_PKEY_free(key->pkey);
 	key->pkey = owned;
 	key->has_private = true;
@@ -77,8 +82,9 @@ static int open_ed25519(const struct sshkey_kind *kind, struct wire *in, EVP_PKE
 	struct bytes point, secret;
 
 	(void)kind;
-	if (wire_get_string(in, &point) < 0 || wire_get_string(in, &secret) < 0 || point.len != SSHKEY_ED25519_LEN || secret.len != 64 ||
-	    memcmp(secret.data + 32, point.data, point.len) != 0)
+	if (wire_get_string(in, &point) < 0 || wire_get_string(in, &secret) < 0 ||
+		point.len != SSHKEY_ED25519_LEN || secret.len != 64 ||
+		memcmp(secret.data + 32, point.data, point.len) != 0)
 		return -EBADMSG;
 	*ret = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret.data, 32);
 	return *ret ? 0 : -EBADMSG;
@@ -104,12 +110,15 @@ static int open_ec(const struct sshkey_kind *kind, struct wire *in, EVP_PKEY **r
 	BN_CLEANUP BIGNUM *secret = NULL;
 	struct bytes curve, point;
 
-	if (wire_get_string(in, &curve) < 0 || wire_get_string(in, &point) < 0 || !wire_equal(curve, kind->curve))
+	if (wire_get_string(in, &curve) < 0 || wire_get_string(in, &point) < 0 ||
+		!wire_equal(curve, kind->curve))
 		return -EBADMSG;
 	secret = get_secret(in);
-	if (!bld || !secret || !OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, kind->group, 0) ||
-	    !OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len) ||
-	    !OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, secret))
+	if (!bld || !secret ||
+		!OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, kind->group, 0) ||
+		!OSSL_PARAM_BLD_push_octet_string(
+			bld, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len) ||
+		!OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, secret))
 		return -EBADMSG;
 	*ret = sshkey_from_params("EC", EVP_PKEY_KEYPAIR, bld);
 	return *ret ? 0 : -EBADMSG;
@@ -122,7 +131,8 @@ static BIGNUM *crt_exponent(const BIGNUM *d, const BIGNUM *prime)
 	BN_CLEANUP BIGNUM *less = BN_secure_new();
 	BIGNUM *exponent = BN_secure_new();
 
-	if (ctx && less && exponent && BN_copy(less, prime) && BN_sub_word(less, 1) && !BN_is_zero(less)) {
+	if (ctx && less && exponent && BN_copy(less, prime) && BN_sub_word(less, 1) &&
+		!BN_is_zero(less)) {
 		BN_set_flags(less, BN_FLG_CONSTTIME);
 		if (BN_mod(exponent, d, less, ctx))
 			return exponent;
@@ -131,11 +141,27 @@ static BIGNUM *crt_exponent(const BIGNUM *d, const BIGNUM *prime)
 	return NULL;
 }
 
-enum rsa_number { RSA_NUM_N, RSA_NUM_E, RSA_NUM_D, RSA_NUM_COEFFICIENT, RSA_NUM_P, RSA_NUM_Q, RSA_NUM_DP, RSA_NUM_DQ, RSA_NUMBERS };
+enum rsa_number {
+	RSA_NUM_N,
+	RSA_NUM_E,
+	RSA_NUM_D,
+	RSA_NUM_COEFFICIENT,
+	RSA_NUM_P,
+	RSA_NUM_Q,
+	RSA_NUM_DP,
+	RSA_NUM_DQ,
+	RSA_NUMBERS
+};
 
 static const char *const rsa_params[RSA_NUMBERS] = {
-	OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
-	OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+	OSSL_PKEY_PARAM_RSA_N,
+	OSSL_PKEY_PARAM_RSA_E,
+	OSSL_PKEY_PARAM_RSA_D,
+	OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+	OSSL_PKEY_PARAM_RSA_FACTOR1,
+	OSSL_PKEY_PARAM_RSA_FACTOR2,
+	OSSL_PKEY_PARAM_RSA_EXPONENT1,
+	OSSL_PKEY_PARAM_RSA_EXPONENT2,
 };
 
 static int open_rsa(const struct sshkey_kind *kind, struct wire *in, EVP_PKEY **ret)
@@ -146,7 +172,8 @@ static int open_rsa(const struct sshkey_kind *kind, struct wire *in, EVP_PKEY **
 
 	(void)kind;
 	for (size_t i = 0; ok && i <= RSA_NUM_Q; i++)
-		ok = (numbers[i] = get_secret(in)) != NULL && BN_num_bits(numbers[i]) <= SSHKEY_RSA_BITS_MAX;
+		ok = (numbers[i] = get_secret(in)) != NULL &&
+		     BN_num_bits(numbers[i]) <= SSHKEY_RSA_BITS_MAX;
 	if (ok)
 		numbers[RSA_NUM_DP] = crt_exponent(numbers[RSA_NUM_D], numbers[RSA_NUM_P]);
 	if (ok)
@@ -190,15 +217,20 @@ static int open_section(struct bytes section, EVP_PKEY **ret, struct err *err)
 	struct bytes name, comment;
 	uint32_t check1, check2;
 
-	if (section.len % PAD_BLOCK != 0 || wire_get_u32(&in, &check1) < 0 || wire_get_u32(&in, &check2) < 0 || check1 != check2 ||
-	    wire_get_string(&in, &name) < 0)
+	if (section.len % PAD_BLOCK != 0 || wire_get_u32(&in, &check1) < 0 ||
+		wire_get_u32(&in, &check2) < 0 || check1 != check2 ||
+		wire_get_string(&in, &name) < 0)
 		return sshkey_refuse(err, "private key file is damaged");
 	kind = sshkey_kind_find(name);
 	if (!kind)
 		return sshkey_refuse(err, "private key is of a type that is not supported");
 	if (kind->sk)
-		return sshkey_refuse(err, "private key is of type %s: its secret is in a hardware token, it cannot sign here", kind->name);
-	if (open_body(kind, &in, &pkey) < 0 || wire_get_string(&in, &comment) < 0 || !padding_ok(&in))
+		return sshkey_refuse(err,
+			"private key is of type %s: its secret is in a hardware token, it cannot "
+			"sign here",
+			kind->name);
+	if (open_body(kind, &in, &pkey) < 0 || wire_get_string(&in, &comment) < 0 ||
+		!padding_ok(&in))
 		return sshkey_refuse(err, "private %s key is damaged", kind->name);
 	*ret = pkey;
 	pkey = NULL;
@@ -217,26 +249,30 @@ static int open_openssh(struct bytes raw, struct sshkey **ret, struct err *err)
 	if (in.len < sizeof(MAGIC) || memcmp(in.data, MAGIC, sizeof(MAGIC)) != 0)
 		return sshkey_refuse(err, "private key file is not of version openssh-key-v1");
 	in = WIRE_OF(in.data + sizeof(MAGIC), in.len - sizeof(MAGIC));
-	if (wire_get_string(&in, &cipher) < 0 || wire_get_string(&in, &kdf) < 0 || wire_get_string(&in, &options) < 0)
+	if (wire_get_string(&in, &cipher) < 0 || wire_get_string(&in, &kdf) < 0 ||
+		wire_get_string(&in, &options) < 0)
 		return sshkey_refuse(err, "private key file is damaged");
 	if (!wire_equal(cipher, "none") || !wire_equal(kdf, "none"))
 		return sshkey_refuse(err, "%s", passphrase_text);
-	if (wire_get_u32(&in, &count) < 0 || count != 1 || wire_get_string(&in, &public_half) < 0 || wire_get_string(&in, &section) < 0 ||
-	    !wire_done(&in))
-		return sshkey_refuse(err, "private key file is damaged, or holds more than one key");
+	if (wire_get_u32(&in, &count) < 0 || count != 1 || wire_get_string(&in, &public_half) < 0 ||
+		wire_get_string(&in, &section) < 0 || !wire_done(&in))
+		return sshkey_refuse(
+			err, "private key file is damaged, or holds more than one key");
 	rc = open_section(section, &pkey, err);
 	if (rc == 0)
 		rc = sshkey_adopt(pkey, &key, err);
 	if (rc < 0)
 		return rc;
 	if (!wire_same(sshkey_blob(key), public_half))
-		return sshkey_refuse(err, "private half of the %s key does not fit its public half", key->kind->name);
+		return sshkey_refuse(err, "private half of the %s key does not fit its public half",
+			key->kind->name);
 	*ret = key;
 	key = NULL;
 	return 0;
 }
 
-/* The base64 between the marks without its line ends. All room is taken at once, so that no copy is left behind by growing. */
+/* The base64 between the marks without its line ends. All room is taken at once, so that no copy is
+ * left behind by growing. */
 static int strip_armor(struct bytes file, struct buf *base64, struct err *err)
 {
 	const char *text = (const char *)file.data + strlen(BEGIN_MARK);
@@ -305,12 +341,14 @@ static int from_pem(struct bytes file, struct sshkey **ret, struct err *err)
 int sshkey_from_private(struct bytes file, struct sshkey **ret, struct err *err)
 {
 	if (file.len > SSHKEY_FILE_MAX)
-		return sshkey_refuse(err, "private key file of %zu bytes is longer than %d", file.len, SSHKEY_FILE_MAX);
+		return sshkey_refuse(err, "private key file of %zu bytes is longer than %d",
+			file.len, SSHKEY_FILE_MAX);
 	while (file.len > 0 && isspace(*file.data))
 		file = (struct bytes){ file.data + 1, file.len - 1 };
 	if (file.len == 0)
 		return sshkey_refuse(err, "private key file is empty");
-	if (file.len >= strlen(BEGIN_MARK) && memcmp(file.data, BEGIN_MARK, strlen(BEGIN_MARK)) == 0)
+	if (file.len >= strlen(BEGIN_MARK) &&
+		memcmp(file.data, BEGIN_MARK, strlen(BEGIN_MARK)) == 0)
 		return from_openssh(file, ret, err);
 	return from_pem(file, ret, err);
 }
@@ -324,7 +362,8 @@ static int put_section(const struct sshkey *key, const char *comment, struct buf
 	size_t len = sizeof(seed);
 	int rc = -EIO;
 
-	if (EVP_PKEY_get_raw_private_key(key->pkey, seed, &len) != 1 || len != sizeof(seed) || RAND_bytes(check, sizeof(check)) != 1)
+	if (EVP_PKEY_get_raw_private_key(key->pkey, seed, &len) != 1 || len != sizeof(seed) ||
+		RAND_bytes(check, sizeof(check)) != 1)
 		return rc;
 	memcpy(pair, seed, 32);
 	memcpy(pair + 32, blob.data + blob.len - 32, 32); /* the public point ends the blob */
@@ -375,7 +414,8 @@ static int put_armor(struct bytes base64, struct buf *out)
 
 int sshkey_private_file(const struct sshkey *key, const char *comment, struct buf *out)
 {
-	BURN_CLEANUP struct buf section = BUF_INIT(SSHKEY_FILE_MAX), raw = BUF_INIT(SSHKEY_FILE_MAX), base64 = BUF_INIT(SSHKEY_FILE_MAX);
+	BURN_CLEANUP struct buf section = BUF_INIT(SSHKEY_FILE_MAX),
+				raw = BUF_INIT(SSHKEY_FILE_MAX), base64 = BUF_INIT(SSHKEY_FILE_MAX);
 	uint8_t *room;
 	int rc = 0;
 
@@ -386,8 +426,9 @@ int sshkey_private_file(const struct sshkey *key, const char *comment, struct bu
 	if (strlen(comment) > COMMENT_MAX)
 		return -EMSGSIZE;
 	/* Room at once: a buffer that grows leaves its old bytes behind. */
-	if (buf_grow(&section, 2 * COMMENT_MAX, &room) < 0 || buf_grow(&raw, 4 * COMMENT_MAX, &room) < 0 ||
-	    buf_grow(&base64, 8 * COMMENT_MAX, &room) < 0)
+	if (buf_grow(&section, 2 * COMMENT_MAX, &room) < 0 ||
+		buf_grow(&raw, 4 * COMMENT_MAX, &room) < 0 ||
+		buf_grow(&base64, 8 * COMMENT_MAX, &room) < 0)
 		return -ENOMEM;
 	rc = put_section(key, comment, &section);
 	if (rc == 0)

@@ -24,7 +24,8 @@ struct range {
 };
 
 static const struct range wide[] = {
-	/* East Asian wide and full width, and emoji: Unicode's EastAsianWidth W and F, blocks as a whole */
+	/* East Asian wide and full width, and emoji: Unicode's EastAsianWidth W and F, blocks as a
+	   whole */
 	{ 0x1100, 0x115f },
 	{ 0x2e80, 0x303e },
 	{ 0x3041, 0x33ff },
@@ -67,6 +68,7 @@ static size_t character(const char *p, size_t *ret_width)
 	const unsigned char *u = (const unsigned char *)p;
 	size_t len = *u < 0x80 ? 1 : *u < 0xe0 ? 2 : *u < 0xf0 ? 3 : 4;
 	uint32_t code = len == 1 ? *u : *u & (0xffu >> (len + 1));
+
 	for (size_t i = 1; i < len; i++) {
 		if ((u[i] & 0xc0) != 0x80) { /* not UTF-8 after all: one byte, one column */
 			*ret_width = 1;
@@ -83,6 +85,7 @@ static size_t character(const char *p, size_t *ret_width)
 size_t table_width(const char *text)
 {
 	size_t total = 0, width;
+
 	for (const char *p = text; *p; total += width)
 		p += character(p, &width);
 	return total;
@@ -92,6 +95,7 @@ int table_visible(struct buf *out, const char *text, size_t max)
 {
 	size_t start = out->len;
 	int rc = 0;
+
 	for (;;) {
 		const char *slash = strchr(text, '\\');
 		size_t len = slash ? (size_t)(slash - text) : strlen(text), used = out->len - start;
@@ -112,9 +116,11 @@ int table_visible(struct buf *out, const char *text, size_t max)
 static int put_text(struct buf *out, const char *text, bool visible)
 {
 	size_t room = out->len < TABLE_CELL_MAX ? TABLE_CELL_MAX - out->len : 0;
+
 	if (!room)
 		return 0;
-	return visible ? table_visible(out, text, room) : text_visible(out, text, strlen(text), room);
+	return visible ? table_visible(out, text, room)
+		       : text_visible(out, text, strlen(text), room);
 }
 
 static int put_value(struct buf *out, const json_t *value, bool visible);
@@ -122,6 +128,7 @@ static int put_value(struct buf *out, const json_t *value, bool visible);
 static int put_list(struct buf *out, const json_t *list, bool visible)
 {
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < json_array_size(list) && out->len < TABLE_CELL_MAX; i++) {
 		rc = i ? buf_putc(out, ',') : 0;
 		if (!rc)
@@ -134,7 +141,8 @@ static int put_value(struct buf *out, const json_t *value, bool visible)
 {
 	switch (json_typeof(value)) {
 	case JSON_STRING: return put_text(out, json_string_value(value), visible);
-	case JSON_INTEGER: return buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	case JSON_INTEGER:
+		return buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	case JSON_REAL: return buf_printf(out, "%g", json_real_value(value));
 	case JSON_TRUE: return buf_puts(out, "yes");
 	case JSON_FALSE: return buf_puts(out, "no");
@@ -147,6 +155,7 @@ static char *cell(const json_t *object, const struct table_column *column)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(16 * TABLE_CELL_MAX);
 	const json_t *value = json_object_get(object, column->key);
+
 	if (value && put_value(&out, value, column->visible))
 		return NULL;
 	return out.len ? text_dup(buf_data(&out), out.len) : text_dup("-", 1);
@@ -186,6 +195,7 @@ static int cells_fill(struct cells *cells, const json_t *rows, const struct tabl
 static void cells_fit(struct cells *cells, unsigned width)
 {
 	size_t total = (cells->columns - 1) * GAP;
+
 	for (size_t c = 0; c < cells->columns; c++)
 		total += cells->width[c];
 	while (width && total > width) {
@@ -206,6 +216,7 @@ static int put_cell(struct buf *out, const char *text, size_t width, bool last)
 	bool cut = table_width(text) > width;
 	size_t room = cut ? width - 1 : width, used = 0, w;
 	int rc = 0;
+
 	for (const char *p = text; !rc && *p; used += w) {
 		size_t len = character(p, &w);
 		if (used + w > room)
@@ -222,17 +233,21 @@ static int put_cell(struct buf *out, const char *text, size_t width, bool last)
 	return rc;
 }
 
-static int put_header(const struct cells *cells, const struct table_column *columns, bool bold, struct buf *out)
+static int put_header(
+	const struct cells *cells, const struct table_column *columns, bool bold, struct buf *out)
 {
 	int rc = bold ? buf_puts(out, BOLD) : 0;
+
 	for (size_t c = 0; !rc && c < cells->columns; c++)
 		rc = put_cell(out, columns[c].header, cells->width[c], c + 1 == cells->columns);
 	return rc ? rc : buf_puts(out, bold ? PLAIN "\n" : "\n");
 }
 
-int table_rows(const json_t *rows, const struct table_column *columns, const struct table_style *style, struct buf *out)
+int table_rows(const json_t *rows, const struct table_column *columns,
+	const struct table_style *style, struct buf *out)
 {
 	struct cells cells = { 0 };
+
 	while (cells.columns < TABLE_COLUMNS_MAX && columns[cells.columns].key)
 		cells.columns++;
 	int rc = cells_fill(&cells, rows, columns);
@@ -251,10 +266,12 @@ int table_rows(const json_t *rows, const struct table_column *columns, const str
 	return rc;
 }
 
-int table_fields(const json_t *object, const struct table_column *columns, const struct table_style *style, struct buf *out)
+int table_fields(const json_t *object, const struct table_column *columns,
+	const struct table_style *style, struct buf *out)
 {
 	size_t label = 0;
 	int rc = 0;
+
 	for (const struct table_column *c = columns; c->key; c++)
 		if (json_object_get(object, c->key) && strlen(c->header) > label)
 			label = strlen(c->header);
@@ -262,7 +279,9 @@ int table_fields(const json_t *object, const struct table_column *columns, const
 		if (!json_object_get(object, c->key))
 			continue;
 		FREE_CLEANUP char *text = cell(object, c);
-		rc = !text ? -ENOMEM : buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label, c->header, style->bold ? PLAIN : "");
+		rc = !text ? -ENOMEM
+			   : buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label,
+				     c->header, style->bold ? PLAIN : "");
 		if (!rc)
 			rc = buf_puts(out, text);
 		if (!rc)

@@ -1,7 +1,8 @@
 /* Lists for people: rows of JSON objects as an aligned text table, one object as labelled lines.
  *
- * The same objects are what `--json` prints, so a table can show nothing that JSON does not have. Cells are cleaned here (text_visible): no
- * caller needs to. Widths are in terminal columns: wide characters count two, combining ones none. */
+ * The same objects are what `--json` prints, so a table can show nothing that JSON does not have.
+ * Cells are cleaned here (text_visible): no caller needs to. Widths are in terminal columns: wide
+ * characters count two, combining ones none. */
 #ifndef BARTIZAN_TABLE_H
 #define BARTIZAN_TABLE_H
 
@@ -26,11 +27,14 @@ struct table_style {
 };
 
 /* Absent and null are "-", lists are joined by commas, true and false are "yes" and "no". */
-int table_rows(const json_t *rows, const struct table_column *columns, const struct table_style *style, struct buf *out);
+int table_rows(const json_t *rows, const struct table_column *columns,
+	const struct table_style *style, struct buf *out);
 /* One line for each key that the object has. Never cut. */
-int table_fields(const json_t *object, const struct table_column *columns, const struct table_style *style, struct buf *out);
+int table_fields(const json_t *object, const struct table_column *columns,
+	const struct table_style *style, struct buf *out);
 
-/* Appends text that may hold visible form already, made harmless: as text_visible(), but a backslash stays one backslash. */
+/* Appends text that may hold visible form already, made harmless: as text_visible(), but a
+ * backslash stays one backslash. */
 int table_visible(struct buf *out, const char *text, size_t max);
 size_t table_width(const char *text); /* terminal columns of valid UTF-8 */
 

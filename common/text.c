@@ -1,6 +1,8 @@
-/* Hostile text made harmless. One strict UTF-8 reader and one table of characters that are never shown.
+/* Hostile text made harmless. One strict UTF-8 reader and one table of characters that are never
+ * shown.
  *
- * The reader follows table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
+ * The reader follows table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing
+ * above U+10FFFF. */
 #include "common/text.h"
 
 #include <errno.h>
@@ -10,7 +12,9 @@
 
 #define CUT_MARK "\xe2\x80\xa6" /* … */
 #define CUT_LEN 3
-#define UNIT_MAX 16 /* more than the longest visible form of one character and a NUL: \u{10FFFF} */
+#define UNIT_MAX                                                                        \
+	16 /* more than the longest visible form of one character and a NUL: \u{10FFFF} \
+	    */
 
 #define NAME_MAX_LEN 255
 #define TARGET_MAX_LEN 253
@@ -21,22 +25,29 @@ struct range {
 
 /* Invisible, reordering, or unassigned for ever: whoever reads must see that they are there. */
 static const struct range hidden[] = {
-	{ 0x00, 0x1f }, { 0x7f, 0x9f },             /* C0, DEL, C1 */
-	{ 0xad, 0xad }, { 0x34f, 0x34f },           /* soft hyphen, grapheme joiner */
-	{ 0x61c, 0x61c },                           /* Arabic letter mark: bidirectional */
-	{ 0x115f, 0x1160 }, { 0x17b4, 0x17b5 },     /* fillers */
-	{ 0x180b, 0x180f },                         /* Mongolian selectors */
-	{ 0x200b, 0x200f }, { 0x2028, 0x202e },     /* zero width, marks, line and paragraph separators, embeddings */
-	{ 0x2060, 0x206f },                         /* word joiner, invisible operators, isolates */
-	{ 0x3164, 0x3164 }, { 0xfe00, 0xfe0f },     /* filler, variation selectors */
-	{ 0xfdd0, 0xfdef }, { 0xfeff, 0xfeff },     /* noncharacters, byte order mark */
-	{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0xfffe, 0xffff },
-	{ 0x110bd, 0x110bd }, { 0x110cd, 0x110cd }, { 0x13430, 0x1345f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
-	{ 0xe0000, 0xe0fff },                       /* tags and more variation selectors */
+	{ 0x00, 0x1f }, { 0x7f, 0x9f },		/* C0, DEL, C1 */
+	{ 0xad, 0xad }, { 0x34f, 0x34f },	/* soft hyphen, grapheme joiner */
+	{ 0x61c, 0x61c },			/* Arabic letter mark: bidirectional */
+	{ 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, /* fillers */
+	{ 0x180b, 0x180f },			/* Mongolian selectors */
+	/* zero width, marks, line and paragraph separators, embeddings */
+	{ 0x200b, 0x200f }, { 0x2028, 0x202e },
+	{ 0x2060, 0x206f },			/* word joiner, invisible operators, isolates */
+	{ 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, /* filler, variation selectors */
+	{ 0xfdd0, 0xfdef }, { 0xfeff, 0xfeff }, /* noncharacters, byte order mark */
+	{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0xfffe, 0xffff }, { 0x110bd, 0x110bd },
+	{ 0x110cd, 0x110cd }, { 0x13430, 0x1345f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+	{ 0xe0000, 0xe0fff }, /* tags and more variation selectors */
 };
 
 static const struct range spaces[] = {
-	{ 0x20, 0x20 }, { 0xa0, 0xa0 }, { 0x1680, 0x1680 }, { 0x2000, 0x200a }, { 0x202f, 0x202f }, { 0x205f, 0x205f }, { 0x2800, 0x2800 },
+	{ 0x20, 0x20 },
+	{ 0xa0, 0xa0 },
+	{ 0x1680, 0x1680 },
+	{ 0x2000, 0x200a },
+	{ 0x202f, 0x202f },
+	{ 0x205f, 0x205f },
+	{ 0x2800, 0x2800 },
 	{ 0x3000, 0x3000 },
 };
 
@@ -53,13 +64,21 @@ static bool in_ranges(const struct range *table, size_t count, uint32_t c)
 /* ---- reading UTF-8 ---- */
 
 static const struct lead { /* what may follow a first byte */
-	uint8_t first, last, low, high, more; /* range of the second byte; continuation bytes in all */
+	/* range of the second byte; continuation bytes in all */
+	uint8_t first, last, low, high, more;
 } leads[] = {
-	{ 0xc2, 0xdf, 0x80, 0xbf, 1 }, { 0xe0, 0xe0, 0xa0, 0xbf, 2 }, { 0xe1, 0xec, 0x80, 0xbf, 2 }, { 0xed, 0xed, 0x80, 0x9f, 2 },
-	{ 0xee, 0xef, 0x80, 0xbf, 2 }, { 0xf0, 0xf0, 0x90, 0xbf, 3 }, { 0xf1, 0xf3, 0x80, 0xbf, 3 }, { 0xf4, 0xf4, 0x80, 0x8f, 3 },
+	{ 0xc2, 0xdf, 0x80, 0xbf, 1 },
+	{ 0xe0, 0xe0, 0xa0, 0xbf, 2 },
+	{ 0xe1, 0xec, 0x80, 0xbf, 2 },
+	{ 0xed, 0xed, 0x80, 0x9f, 2 },
+	{ 0xee, 0xef, 0x80, 0xbf, 2 },
+	{ 0xf0, 0xf0, 0x90, 0xbf, 3 },
+	{ 0xf1, 0xf3, 0x80, 0xbf, 3 },
+	{ 0xf4, 0xf4, 0x80, 0x8f, 3 },
 };
 
-/* Length of the character at data (> 0, value in *ret), 0 when the input ends inside one, or minus the length of an invalid piece. */
+/* Length of the character at data (> 0, value in *ret), 0 when the input ends inside one, or minus
+ * the length of an invalid piece. */
 static int next_char(const uint8_t *data, size_t len, uint32_t *ret)
 {
 	const struct lead *lead = NULL;
@@ -126,7 +145,8 @@ bool text_utf8_valid(const void *data, size_t len)
 
 /* ---- visible form ---- */
 
-/* Visible form of the first character at data, NUL-terminated in unit; returns how many bytes it stands for. */
+/* Visible form of the first character at data, NUL-terminated in unit; returns how many bytes it
+ * stands for. */
 static size_t visible_unit(const uint8_t *data, size_t len, char unit[static UNIT_MAX])
 {
 	uint32_t c;
@@ -149,7 +169,8 @@ static size_t visible_unit(const uint8_t *data, size_t len, char unit[static UNI
 	return (size_t)step;
 }
 
-/* Writes at most room bytes (nothing where out is NULL) and returns how many they are. What does not fit is cut between characters. */
+/* Writes at most room bytes (nothing where out is NULL) and returns how many they are. What does
+ * not fit is cut between characters. */
 static size_t visible_fill(char *out, size_t room, const uint8_t *data, size_t len)
 {
 	char unit[UNIT_MAX];
@@ -201,7 +222,8 @@ const char *text_clean(char *out, size_t size, const void *data, size_t len)
 #define REPLACEMENT "\xef\xbf\xbd"
 
 /* Completes the character in carry from data. *used: bytes of data that it took. */
-static int finish_carry(struct buf *out, const uint8_t *data, size_t len, struct text_carry *carry, size_t *used)
+static int finish_carry(
+	struct buf *out, const uint8_t *data, size_t len, struct text_carry *carry, size_t *used)
 {
 	uint32_t c;
 	int rc = 0;
@@ -276,7 +298,8 @@ bool text_name_ok(const char *name, size_t len)
 	while (len) {
 		uint32_t c;
 		int step = next_char(at, len, &c);
-		if (step <= 0 || IN(hidden, c) || IN(spaces, c) || (c < 0x80 && strchr(",*/\\\"'`", (int)c)))
+		if (step <= 0 || IN(hidden, c) || IN(spaces, c) ||
+			(c < 0x80 && strchr(",*/\\\"'`", (int)c)))
 			return false;
 		at += step;
 		len -= (size_t)step;
@@ -286,7 +309,8 @@ bool text_name_ok(const char *name, size_t len)
 
 static bool is_target_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '-' || c == '_' || c == ':';
 }
 
 bool text_target_ok(const char *name, size_t len)
@@ -324,12 +348,14 @@ void text_burn(void *data, size_t len)
 		explicit_bzero(data, len);
 }
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Up to three bytes as four characters. */
 static void base64_group(char out[static 4], const uint8_t *data, size_t len)
 {
-	uint32_t bits = (uint32_t)data[0] << 16 | (len > 1 ? (uint32_t)data[1] << 8 : 0) | (len > 2 ? data[2] : 0);
+	uint32_t bits = (uint32_t)data[0] << 16 | (len > 1 ? (uint32_t)data[1] << 8 : 0) |
+			(len > 2 ? data[2] : 0);
 
 	for (int i = 0; i < 4; i++)
 		out[i] = (size_t)i <= len ? base64_digits[bits >> (18 - 6 * i) & 0x3f] : '=';
@@ -359,7 +385,8 @@ static int base64_value(char c)
 	return digit ? (int)(digit - base64_digits) : -1;
 }
 
-/* Four characters into one to three bytes; padding only where last is true. Returns the bytes, or -1. */
+/* Four characters into one to three bytes; padding only where last is true. Returns the bytes, or
+ * -1. */
 static int base64_ungroup(const char *text, bool last, uint8_t out[static 3])
 {
 	uint32_t bits = 0;
@@ -384,7 +411,8 @@ int text_base64_decode(struct buf *out, const char *text, size_t len)
 
 	if (len % 4)
 		return -EBADMSG;
-	int rc = buf_grow(out, len / 4 * 3 - (len && text[len - 1] == '=') - (len && text[len - 2] == '='), &room);
+	int rc = buf_grow(out,
+		len / 4 * 3 - (len && text[len - 1] == '=') - (len && text[len - 2] == '='), &room);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < len; i += 4) {

@@ -1,4 +1,5 @@
-/* See url.h. Parsed by hand: what follows a URL later (libcurl) gets only what this has accepted. */
+/* See url.h. Parsed by hand: what follows a URL later (libcurl) gets only what this has accepted.
+ */
 #include "common/url.h"
 
 #include <errno.h>
@@ -6,7 +7,8 @@
 
 #include "common/text.h"
 
-static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+static const char unreserved[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 static const char reserved[] = ":/?[]@!$&'()*+,;=%";
 
 static int scheme(const char **text, struct url *ret, struct err *err)
@@ -26,6 +28,7 @@ static int scheme(const char **text, struct url *ret, struct err *err)
 static bool is_loopback(const char *host)
 {
 	struct addr addr;
+
 	if (strcmp(host, "localhost") == 0)
 		return true;
 	if (addr_parse(host, &addr, NULL) < 0)
@@ -44,7 +47,8 @@ int url_parse(const char *text, struct url *ret, struct err *err)
 		return err_set(err, -EINVAL, "the URL is longer than %d bytes", URL_MAX);
 	for (size_t i = 0; i < len; i++)
 		if (!strchr(unreserved, text[i]) && !strchr(reserved, text[i]))
-			return err_set(err, -EINVAL, "the URL holds a character that does not belong there");
+			return err_set(err, -EINVAL,
+				"the URL holds a character that does not belong there");
 	int rc = scheme(&text, &url, err);
 	if (rc < 0)
 		return rc;
@@ -55,7 +59,8 @@ int url_parse(const char *text, struct url *ret, struct err *err)
 	authority[len] = '\0';
 	if (strchr(authority, '@'))
 		return err_set(err, -EINVAL, "the URL names a user");
-	if (addr_split_host_port(authority, url.tls ? 443 : 80, url.host, &url.port, NULL) < 0 || !text_target_ok(url.host, strlen(url.host)) ||
+	if (addr_split_host_port(authority, url.tls ? 443 : 80, url.host, &url.port, NULL) < 0 ||
+		!text_target_ok(url.host, strlen(url.host)) ||
 		(strchr(url.host, ':') && authority[0] != '['))
 		return err_set(err, -EINVAL, "the URL's host or port is malformed");
 	url.loopback = is_loopback(url.host);
@@ -68,6 +73,7 @@ int url_check(const char *text, bool allow_http, struct url *ret, struct err *er
 {
 	struct url url;
 	int rc = url_parse(text, &url, err);
+
 	if (rc < 0)
 		return rc;
 	if (!url.tls && !url.loopback)
@@ -82,6 +88,7 @@ int url_check(const char *text, bool allow_http, struct url *ret, struct err *er
 int url_escape(struct buf *out, const char *text, size_t len)
 {
 	int rc = 0;
+
 	for (size_t i = 0; rc == 0 && i < len; i++) {
 		if (text[i] && strchr(unreserved, text[i]))
 			rc = buf_putc(out, (uint8_t)text[i]);
@@ -95,12 +102,14 @@ static int hex(char c)
 {
 	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
 	const char *at = c ? strchr(digits, c) : NULL;
+
 	return at ? (int)((at - digits) % 16) : -1;
 }
 
 int url_unescape(struct buf *out, const char *text, size_t len)
 {
 	int rc = 0;
+
 	for (size_t i = 0; rc == 0 && i < len; i++) {
 		if (text[i] != '%') {
 			rc = buf_putc(out, text[i] == '+' ? ' ' : (uint8_t)text[i]);
@@ -117,6 +126,7 @@ int url_unescape(struct buf *out, const char *text, size_t len)
 int url_form_put(struct buf *form, const char *name, const char *value)
 {
 	int rc = form->len > 0 ? buf_putc(form, '&') : 0;
+
 	if (rc == 0)
 		rc = url_escape(form, name, strlen(name));
 	if (rc == 0)

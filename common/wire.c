@@ -1,4 +1,5 @@
-/* The SSH wire encoding. Every reader works on a copy of the position and stores it only when all went well. */
+/* The SSH wire encoding. Every reader works on a copy of the position and stores it only when all
+ * went well. */
 #include "common/wire.h"
 
 #include <errno.h>
@@ -73,7 +74,8 @@ int wire_get_cstring(struct wire *in, size_t max, char **ret)
 	struct wire at = *in;
 	struct bytes got;
 
-	if (wire_get_string(&at, &got) || got.len > max || (got.len && memchr(got.data, 0, got.len)))
+	if (wire_get_string(&at, &got) || got.len > max ||
+		(got.len && memchr(got.data, 0, got.len)))
 		return -EBADMSG;
 	char *copy = text_dup(got.data, got.len);
 	if (!copy)

@@ -1,7 +1,7 @@
 /* libyaml's events into our tree. The only file that includes yaml.h.
  *
- * What YAML can do beyond maps, lists and scalars is refused event by event, so nothing of it ever reaches a tree: a
- * configuration that says who may enter must have one reading. */
+ * What YAML can do beyond maps, lists and scalars is refused event by event, so nothing of it ever
+ * reaches a tree: a configuration that says who may enter must have one reading. */
 #include "common/yaml.h"
 
 #include <errno.h>
@@ -37,7 +37,8 @@ struct builder {
 
 static int refuse(struct builder *b, yaml_mark_t at, const char *what)
 {
-	return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, at.line + 1, at.column + 1, what);
+	return err_set(
+		b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, at.line + 1, at.column + 1, what);
 }
 
 static void node_free(struct yaml *node)
@@ -70,7 +71,8 @@ static struct yaml *node_new(struct builder *b)
 }
 
 /* A new node takes its place in the innermost open container, with the key that waits for it. */
-static int place(struct builder *b, enum yaml_kind kind, const yaml_event_t *event, struct yaml **ret)
+static int place(
+	struct builder *b, enum yaml_kind kind, const yaml_event_t *event, struct yaml **ret)
 {
 	if (++b->nodes > YAML_NODES_MAX)
 		return refuse(b, event->start_mark, "more nodes than are allowed");
@@ -102,6 +104,7 @@ static bool wants_key(const struct builder *b)
 static int take_key(struct builder *b, const yaml_event_t *event)
 {
 	const char *text = (const char *)event->data.scalar.value;
+
 	if (!*text)
 		return refuse(b, event->start_mark, "an empty key");
 	if (strcmp(text, "<<") == 0)
@@ -115,6 +118,7 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
+
 	if (event->data.scalar.anchor)
 		return refuse(b, event->start_mark, "anchors are not allowed");
 	if (event->data.scalar.tag)
@@ -133,7 +137,8 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
 	return node->text ? 0 : err_set(b->err, -ENOMEM, "%s: out of memory", b->name);
 }
 
-static int open_container(struct builder *b, const yaml_event_t *event, enum yaml_kind kind, bool anchor, bool tag)
+static int open_container(
+	struct builder *b, const yaml_event_t *event, enum yaml_kind kind, bool anchor, bool tag)
 {
 	if (anchor)
 		return refuse(b, event->start_mark, "anchors are not allowed");
@@ -155,18 +160,21 @@ static int open_container(struct builder *b, const yaml_event_t *event, enum yam
 
 static int on_list(struct builder *b, const yaml_event_t *event)
 {
-	return open_container(b, event, YAML_LIST, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+	return open_container(b, event, YAML_LIST, event->data.sequence_start.anchor,
+		event->data.sequence_start.tag);
 }
 
 static int on_map(struct builder *b, const yaml_event_t *event)
 {
-	return open_container(b, event, YAML_MAP, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+	return open_container(b, event, YAML_MAP, event->data.mapping_start.anchor,
+		event->data.mapping_start.tag);
 }
 
 static int by_key(const void *a, const void *b)
 {
 	const struct yaml *x = *(const struct yaml *const *)a, *y = *(const struct yaml *const *)b;
 	int order = strcmp(x->key, y->key);
+
 	if (order != 0)
 		return order;
 	if (x->key_line != y->key_line)
@@ -189,8 +197,12 @@ static int no_double_keys(struct builder *b, const struct yaml *map)
 	for (size_t i = 1; i < n; i++) {
 		char shown[KEY_SHOWN];
 		if (strcmp(list[i - 1]->key, list[i]->key) == 0)
-			return err_set(b->err, -EINVAL, "%s:%u:%u: the key '%s' is there twice: first in line %u", b->name, list[i]->key_line,
-				list[i]->key_column, text_clean(shown, sizeof(shown), list[i]->key, strlen(list[i]->key)), list[i - 1]->key_line);
+			return err_set(b->err, -EINVAL,
+				"%s:%u:%u: the key '%s' is there twice: first in line %u", b->name,
+				list[i]->key_line, list[i]->key_column,
+				text_clean(
+					shown, sizeof(shown), list[i]->key, strlen(list[i]->key)),
+				list[i - 1]->key_line);
 	}
 	return 0;
 }
@@ -212,7 +224,8 @@ static int on_document(struct builder *b, const yaml_event_t *event)
 	if (b->documents++ > 0)
 		return refuse(b, event->start_mark, "a second document");
 	if (event->data.document_start.version_directive ||
-		event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end)
+		event->data.document_start.tag_directives.start !=
+			event->data.document_start.tag_directives.end)
 		return refuse(b, event->start_mark, "directives are not allowed");
 	return 0;
 }
@@ -262,14 +275,16 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
 	}
 	const char *problem = parser->problem ? parser->problem : "not YAML";
 	if (!parser->context || parser->error == YAML_READER_ERROR)
-		return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, line + 1, column + 1, problem);
-	return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s %s that begins in line %zu", b->name, line + 1, column + 1, problem, parser->context,
-		parser->context_mark.line + 1);
+		return err_set(
+			b->err, -EINVAL, "%s:%zu:%zu: %s", b->name, line + 1, column + 1, problem);
+	return err_set(b->err, -EINVAL, "%s:%zu:%zu: %s %s that begins in line %zu", b->name,
+		line + 1, column + 1, problem, parser->context, parser->context_mark.line + 1);
 }
 
 static int build(struct builder *b, yaml_parser_t *parser, struct bytes text)
 {
 	int rc = 0;
+
 	while (rc == 0 && !b->done) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(parser, &event))
@@ -298,8 +313,10 @@ int yaml_parse(const char *name, struct bytes text, struct yaml **ret, struct er
 	yaml_parser_t parser;
 	if (!yaml_parser_initialize(&parser))
 		return err_set(err, -ENOMEM, "%s: out of memory", name);
-	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* nothing is guessed: UTF-16 is not text here */
-	yaml_parser_set_input_string(&parser, text.data ? text.data : (const uint8_t *)"", text.len);
+	/* nothing is guessed: UTF-16 is not text here */
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(
+		&parser, text.data ? text.data : (const uint8_t *)"", text.len);
 	struct builder b = { .name = name, .err = err };
 	rc = build(&b, &parser, text);
 	yaml_parser_delete(&parser);

@@ -7,14 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char plain_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+static const char plain_characters[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
 
 /* Plain only where no YAML reader of any version could see more than a text. */
 static bool is_plain(const char *text)
 {
-	static const char *const words[] = { "null", "true", "false", "yes", "no", "on", "off", "y", "n", NULL };
+	static const char *const words[] = { "null", "true", "false", "yes", "no", "on", "off", "y",
+		"n", NULL };
 	size_t len = strlen(text);
-	if (len == 0 || !(isalpha((unsigned char)*text) || *text == '/' || *text == '_') || strspn(text, plain_characters) != len)
+
+	if (len == 0 || !(isalpha((unsigned char)*text) || *text == '/' || *text == '_') ||
+		strspn(text, plain_characters) != len)
 		return false;
 	for (const char *const *word = words; *word; word++)
 		if (strcasecmp(text, *word) == 0)
@@ -22,7 +26,8 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-/* Characters that a reader would refuse or take for a line break; everything else of UTF-8 stays as it is. Returns the bytes taken. */
+/* Characters that a reader would refuse or take for a line break; everything else of UTF-8 stays as
+ * it is. Returns the bytes taken. */
 static size_t put_quoted(struct buf *out, const unsigned char *p, int *rc)
 {
 	if (*p == '"' || *p == '\\') {
@@ -35,7 +40,8 @@ static size_t put_quoted(struct buf *out, const unsigned char *p, int *rc)
 	} else if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
 		*rc = buf_printf(out, "\\u20%02X", p[2] - 0x80);
 		return 3;
-	} else if (p[0] == 0xef && ((p[1] == 0xbb && p[2] == 0xbf) || (p[1] == 0xbf && p[2] >= 0xbe))) {
+	} else if (p[0] == 0xef &&
+		   ((p[1] == 0xbb && p[2] == 0xbf) || (p[1] == 0xbf && p[2] >= 0xbe))) {
 		*rc = buf_printf(out, "\\u%04X", p[1] == 0xbb ? 0xfeff : 0xff40u + p[2]);
 		return 3;
 	} else {
@@ -57,6 +63,7 @@ int yaml_put_text(struct buf *out, const char *text)
 int yaml_put_texts(struct buf *out, char *const *list)
 {
 	int rc = buf_putc(out, '[');
+
 	for (size_t i = 0; rc == 0 && list && list[i]; i++) {
 		if (i > 0)
 			rc = buf_puts(out, ", ");
@@ -68,16 +75,25 @@ int yaml_put_texts(struct buf *out, char *const *list)
 
 const char *yaml_format_duration(int64_t ms, char out[static YAML_NUMBER_MAX])
 {
-	static const struct { const char *name; int64_t ms; } units[] = {
-		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+		{ "d", 86400000 },
+		{ "h", 3600000 },
+		{ "m", 60000 },
+		{ "s", 1000 },
+		{ "ms", 1 },
 	};
 	size_t len = 0;
+
 	out[0] = '\0';
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		int64_t count = ms / units[i].ms;
 		if (count == 0)
 			continue;
-		len += (size_t)snprintf(out + len, YAML_NUMBER_MAX - len, "%" PRId64 "%s", count, units[i].name);
+		len += (size_t)snprintf(
+			out + len, YAML_NUMBER_MAX - len, "%" PRId64 "%s", count, units[i].name);
 		ms -= count * units[i].ms;
 	}
 	if (len == 0)
@@ -89,6 +105,7 @@ const char *yaml_format_size(int64_t bytes, char out[static YAML_NUMBER_MAX])
 {
 	static const char *const units[] = { "", "KiB", "MiB", "GiB", "TiB" };
 	size_t unit = 0;
+
 	while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
 		bytes /= 1024;
 		unit++;

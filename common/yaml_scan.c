@@ -1,4 +1,5 @@
-/* One pass over the lines: brackets outside quotes and comments, and a stack of indentations. See yaml_scan.h. */
+/* One pass over the lines: brackets outside quotes and comments, and a stack of indentations. See
+ * yaml_scan.h. */
 #include "common/yaml_scan.h"
 
 #include <errno.h>
@@ -11,8 +12,8 @@ struct scan {
 	size_t at;
 	size_t line_start;
 	unsigned line;
-	unsigned flow;   /* open brackets */
-	uint8_t quote;   /* the quote we are in, or 0 */
+	unsigned flow; /* open brackets */
+	uint8_t quote; /* the quote we are in, or 0 */
 	size_t indents[YAML_INDENTS_MAX];
 	size_t indent_count;
 };
@@ -27,15 +28,19 @@ static bool blank(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static int too_deep(const struct scan *scan, const char *name, const char *what, unsigned limit, struct err *err)
+static int too_deep(const struct scan *scan, const char *name, const char *what, unsigned limit,
+	struct err *err)
 {
-	return err_set(err, -EINVAL, "%s:%u:%zu: %s more than %u deep", name, scan->line, scan->at - scan->line_start + 1, what, limit);
+	return err_set(err, -EINVAL, "%s:%u:%zu: %s more than %u deep", name, scan->line,
+		scan->at - scan->line_start + 1, what, limit);
 }
 
-/* Something begins at this column: levels further right are over, and a new one opens where none is at this very column. */
+/* Something begins at this column: levels further right are over, and a new one opens where none is
+ * at this very column. */
 static bool indent(struct scan *scan)
 {
 	size_t column = scan->at - scan->line_start;
+
 	while (scan->indent_count > 0 && scan->indents[scan->indent_count - 1] > column)
 		scan->indent_count--;
 	if (scan->indent_count > 0 && scan->indents[scan->indent_count - 1] == column)
@@ -46,7 +51,8 @@ static bool indent(struct scan *scan)
 	return true;
 }
 
-/* The beginning of a line in block context: spaces, then any number of "- ", "? " and ": ", each of which may open a level. */
+/* The beginning of a line in block context: spaces, then any number of "- ", "? " and ": ", each of
+ * which may open a level. */
 static int line_begin(struct scan *scan, const char *name, struct err *err)
 {
 	if (scan->flow > 0 || scan->quote)
@@ -75,15 +81,18 @@ static void in_quotes(struct scan *scan, uint8_t c)
 		scan->quote = 0;
 }
 
-/* A quote opens a quoted scalar only where a scalar may begin; elsewhere it is a character of plain text ("it's"). */
+/* A quote opens a quoted scalar only where a scalar may begin; elsewhere it is a character of plain
+ * text ("it's"). */
 static bool scalar_may_begin(const struct scan *scan)
 {
-	return scan->at == scan->line_start || blank(scan->data[scan->at - 1]) || strchr("[{,:", scan->data[scan->at - 1]);
+	return scan->at == scan->line_start || blank(scan->data[scan->at - 1]) ||
+	       strchr("[{,:", scan->data[scan->at - 1]);
 }
 
 static void skip_comment(struct scan *scan)
 {
 	const uint8_t *end = memchr(scan->data + scan->at, '\n', scan->len - scan->at);
+
 	scan->at = end ? (size_t)(end - scan->data) - 1 : scan->len;
 }
 
@@ -104,13 +113,15 @@ int yaml_scan(const char *name, struct bytes text, struct err *err)
 {
 	struct scan scan = { .data = text.data, .len = text.len, .line = 1 };
 	int rc = line_begin(&scan, name, err);
+
 	for (; rc == 0 && scan.at < scan.len; scan.at++) {
 		uint8_t c = scan.data[scan.at];
 		if (c == '\n') {
 			scan.line++;
 			scan.line_start = ++scan.at;
 			rc = line_begin(&scan, name, err);
-			scan.at--; /* the loop steps over the character that line_begin stopped at */
+			/* the loop steps over the character that line_begin stopped at */
+			scan.at--;
 		} else if (scan.quote) {
 			in_quotes(&scan, c);
 		} else {

@@ -1,8 +1,9 @@
 /* A look at the text before libyaml: how deep is it nested?
  *
- * libyaml takes quadratic time for deep nesting. This scan is linear, knows quotes and comments well enough for honest files, and stops at the first
- * bracket or indentation that is too deep. It may be fooled by odd quoting in one direction only: what slips through meets the exact
- * limit in yaml.c, which stops at the first event that is too deep. Called by yaml_parse() alone. */
+ * libyaml takes quadratic time for deep nesting. This scan is linear, knows quotes and comments
+ * well enough for honest files, and stops at the first bracket or indentation that is too deep. It
+ * may be fooled by odd quoting in one direction only: what slips through meets the exact limit in
+ * yaml.c, which stops at the first event that is too deep. Called by yaml_parse() alone. */
 #ifndef BARTIZAN_YAML_SCAN_H
 #define BARTIZAN_YAML_SCAN_H
 
@@ -13,6 +14,7 @@
 /* Text in block scalars is indented, too: so twice the real depth is let through. */
 #define YAML_INDENTS_MAX (2 * YAML_DEPTH_MAX)
 
-int yaml_scan(const char *name, struct bytes text, struct err *err); /* 0 or -EINVAL with file:line:column */
+/* 0 or -EINVAL with file:line:column */
+int yaml_scan(const char *name, struct bytes text, struct err *err);
 
 #endif

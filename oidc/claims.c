@@ -9,6 +9,7 @@
 static const json_t *present(const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);
+
 	return json_is_null(value) ? NULL : value;
 }
 
@@ -43,7 +44,8 @@ int claims_time(const json_t *payload, const char *name, int64_t *ret, struct er
 	if (!json_is_integer(value))
 		return err_set(err, -EBADMSG, "'%s' is not a whole number", name);
 	if (json_integer_value(value) < 0 || json_integer_value(value) > CLAIMS_TIME_MAX)
-		return err_set(err, -EBADMSG, "'%s' is not a time: %lld", name, (long long)json_integer_value(value));
+		return err_set(err, -EBADMSG, "'%s' is not a time: %lld", name,
+			(long long)json_integer_value(value));
 	*ret = json_integer_value(value);
 	return 0;
 }
@@ -65,7 +67,8 @@ bool claims_text_ok(const char *text, size_t len)
 	return at == end;
 }
 
-int claims_text(const json_t *payload, const char *name, size_t max, const char **ret, struct err *err)
+int claims_text(
+	const json_t *payload, const char *name, size_t max, const char **ret, struct err *err)
 {
 	const json_t *value = json_object_get(payload, name);
 	size_t len = json_string_length(value);

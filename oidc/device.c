@@ -19,13 +19,16 @@
 const char *device_state_name(enum device_state state)
 {
 	static const char *const names[] = { "starting", "waiting", "done", "failed" };
+
 	return names[state];
 }
 
 /* Rows: from, columns: to. */
 static const bool allowed[4][4] = {
 	[DEVICE_STARTING] = { [DEVICE_WAITING] = true, [DEVICE_FAILED] = true },
-	[DEVICE_WAITING] = { [DEVICE_WAITING] = true, [DEVICE_DONE] = true, [DEVICE_FAILED] = true },
+	[DEVICE_WAITING] = { [DEVICE_WAITING] = true,
+		[DEVICE_DONE] = true,
+		[DEVICE_FAILED] = true },
 };
 
 static bool device_set(struct device *device, enum device_state state)
@@ -33,7 +36,8 @@ static bool device_set(struct device *device, enum device_state state)
 	if (!allowed[device->state][state])
 		return false;
 	if (device->state != state)
-		log_debug("device flow: %s -> %s", device_state_name(device->state), device_state_name(state));
+		log_debug("device flow: %s -> %s", device_state_name(device->state),
+			device_state_name(state));
 	device->state = state;
 	return true;
 }
@@ -62,7 +66,8 @@ void device_release(struct device *device)
 	device->uri = NULL;
 }
 
-/* Visible form, but with "?" for its backslashes: it stays as it is, however often it is made visible again on its way to a terminal or a log. */
+/* Visible form, but with "?" for its backslashes: it stays as it is, however often it is made
+ * visible again on its way to a terminal or a log. */
 void device_fail(struct device *device, const char *kind, const char *reason)
 {
 	if (!device_set(device, DEVICE_FAILED))
@@ -110,13 +115,15 @@ static const char *printable(const json_t *object, const char *key, size_t max)
 	return text;
 }
 
-/* What an OAuth error says: "invalid_client: no such client"; made harmless by device_fail(). The caller has seen that there is an error. */
+/* What an OAuth error says: "invalid_client: no such client"; made harmless by device_fail(). The
+ * caller has seen that there is an error. */
 static void describe(const json_t *object, char *out, size_t size)
 {
-	const char *error = json_get_string(object, "error"), *description = json_get_string(object, "error_description");
+	const char *error = json_get_string(object, "error"),
+		   *description = json_get_string(object, "error_description");
 
-	snprintf(out, size, "%.64s%s%.*s", *error ? error : "an error without a name", description ? ": " : "", DESCRIPTION_MAX,
-		description ? description : "");
+	snprintf(out, size, "%.64s%s%.*s", *error ? error : "an error without a name",
+		description ? ": " : "", DESCRIPTION_MAX, description ? description : "");
 }
 
 /* The answer as an object, whatever its status; NULL with the reason where it is none. */
@@ -128,7 +135,8 @@ static json_t *object_of(const struct http_answer *answer, struct err *err)
 		err_set(err, -EIO, "%s", answer->failure);
 		return NULL;
 	}
-	if (!http_answer_is_json(answer) || json_parse(answer->body, DEVICE_ANSWER_MAX, &object, err) < 0) {
+	if (!http_answer_is_json(answer) ||
+		json_parse(answer->body, DEVICE_ANSWER_MAX, &object, err) < 0) {
 		if (answer->status != 200)
 			err_set(err, -EIO, "the provider answers HTTP %ld", answer->status);
 		else if (!http_answer_is_json(answer))
@@ -156,8 +164,10 @@ static bool is_address(const char *uri, bool allow_http)
 /* verification_url: Google's spelling, older than the RFC. */
 static const char *take_code(struct device *device, const json_t *object, bool allow_http)
 {
-	const char *code = printable(object, "device_code", DEVICE_CODE_MAX), *user_code = printable(object, "user_code", DEVICE_USER_CODE_MAX);
-	const char *uri = printable(object, "verification_uri", URL_MAX), *complete = printable(object, "verification_uri_complete", URL_MAX);
+	const char *code = printable(object, "device_code", DEVICE_CODE_MAX),
+		   *user_code = printable(object, "user_code", DEVICE_USER_CODE_MAX);
+	const char *uri = printable(object, "verification_uri", URL_MAX),
+		   *complete = printable(object, "verification_uri_complete", URL_MAX);
 
 	uri = uri ? uri : printable(object, "verification_url", URL_MAX);
 	if (!code)
@@ -166,34 +176,46 @@ static const char *take_code(struct device *device, const json_t *object, bool a
 		return "the provider's answer has no usable user_code";
 	if (!uri || !is_address(uri, allow_http))
 		return "the provider's answer has no usable verification_uri";
-	if (json_object_get(object, "verification_uri_complete") && (!complete || !is_address(complete, allow_http)))
+	if (json_object_get(object, "verification_uri_complete") &&
+		(!complete || !is_address(complete, allow_http)))
 		return "the provider's answer has no usable verification_uri_complete";
 	device->device_code = strdup(code);
 	device->user_code = strdup(user_code);
 	device->uri = strdup(uri);
 	device->uri_complete = complete ? strdup(complete) : NULL;
-	return device->device_code && device->user_code && device->uri && (!complete || device->uri_complete) ? NULL : "out of memory";
+	return device->device_code && device->user_code && device->uri &&
+			       (!complete || device->uri_complete)
+		       ? NULL
+		       : "out of memory";
 }
 
 static const char *take_times(struct device *device, const json_t *object, int64_t now)
 {
-	const json_t *expires = json_object_get(object, "expires_in"), *interval = json_object_get(object, "interval");
+	const json_t *expires = json_object_get(object, "expires_in"),
+		     *interval = json_object_get(object, "interval");
 
 	if (!json_is_integer(expires) || json_integer_value(expires) <= 0)
 		return "the provider's answer has no usable expires_in";
-	if (interval && !json_is_null(interval) && (!json_is_integer(interval) || json_integer_value(interval) < 0))
+	if (interval && !json_is_null(interval) &&
+		(!json_is_integer(interval) || json_integer_value(interval) < 0))
 		return "the provider's answer has no usable interval";
-	device->expires_s = json_integer_value(expires) < DEVICE_EXPIRES_S_MAX ? json_integer_value(expires) : DEVICE_EXPIRES_S_MAX;
+	device->expires_s = json_integer_value(expires) < DEVICE_EXPIRES_S_MAX
+				    ? json_integer_value(expires)
+				    : DEVICE_EXPIRES_S_MAX;
 	device->expires = now + device->expires_s * 1000;
 	if (json_is_integer(interval)) {
 		int64_t seconds = json_integer_value(interval);
-		device->interval_ms = seconds < 1 ? 1000 : seconds > DEVICE_INTERVAL_MS_MAX / 1000 ? DEVICE_INTERVAL_MS_MAX : seconds * 1000;
+		device->interval_ms = seconds < 1 ? 1000
+				      : seconds > DEVICE_INTERVAL_MS_MAX / 1000
+					      ? DEVICE_INTERVAL_MS_MAX
+					      : seconds * 1000;
 	}
 	device->next = now + device->interval_ms;
 	return NULL;
 }
 
-void device_started(struct device *device, const struct http_answer *answer, bool allow_http, int64_t now)
+void device_started(
+	struct device *device, const struct http_answer *answer, bool allow_http, int64_t now)
 {
 	struct err err = { "" };
 	JSON_CLEANUP json_t *object = object_of(answer, &err);
@@ -230,7 +252,8 @@ static void poll_again(struct device *device, int64_t in_ms, int64_t now)
 		device->next = device->expires;
 }
 
-/* RFC 8628 section 3.5: on a time-out, and here on any loss, the interval doubles, until an answer comes. */
+/* RFC 8628 section 3.5: on a time-out, and here on any loss, the interval doubles, until an answer
+ * comes. */
 static void poll_lost(struct device *device, const char *why, int64_t now)
 {
 	int64_t wait = device->interval_ms;
@@ -238,7 +261,8 @@ static void poll_lost(struct device *device, const char *why, int64_t now)
 	device->lost++;
 	for (unsigned i = 1; i < device->lost && wait < DEVICE_INTERVAL_MS_MAX; i++)
 		wait *= 2;
-	snprintf(device->reason, sizeof(device->reason), "%s", why); /* raw: device_fail() is what people see */
+	/* raw: device_fail() is what people see */
+	snprintf(device->reason, sizeof(device->reason), "%s", why);
 	poll_again(device, wait < DEVICE_INTERVAL_MS_MAX ? wait : DEVICE_INTERVAL_MS_MAX, now);
 }
 
@@ -249,7 +273,9 @@ bool device_expire(struct device *device, int64_t now)
 	if (device->state != DEVICE_WAITING || now < device->expires)
 		return false;
 	if (device->lost) {
-		snprintf(words, sizeof(words), "the code has expired while the provider was out of reach: %s", device->reason);
+		snprintf(words, sizeof(words),
+			"the code has expired while the provider was out of reach: %s",
+			device->reason);
 		device_fail(device, "unreachable", words);
 	} else {
 		device_fail(device, "expired", "the code has expired");
@@ -286,10 +312,14 @@ static const struct {
 	const char *error;
 	void (*handle)(struct device *device, int64_t now);
 } errors[] = {
-	{ "authorization_pending", on_pending }, { "slow_down", on_slow_down }, { "access_denied", on_denied }, { "expired_token", on_expired },
+	{ "authorization_pending", on_pending },
+	{ "slow_down", on_slow_down },
+	{ "access_denied", on_denied },
+	{ "expired_token", on_expired },
 };
 
-static void polled_error(struct device *device, const struct http_answer *answer, const json_t *object, int64_t now)
+static void polled_error(
+	struct device *device, const struct http_answer *answer, const json_t *object, int64_t now)
 {
 	const char *error = json_get_string(object, "error");
 	char words[DESCRIPTION_MAX + 128];
@@ -310,12 +340,17 @@ static void polled_error(struct device *device, const struct http_answer *answer
 static void polled_tokens(struct device *device, const json_t *object)
 {
 	const json_t *id_token = json_object_get(object, "id_token");
-	const char *token = printable(object, "id_token", DEVICE_TOKEN_MAX), *access = printable(object, "access_token", DEVICE_TOKEN_MAX);
+	const char *token = printable(object, "id_token", DEVICE_TOKEN_MAX),
+		   *access = printable(object, "access_token", DEVICE_TOKEN_MAX);
 
 	if (!id_token) {
-		device_fail(device, "refused", "the provider sent no ID token; is the scope openid allowed for this client?");
+		device_fail(device, "refused",
+			"the provider sent no ID token; is the scope openid allowed for this "
+			"client?");
 	} else if (json_string_length(id_token) > DEVICE_TOKEN_MAX) {
-		device_fail(device, "refused", "the ID token is larger than 16 KiB; let the provider put fewer groups into it");
+		device_fail(device, "refused",
+			"the ID token is larger than 16 KiB; let the provider put fewer groups "
+			"into it");
 	} else if (!token) {
 		device_fail(device, "refused", "the provider sent no usable ID token");
 	} else {
@@ -347,6 +382,7 @@ void device_polled(struct device *device, const struct http_answer *answer, int6
 		polled_tokens(device, object);
 	} else {
 		snprintf(words, sizeof(words), "the provider answers HTTP %ld", answer->status);
-		transient(answer) ? poll_lost(device, words, now) : device_fail(device, "refused", words);
+		transient(answer) ? poll_lost(device, words, now)
+				  : device_fail(device, "refused", words);
 	}
 }

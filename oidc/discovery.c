@@ -56,12 +56,14 @@ static int check_issuer(const json_t *object, const char *issuer, struct err *er
 	if (!own)
 		return err_set(err, -EBADMSG, "'issuer' is missing");
 	if (strcmp(own, issuer) != 0)
-		return err_set(err, -EBADMSG, "the provider calls itself '%s', the configuration '%s'",
+		return err_set(err, -EBADMSG,
+			"the provider calls itself '%s', the configuration '%s'",
 			text_clean(shown, sizeof(shown), own, strlen(own)), issuer);
 	return 0;
 }
 
-static int take_address(const json_t *object, size_t i, bool allow_http, struct discovery *discovery, struct err *err)
+static int take_address(const json_t *object, size_t i, bool allow_http,
+	struct discovery *discovery, struct err *err)
 {
 	const char *text = NULL, *key = addresses[i].key;
 	int rc = member_text(object, key, &text, err);
@@ -88,13 +90,14 @@ static bool lists(const json_t *object, const char *key, const char *text, bool 
 
 	if (!json_is_array(list))
 		return absent;
-	json_array_foreach(list, i, entry)
-		if (json_is_string(entry) && strcmp(json_string_value(entry), text) == 0)
-			return true;
+	json_array_foreach(
+		list, i, entry) if (json_is_string(entry) &&
+				    strcmp(json_string_value(entry), text) == 0) return true;
 	return false;
 }
 
-static int take(const json_t *object, const char *issuer, bool allow_http, struct discovery *discovery, struct err *err)
+static int take(const json_t *object, const char *issuer, bool allow_http,
+	struct discovery *discovery, struct err *err)
 {
 	static const char methods[] = "token_endpoint_auth_methods_supported";
 	int rc = check_issuer(object, issuer, err);
@@ -108,12 +111,14 @@ static int take(const json_t *object, const char *issuer, bool allow_http, struc
 	discovery->basic = lists(object, methods, "client_secret_basic", true);
 	discovery->post = lists(object, methods, "client_secret_post", false);
 	discovery->s256 = lists(object, "code_challenge_methods_supported", "S256", true);
-	discovery->iss_sent = json_is_true(json_object_get(object, "authorization_response_iss_parameter_supported"));
+	discovery->iss_sent = json_is_true(
+		json_object_get(object, "authorization_response_iss_parameter_supported"));
 	discovery->issuer = strdup(issuer);
 	return discovery->issuer ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-int discovery_parse(struct bytes json, const char *issuer, bool allow_http, struct discovery **ret, struct err *err)
+int discovery_parse(struct bytes json, const char *issuer, bool allow_http, struct discovery **ret,
+	struct err *err)
 {
 	JSON_CLEANUP json_t *object = NULL;
 	int rc = json_parse(json, DISCOVERY_SIZE_MAX, &object, err);

@@ -1,7 +1,9 @@
-/* The document in which a provider says where it is asked for what (OpenID Connect Discovery 1.0; RFC 8414). Pure: text in, addresses out.
+/* The document in which a provider says where it is asked for what (OpenID Connect Discovery 1.0;
+ * RFC 8414). Pure: text in, addresses out.
  *
- * The issuer in the document must be the configured one to the letter. Every address is https, or http on loopback where that is allowed; it may
- * be on another host (large providers do that). What is not there is NULL. */
+ * The issuer in the document must be the configured one to the letter. Every address is https, or
+ * http on loopback where that is allowed; it may be on another host (large providers do that). What
+ * is not there is NULL. */
 #ifndef BARTIZAN_DISCOVERY_H
 #define BARTIZAN_DISCOVERY_H
 
@@ -14,18 +16,22 @@
 
 struct discovery {
 	char *issuer;
-	char *token;         /* token_endpoint; NULL: no logins, its tokens come to workloads by other ways */
-	char *jwks;          /* jwks_uri */
-	char *device;        /* device_authorization_endpoint; NULL: no device flow */
+	/* token_endpoint; NULL: no logins, its tokens come to workloads by other ways */
+	char *token;
+	char *jwks;	     /* jwks_uri */
+	char *device;	     /* device_authorization_endpoint; NULL: no device flow */
 	char *authorization; /* authorization_endpoint; NULL: no browser login */
-	char *userinfo;      /* userinfo_endpoint; NULL: none */
+	char *userinfo;	     /* userinfo_endpoint; NULL: none */
 	bool basic, post;    /* token_endpoint_auth_methods_supported; basic is the default */
-	bool s256;           /* code_challenge_methods_supported names S256, or says nothing */
-	bool iss_sent;       /* authorization_response_iss_parameter_supported (RFC 9207) */
+	bool s256;	     /* code_challenge_methods_supported names S256, or says nothing */
+	bool iss_sent;	     /* authorization_response_iss_parameter_supported (RFC 9207) */
 };
 
-int discovery_url(const char *issuer, struct buf *out); /* a path of the issuer stays before the suffix; its last slash is not doubled */
-int discovery_parse(struct bytes json, const char *issuer, bool allow_http, struct discovery **ret, struct err *err); /* caller frees */
+/* a path of the issuer stays before the suffix; its last slash is not doubled */
+int discovery_url(const char *issuer, struct buf *out);
+/* caller frees */
+int discovery_parse(struct bytes json, const char *issuer, bool allow_http, struct discovery **ret,
+	struct err *err);
 void discovery_free(struct discovery *discovery);
 
 #endif

@@ -1,4 +1,5 @@
-/* See http.h. One easy handle a call, all in one multi handle; who watches its sockets is the hooks' business. */
+/* See http.h. One easy handle a call, all in one multi handle; who watches its sockets is the
+ * hooks' business. */
 #include "oidc/http.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@ struct http {
 
 int http_global_init(struct err *err)
 {
-	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : err_set(err, -ENOMEM, "libcurl does not start");
+	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
+		       ? 0
+		       : err_set(err, -ENOMEM, "libcurl does not start");
 }
 
 static void headers_burn(struct curl_slist *headers)
@@ -51,9 +54,16 @@ static void call_free(struct http_call *call)
 static bool transient(CURLcode code)
 {
 	static const CURLcode codes[] = {
-		CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_RECV_ERROR,
-		CURLE_SEND_ERROR, CURLE_SSL_CONNECT_ERROR,
+		CURLE_COULDNT_RESOLVE_HOST,
+		CURLE_COULDNT_CONNECT,
+		CURLE_OPERATION_TIMEDOUT,
+		CURLE_GOT_NOTHING,
+		CURLE_PARTIAL_FILE,
+		CURLE_RECV_ERROR,
+		CURLE_SEND_ERROR,
+		CURLE_SSL_CONNECT_ERROR,
 	};
+
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i] == code)
 			return true;
@@ -67,6 +77,7 @@ static void call_finish(struct http_call *call, CURLcode code)
 	struct http_answer answer = { .content_type = type, .transient = transient(code) };
 	const char *sent = NULL;
 	struct buf body = call->body;
+
 	http_done_fn *done = call->done;
 	void *context = call->context;
 
@@ -76,7 +87,8 @@ static void call_finish(struct http_call *call, CURLcode code)
 	if (code != CURLE_OK)
 		http_call_reason(call, code, reason, sizeof(reason));
 	else if (answer.status >= 300 && answer.status < 400)
-		snprintf(reason, sizeof(reason), "redirect refused: '%s' sent HTTP %ld", call->url.host, answer.status);
+		snprintf(reason, sizeof(reason), "redirect refused: '%s' sent HTTP %ld",
+			call->url.host, answer.status);
 	call->body = BUF_INIT(0);
 	*call->slot = NULL;
 	call_free(call);
@@ -95,9 +107,13 @@ static void http_reap(struct http *http)
 
 	while ((message = curl_multi_info_read(http->multi, &left))) {
 		struct http_call *call = NULL;
-		CURLcode code = message->data.result; /* message is gone once the handle is removed */
+		/* message is gone once the handle is removed */
+		CURLcode code = message->data.result;
 
-		if (message->msg == CURLMSG_DONE && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK && call)
+		if (message->msg == CURLMSG_DONE &&
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call) ==
+				CURLE_OK &&
+			call)
 			call_finish(call, code);
 	}
 }
@@ -109,7 +125,9 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 	(void)easy;
 	struct http *http = arg;
 	void *slot = assigned;
-	int mask = what == CURL_POLL_REMOVE ? 0 : (what & CURL_POLL_IN ? HTTP_READ : 0) | (what & CURL_POLL_OUT ? HTTP_WRITE : 0);
+	int mask = what == CURL_POLL_REMOVE ? 0
+					    : (what & CURL_POLL_IN ? HTTP_READ : 0) |
+						      (what & CURL_POLL_OUT ? HTTP_WRITE : 0);
 	int rc = http->hooks.socket(http->loop, fd, mask, &slot);
 
 	curl_multi_assign(http->multi, fd, rc < 0 || !mask ? NULL : slot);
@@ -127,7 +145,8 @@ static int want_timer(CURLM *multi, long ms, void *arg)
 
 void http_socket_ready(struct http *http, int fd, int what)
 {
-	int running, mask = (what & HTTP_READ ? CURL_CSELECT_IN : 0) | (what & HTTP_WRITE ? CURL_CSELECT_OUT : 0);
+	int running, mask = (what & HTTP_READ ? CURL_CSELECT_IN : 0) |
+			    (what & HTTP_WRITE ? CURL_CSELECT_OUT : 0);
 
 	curl_multi_socket_action(http->multi, fd, mask, &running);
 	http_reap(http);
@@ -157,7 +176,8 @@ int http_run(struct http *http, struct http_call **slot, struct err *err)
 
 /* ---- begin ---- */
 
-int http_begin(struct http *http, const struct http_request *request, http_done_fn *done, void *context, struct http_call **slot, struct err *err)
+int http_begin(struct http *http, const struct http_request *request, http_done_fn *done,
+	void *context, struct http_call **slot, struct err *err)
 {
 	struct url url;
 	int rc = url_check(request->url, request->allow_http, &url, err);
@@ -169,13 +189,16 @@ int http_begin(struct http *http, const struct http_request *request, http_done_
 	struct http_call *call = calloc(1, sizeof(*call));
 	if (!call)
 		return err_set(err, -ENOMEM, "out of memory");
-	*call = (struct http_call){ .http = http, .slot = slot, .url = url, .done = done, .context = context };
+	*call = (struct http_call){
+		.http = http, .slot = slot, .url = url, .done = done, .context = context
+	};
 	call->url.rest = NULL; /* the text is the caller's */
 	buf_init(&call->body, request->body_max ? request->body_max : HTTP_BODY_MAX);
 	LIST_INSERT_HEAD(&http->calls, call, entry);
 	http->count++;
 	*slot = call;
-	if (http_call_setup(call, request) && curl_multi_add_handle(http->multi, call->easy) == CURLM_OK)
+	if (http_call_setup(call, request) &&
+		curl_multi_add_handle(http->multi, call->easy) == CURLM_OK)
 		return 0;
 	*slot = NULL;
 	call_free(call);

@@ -1,4 +1,5 @@
-/* Shared by http*.c alone: a call, its options (http_option.c) and what came of it in words (http_answer.c). */
+/* Shared by http*.c alone: a call, its options (http_option.c) and what came of it in words
+ * (http_answer.c). */
 #ifndef BARTIZAN_HTTP_IMPL_H
 #define BARTIZAN_HTTP_IMPL_H
 

@@ -22,6 +22,7 @@ void jwk_free(struct jwk *jwk)
 static int text_of(const json_t *object, const char *name, size_t max, char **ret, struct err *err)
 {
 	const json_t *value = json_object_get(object, name);
+
 	if (!value)
 		return 0;
 	if (!json_is_string(value))
@@ -34,7 +35,8 @@ static int text_of(const json_t *object, const char *name, size_t max, char **re
 
 static int may_verify(const json_t *object, struct err *err)
 {
-	const json_t *use = json_object_get(object, "use"), *ops = json_object_get(object, "key_ops");
+	const json_t *use = json_object_get(object, "use"),
+		     *ops = json_object_get(object, "key_ops");
 	const char *text = json_string_value(use);
 	char clean[64];
 	size_t i;
@@ -43,16 +45,19 @@ static int may_verify(const json_t *object, struct err *err)
 	if (use && !text)
 		return err_set(err, -EBADMSG, "'use' is not a string");
 	if (text && strcmp(text, "sig"))
-		return err_set(err, -EBADMSG, "for '%s', not for signatures", text_clean(clean, sizeof(clean), text, strlen(text)));
+		return err_set(err, -EBADMSG, "for '%s', not for signatures",
+			text_clean(clean, sizeof(clean), text, strlen(text)));
 	if (!ops)
 		return 0;
 	if (!json_is_array(ops))
 		return err_set(err, -EBADMSG, "'key_ops' is not a list");
-	json_array_foreach((json_t *)ops, i, op) if (text_equal(json_string_value(op), "verify")) return 0;
+	json_array_foreach(
+		(json_t *)ops, i, op) if (text_equal(json_string_value(op), "verify")) return 0;
 	return err_set(err, -EBADMSG, "not for verifying ('key_ops' does not hold 'verify')");
 }
 
-/* Fills jwk from the object; what was read before a failure stays, so that a set knows the kid of a key it cannot use. */
+/* Fills jwk from the object; what was read before a failure stays, so that a set knows the kid of a
+ * key it cannot use. */
 static int jwk_read(const json_t *object, struct jwk *jwk, struct err *err)
 {
 	if (!json_is_object(object))
@@ -70,6 +75,7 @@ int jwk_parse(struct bytes json, struct jwk **ret, struct err *err)
 	JSON_CLEANUP json_t *object = NULL;
 	JWK_CLEANUP struct jwk *jwk = calloc(1, sizeof(*jwk));
 	int rc = json_parse(json, JWKS_SIZE_MAX, &object, err);
+
 	if (rc)
 		return err_prefix(err, rc, "key");
 	rc = jwk ? jwk_read(object, jwk, err) : err_set(err, -ENOMEM, "out of memory");
@@ -87,10 +93,11 @@ int jwk_fits(const struct jwk *jwk, const struct jwa *jwa, struct err *err)
 	if (!jwk->pkey)
 		return err_set(err, -EINVAL, "not usable: %s", jwk->why);
 	if (strcmp(jwk->kty, jwa->kty) || !text_equal(jwk->crv, jwa->crv))
-		return err_set(
-			err, -EINVAL, "type %s%s%s does not fit algorithm '%s'", jwk->kty, jwk->crv ? " " : "", jwk->crv ? jwk->crv : "", jwa->name);
+		return err_set(err, -EINVAL, "type %s%s%s does not fit algorithm '%s'", jwk->kty,
+			jwk->crv ? " " : "", jwk->crv ? jwk->crv : "", jwa->name);
 	if (jwk->alg && strcmp(jwk->alg, jwa->name))
-		return err_set(err, -EINVAL, "for algorithm '%s', not '%s'", text_clean(clean, sizeof(clean), jwk->alg, strlen(jwk->alg)), jwa->name);
+		return err_set(err, -EINVAL, "for algorithm '%s', not '%s'",
+			text_clean(clean, sizeof(clean), jwk->alg, strlen(jwk->alg)), jwa->name);
 	return 0;
 }
 
@@ -128,20 +135,25 @@ static bool holds_private(const json_t *object)
 	return json_object_get(object, "d") || json_object_get(object, "k");
 }
 
-/* Checking a modulus takes the cube of its length: whoever writes the set must not choose how long we work. Longer ones than we take cost nothing. */
+/* Checking a modulus takes the cube of its length: whoever writes the set must not choose how long
+ * we work. Longer ones than we take cost nothing. */
 static size_t rsa_cost(const json_t *object)
 {
 	const json_t *n = json_object_get(object, "n");
-	size_t units = (json_string_length(n) * 3 / 4 + JWK_RSA_BITS_MIN / 8 - 1) / (JWK_RSA_BITS_MIN / 8);
+	size_t units =
+		(json_string_length(n) * 3 / 4 + JWK_RSA_BITS_MIN / 8 - 1) / (JWK_RSA_BITS_MIN / 8);
+
 	return units > JWK_RSA_BITS_MAX / JWK_RSA_BITS_MIN ? 0 : units * units * units;
 }
 
 static int read_within(struct jwks *jwks, const json_t *object, struct jwk *jwk, struct err *err)
 {
 	size_t cost = rsa_cost(object);
+
 	if (cost > JWKS_RSA_COST_MAX - jwks->cost) {
 		text_of(object, "kid", JWK_KID_MAX, &jwk->kid, NULL);
-		return err_set(err, -EBADMSG, "the set holds more, or longer, RSA keys than are checked");
+		return err_set(
+			err, -EBADMSG, "the set holds more, or longer, RSA keys than are checked");
 	}
 	jwks->cost += cost;
 	return jwk_read(object, jwk, err);
@@ -152,6 +164,7 @@ static int add(struct jwks *jwks, const json_t *object)
 	struct err err = { "" };
 	struct jwk *jwk = calloc(1, sizeof(*jwk));
 	int rc = jwk ? read_within(jwks, object, jwk, &err) : -ENOMEM;
+
 	if (rc == -ENOMEM) {
 		jwk_free(jwk);
 		return rc;
@@ -168,7 +181,8 @@ static void mark_doubles(struct jwks *jwks)
 {
 	for (size_t i = 0; i < jwks->count; i++)
 		for (size_t k = i + 1; k < jwks->count; k++)
-			if (jwks->keys[i]->kid && text_equal(jwks->keys[i]->kid, jwks->keys[k]->kid)) {
+			if (jwks->keys[i]->kid &&
+				text_equal(jwks->keys[i]->kid, jwks->keys[k]->kid)) {
 				unusable(jwks->keys[i], "the set holds two keys with this kid");
 				unusable(jwks->keys[k], "the set holds two keys with this kid");
 			}
@@ -179,6 +193,7 @@ int jwks_parse(struct bytes json, struct jwks **ret, struct err *err)
 	JSON_CLEANUP json_t *object = NULL;
 	JWKS_CLEANUP struct jwks *jwks = NULL;
 	int rc = json_parse(json, JWKS_SIZE_MAX, &object, err);
+
 	if (rc)
 		return err_prefix(err, rc, "key set");
 	const json_t *keys = json_object_get(object, "keys");
@@ -201,14 +216,17 @@ int jwks_parse(struct bytes json, struct jwks **ret, struct err *err)
 size_t jwks_count(const struct jwks *jwks)
 {
 	size_t count = 0;
+
 	for (size_t i = 0; i < jwks->count; i++)
 		count += jwks->keys[i]->pkey != NULL;
 	return count;
 }
 
-static int find_named(const struct jwks *jwks, const char *kid, const struct jwa *jwa, const struct jwk **ret, struct err *err)
+static int find_named(const struct jwks *jwks, const char *kid, const struct jwa *jwa,
+	const struct jwk **ret, struct err *err)
 {
 	char clean[JWK_KID_MAX];
+
 	text_clean(clean, sizeof(clean), kid, strlen(kid));
 	for (size_t i = 0; i < jwks->count; i++) {
 		if (!text_equal(jwks->keys[i]->kid, kid))
@@ -223,28 +241,37 @@ static int find_named(const struct jwks *jwks, const char *kid, const struct jwa
 }
 
 /* Nothing says which: then there must be no choice. */
-static int find_only(const struct jwks *jwks, const struct jwa *jwa, const struct jwk **ret, struct err *err)
+static int find_only(
+	const struct jwks *jwks, const struct jwa *jwa, const struct jwk **ret, struct err *err)
 {
 	const struct jwk *only = NULL;
+
 	for (size_t i = 0; i < jwks->count; i++) {
 		if (jwk_fits(jwks->keys[i], jwa, NULL))
 			continue;
 		if (only)
-			return err_set(err, -EINVAL, "token names no kid, and the provider's key set holds more than one key for '%s'", jwa->name);
+			return err_set(err, -EINVAL,
+				"token names no kid, and the provider's key set holds more than "
+				"one key for '%s'",
+				jwa->name);
 		only = jwks->keys[i];
 	}
 	if (!only)
-		return err_set(err, -ENOENT, "token names no kid, and the provider's key set holds no key for '%s'", jwa->name);
+		return err_set(err, -ENOENT,
+			"token names no kid, and the provider's key set holds no key for '%s'",
+			jwa->name);
 	*ret = only;
 	return 0;
 }
 
-int jwks_find(const struct jwks *jwks, const char *kid, const char *alg, const struct jwk **ret, struct err *err)
+int jwks_find(const struct jwks *jwks, const char *kid, const char *alg, const struct jwk **ret,
+	struct err *err)
 {
 	const struct jwa *jwa = jwa_find(alg);
 	char clean[64];
 
 	if (!jwa)
-		return err_set(err, -EINVAL, "algorithm '%s' is not supported", text_clean(clean, sizeof(clean), alg, strlen(alg)));
+		return err_set(err, -EINVAL, "algorithm '%s' is not supported",
+			text_clean(clean, sizeof(clean), alg, strlen(alg)));
 	return kid ? find_named(jwks, kid, jwa, ret, err) : find_only(jwks, jwa, ret, err);
 }

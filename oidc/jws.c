@@ -1,4 +1,5 @@
-/* The front of every token: its form, before anybody verifies anything. And the one function that says that a signature is good. */
+/* The front of every token: its form, before anybody verifies anything. And the one function that
+ * says that a signature is good. */
 #include "oidc/jws.h"
 
 #include <errno.h>
@@ -43,19 +44,23 @@ static int split(struct bytes compact, struct bytes parts[static PARTS], struct 
 		start = i + 1;
 	}
 	if (count == 5)
-		return err_set(err, -EBADMSG, "token has 5 parts: encrypted tokens (JWE) are not accepted");
+		return err_set(err, -EBADMSG,
+			"token has 5 parts: encrypted tokens (JWE) are not accepted");
 	if (count != PARTS)
-		return err_set(err, -EBADMSG, "token has %zu part%s, not %d", count, count == 1 ? "" : "s", PARTS);
+		return err_set(err, -EBADMSG, "token has %zu part%s, not %d", count,
+			count == 1 ? "" : "s", PARTS);
 	return 0;
 }
 
 static int decode(const char *name, struct bytes part, struct buf *ret, struct err *err)
 {
 	int rc = base64url_decode(part, ret, err);
+
 	return rc ? err_prefix(err, -EBADMSG, "%s", name) : 0;
 }
 
-static int text_of(const json_t *header, const char *name, size_t max, const char **ret, struct err *err)
+static int text_of(
+	const json_t *header, const char *name, size_t max, const char **ret, struct err *err)
 {
 	const json_t *value = json_object_get(header, name);
 
@@ -75,13 +80,16 @@ static int alg_ok(const char *alg, const char *const *algorithms, struct err *er
 		return err_set(err, -EBADMSG, "header: 'alg' is missing");
 	text_clean(clean, sizeof(clean), alg, strlen(alg));
 	if (algorithms && !jwa_listed(algorithms, alg))
-		return err_set(err, -EBADMSG, "algorithm '%s' is not in the provider's list (%s)", clean, jwa_names(algorithms, names));
+		return err_set(err, -EBADMSG, "algorithm '%s' is not in the provider's list (%s)",
+			clean, jwa_names(algorithms, names));
 	if (!jwa_find(alg))
-		return err_set(err, -EBADMSG, "algorithm '%s' is not supported (%s)", clean, jwa_names(NULL, names));
+		return err_set(err, -EBADMSG, "algorithm '%s' is not supported (%s)", clean,
+			jwa_names(NULL, names));
 	return 0;
 }
 
-static int header_ok(const json_t *header, const char *const *algorithms, const char **ret_alg, const char **ret_kid, struct err *err)
+static int header_ok(const json_t *header, const char *const *algorithms, const char **ret_alg,
+	const char **ret_kid, struct err *err)
 {
 	const char *typ = NULL, *alg = NULL, *kid = NULL;
 	char clean[SHOWN_MAX];
@@ -93,7 +101,8 @@ static int header_ok(const json_t *header, const char *const *algorithms, const 
 			return err_set(err, -EBADMSG, "header: '%s' is not accepted", forbidden[i]);
 	int rc = text_of(header, "typ", JWS_SIZE_MAX, &typ, err);
 	if (!rc && typ && !jwa_listed(types, typ))
-		rc = err_set(err, -EBADMSG, "type '%s' is not accepted, only 'JWT'", text_clean(clean, sizeof(clean), typ, strlen(typ)));
+		rc = err_set(err, -EBADMSG, "type '%s' is not accepted, only 'JWT'",
+			text_clean(clean, sizeof(clean), typ, strlen(typ)));
 	if (!rc)
 		rc = text_of(header, "alg", JWS_SIZE_MAX, &alg, err);
 	if (!rc)
@@ -107,11 +116,13 @@ static int header_ok(const json_t *header, const char *const *algorithms, const 
 	return 0;
 }
 
-static int parse_header(struct bytes part, const char *const *algorithms, struct jws *jws, struct err *err)
+static int parse_header(
+	struct bytes part, const char *const *algorithms, struct jws *jws, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(JWS_SIZE_MAX);
 	const char *alg = NULL, *kid = NULL;
-	int rc = part.len ? decode("header", part, &text, err) : err_set(err, -EBADMSG, "header is empty");
+	int rc = part.len ? decode("header", part, &text, err)
+			  : err_set(err, -EBADMSG, "header is empty");
 
 	if (rc)
 		return rc;
@@ -127,7 +138,9 @@ static int parse_header(struct bytes part, const char *const *algorithms, struct
 
 int jws_parse(struct bytes compact, const char *const *algorithms, struct jws *ret, struct err *err)
 {
-	JWS_CLEANUP struct jws jws = { .payload = BUF_INIT(JWS_SIZE_MAX), .signature = BUF_INIT(JWS_SIZE_MAX), .compact = compact };
+	JWS_CLEANUP struct jws jws = { .payload = BUF_INIT(JWS_SIZE_MAX),
+		.signature = BUF_INIT(JWS_SIZE_MAX),
+		.compact = compact };
 	struct bytes parts[PARTS];
 	int rc = split(compact, parts, err);
 
@@ -136,7 +149,8 @@ int jws_parse(struct bytes compact, const char *const *algorithms, struct jws *r
 	if (!rc)
 		rc = decode("payload", parts[1], &jws.payload, err);
 	if (!rc)
-		rc = parts[2].len ? decode("signature", parts[2], &jws.signature, err) : err_set(err, -EBADMSG, "token has no signature");
+		rc = parts[2].len ? decode("signature", parts[2], &jws.signature, err)
+				  : err_set(err, -EBADMSG, "token has no signature");
 	if (rc)
 		return rc;
 	jws.input = (struct bytes){ compact.data, compact.len - parts[2].len - 1 };

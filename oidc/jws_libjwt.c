@@ -1,6 +1,8 @@
-/* The second opinion: libjwt on tokens that OpenSSL has found good already. jws.h says why in this order.
+/* The second opinion: libjwt on tokens that OpenSSL has found good already. jws.h says why in this
+ * order.
  *
- * jwt_decode() is called here only, and never without a key: with none, it takes what it is given. */
+ * jwt_decode() is called here only, and never without a key: with none, it takes what it is given.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +41,8 @@ static bool can_judge(const struct jws *jws)
 	const char *typ = json_get_string(jws->header, "typ");
 
 	return alg_of(jws->alg) != JWT_ALG_NONE && (!typ || !strcmp(typ, "JWT")) &&
-	       !json_parse(buf_bytes(&jws->payload), JWS_SIZE_MAX, &payload, NULL) && json_is_object(payload);
+	       !json_parse(buf_bytes(&jws->payload), JWS_SIZE_MAX, &payload, NULL) &&
+	       json_is_object(payload);
 }
 
 /* PEM of exactly this key; caller frees. */
@@ -61,7 +64,8 @@ int jws_libjwt(const struct jwk *key, const struct jws *jws, struct err *err)
 
 	if (!can_judge(jws))
 		return 0;
-	FREE_CLEANUP char *pem = pem_of(key->pkey), *compact = text_dup(jws->compact.data, jws->compact.len);
+	FREE_CLEANUP char *pem = pem_of(key->pkey),
+			  *compact = text_dup(jws->compact.data, jws->compact.len);
 	if (!pem || !compact || !*pem)
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = jwt_decode(&jwt, compact, (const unsigned char *)pem, (int)strlen(pem));

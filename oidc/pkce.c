@@ -35,7 +35,8 @@ static int digest(struct bytes text, char out[static PKCE_TEXT])
 	uint8_t bytes[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
-	if (EVP_Digest(text.data, text.len, bytes, &len, EVP_sha256(), NULL) != 1 || len != RANDOM_LEN)
+	if (EVP_Digest(text.data, text.len, bytes, &len, EVP_sha256(), NULL) != 1 ||
+		len != RANDOM_LEN)
 		return -EIO;
 	return encode(bytes, out);
 }
@@ -55,13 +56,17 @@ int pkce_init_from(struct pkce *pkce, struct bytes key, const uint8_t random[sta
 	int rc = encode(random, pkce->verifier);
 	rc = rc < 0 ? rc : encode(random + RANDOM_LEN, pkce->state);
 	rc = rc < 0 ? rc : pkce_nonce(key, pkce->nonce);
-	return rc < 0 ? rc : digest((struct bytes){ (const uint8_t *)pkce->verifier, strlen(pkce->verifier) }, pkce->challenge);
+	return rc < 0 ? rc
+		      : digest((struct bytes){ (const uint8_t *)pkce->verifier,
+				       strlen(pkce->verifier) },
+				pkce->challenge);
 }
 
 int pkce_init(struct pkce *pkce, struct bytes key, struct err *err)
 {
 	uint8_t random[2 * RANDOM_LEN];
-	int rc = RAND_priv_bytes(random, sizeof(random)) == 1 ? pkce_init_from(pkce, key, random) : -EIO;
+	int rc = RAND_priv_bytes(random, sizeof(random)) == 1 ? pkce_init_from(pkce, key, random)
+							      : -EIO;
 
 	text_burn(random, sizeof(random));
 	return rc < 0 ? err_set(err, rc, "no randomness for a login") : 0;
@@ -83,8 +88,8 @@ static int put_all(struct buf *form, const char *const (*pairs)[2], size_t count
 	return rc;
 }
 
-int pkce_url(const struct pkce *pkce, const struct discovery *discovery, const char *client_id, const char *redirect_uri, char *const *scopes,
-	int64_t max_age, struct buf *out)
+int pkce_url(const struct pkce *pkce, const struct discovery *discovery, const char *client_id,
+	const char *redirect_uri, char *const *scopes, int64_t max_age, struct buf *out)
 {
 	BUF_CLEANUP struct buf query = BUF_INIT(URL_MAX * 4);
 	const char *const pairs[][2] = {
@@ -104,10 +109,14 @@ int pkce_url(const struct pkce *pkce, const struct discovery *discovery, const c
 	return rc < 0 ? rc : buf_put(out, buf_data(&query), query.len);
 }
 
-int pkce_form(const struct pkce *pkce, const char *client_id, const char *redirect_uri, struct buf *form)
+int pkce_form(
+	const struct pkce *pkce, const char *client_id, const char *redirect_uri, struct buf *form)
 {
 	const char *const pairs[][2] = {
-		{ "grant_type", "authorization_code" }, { "code", pkce->code }, { "redirect_uri", redirect_uri }, { "client_id", client_id },
+		{ "grant_type", "authorization_code" },
+		{ "code", pkce->code },
+		{ "redirect_uri", redirect_uri },
+		{ "client_id", client_id },
 		{ "code_verifier", pkce->verifier },
 	};
 
@@ -122,8 +131,14 @@ struct params { /* those of a callback that matter, decoded */
 
 static struct buf *param_named(struct params *params, const char *name, size_t len)
 {
-	const struct { const char *name; struct buf *value; } known[] = {
-		{ "code", &params->code }, { "state", &params->state }, { "error", &params->error }, { "error_description", &params->description },
+	const struct {
+		const char *name;
+		struct buf *value;
+	} known[] = {
+		{ "code", &params->code },
+		{ "state", &params->state },
+		{ "error", &params->error },
+		{ "error_description", &params->description },
 		{ "iss", &params->iss },
 	};
 
@@ -147,7 +162,8 @@ static int param_take(struct params *params, const char *text, size_t len)
 	int rc = value_len ? url_unescape(value, equals + 1, value_len) : -EBADMSG;
 	if (rc < 0 || memchr(buf_data(value), '\0', value->len))
 		return -EBADMSG;
-	return buf_cstr(value) ? 0 : -EBADMSG; /* and a NUL behind it, without which nobody reads it as text */
+	/* and a NUL behind it, without which nobody reads it as text */
+	return buf_cstr(value) ? 0 : -EBADMSG;
 }
 
 static int params_parse(struct params *params, const char *query, size_t len)
@@ -165,7 +181,8 @@ static int params_parse(struct params *params, const char *query, size_t len)
 	return rc;
 }
 
-static int callback_judge(struct pkce *pkce, const struct discovery *discovery, struct params *params, struct err *err)
+static int callback_judge(struct pkce *pkce, const struct discovery *discovery,
+	struct params *params, struct err *err)
 {
 	char shown[64], words[256];
 
@@ -173,11 +190,15 @@ static int callback_judge(struct pkce *pkce, const struct discovery *discovery, 
 		return err_set(err, -EBADMSG, "the answer names another issuer: '%s'",
 			text_clean(words, sizeof(words), buf_data(&params->iss), params->iss.len));
 	if (!params->iss.len && discovery->iss_sent)
-		return err_set(err, -EBADMSG, "the answer names no issuer, though the provider says that its answers do");
+		return err_set(err, -EBADMSG,
+			"the answer names no issuer, though the provider says that its answers do");
 	if (params->error.len)
 		return err_set(err, -EACCES, "the provider refused: %s%s%s",
-			text_clean(shown, sizeof(shown), buf_data(&params->error), params->error.len), params->description.len ? ": " : "",
-			text_clean(words, sizeof(words), buf_data(&params->description), params->description.len));
+			text_clean(
+				shown, sizeof(shown), buf_data(&params->error), params->error.len),
+			params->description.len ? ": " : "",
+			text_clean(words, sizeof(words), buf_data(&params->description),
+				params->description.len));
 	if (!params->code.len)
 		return err_set(err, -EBADMSG, "the answer has no code");
 	memcpy(pkce->code, buf_data(&params->code), params->code.len);
@@ -189,21 +210,27 @@ static int callback_judge(struct pkce *pkce, const struct discovery *discovery, 
 /* The state decides first: without it nothing that a stranger sends is more than a stray hit. */
 static bool state_is_ours(const struct pkce *pkce, const struct buf *state)
 {
-	return pkce->state[0] && state->len == PKCE_TEXT - 1 && CRYPTO_memcmp(buf_data(state), pkce->state, PKCE_TEXT - 1) == 0;
+	return pkce->state[0] && state->len == PKCE_TEXT - 1 &&
+	       CRYPTO_memcmp(buf_data(state), pkce->state, PKCE_TEXT - 1) == 0;
 }
 
-int pkce_callback(struct pkce *pkce, const struct discovery *discovery, const char *path, const char *target, size_t len, struct err *err)
+int pkce_callback(struct pkce *pkce, const struct discovery *discovery, const char *path,
+	const char *target, size_t len, struct err *err)
 {
 	size_t path_len = strlen(path);
-	struct params params = { BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX) };
+	struct params params = { BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX),
+		BUF_INIT(VALUE_MAX), BUF_INIT(VALUE_MAX) };
 	int rc = 0;
 
-	if (len > PKCE_REQUEST_MAX || len <= path_len || memcmp(target, path, path_len) != 0 || target[path_len] != '?')
+	if (len > PKCE_REQUEST_MAX || len <= path_len || memcmp(target, path, path_len) != 0 ||
+		target[path_len] != '?')
 		return 0;
 	int parsed = params_parse(&params, target + path_len + 1, len - path_len - 1);
 	if (state_is_ours(pkce, &params.state))
-		rc = parsed < 0 ? err_set(err, -EBADMSG, "the answer is malformed") : callback_judge(pkce, discovery, &params, err);
-	struct buf *all[] = { &params.code, &params.state, &params.error, &params.description, &params.iss };
+		rc = parsed < 0 ? err_set(err, -EBADMSG, "the answer is malformed")
+				: callback_judge(pkce, discovery, &params, err);
+	struct buf *all[] = { &params.code, &params.state, &params.error, &params.description,
+		&params.iss };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_burn(all[i]);
 	return rc;

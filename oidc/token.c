@@ -1,4 +1,5 @@
-/* ID tokens: front, key, signature, then each claim by its own small rule. The rules run in order, and the first that fails says why. */
+/* ID tokens: front, key, signature, then each claim by its own small rule. The rules run in order,
+ * and the first that fails says why. */
 #include "oidc/token.h"
 
 #include <errno.h>
@@ -38,7 +39,8 @@ static int issuer_ok(struct check *check, struct err *err)
 	if (!iss)
 		return err_set(err, -EBADMSG, "'iss' is missing or not a string");
 	if (strcmp(iss, check->rules->issuer))
-		return err_set(err, -EBADMSG, "issuer is '%s', not '%s'", claims_show(iss, is), claims_show(check->rules->issuer, want));
+		return err_set(err, -EBADMSG, "issuer is '%s', not '%s'", claims_show(iss, is),
+			claims_show(check->rules->issuer, want));
 	return 0;
 }
 
@@ -50,12 +52,14 @@ static int audience_refused(const struct check *check, const json_t *aud, struct
 	size_t count = json_is_array(aud) ? json_array_size(aud) : 1;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *one = json_string_value(json_is_array(aud) ? json_array_get(aud, i) : aud);
+		const char *one =
+			json_string_value(json_is_array(aud) ? json_array_get(aud, i) : aud);
 		if (buf_printf(&list, "%s'%s'", i ? ", " : "", claims_show(one, show)))
 			return -ENOMEM;
 	}
 	const char *text = buf_cstr(&list);
-	return err_set(err, -EBADMSG, "audience is %.512s, not '%s'", text ? text : "", claims_show(check->rules->audience, show));
+	return err_set(err, -EBADMSG, "audience is %.512s, not '%s'", text ? text : "",
+		claims_show(check->rules->audience, show));
 }
 
 static int audience_ok(struct check *check, struct err *err)
@@ -79,14 +83,18 @@ static int audience_ok(struct check *check, struct err *err)
 static int party_ok(struct check *check, struct err *err)
 {
 	char is[CLAIMS_SHOWN_MAX], want[CLAIMS_SHOWN_MAX];
-	const json_t *azp = json_object_get(check->payload, "azp"), *aud = json_object_get(check->payload, "aud");
+	const json_t *azp = json_object_get(check->payload, "azp"),
+		     *aud = json_object_get(check->payload, "aud");
 
 	if (!azp && json_is_array(aud) && json_array_size(aud) > 1)
-		return err_set(err, -EBADMSG, "'azp' is missing, and the token is for %zu audiences", json_array_size(aud));
+		return err_set(err, -EBADMSG,
+			"'azp' is missing, and the token is for %zu audiences",
+			json_array_size(aud));
 	if (azp && !json_is_string(azp))
 		return err_set(err, -EBADMSG, "'azp' is not a string");
 	if (azp && strcmp(json_string_value(azp), check->rules->audience))
-		return err_set(err, -EBADMSG, "authorized party ('azp') is '%s', not '%s'", claims_show(json_string_value(azp), is),
+		return err_set(err, -EBADMSG, "authorized party ('azp') is '%s', not '%s'",
+			claims_show(json_string_value(azp), is),
 			claims_show(check->rules->audience, want));
 	return 0;
 }
@@ -96,13 +104,15 @@ static int party_ok(struct check *check, struct err *err)
 static int needed_time(const struct check *check, const char *name, int64_t *ret, struct err *err)
 {
 	int rc = claims_time(check->payload, name, ret, err);
+
 	return rc == -ENOENT ? err_set(err, -EBADMSG, "'%s' is missing", name) : rc;
 }
 
 static int times_ok(struct check *check, struct err *err)
 {
 	char text[AGO_MAX], most[AGO_MAX];
-	int64_t nbf = 0, lifetime = check->rules->lifetime_max_s > 0 ? check->rules->lifetime_max_s : LIFETIME_MAX;
+	int64_t nbf = 0, lifetime = check->rules->lifetime_max_s > 0 ? check->rules->lifetime_max_s
+								     : LIFETIME_MAX;
 	int rc = needed_time(check, "exp", &check->exp, err);
 
 	if (!rc)
@@ -112,16 +122,19 @@ static int times_ok(struct check *check, struct err *err)
 	if (rc && rc != -ENOENT)
 		return rc;
 	if (check->now >= check->exp + check->skew)
-		return err_set(err, -EBADMSG, "token expired %s ago", seconds(check->now - check->exp, text));
+		return err_set(err, -EBADMSG, "token expired %s ago",
+			seconds(check->now - check->exp, text));
 	if (check->iat > check->now + check->skew)
-		return err_set(err, -EBADMSG, "token was issued %s in the future", seconds(check->iat - check->now, text));
+		return err_set(err, -EBADMSG, "token was issued %s in the future",
+			seconds(check->iat - check->now, text));
 	if (nbf > check->now + check->skew)
-		return err_set(err, -EBADMSG, "token is not valid for another %s", seconds(nbf - check->now, text));
+		return err_set(err, -EBADMSG, "token is not valid for another %s",
+			seconds(nbf - check->now, text));
 	if (check->exp <= check->iat)
 		return err_set(err, -EBADMSG, "token expires before it was issued");
 	if (check->exp - check->iat > lifetime)
-		return err_set(
-			err, -EBADMSG, "token is valid for %s; %s is the most", seconds(check->exp - check->iat, text), seconds(lifetime, most));
+		return err_set(err, -EBADMSG, "token is valid for %s; %s is the most",
+			seconds(check->exp - check->iat, text), seconds(lifetime, most));
 	return 0;
 }
 
@@ -134,10 +147,12 @@ static int age_ok(struct check *check, struct err *err)
 	if (rc && rc != -ENOENT)
 		return rc;
 	if (login > check->now + check->skew)
-		return err_set(err, -EBADMSG, "login was %s in the future", seconds(login - check->now, text));
-	if (check->rules->max_age_s >= 0 && check->now - login - check->skew > check->rules->max_age_s)
-		return err_set(
-			err, -EBADMSG, "login was %s ago; %s is the most", seconds(check->now - login, text), seconds(check->rules->max_age_s, most));
+		return err_set(err, -EBADMSG, "login was %s in the future",
+			seconds(login - check->now, text));
+	if (check->rules->max_age_s >= 0 &&
+		check->now - login - check->skew > check->rules->max_age_s)
+		return err_set(err, -EBADMSG, "login was %s ago; %s is the most",
+			seconds(check->now - login, text), seconds(check->rules->max_age_s, most));
 	return 0;
 }
 
@@ -146,6 +161,7 @@ static int age_ok(struct check *check, struct err *err)
 static int subject_ok(struct check *check, struct err *err)
 {
 	const char *sub;
+
 	return claims_text(check->payload, "sub", SUBJECT_MAX, &sub, err);
 }
 
@@ -162,10 +178,12 @@ static int nonce_ok(struct check *check, struct err *err)
 	return 0;
 }
 
-/* A logout token is signed by the same key for the same audience (OpenID Connect Back-Channel Logout, 2.4). */
+/* A logout token is signed by the same key for the same audience (OpenID Connect Back-Channel
+ * Logout, 2.4). */
 static int kind_ok(struct check *check, struct err *err)
 {
-	if (json_object_get(json_object_get(check->payload, "events"), "http://schemas.openid.net/event/backchannel-logout"))
+	if (json_object_get(json_object_get(check->payload, "events"),
+		    "http://schemas.openid.net/event/backchannel-logout"))
 		return err_set(err, -EBADMSG, "token is a logout token, not an ID token");
 	return 0;
 }
@@ -181,9 +199,12 @@ static int (*const rules_in_order[])(struct check *check, struct err *err) = {
 	kind_ok,
 };
 
-static int claims_ok(const json_t *payload, const struct token_rules *rules, int64_t now, struct err *err)
+static int claims_ok(
+	const json_t *payload, const struct token_rules *rules, int64_t now, struct err *err)
 {
-	int64_t skew = rules->skew_s < 0 ? 0 : rules->skew_s > TOKEN_SKEW_MAX ? TOKEN_SKEW_MAX : rules->skew_s;
+	int64_t skew = rules->skew_s < 0		? 0
+		       : rules->skew_s > TOKEN_SKEW_MAX ? TOKEN_SKEW_MAX
+							: rules->skew_s;
 	struct check check = { .payload = payload, .rules = rules, .now = now, .skew = skew };
 	int rc = 0;
 
@@ -192,7 +213,8 @@ static int claims_ok(const json_t *payload, const struct token_rules *rules, int
 	return rc;
 }
 
-static int signature_ok(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules, struct jws *jws, struct err *err)
+static int signature_ok(struct bytes compact, const struct jwks *jwks,
+	const struct token_rules *rules, struct jws *jws, struct err *err)
 {
 	const struct jwk *key;
 	int rc = jws_parse(compact, rules->algorithms, jws, err);
@@ -200,21 +222,26 @@ static int signature_ok(struct bytes compact, const struct jwks *jwks, const str
 	if (rc)
 		return rc;
 	if (text_equal(json_get_string(jws->header, "typ"), "at+jwt"))
-		return err_set(err, -EBADMSG, "token is an access token (typ 'at+jwt'), not an ID token");
+		return err_set(
+			err, -EBADMSG, "token is an access token (typ 'at+jwt'), not an ID token");
 	rc = jwks_find(jwks, jws->kid, jws->alg, &key, err);
 	if (rc)
 		return rc == -ENOENT ? rc : -EBADMSG;
 	rc = jws_verify(key, jws, err);
-	return rc && !jws->kid ? -ENOENT : rc; /* the key may have been changed: without names nobody can tell */
+	/* the key may have been changed: without names nobody can tell */
+	return rc && !jws->kid ? -ENOENT : rc;
 }
 
-int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules, int64_t now, json_t **ret, struct err *err)
+int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules,
+	int64_t now, json_t **ret, struct err *err)
 {
 	JWS_CLEANUP struct jws jws = { 0 };
 	JSON_CLEANUP json_t *payload = NULL;
 
-	if (!rules->issuer || !rules->audience || !rules->algorithms || now < 0 || now > CLAIMS_TIME_MAX)
-		return err_set(err, -EBADMSG, "issuer, audience, algorithms and the time must be known");
+	if (!rules->issuer || !rules->audience || !rules->algorithms || now < 0 ||
+		now > CLAIMS_TIME_MAX)
+		return err_set(
+			err, -EBADMSG, "issuer, audience, algorithms and the time must be known");
 	int rc = signature_ok(compact, jwks, rules, &jws, err);
 	if (rc)
 		return rc;

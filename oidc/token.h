@@ -1,4 +1,5 @@
-/* ID tokens (OIDC Core 2, 3.1.3.7): claims checked, and an identity made of them. Pure: time and keys are parameters. */
+/* ID tokens (OIDC Core 2, 3.1.3.7): claims checked, and an identity made of them. Pure: time and
+ * keys are parameters. */
 #ifndef BARTIZAN_TOKEN_H
 #define BARTIZAN_TOKEN_H
 
@@ -11,28 +12,36 @@
 #define TOKEN_GROUPS_MAX 4096
 #define TOKEN_SKEW_MAX 60
 
-struct token_rules { /* borrowed */
+struct token_rules {		       /* borrowed */
 	const char *issuer, *audience; /* exact */
 	const char *const *algorithms; /* NULL-terminated */
-	int64_t skew_s;                /* 0..60, at either end */
-	int64_t lifetime_max_s;        /* exp - iat at most this; 0: 24 h */
-	int64_t max_age_s;             /* -1: none; else auth_time, or iat where the provider sends none, must be that young */
-	const char *nonce;             /* NULL: none expected */
+	int64_t skew_s;		       /* 0..60, at either end */
+	int64_t lifetime_max_s;	       /* exp - iat at most this; 0: 24 h */
+	/* -1: none; else auth_time, or iat where the provider sends none, must be that young */
+	int64_t max_age_s;
+	const char *nonce; /* NULL: none expected */
 };
 
 struct token_claims { /* which claims make an identity; borrowed */
-	const char *user;        /* claim path "email", "preferred_username", "a.b", or the whole name of a claim that has dots */
-	const char *groups;      /* claim path; NULL: none. string, array of strings, array of objects with name */
-	const char *const *keep; /* further top-level claims that roles match, NULL-terminated: kept as text; NULL: none */
+	/* claim path "email", "preferred_username", "a.b", or the whole name of a claim that has
+	 * dots */
+	const char *user;
+	/* claim path; NULL: none. string, array of strings, array of objects with name */
+	const char *groups;
+	/* further top-level claims that roles match, NULL-terminated: kept as text; NULL: none */
+	const char *const *keep;
 };
 
-/* Everything: front, key choice, signature, claims. *ret is the payload object (new reference). -EBADMSG refused with the reason; -ENOENT: kid
- * unknown, or there is none and the signature does not fit: worth a refetch. */
-int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules, int64_t now, json_t **ret, struct err *err);
-/* userinfo: a second place to look for user and groups (NULL: none); its sub must equal the token's. provider: the configured name. email counts only
- * with email_verified true. Names are held to text_name_ok; a group that is not is dropped and counted in *ret_dropped. Fills user, provider, subject
- * (issuer + " " + sub), groups, login_time (auth_time, else iat), claims. */
-int token_identity(const json_t *payload, const json_t *userinfo, const struct token_claims *claims, const char *provider, struct identity **ret,
-	size_t *ret_dropped, struct err *err);
+/* Everything: front, key choice, signature, claims. *ret is the payload object (new reference).
+ * -EBADMSG refused with the reason; -ENOENT: kid unknown, or there is none and the signature does
+ * not fit: worth a refetch. */
+int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules,
+	int64_t now, json_t **ret, struct err *err);
+/* userinfo: a second place to look for user and groups (NULL: none); its sub must equal the
+ * token's. provider: the configured name. email counts only with email_verified true. Names are
+ * held to text_name_ok; a group that is not is dropped and counted in *ret_dropped. Fills user,
+ * provider, subject (issuer + " " + sub), groups, login_time (auth_time, else iat), claims. */
+int token_identity(const json_t *payload, const json_t *userinfo, const struct token_claims *claims,
+	const char *provider, struct identity **ret, size_t *ret_dropped, struct err *err);
 
 #endif

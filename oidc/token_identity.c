@@ -1,5 +1,5 @@
-/* From verified claims to an identity. What a name may hold is text_name_ok's to say; what is not a name is refused (the user) or dropped and counted
- * (a group). */
+/* From verified claims to an identity. What a name may hold is text_name_ok's to say; what is not a
+ * name is refused (the user) or dropped and counted (a group). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,12 @@ struct sources { /* where a claim is looked for, in this order */
 	const json_t *payload, *userinfo;
 };
 
-/* userinfo is an answer to the access token, not signed: it counts only for the same subject (OpenID Connect Core 5.3.2). */
+/* userinfo is an answer to the access token, not signed: it counts only for the same subject
+ * (OpenID Connect Core 5.3.2). */
 static int userinfo_ok(const struct sources *from, struct err *err)
 {
-	const char *sub = json_get_string(from->payload, "sub"), *other = json_get_string(from->userinfo, "sub");
+	const char *sub = json_get_string(from->payload, "sub"),
+		   *other = json_get_string(from->userinfo, "sub");
 
 	if (from->userinfo && (!sub || !other || strcmp(sub, other)))
 		return err_set(err, -EBADMSG, "userinfo is about another subject");
@@ -29,11 +31,14 @@ static int userinfo_ok(const struct sources *from, struct err *err)
 static bool is_email(const char *path)
 {
 	const char *dot = strrchr(path, '.');
+
 	return !strcmp(dot ? dot + 1 : path, "email");
 }
 
-/* 1: this source names the user; 0: it does not, or leaves open whether the address is verified (*ret_open); -EBADMSG. */
-static int user_in(const json_t *source, const char *path, const char **ret, const char **ret_open, struct err *err)
+/* 1: this source names the user; 0: it does not, or leaves open whether the address is verified
+ * (*ret_open); -EBADMSG. */
+static int user_in(const json_t *source, const char *path, const char **ret, const char **ret_open,
+	struct err *err)
 {
 	char show[CLAIMS_SHOWN_MAX], name[CLAIMS_SHOWN_MAX];
 	const json_t *parent = NULL, *value = source ? claims_at(source, path, &parent) : NULL;
@@ -42,14 +47,18 @@ static int user_in(const json_t *source, const char *path, const char **ret, con
 		return 0;
 	const char *text = json_string_value(value);
 	if (!text)
-		return err_set(err, -EBADMSG, "claim '%s' is not a string", claims_show(path, show));
+		return err_set(
+			err, -EBADMSG, "claim '%s' is not a string", claims_show(path, show));
 	const json_t *verified = json_object_get(parent, "email_verified");
 	if (is_email(path) && !json_is_true(verified)) {
 		*ret_open = text;
-		return verified ? err_set(err, -EBADMSG, "e-mail address '%s' is not verified", claims_show(text, show)) : 0;
+		return verified ? err_set(err, -EBADMSG, "e-mail address '%s' is not verified",
+					  claims_show(text, show))
+				: 0;
 	}
 	if (!text_name_ok(text, json_string_length(value)))
-		return err_set(err, -EBADMSG, "claim '%s' holds '%s', which cannot be a user name", claims_show(path, show), claims_show(text, name));
+		return err_set(err, -EBADMSG, "claim '%s' holds '%s', which cannot be a user name",
+			claims_show(path, show), claims_show(text, name));
 	*ret = text;
 	return 1;
 }
@@ -65,9 +74,12 @@ static int user_of(const struct sources *from, const char *path, char **ret, str
 	if (rc < 0)
 		return rc;
 	if (unverified && !(text && !strcmp(text, unverified)))
-		return err_set(err, -EBADMSG, "e-mail address '%s' is not verified (there is no 'email_verified')", claims_show(unverified, show));
+		return err_set(err, -EBADMSG,
+			"e-mail address '%s' is not verified (there is no 'email_verified')",
+			claims_show(unverified, show));
 	if (!text)
-		return err_set(err, -EBADMSG, "claim '%s', which names the user, is missing", claims_show(path, show));
+		return err_set(err, -EBADMSG, "claim '%s', which names the user, is missing",
+			claims_show(path, show));
 	*ret = strdup(text);
 	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
@@ -78,7 +90,11 @@ static int user_of(const struct sources *from, const char *path, char **ret, str
 static const char *group_name(const json_t *item)
 {
 	const json_t *name = json_is_object(item) ? json_object_get(item, "name") : item;
-	return json_is_string(name) && text_name_ok(json_string_value(name), json_string_length(name)) ? json_string_value(name) : NULL;
+
+	return json_is_string(name) &&
+			       text_name_ok(json_string_value(name), json_string_length(name))
+		       ? json_string_value(name)
+		       : NULL;
 }
 
 static int by_text(const void *a, const void *b)
@@ -103,7 +119,8 @@ static void sort_unique(struct identity *who)
 	who->group_count = kept;
 }
 
-static int take_groups(const json_t *list, struct identity *who, size_t *ret_dropped, struct err *err)
+static int take_groups(
+	const json_t *list, struct identity *who, size_t *ret_dropped, struct err *err)
 {
 	size_t count = json_is_array(list) ? json_array_size(list) : list ? 1 : 0;
 
@@ -126,14 +143,16 @@ static int take_groups(const json_t *list, struct identity *who, size_t *ret_dro
 	return 0;
 }
 
-/* Where a person has too many groups, some providers leave them out and say so (OpenID Connect Core 5.6.2: distributed claims). Taking that for "no
- * groups" would let a denied group pass. */
+/* Where a person has too many groups, some providers leave them out and say so (OpenID Connect
+ * Core 5.6.2: distributed claims). Taking that for "no groups" would let a denied group pass. */
 static bool left_out(const json_t *payload, const char *path)
 {
-	return json_object_get(json_object_get(payload, "_claim_names"), path) || json_is_true(json_object_get(payload, "hasgroups"));
+	return json_object_get(json_object_get(payload, "_claim_names"), path) ||
+	       json_is_true(json_object_get(payload, "hasgroups"));
 }
 
-static int groups_of(const struct sources *from, const char *path, struct identity *who, size_t *ret_dropped, struct err *err)
+static int groups_of(const struct sources *from, const char *path, struct identity *who,
+	size_t *ret_dropped, struct err *err)
 {
 	char show[CLAIMS_SHOWN_MAX];
 	const json_t *list = path ? claims_at(from->payload, path, NULL) : NULL;
@@ -141,21 +160,27 @@ static int groups_of(const struct sources *from, const char *path, struct identi
 	if (!list && path && from->userinfo)
 		list = claims_at(from->userinfo, path, NULL);
 	if (!list && path && left_out(from->payload, path))
-		return err_set(err, -EBADMSG, "the provider left claim '%s' out of the token, because there are too many", claims_show(path, show));
+		return err_set(err, -EBADMSG,
+			"the provider left claim '%s' out of the token, because there are too many",
+			claims_show(path, show));
 	if (list && !json_is_array(list) && !json_is_string(list))
-		return err_set(err, -EBADMSG, "claim '%s' is neither a string nor a list", claims_show(path, show));
+		return err_set(err, -EBADMSG, "claim '%s' is neither a string nor a list",
+			claims_show(path, show));
 	return take_groups(list, who, ret_dropped, err);
 }
 
 /* ---- further claims, and the rest ---- */
 
-/* Text, whole numbers and truth as text; anything else, and what cannot be shown, is not kept, and so matches nothing. */
+/* Text, whole numbers and truth as text; anything else, and what cannot be shown, is not kept, and
+ * so matches nothing. */
 static int claim_text(const json_t *value, char **ret)
 {
 	const char *text = json_string_value(value);
 
 	if (json_is_integer(value))
-		return asprintf(ret, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) < 0 ? -ENOMEM : 1;
+		return asprintf(ret, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) < 0
+			       ? -ENOMEM
+			       : 1;
 	if (json_is_boolean(value))
 		text = json_is_true(value) ? "true" : "false";
 	if (!text || strlen(text) > CLAIM_MAX || !claims_text_ok(text, strlen(text)))
@@ -164,14 +189,16 @@ static int claim_text(const json_t *value, char **ret)
 	return *ret ? 1 : -ENOMEM;
 }
 
-static int keep_claims(const json_t *payload, const char *const *keep, struct identity *who, struct err *err)
+static int keep_claims(
+	const json_t *payload, const char *const *keep, struct identity *who, struct err *err)
 {
 	size_t count = 0, kept = 0;
 
 	while (keep && keep[count])
 		count++;
 	if (count > IDENTITY_CLAIMS_MAX)
-		return err_set(err, -E2BIG, "more than %d claims are to be kept", IDENTITY_CLAIMS_MAX);
+		return err_set(
+			err, -E2BIG, "more than %d claims are to be kept", IDENTITY_CLAIMS_MAX);
 	who->claims = count ? calloc(count + 1, sizeof(*who->claims)) : NULL;
 	int rc = count && !who->claims ? -ENOMEM : 0;
 	for (size_t i = 0; rc >= 0 && i < count; i++) {
@@ -189,7 +216,8 @@ static int keep_claims(const json_t *payload, const char *const *keep, struct id
 	return rc < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-static int subject_of(const json_t *payload, const char *provider, struct identity *who, struct err *err)
+static int subject_of(
+	const json_t *payload, const char *provider, struct identity *who, struct err *err)
 {
 	const char *iss = json_get_string(payload, "iss"), *sub = json_get_string(payload, "sub");
 	int64_t login = 0;
@@ -208,8 +236,8 @@ static int subject_of(const json_t *payload, const char *provider, struct identi
 	return who->provider && who->subject ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-int token_identity(const json_t *payload, const json_t *userinfo, const struct token_claims *claims, const char *provider, struct identity **ret,
-	size_t *ret_dropped, struct err *err)
+int token_identity(const json_t *payload, const json_t *userinfo, const struct token_claims *claims,
+	const char *provider, struct identity **ret, size_t *ret_dropped, struct err *err)
 {
 	const struct sources from = { payload, userinfo };
 	struct identity *who = calloc(1, sizeof(*who));

@@ -24,6 +24,7 @@ static int load_by(struct approval_rule *approval, const struct yaml *node, stru
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, RULESET_TEXT_MAX, &text, err);
+
 	if (rc < 0)
 		return rc;
 	approval->by = strdup(text);
@@ -34,6 +35,7 @@ static int load_count(const struct yaml *node, int64_t max, unsigned *ret, struc
 {
 	int64_t value = 0;
 	int rc = yaml_int(node, 1, max, &value, err);
+
 	if (rc == 0)
 		*ret = (unsigned)value;
 	return rc;
@@ -59,10 +61,12 @@ static int load_uses(struct approval_rule *approval, const struct yaml *node, st
 	return yaml_int(node, 0, APPROVAL_USES_MAX, &approval->uses, err);
 }
 
-static int load_choice(const struct yaml *node, const char *no, const char *yes, bool *ret, struct err *err)
+static int load_choice(
+	const struct yaml *node, const char *no, const char *yes, bool *ret, struct err *err)
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, 16, &text, err);
+
 	if (rc < 0)
 		return rc;
 	if (strcmp(text, no) != 0 && strcmp(text, yes) != 0)
@@ -76,16 +80,19 @@ static int load_reason(struct approval_rule *approval, const struct yaml *node, 
 	return load_choice(node, "optional", "required", &approval->reason_required, err);
 }
 
-/* The ticket is a word of the reason: OPS-7 is named by "OPS-7: disk full", and not by "DEVOPS-7" or "OPS-7b". */
+/* The ticket is a word of the reason: OPS-7 is named by "OPS-7: disk full", and not by "DEVOPS-7"
+ * or "OPS-7b". */
 static int load_ticket(struct approval_rule *approval, const struct yaml *node, struct err *err)
 {
 	const char *text = NULL;
 	char pattern[WORD_MAX];
 	struct err why = { 0 };
 	int rc = yaml_text(node, APPROVAL_TICKET_MAX, &text, err);
+
 	if (rc < 0)
 		return rc;
-	snprintf(pattern, sizeof(pattern), "re:%s", text); /* alone first: a stray parenthesis must not close ours */
+	/* alone first: a stray parenthesis must not close ours */
+	snprintf(pattern, sizeof(pattern), "re:%s", text);
 	if (pattern_compile(pattern, &approval->ticket_pattern, &why) < 0)
 		return yaml_error(node, err, "%s", why.text);
 	bool empty = pattern_match(approval->ticket_pattern, "", 0) != PATTERN_NO;
@@ -100,7 +107,8 @@ static int load_ticket(struct approval_rule *approval, const struct yaml *node, 
 	return approval->ticket ? 0 : no_memory(err);
 }
 
-static int load_ticket_votes(struct approval_rule *approval, const struct yaml *node, struct err *err)
+static int load_ticket_votes(
+	struct approval_rule *approval, const struct yaml *node, struct err *err)
 {
 	return load_count(node, APPROVAL_VOTES_MAX, &approval->ticket_votes, err);
 }
@@ -119,14 +127,22 @@ static const struct {
 	const char *key;
 	int (*load)(struct approval_rule *approval, const struct yaml *node, struct err *err);
 } rows[] = {
-	{ "by", load_by }, { "votes", load_votes }, { "window", load_window }, { "expires", load_expires }, { "uses", load_uses },
-	{ "reason", load_reason }, { "ticket", load_ticket }, { "ticket_votes", load_ticket_votes }, { "on_expiry", load_on_expiry },
+	{ "by", load_by },
+	{ "votes", load_votes },
+	{ "window", load_window },
+	{ "expires", load_expires },
+	{ "uses", load_uses },
+	{ "reason", load_reason },
+	{ "ticket", load_ticket },
+	{ "ticket_votes", load_ticket_votes },
+	{ "on_expiry", load_on_expiry },
 	{ "wait_without_terminal", load_wait },
 };
 
 static int load_rows(struct approval_rule *approval, const struct yaml *node, struct err *err)
 {
 	int rc = policy_only(node, "rules[].approval", err);
+
 	for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct yaml *value = yaml_get(node, rows[i].key);
 		if (value)
@@ -138,21 +154,28 @@ static int load_rows(struct approval_rule *approval, const struct yaml *node, st
 static int check(const struct approval_rule *approval, const struct yaml *node, struct err *err)
 {
 	const struct yaml *votes = yaml_get(node, "ticket_votes");
+
 	if (!approval->by)
 		return yaml_error(node, err, "'by' is missing: the role whose members may approve");
 	if (votes && !approval->ticket)
 		return yaml_key_error(votes, err, "'ticket_votes' has no meaning without 'ticket'");
 	if (approval->ticket && approval->ticket_votes > approval->votes)
-		return yaml_error(votes, err, "'ticket_votes' is more than 'votes': a ticket asks for fewer");
+		return yaml_error(
+			votes, err, "'ticket_votes' is more than 'votes': a ticket asks for fewer");
 	return 0;
 }
 
 int approval_rule_load(const struct yaml *node, struct approval_rule **ret, struct err *err)
 {
 	struct approval_rule *approval = calloc(1, sizeof(*approval));
+
 	if (!approval)
 		return no_memory(err);
-	*approval = (struct approval_rule){ .votes = 1, .ticket_votes = 1, .window = 60 * M, .expires = 15 * M, .wait = APPROVAL_WAIT_DEFAULT };
+	*approval = (struct approval_rule){ .votes = 1,
+		.ticket_votes = 1,
+		.window = 60 * M,
+		.expires = 15 * M,
+		.wait = APPROVAL_WAIT_DEFAULT };
 	int rc = load_rows(approval, node, err);
 	if (rc == 0)
 		rc = check(approval, node, err);
@@ -177,27 +200,34 @@ void approval_rule_free(struct approval_rule *approval)
 static int dump_ticket(const struct approval_rule *approval, struct buf *out)
 {
 	int rc = approval->ticket ? buf_puts(out, ", ticket: ") : 0;
+
 	if (rc == 0 && approval->ticket)
 		rc = yaml_put_text(out, approval->ticket);
-	return rc == 0 && approval->ticket ? buf_printf(out, ", ticket_votes: %u", approval->ticket_votes) : rc;
+	return rc == 0 && approval->ticket
+		       ? buf_printf(out, ", ticket_votes: %u", approval->ticket_votes)
+		       : rc;
 }
 
 int approval_rule_dump(const struct approval_rule *approval, struct buf *out)
 {
 	char window[YAML_NUMBER_MAX], expires[YAML_NUMBER_MAX], wait[YAML_NUMBER_MAX];
 	int rc = buf_puts(out, "{by: ");
+
 	if (rc == 0)
 		rc = yaml_put_text(out, approval->by);
 	if (rc == 0)
-		rc = buf_printf(out, ", votes: %u, window: %s, expires: %s, uses: %" PRId64 ", reason: %s", approval->votes,
-			yaml_format_duration(approval->window, window), yaml_format_duration(approval->expires, expires), approval->uses,
+		rc = buf_printf(out,
+			", votes: %u, window: %s, expires: %s, uses: %" PRId64 ", reason: %s",
+			approval->votes, yaml_format_duration(approval->window, window),
+			yaml_format_duration(approval->expires, expires), approval->uses,
 			approval->reason_required ? "required" : "optional");
 	if (rc == 0)
 		rc = dump_ticket(approval, out);
 	if (rc == 0)
 		rc = buf_printf(out, ", on_expiry: %s", approval->drain ? "drain" : "end");
 	if (rc == 0 && approval->wait != APPROVAL_WAIT_DEFAULT)
-		rc = buf_printf(out, ", wait_without_terminal: %s", yaml_format_duration(approval->wait, wait));
+		rc = buf_printf(out, ", wait_without_terminal: %s",
+			yaml_format_duration(approval->wait, wait));
 	return rc < 0 ? rc : buf_putc(out, '}');
 }
 

@@ -9,7 +9,9 @@
 #include "common/sshcert.h"
 
 #define TEXT_LEN 4096
-#define RIGHTS_ALL (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
+#define RIGHTS_ALL                                                          \
+	(SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | \
+		SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 
 static int read_name(struct policy_case *one, const struct yaml *node, struct err *err)
 {
@@ -20,23 +22,28 @@ static int read_user(struct policy_case *one, const struct yaml *node, struct er
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, 255, &text, err);
-	one->who.user = (char *)(uintptr_t)text; /* an identity owns its strings elsewhere; here the tree does */
+
+	/* an identity owns its strings elsewhere; here the tree does */
+	one->who.user = (char *)(uintptr_t)text;
 	return rc;
 }
 
 static int read_groups(struct policy_case *one, const struct yaml *node, struct err *err)
 {
 	int rc = yaml_strings(node, 10000, 255, &one->who.groups, err);
+
 	while (rc == 0 && one->who.groups[one->who.group_count])
 		one->who.group_count++;
 	return rc;
 }
 
 /* One value, or several: a claim of that name for each. */
-static int add_claims(struct policy_case *one, size_t *count, const struct yaml *node, struct err *err)
+static int add_claims(
+	struct policy_case *one, size_t *count, const struct yaml *node, struct err *err)
 {
 	char **list = NULL;
 	int rc = yaml_strings(node, IDENTITY_CLAIMS_MAX, TEXT_LEN, &list, err);
+
 	if (rc < 0)
 		return rc;
 	for (char **value = list; *value; value++) {
@@ -59,6 +66,7 @@ static int add_claims(struct policy_case *one, size_t *count, const struct yaml 
 static int read_claims(struct policy_case *one, const struct yaml *node, struct err *err)
 {
 	size_t count = 0;
+
 	if (node->kind != YAML_MAP)
 		return yaml_error(node, err, "expected a map of claims");
 	one->who.claims = calloc(IDENTITY_CLAIMS_MAX + 1, sizeof(*one->who.claims));
@@ -92,6 +100,7 @@ static int read_rights(struct policy_case *one, const struct yaml *node, struct 
 	};
 	char **list = NULL;
 	int rc = yaml_strings(node, 16, 64, &list, err);
+
 	one->who.rights = 0;
 	for (char **text = list; rc == 0 && *text; text++) {
 		size_t i = 0;
@@ -120,6 +129,7 @@ static int read_kind(struct policy_case *one, const struct yaml *node, struct er
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, 64, &text, err);
+
 	if (rc < 0)
 		return rc;
 	one->any = strcmp(text, "any") == 0;
@@ -141,6 +151,7 @@ static int read_source(struct policy_case *one, const struct yaml *node, struct 
 	const char *text = NULL;
 	struct err why = { 0 };
 	int rc = yaml_text(node, ADDR_TEXT_MAX, &text, err);
+
 	if (rc == 0 && addr_parse(text, &one->access.source, &why) < 0)
 		return yaml_error(node, err, "%s", why.text);
 	return rc;
@@ -151,6 +162,7 @@ static int read_at(struct policy_case *one, const struct yaml *node, struct err 
 	const char *text = NULL;
 	struct err why = { 0 };
 	int rc = yaml_text(node, 64, &text, err);
+
 	if (rc == 0 && clock_parse(text, &one->access.now, &why) < 0)
 		return yaml_error(node, err, "%s", why.text);
 	return rc;
@@ -160,6 +172,7 @@ static int read_expect(struct policy_case *one, const struct yaml *node, struct 
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, 16, &text, err);
+
 	if (rc < 0)
 		return rc;
 	for (enum verdict verdict = VERDICT_DENY; verdict <= VERDICT_ALLOW; verdict++) {
@@ -175,6 +188,7 @@ static int read_hold(struct policy_case *one, const struct yaml *node, struct er
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, 16, &text, err);
+
 	if (rc < 0)
 		return rc;
 	for (enum hold hold = HOLD_LOGIN; hold <= HOLD_APPROVAL; hold++) {
@@ -214,17 +228,32 @@ static const struct {
 	int (*read)(struct policy_case *one, const struct yaml *node, struct err *err);
 	bool required;
 } keys[] = {
-	{ "name", read_name, true }, { "user", read_user, true }, { "groups", read_groups, false }, { "claims", read_claims, false },
-	{ "machine", read_machine, false }, { "login_age", read_login_age, false }, { "rights", read_rights, false },
-	{ "target", read_target, true }, { "login", read_login, false }, { "kind", read_kind, true }, { "command", read_command, false },
-	{ "source", read_source, false }, { "at", read_at, false }, { "expect", read_expect, true }, { "rule", read_rule, false },
-	{ "reason", read_reason, false }, { "hold", read_hold, false }, { "break_glass", read_break_glass, false }, { "voter", read_voter, false },
+	{ "name", read_name, true },
+	{ "user", read_user, true },
+	{ "groups", read_groups, false },
+	{ "claims", read_claims, false },
+	{ "machine", read_machine, false },
+	{ "login_age", read_login_age, false },
+	{ "rights", read_rights, false },
+	{ "target", read_target, true },
+	{ "login", read_login, false },
+	{ "kind", read_kind, true },
+	{ "command", read_command, false },
+	{ "source", read_source, false },
+	{ "at", read_at, false },
+	{ "expect", read_expect, true },
+	{ "rule", read_rule, false },
+	{ "reason", read_reason, false },
+	{ "hold", read_hold, false },
+	{ "break_glass", read_break_glass, false },
+	{ "voter", read_voter, false },
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 static int read_keys(const struct yaml *node, struct policy_case *one, struct err *err)
 {
 	const char *names[KEYS + 1] = { NULL };
+
 	for (size_t i = 0; i < KEYS; i++)
 		names[i] = keys[i].key;
 	int rc = yaml_only(node, names, err);
@@ -241,7 +270,10 @@ static int read_keys(const struct yaml *node, struct policy_case *one, struct er
 int case_read(const struct yaml *node, struct policy_case *ret, struct err *err)
 {
 	static char provider[] = "case";
-	*ret = (struct policy_case){ .who = { .provider = provider, .expires = INT64_MAX, .rights = RIGHTS_ALL } };
+
+	*ret = (struct policy_case){
+		.who = { .provider = provider, .expires = INT64_MAX, .rights = RIGHTS_ALL }
+	};
 	int rc = read_keys(node, ret, err);
 	if (rc == 0 && !ret->who.groups)
 		ret->who.groups = calloc(1, sizeof(*ret->who.groups));

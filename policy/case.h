@@ -11,7 +11,7 @@
 struct policy_case { /* texts are the tree's, who's lists its own */
 	const char *name, *rule, *reason;
 	bool any, rule_given, glass_given, glass, age_given, voter_given, voter;
-	enum hold hold; /* HOLD_NONE: not given */
+	enum hold hold;	   /* HOLD_NONE: not given */
 	int64_t login_age; /* ms */
 	struct identity who;
 	struct access access;

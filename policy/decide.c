@@ -1,6 +1,7 @@
 /* Deciding: the first rule that matches. See decide.h.
  *
- * One engine for all three questions: decide(), decide_any() and decide_explain() differ in what is open and in what is written down. */
+ * One engine for all three questions: decide(), decide_any() and decide_explain() differ in what is
+ * open and in what is written down. */
 #include "policy/decide.h"
 
 #include <ctype.h>
@@ -15,7 +16,8 @@
 #include "policy/match.h"
 
 #define TRACE_LINE_MAX 2048
-#define LOGIN_AHEAD_MAX_S 120 /* a login later than now by more than clocks may differ is none that can be trusted */
+/* a login later than now by more than clocks may differ is none that can be trusted */
+#define LOGIN_AHEAD_MAX_S 120
 
 /* What a certificate must permit, whatever the rules say. A tunnel forwards ports wholesale. */
 static const struct {
@@ -44,6 +46,7 @@ static void say(struct deciding *d, const char *fmt, ...)
 {
 	char line[TRACE_LINE_MAX];
 	va_list args;
+
 	if (!d->trace || d->trace_rc < 0)
 		return;
 	va_start(args, fmt);
@@ -52,11 +55,14 @@ static void say(struct deciding *d, const char *fmt, ...)
 	d->trace_rc = buf_printf(d->trace, "%s\n", line);
 }
 
-static void conclude(struct deciding *d, enum verdict verdict, const struct rule *rule, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void conclude(struct deciding *d, enum verdict verdict, const struct rule *rule,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-static void conclude(struct deciding *d, enum verdict verdict, const struct rule *rule, const char *fmt, ...)
+static void conclude(
+	struct deciding *d, enum verdict verdict, const struct rule *rule, const char *fmt, ...)
 {
 	va_list args;
+
 	*d->decision = (struct decision){ .verdict = verdict, .rule = rule ? rule->name : NULL };
 	va_start(args, fmt);
 	vsnprintf(d->decision->reason, sizeof(d->decision->reason), fmt, args);
@@ -75,11 +81,12 @@ static const char *deny_words(const struct deciding *d, const struct rule *rule,
 {
 	bool who = false;
 	int rc = 0;
+
 	buf_clear(words);
 	for (enum predicate p = 0; rc == 0 && p < PREDICATES; p++) {
 		bool is_who = p == BY_ROLE || p == BY_USER || p == BY_GROUP;
-		if (!match_asked(rule, p) || (p == BY_KIND && rule->kinds == KINDS_ALL) || (is_who && who) ||
-			(d->question.any && (p == BY_KIND || p == BY_COMMAND)))
+		if (!match_asked(rule, p) || (p == BY_KIND && rule->kinds == KINDS_ALL) ||
+			(is_who && who) || (d->question.any && (p == BY_KIND || p == BY_COMMAND)))
 			continue;
 		who |= is_who;
 		rc = words->len > 0 ? buf_puts(words, ", ") : 0;
@@ -95,33 +102,41 @@ static const char *deny_words(const struct deciding *d, const struct rule *rule,
 static void deny_by(struct deciding *d, const struct rule *rule)
 {
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
-	conclude(d, VERDICT_DENY, rule, "rule '%s' denies %s", rule->name, deny_words(d, rule, &words));
+
+	conclude(d, VERDICT_DENY, rule, "rule '%s' denies %s", rule->name,
+		deny_words(d, rule, &words));
 }
 
 static void on_no(struct deciding *d, const struct rule *rule, enum predicate by)
 {
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
+
 	if (!d->trace)
 		return;
 	const char *text = explain_no(&d->question, rule, by, &words) < 0 ? NULL : buf_cstr(&words);
-	say(d, "rule '%s': no, %s: %s", rule->name, explain_name(by), text ? text : "does not match");
+	say(d, "rule '%s': no, %s: %s", rule->name, explain_name(by),
+		text ? text : "does not match");
 }
 
 /* False: nobody knows how old it is. */
 static bool login_age(const struct access *access, int64_t *ret_seconds)
 {
 	int64_t age = 0;
-	if (access->who->login_time <= 0 || __builtin_sub_overflow(access->now, access->who->login_time, &age) || age < -LOGIN_AHEAD_MAX_S ||
-		age > INT64_MAX / 1000)
+
+	if (access->who->login_time <= 0 ||
+		__builtin_sub_overflow(access->now, access->who->login_time, &age) ||
+		age < -LOGIN_AHEAD_MAX_S || age > INT64_MAX / 1000)
 		return false;
 	*ret_seconds = age > 0 ? age : 0;
 	return true;
 }
 
-static void hold_login(struct deciding *d, const struct rule *rule, const struct role *role, int64_t within, bool known, int64_t age)
+static void hold_login(struct deciding *d, const struct rule *rule, const struct role *role,
+	int64_t within, bool known, int64_t age)
 {
 	const char *user = d->question.access->who->user;
 	char old[64], wanted[64], shown[100], asks[2 * RULESET_TEXT_MAX + 32];
+
 	clock_duration_format(age * 1000, old, sizeof(old));
 	clock_duration_format(within, wanted, sizeof(wanted));
 	if (role)
@@ -129,10 +144,11 @@ static void hold_login(struct deciding *d, const struct rule *rule, const struct
 	else
 		snprintf(asks, sizeof(asks), "rule '%s' asks", rule->name);
 	if (known)
-		conclude(d, VERDICT_HOLD, rule, "the login is %s%s old, %s for one within %s", strcmp(old, wanted) == 0 ? "more than " : "", old,
-			asks, wanted);
+		conclude(d, VERDICT_HOLD, rule, "the login is %s%s old, %s for one within %s",
+			strcmp(old, wanted) == 0 ? "more than " : "", old, asks, wanted);
 	else
-		conclude(d, VERDICT_HOLD, rule, "when '%s' logged in is not known, %s for a login within %s",
+		conclude(d, VERDICT_HOLD, rule,
+			"when '%s' logged in is not known, %s for a login within %s",
 			text_clean(shown, sizeof(shown), user, strlen(user)), asks, wanted);
 	d->decision->hold = HOLD_LOGIN;
 	d->decision->login_within_s = within / 1000;
@@ -143,6 +159,7 @@ static bool login_too_old(struct deciding *d, const struct rule *rule)
 {
 	const struct role *role = NULL;
 	int64_t age = 0, within = match_login_within(&d->question, rule, &role);
+
 	if (within == 0)
 		return false;
 	bool known = login_age(d->question.access, &age);
@@ -156,8 +173,10 @@ static void hold_approval(struct deciding *d, const struct rule *rule, const cha
 {
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
 	const struct approval_rule *approval = rule->approval;
-	conclude(d, VERDICT_HOLD, rule, "rule '%s' %s %s until %u of role '%s' %s", rule->name, holds, access_words(d, &words), approval->votes,
-		approval->by, approval->votes == 1 ? "approves" : "approve");
+
+	conclude(d, VERDICT_HOLD, rule, "rule '%s' %s %s until %u of role '%s' %s", rule->name,
+		holds, access_words(d, &words), approval->votes, approval->by,
+		approval->votes == 1 ? "approves" : "approve");
 	d->decision->hold = HOLD_APPROVAL;
 	d->decision->approval = approval;
 }
@@ -175,12 +194,14 @@ static void demand(struct deciding *d, const struct rule *rule)
 static void allow(struct deciding *d, const struct rule *rule, bool certain)
 {
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
+
 	if (login_too_old(d, rule))
 		return;
 	if (rule->approval)
 		hold_approval(d, rule, certain ? "holds" : "may hold");
 	else
-		conclude(d, VERDICT_ALLOW, rule, "rule '%s' %s %s", rule->name, certain ? "allows" : "may allow", access_words(d, &words));
+		conclude(d, VERDICT_ALLOW, rule, "rule '%s' %s %s", rule->name,
+			certain ? "allows" : "may allow", access_words(d, &words));
 	demand(d, rule);
 }
 
@@ -212,7 +233,8 @@ static bool on_maybe(struct deciding *d, const struct rule *rule)
 static bool on_error(struct deciding *d, const struct rule *rule, enum predicate by)
 {
 	say(d, "rule '%s': %s cannot be evaluated", rule->name, explain_name(by));
-	conclude(d, VERDICT_DENY, rule, "rule '%s': %s cannot be evaluated, so it is denied", rule->name, explain_name(by));
+	conclude(d, VERDICT_DENY, rule, "rule '%s': %s cannot be evaluated, so it is denied",
+		rule->name, explain_name(by));
 	return true;
 }
 
@@ -220,6 +242,7 @@ static bool on_error(struct deciding *d, const struct rule *rule, enum predicate
 static bool try_rule(struct deciding *d, const struct rule *rule)
 {
 	enum predicate by = BY_KIND;
+
 	switch (match_rule(&d->question, rule, &by)) {
 	case MATCH_YES: return on_yes(d, rule);
 	case MATCH_MAYBE: return on_maybe(d, rule);
@@ -233,6 +256,7 @@ static void try_all(struct deciding *d)
 	BUF_CLEANUP struct buf words = BUF_INIT(TRACE_LINE_MAX);
 	const struct ruleset *ruleset = d->question.ruleset;
 	bool decided = false;
+
 	for (size_t i = 0; !decided && i < ruleset->rule_count; i++)
 		decided = try_rule(d, &ruleset->rules[i]);
 	if (decided && d->question.kinds != 0)
@@ -254,8 +278,10 @@ static unsigned permitted(const struct access *access, unsigned kinds)
 
 static bool take_name(struct question *question)
 {
-	const char *name = question->access->target ? question->access->target : question->target->name;
+	const char *name =
+		question->access->target ? question->access->target : question->target->name;
 	size_t len = strlen(name);
+
 	if (len > TARGET_NAME_MAX)
 		return false;
 	for (size_t i = 0; i <= len; i++)
@@ -268,8 +294,10 @@ static void run(struct deciding *d)
 	struct question *question = &d->question;
 	const char *name = question->access->target ? question->access->target : "";
 	char shown[128];
+
 	if (!question->target || !take_name(question)) {
-		conclude(d, VERDICT_DENY, NULL, "no target '%s'", text_clean(shown, sizeof(shown), name, strlen(name)));
+		conclude(d, VERDICT_DENY, NULL, "no target '%s'",
+			text_clean(shown, sizeof(shown), name, strlen(name)));
 	} else if (!question->any && (unsigned)question->access->kind >= ACCESS_KINDS) {
 		conclude(d, VERDICT_DENY, NULL, "not a kind of access");
 	} else {
@@ -278,7 +306,8 @@ static void run(struct deciding *d)
 			try_all(d);
 			return;
 		}
-		conclude(d, VERDICT_DENY, NULL, "the certificate does not permit %s", rights[question->access->kind].what);
+		conclude(d, VERDICT_DENY, NULL, "the certificate does not permit %s",
+			rights[question->access->kind].what);
 	}
 	say(d, "no rule was tried: %s", d->decision->reason);
 }
@@ -289,35 +318,59 @@ static unsigned one_kind(const struct access *access)
 	return (unsigned)access->kind < ACCESS_KINDS ? KIND(access->kind) : 0;
 }
 
-void decide(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
+void decide(const struct ruleset *ruleset, const struct target *target, const struct access *access,
+	struct decision *ret)
 {
-	struct deciding d = { .question = { .ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access) }, .decision = ret };
+	struct deciding d = { .question = { .ruleset = ruleset,
+				      .target = target,
+				      .access = access,
+				      .kinds = one_kind(access) },
+		.decision = ret };
+
 	run(&d);
 }
 
-bool decide_any(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
+bool decide_any(const struct ruleset *ruleset, const struct target *target,
+	const struct access *access, struct decision *ret)
 {
-	struct question question = { .ruleset = ruleset, .target = target, .access = access, .any = true, .kinds = KINDS_ALL };
+	struct question question = { .ruleset = ruleset,
+		.target = target,
+		.access = access,
+		.any = true,
+		.kinds = KINDS_ALL };
 	struct deciding d = { .question = question, .decision = ret };
+
 	run(&d);
 	return ret->verdict != VERDICT_DENY;
 }
 
-void decide_kind(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret)
+void decide_kind(const struct ruleset *ruleset, const struct target *target,
+	const struct access *access, struct decision *ret)
 {
-	struct question question = { .ruleset = ruleset, .target = target, .access = access, .any = true, .kinds = one_kind(access) };
+	struct question question = { .ruleset = ruleset,
+		.target = target,
+		.access = access,
+		.any = true,
+		.kinds = one_kind(access) };
 	struct deciding d = { .question = question, .decision = ret };
+
 	run(&d);
 }
 
-unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target, const struct access *access, unsigned *ret_held)
+unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target,
+	const struct access *access, unsigned *ret_held)
 {
 	unsigned may = 0, held = 0;
+
 	for (unsigned kind = 0; kind < ACCESS_KINDS; kind++) {
 		struct access one = *access;
 		struct decision decision;
 		one.kind = (enum access_kind)kind;
-		struct question question = { .ruleset = ruleset, .target = target, .access = &one, .any = true, .kinds = KIND(kind) };
+		struct question question = { .ruleset = ruleset,
+			.target = target,
+			.access = &one,
+			.any = true,
+			.kinds = KIND(kind) };
 		struct deciding d = { .question = question, .decision = &decision };
 		run(&d);
 		may |= decision.verdict != VERDICT_DENY ? KIND(kind) : 0;
@@ -328,10 +381,14 @@ unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target
 	return may;
 }
 
-int decide_explain(const struct ruleset *ruleset, const struct target *target, const struct access *access, struct decision *ret, struct buf *trace)
+int decide_explain(const struct ruleset *ruleset, const struct target *target,
+	const struct access *access, struct decision *ret, struct buf *trace)
 {
-	struct question question = { .ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access) };
+	struct question question = {
+		.ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access)
+	};
 	struct deciding d = { .question = question, .decision = ret, .trace = trace };
+
 	run(&d);
 	return d.trace_rc;
 }

@@ -1,17 +1,19 @@
-/* Words for decisions: why a rule does not fit, and what a deny is about. Everything that came from outside is shown in visible form. */
+/* Words for decisions: why a rule does not fit, and what a deny is about. Everything that came from
+ * outside is shown in visible form. */
 #include "policy/match.h"
 
 #include <string.h>
 
 #include "common/text.h"
 
-#define SHOWN 100      /* bytes of one thing */
-#define LIST_SHOWN 6   /* entries of a list */
+#define SHOWN 100    /* bytes of one thing */
+#define LIST_SHOWN 6 /* entries of a list */
 
 /* A quoted thing, visible and cut. */
 static int quote(struct buf *out, const char *before, const void *data, size_t len)
 {
 	char text[SHOWN];
+
 	return buf_printf(out, "%s'%s'", before, text_clean(text, sizeof(text), data, len));
 }
 
@@ -21,14 +23,17 @@ static int quote_text(struct buf *out, const char *before, const char *text)
 }
 
 /* "a, b, c, …": at(list, i) gives the i-th entry, NULL at the end. */
-static int put_list(struct buf *out, const char *(*at)(const void *list, size_t i), const void *list)
+static int put_list(
+	struct buf *out, const char *(*at)(const void *list, size_t i), const void *list)
 {
 	int rc = 0;
+
 	for (size_t i = 0; rc == 0 && at(list, i); i++) {
 		char text[SHOWN];
 		if (i == LIST_SHOWN)
 			return buf_puts(out, ", …");
-		rc = buf_printf(out, "%s%s", i > 0 ? ", " : "", text_clean(text, sizeof(text), at(list, i), strlen(at(list, i))));
+		rc = buf_printf(out, "%s%s", i > 0 ? ", " : "",
+			text_clean(text, sizeof(text), at(list, i), strlen(at(list, i))));
 	}
 	return rc;
 }
@@ -41,6 +46,7 @@ static const char *text_at(const void *list, size_t i)
 static const char *pattern_at(const void *list, size_t i)
 {
 	const struct patterns *patterns = list;
+
 	return i < patterns->count ? pattern_text(patterns->list[i]) : NULL;
 }
 
@@ -48,6 +54,7 @@ static int put_kinds(struct buf *out, unsigned kinds)
 {
 	int rc = 0;
 	const char *comma = "";
+
 	for (unsigned kind = 0; rc == 0 && kind < ACCESS_KINDS; kind++) {
 		if (!(kinds & KIND(kind)))
 			continue;
@@ -57,9 +64,11 @@ static int put_kinds(struct buf *out, unsigned kinds)
 	return rc;
 }
 
-static int none_of(struct buf *out, const char *what, const char *are, const char *(*at)(const void *, size_t), const void *list)
+static int none_of(struct buf *out, const char *what, const char *are,
+	const char *(*at)(const void *, size_t), const void *list)
 {
 	int rc = quote_text(out, "", what);
+
 	if (rc == 0)
 		rc = buf_printf(out, " is %s ", are);
 	return rc < 0 ? rc : put_list(out, at, list);
@@ -70,7 +79,8 @@ static int no_kind(const struct question *question, const struct rule *rule, str
 	if (question->any)
 		return buf_puts(out, "nothing that is still possible");
 	if (rule->commands.count > 0 && rule->kinds & question->kinds)
-		return buf_printf(out, "the rule has commands, which only exec has, not %s", access_kind_name(question->access->kind));
+		return buf_printf(out, "the rule has commands, which only exec has, not %s",
+			access_kind_name(question->access->kind));
 	int rc = buf_printf(out, "'%s' is none of ", access_kind_name(question->access->kind));
 	return rc < 0 ? rc : put_kinds(out, rule->kinds);
 }
@@ -94,6 +104,7 @@ static int no_label(const struct question *question, const struct label_want *wa
 {
 	const char *value = target_label(question->target, want->name);
 	int rc = quote_text(out, "", question->name);
+
 	if (rc == 0 && !value)
 		return buf_printf(out, " has no label '%s'", want->name);
 	if (rc == 0)
@@ -125,10 +136,12 @@ static int no_source(const struct question *question, const struct rule *rule, s
 {
 	char text[ADDR_TEXT_MAX];
 	int rc = buf_printf(out, "%s is in none of ", addr_format(&question->access->source, text));
+
 	for (size_t i = 0; rc == 0 && i < rule->source_count; i++) {
 		if (i == LIST_SHOWN)
 			return buf_puts(out, ", …");
-		rc = buf_printf(out, "%s%s/%u", i > 0 ? ", " : "", addr_format(&rule->sources[i].base, text), rule->sources[i].bits);
+		rc = buf_printf(out, "%s%s/%u", i > 0 ? ", " : "",
+			addr_format(&rule->sources[i].base, text), rule->sources[i].bits);
 	}
 	return rc;
 }
@@ -136,12 +149,16 @@ static int no_source(const struct question *question, const struct rule *rule, s
 static int no_hours(const struct question *question, const struct rule *rule, struct buf *out)
 {
 	char now[WINDOW_TEXT_MAX], window[WINDOW_TEXT_MAX];
-	return buf_printf(out, "%s is outside of %s", window_format_now(rule->hours, question->access->now, now), window_format(rule->hours, window));
+
+	return buf_printf(out, "%s is outside of %s",
+		window_format_now(rule->hours, question->access->now, now),
+		window_format(rule->hours, window));
 }
 
 static int no_command(const struct question *question, const struct rule *rule, struct buf *out)
 {
 	int rc = quote(out, "", question->access->detail.data, question->access->detail.len);
+
 	if (rc == 0)
 		rc = buf_puts(out, " is none of ");
 	return rc < 0 ? rc : put_list(out, pattern_at, &rule->commands);
@@ -174,6 +191,7 @@ static int about_login(const struct question *question, const struct rule *rule,
 static int about_source(const struct question *question, const struct rule *rule, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
+
 	(void)rule;
 	return buf_printf(out, "source %s", addr_format(&question->access->source, text));
 }
@@ -181,7 +199,9 @@ static int about_source(const struct question *question, const struct rule *rule
 static int about_hours(const struct question *question, const struct rule *rule, struct buf *out)
 {
 	char text[WINDOW_TEXT_MAX];
-	return buf_printf(out, "this time (%s)", window_format_now(rule->hours, question->access->now, text));
+
+	return buf_printf(
+		out, "this time (%s)", window_format_now(rule->hours, question->access->now, text));
 }
 
 static int about_command(const struct question *question, const struct rule *rule, struct buf *out)
@@ -211,12 +231,14 @@ const char *explain_name(enum predicate predicate)
 	return words[predicate].name;
 }
 
-int explain_no(const struct question *question, const struct rule *rule, enum predicate predicate, struct buf *out)
+int explain_no(const struct question *question, const struct rule *rule, enum predicate predicate,
+	struct buf *out)
 {
 	return words[predicate].no(question, rule, out);
 }
 
-int explain_subject(const struct question *question, enum predicate predicate, const struct rule *rule, struct buf *out)
+int explain_subject(const struct question *question, enum predicate predicate,
+	const struct rule *rule, struct buf *out)
 {
 	return words[predicate].subject(question, rule, out);
 }
@@ -225,6 +247,7 @@ int explain_access(const struct question *question, struct buf *out)
 {
 	const struct access *access = question->access;
 	int rc = buf_puts(out, question->any ? "anything" : access_kind_name(access->kind));
+
 	if (rc == 0)
 		rc = quote_text(out, " on ", question->name);
 	if (rc == 0 && access->login)

@@ -1,7 +1,9 @@
-/* Judging: every part of a line by the entries in their order, the strictest verdict of all, and the doubts.
+/* Judging: every part of a line by the entries in their order, the strictest verdict of all, and
+ * the doubts.
  *
- * deny and approve match if any form of a part does, and a pattern that takes too long counts as matching; allow and warn only by the forms that
- * nobody can bend, and such a pattern counts as not matching. An entry that approves by a form that can be bent does not end the search: a deny
+ * deny and approve match if any form of a part does, and a pattern that takes too long counts as
+ * matching; allow and warn only by the forms that nobody can bend, and such a pattern counts as not
+ * matching. An entry that approves by a form that can be bent does not end the search: a deny
  * behind it still counts. */
 #include "policy/guard.h"
 
@@ -43,13 +45,15 @@ static void forms_release(struct forms *forms)
 	buf_release(&forms->path_kinds);
 }
 
-static const char *const system_directories[] = { "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", NULL };
+static const char *const system_directories[] = { "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/",
+	"/usr/local/bin/", "/usr/local/sbin/", NULL };
 
 /* Whether the base name alone says which program it is. */
 static bool well_known(const struct shell_command *command)
 {
 	const struct bytes text = command->words[0].text;
 	size_t directory = text.len - shell_program(command).len;
+
 	if (!directory || command->what != SHELL_COMMAND)
 		return true;
 	for (const char *const *known = system_directories; *known; known++)
@@ -61,9 +65,11 @@ static bool well_known(const struct shell_command *command)
 static int make_forms(const struct shell_command *command, struct forms *ret)
 {
 	bool path = shell_program(command).len != command->words[0].text.len;
-	*ret = (struct forms){
-		.base = BUF_INIT(FORM_MAX), .path = BUF_INIT(FORM_MAX), .base_kinds = BUF_INIT(FORM_MAX), .path_kinds = BUF_INIT(FORM_MAX)
-	};
+
+	*ret = (struct forms){ .base = BUF_INIT(FORM_MAX),
+		.path = BUF_INIT(FORM_MAX),
+		.base_kinds = BUF_INIT(FORM_MAX),
+		.path_kinds = BUF_INIT(FORM_MAX) };
 	int rc = shell_command_text(command, true, &ret->base, &ret->base_kinds);
 	if (!rc && path)
 		rc = shell_command_text(command, false, &ret->path, &ret->path_kinds);
@@ -74,7 +80,9 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
 	ret->text[FORM_SOURCE] = command->source;
 	ret->there[FORM_BASE] = true;
 	ret->there[FORM_PATH] = path;
-	ret->there[FORM_SOURCE] = command->source.len != ret->base.len || memcmp(command->source.data, buf_data(&ret->base), ret->base.len) != 0;
+	ret->there[FORM_SOURCE] =
+		command->source.len != ret->base.len ||
+		memcmp(command->source.data, buf_data(&ret->base), ret->base.len) != 0;
 	ret->firm[FORM_BASE] = well_known(command);
 	ret->firm[FORM_PATH] = true;
 	return rc;
@@ -82,8 +90,9 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
 
 /* ---- one part ---- */
 
-/* How a line is judged. GOES_ON: nothing of an unfinished line runs before the rest has come, and then it is judged whole; what is unclear only
- * because the end is missing counts for nothing. FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
+/* How a line is judged. GOES_ON: nothing of an unfinished line runs before the rest has come, and
+ * then it is judged whole; what is unclear only because the end is missing counts for nothing.
+ * FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
 enum mode { MODE_WHOLE, MODE_GOES_ON, MODE_FRAGMENT };
 
 struct judging {
@@ -96,7 +105,8 @@ struct judging {
 
 enum fit { FIT_NO, FIT_MAYBE, FIT_BENT, FIT_FIRM };
 
-static enum pattern_answer ask(struct judging *judging, const struct pattern *pattern, struct bytes text)
+static enum pattern_answer ask(
+	struct judging *judging, const struct pattern *pattern, struct bytes text)
 {
 	if (judging->errors >= GUARD_ERRORS_MAX)
 		return PATTERN_ERROR;
@@ -105,9 +115,11 @@ static enum pattern_answer ask(struct judging *judging, const struct pattern *pa
 	return answer;
 }
 
-static enum fit fit_pattern(struct judging *judging, const struct guard_pattern *pattern, const struct forms *forms, bool strict)
+static enum fit fit_pattern(struct judging *judging, const struct guard_pattern *pattern,
+	const struct forms *forms, bool strict)
 {
 	enum fit fit = FIT_NO;
+
 	for (size_t i = 0; i < FORMS && fit != FIT_FIRM; i++) {
 		if (!forms->there[i] || (!strict && !forms->firm[i]))
 			continue;
@@ -117,16 +129,22 @@ static enum fit fit_pattern(struct judging *judging, const struct guard_pattern 
 	}
 	if (fit != FIT_NO || !strict || !forms->uncertain || !pattern->automaton)
 		return fit;
-	bool maybe = guard_could_match(pattern->automaton, forms->text[FORM_BASE], buf_data(&forms->base_kinds)) ||
-		     (forms->there[FORM_PATH] && guard_could_match(pattern->automaton, forms->text[FORM_PATH], buf_data(&forms->path_kinds)));
+	bool maybe = guard_could_match(pattern->automaton, forms->text[FORM_BASE],
+			     buf_data(&forms->base_kinds)) ||
+		     (forms->there[FORM_PATH] &&
+			     guard_could_match(pattern->automaton, forms->text[FORM_PATH],
+				     buf_data(&forms->path_kinds)));
 	return maybe ? FIT_MAYBE : FIT_NO;
 }
 
-static enum fit fit_entry(struct judging *judging, const struct guard_entry *entry, const struct forms *forms, const char **ret_pattern)
+static enum fit fit_entry(struct judging *judging, const struct guard_entry *entry,
+	const struct forms *forms, const char **ret_pattern)
 {
 	enum fit best = FIT_NO;
+
 	for (size_t i = 0; i < entry->count && best != FIT_FIRM; i++) {
-		enum fit fit = fit_pattern(judging, &entry->patterns[i], forms, entry->verdict >= GUARD_APPROVE);
+		enum fit fit = fit_pattern(
+			judging, &entry->patterns[i], forms, entry->verdict >= GUARD_APPROVE);
 		if (fit > best) {
 			best = fit;
 			*ret_pattern = pattern_text(entry->patterns[i].pattern);
@@ -144,6 +162,7 @@ static enum guard_verdict doubt_verdict(const struct guard *guard)
 static size_t first_holder(const struct guard *guard)
 {
 	size_t i = 0;
+
 	while (i < guard->count && guard->entries[i].verdict != GUARD_APPROVE)
 		i++;
 	return i;
@@ -155,10 +174,12 @@ static void hold_by(struct judging *judging, size_t entry)
 		judging->holders[entry / 64] |= 1ull << entry % 64;
 }
 
-static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int entry, const char *pattern, bool doubtful)
+static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int entry,
+	const char *pattern, bool doubtful)
 {
 	if (verdict > mark->verdict || mark->entry < 0)
-		*mark = (struct guard_mark){ verdict > mark->verdict ? verdict : mark->verdict, entry, pattern, doubtful };
+		*mark = (struct guard_mark){ verdict > mark->verdict ? verdict : mark->verdict,
+			entry, pattern, doubtful };
 }
 
 static bool is_waived(const struct judging *judging, bool unfinished)
@@ -169,19 +190,23 @@ static bool is_waived(const struct judging *judging, bool unfinished)
 static void doubt_part(struct judging *judging, struct guard_mark *mark)
 {
 	enum guard_verdict verdict = doubt_verdict(judging->guard);
+
 	if (verdict == GUARD_APPROVE)
 		hold_by(judging, first_holder(judging->guard));
 	if (verdict > mark->verdict)
 		*mark = (struct guard_mark){ verdict, -1, NULL, true };
 }
 
-/* A part that is only guessed is not denied for being on no list: the line is doubted for it anyhow. */
-static void judge_forms(struct judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
+/* A part that is only guessed is not denied for being on no list: the line is doubted for it
+ * anyhow. */
+static void judge_forms(
+	struct judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
 {
 	const struct guard *guard = judging->guard;
 	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };
 	bool decided = false, maybe = false;
 	const char *pattern = NULL;
+
 	for (size_t i = 0; i < guard->count && !decided; i++) {
 		enum fit fit = fit_entry(judging, &guard->entries[i], forms, &pattern);
 		maybe |= fit == FIT_MAYBE;
@@ -194,7 +219,8 @@ static void judge_forms(struct judging *judging, const struct forms *forms, bool
 	}
 	if (!decided && !guessed && judging->mode != MODE_FRAGMENT)
 		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false };
-	if ((maybe || (!decided && guessed)) && !is_waived(judging, guessed && judging->judgement->line.unfinished))
+	if ((maybe || (!decided && guessed)) &&
+		!is_waived(judging, guessed && judging->judgement->line.unfinished))
 		doubt_part(judging, &mark);
 	*ret = mark;
 }
@@ -229,6 +255,7 @@ static int find_roles(const struct judging *judging)
 {
 	const struct guard *guard = judging->guard;
 	size_t first = 0, count = 0;
+
 	while (first < guard->count && !is_holder(judging, first))
 		first++;
 	const char **by = first < guard->count ? calloc(GUARD_ROLES_MAX + 1, sizeof(*by)) : NULL;
@@ -258,6 +285,7 @@ static const char *const verbs[] = { "allows", "warns of", "wants an approval fo
 static const struct shell_doubt *first_doubt(const struct judging *judging)
 {
 	const struct shell_line *line = &judging->judgement->line;
+
 	for (size_t i = 0; i < line->doubt_count; i++)
 		if (!is_waived(judging, line->doubts[i].unfinished))
 			return &line->doubts[i];
@@ -271,6 +299,7 @@ static void explain(const struct judging *judging)
 	const struct shell_line *line = &judgement->line;
 	char text[SHOWN_MAX], about[SHOWN_MAX];
 	const char *name = judging->guard->name;
+
 	for (size_t i = 0; i < line->command_count; i++) {
 		const struct guard_mark *mark = &judgement->marks[i];
 		if (mark->verdict != judgement->verdict || mark->doubtful)
@@ -279,34 +308,46 @@ static void explain(const struct judging *judging)
 			continue;
 		shown(line->commands[i].source, text);
 		if (mark->pattern)
-			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s '%s': '%s'", name, verbs[mark->verdict], text,
-				shown((struct bytes){ (const uint8_t *)mark->pattern, strlen(mark->pattern) }, about));
+			snprintf(judgement->reason, sizeof(judgement->reason),
+				"guard '%s' %s '%s': '%s'", name, verbs[mark->verdict], text,
+				shown((struct bytes){ (const uint8_t *)mark->pattern,
+					      strlen(mark->pattern) },
+					about));
 		else
-			snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' has nothing that allows '%s'", name, text);
+			snprintf(judgement->reason, sizeof(judgement->reason),
+				"guard '%s' has nothing that allows '%s'", name, text);
 		return;
 	}
 	const struct shell_doubt *doubt = first_doubt(judging);
 	if (doubt) {
 		bool what = doubt->what.len;
-		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' %s what it cannot see: %s%s%s%s", name, verbs[judgement->verdict],
-			doubt->why, what ? ": '" : "", what ? shown(doubt->what, text) : "", what ? "'" : "");
+		snprintf(judgement->reason, sizeof(judgement->reason),
+			"guard '%s' %s what it cannot see: %s%s%s%s", name,
+			verbs[judgement->verdict], doubt->why, what ? ": '" : "",
+			what ? shown(doubt->what, text) : "", what ? "'" : "");
 	} else {
-		snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s' allows it: nothing would run%s", name,
+		snprintf(judgement->reason, sizeof(judgement->reason),
+			"guard '%s' allows it: nothing would run%s", name,
 			line->unfinished ? " before the rest of the line" : "");
 	}
 }
 
-/* An expansion in the arguments that could stand for something forbidden becomes a doubt of the line like those of the reading. */
+/* An expansion in the arguments that could stand for something forbidden becomes a doubt of the
+ * line like those of the reading. */
 static int note_maybe(struct judgement *judgement, size_t index)
 {
 	struct shell_line *line = &judgement->line;
+
 	for (size_t i = 0; i < line->doubt_count; i++)
 		if (line->doubts[i].command == index)
 			return 0;
-	struct shell_doubt *doubts = reallocarray(line->doubts, line->doubt_count + 1, sizeof(*doubts));
+	struct shell_doubt *doubts =
+		reallocarray(line->doubts, line->doubt_count + 1, sizeof(*doubts));
 	if (!doubts)
 		return -ENOMEM;
-	doubts[line->doubt_count] = (struct shell_doubt){ "argument that is known only when it runs", line->commands[index].source, index, false };
+	doubts[line->doubt_count] =
+		(struct shell_doubt){ "argument that is known only when it runs",
+			line->commands[index].source, index, false };
 	line->doubts = doubts;
 	line->doubt_count++;
 	line->doubt_room = line->doubt_count;
@@ -320,6 +361,7 @@ static int add_doubts(struct judging *judging)
 	size_t read = line->doubt_count;
 	bool doubted = false;
 	int rc = 0;
+
 	for (size_t i = 0; i < read; i++) {
 		if (is_waived(judging, line->doubts[i].unfinished))
 			continue;
@@ -342,6 +384,7 @@ static int conclude(struct judging *judging)
 {
 	struct judgement *judgement = judging->judgement;
 	int rc = add_doubts(judging);
+
 	for (size_t i = 0; i < judgement->line.command_count; i++)
 		if (judgement->marks[i].verdict > judgement->verdict)
 			judgement->verdict = judgement->marks[i].verdict;
@@ -353,18 +396,22 @@ static int conclude(struct judging *judging)
 	if (rc != -ENOENT)
 		return rc;
 	judgement->verdict = GUARD_DENY;
-	snprintf(judgement->reason, sizeof(judgement->reason), "guard '%s': no role may approve all of it: run the commands apart",
+	snprintf(judgement->reason, sizeof(judgement->reason),
+		"guard '%s': no role may approve all of it: run the commands apart",
 		judging->guard->name);
 	return 0;
 }
 
-static int judge(const struct guard *guard, struct bytes text, unsigned flags, enum mode mode, struct judgement *ret)
+static int judge(const struct guard *guard, struct bytes text, unsigned flags, enum mode mode,
+	struct judgement *ret)
 {
 	struct judgement judgement = { .verdict = GUARD_ALLOW };
 	struct judging judging = { .guard = guard, .judgement = &judgement, .mode = mode };
 	int rc = shell_line_read(text, flags, &judgement.line);
+
 	if (!rc) {
-		judgement.marks = calloc(judgement.line.command_count + 1, sizeof(*judgement.marks));
+		judgement.marks =
+			calloc(judgement.line.command_count + 1, sizeof(*judgement.marks));
 		rc = judgement.marks ? 0 : -ENOMEM;
 	}
 	for (size_t i = 0; !rc && i < judgement.line.command_count; i++)

@@ -1,20 +1,24 @@
 /* Guards: lists of patterns that judge command lines.
  *
  *	guards:
- *	  prod:                                  # a list of entries, or a map: {rules: [entries], blind: warn}
+ *	  prod:                                  # a list of entries, or a map: {rules: [entries],
+ *blind: warn}
  *	    - {deny:    ["mkfs*", "re:\\bdd\\b.*of=/dev/"]}
  *	    - {approve: ["rm -r*"], by: lead}    # by: one role or several
  *	    - {warn:    ["sudo *"]}
  *	    - {allow:   ["*"]}
  *
- * A line is taken apart (shellwords.h). Each simple command, each assignment and each file that is redirected to gets the verdict of the first
- * entry that matches it; none matches: deny. The strictest verdict over all of them is the line's. Whatever cannot be seen is held, by the roles of
+ * A line is taken apart (shellwords.h). Each simple command, each assignment and each file that is
+ *redirected to gets the verdict of the first entry that matches it; none matches: deny. The
+ *strictest verdict over all of them is the line's. Whatever cannot be seen is held, by the roles of
  * the first entry that approves, or denied where there is none.
  *
- * What a pattern is held against: the words joined by single blanks after the removal of quotes, with the program's base name and with its path as
- * written. deny and approve also look at the source as written, and at what an expansion in the arguments could stand for (`rm $x` may be
- * `rm -rf`: that is a doubt); regular expressions cannot look at that. allow and warn take a base name only from a program without a path or
- * from one of the system's own directories. An assignment is matched as NAME=value, a file as "> /etc/passwd", "< file", ">> file". */
+ * What a pattern is held against: the words joined by single blanks after the removal of quotes,
+ *with the program's base name and with its path as written. deny and approve also look at the
+ *source as written, and at what an expansion in the arguments could stand for (`rm $x` may be `rm
+ *-rf`: that is a doubt); regular expressions cannot look at that. allow and warn take a base name
+ *only from a program without a path or from one of the system's own directories. An assignment is
+ *matched as NAME=value, a file as "> /etc/passwd", "< file", ">> file". */
 #ifndef BARTIZAN_GUARD_H
 #define BARTIZAN_GUARD_H
 
@@ -33,9 +37,11 @@
 #define GUARD_ROLES_MAX 16	/* of an entry */
 #define GUARD_NAME_MAX 255
 #define GUARD_DUMP_MAX (4 * 1024 * 1024)
-#define GUARD_ERRORS_MAX 3 /* patterns of one judgement that take too long: then everything left is doubted */
+/* patterns of one judgement that take too long: then everything left is doubted */
+#define GUARD_ERRORS_MAX 3
 
-enum guard_verdict { GUARD_ALLOW, GUARD_WARN, GUARD_APPROVE, GUARD_DENY }; /* the greater is the stricter */
+/* the greater is the stricter */
+enum guard_verdict { GUARD_ALLOW, GUARD_WARN, GUARD_APPROVE, GUARD_DENY };
 const char *guard_verdict_name(enum guard_verdict verdict);
 
 struct guard;
@@ -48,47 +54,58 @@ int guards_load(const struct yaml *map, struct guards **ret, struct err *err);
 void guards_free(struct guards *guards);
 size_t guards_count(const struct guards *guards);
 const struct guard *guards_at(const struct guards *guards, size_t index);
-const struct guard *guards_find(const struct guards *guards, const char *name); /* NULL: no such guard */
+/* NULL: no such guard */
+const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */
-int guards_check_roles(const struct guards *guards, bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err);
-int guards_dump(const struct guards *guards, struct buf *out); /* the `guards` key as YAML, as parsed; nothing without guards */
+int guards_check_roles(const struct guards *guards,
+	bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err);
+/* the `guards` key as YAML, as parsed; nothing without guards */
+int guards_dump(const struct guards *guards, struct buf *out);
 
 const char *guard_name(const struct guard *guard);
-enum guard_verdict guard_blind(const struct guard *guard); /* of lines in a shell that cannot be read: allow, warn (the default) or deny */
-bool guard_can_hold(const struct guard *guard);		   /* has an entry that approves */
+/* of lines in a shell that cannot be read: allow, warn (the default) or deny */
+enum guard_verdict guard_blind(const struct guard *guard);
+bool guard_can_hold(const struct guard *guard); /* has an entry that approves */
 
 /* ---- judging ---- */
 
 struct guard_mark { /* the verdict of one part of the line */
 	enum guard_verdict verdict;
-	int entry;	     /* index in the guard of the entry that decided, or -1 */
-	const char *pattern; /* of that entry, borrowed from the guard; NULL: none matched, or a doubt decided */
-	bool doubtful;	     /* raised by a doubt about this part */
+	int entry; /* index in the guard of the entry that decided, or -1 */
+	/* of that entry, borrowed from the guard; NULL: none matched, or a doubt decided */
+	const char *pattern;
+	bool doubtful; /* raised by a doubt about this part */
 };
 
 #define JUDGEMENT_REASON_MAX 512
 struct judgement {
 	enum guard_verdict verdict;
-	char reason[JUDGEMENT_REASON_MAX]; /* complete sentence part for a human, nothing in it can be forged: "guard 'prod' denies 'mkfs.ext4
-					      /dev/sda' (mkfs*)" */
-	const char **by;		   /* GUARD_APPROVE: who may vote, NULL-terminated, names borrowed from the guard; else NULL */
-	struct shell_line line;		   /* the parts, and the doubts about them */
-	struct guard_mark *marks;	   /* one for each of line.commands */
+	char reason[JUDGEMENT_REASON_MAX]; /* complete sentence part for a human, nothing in it can
+					      be forged: "guard 'prod' denies 'mkfs.ext4 /dev/sda'
+					      (mkfs*)" */
+	/* GUARD_APPROVE: who may vote, NULL-terminated, names borrowed from the guard; else NULL */
+	const char **by;
+	struct shell_line line;	  /* the parts, and the doubts about them */
+	struct guard_mark *marks; /* one for each of line.commands */
 };
 
-/* 0 or -ENOMEM; the caller takes -ENOMEM as deny. The guard must outlive the judgement. Roles that may approve: those that every entry that holds
- * the line names; when no role is in all of them the line is denied. */
+/* 0 or -ENOMEM; the caller takes -ENOMEM as deny. The guard must outlive the judgement. Roles that
+ * may approve: those that every entry that holds the line names; when no role is in all of them the
+ * line is denied. */
 int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret);
-/* The same for a line that was typed at a prompt of an unknown shell (SHELL_TYPED). One that is unfinished (an open quote, `for x in a b; do`) runs
- * nothing before the rest has come and is judged whole then: that its end is missing is no doubt. */
+/* The same for a line that was typed at a prompt of an unknown shell (SHELL_TYPED). One that is
+ * unfinished (an open quote, `for x in a b; do`) runs nothing before the rest has come and is
+ * judged whole then: that its end is missing is no doubt. */
 int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret);
-/* The same for the last line of those, alone, judged besides the whole: only what a pattern denies or holds counts. */
+/* The same for the last line of those, alone, judged besides the whole: only what a pattern denies
+ * or holds counts. */
 int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret);
 void judgement_release(struct judgement *judgement);
 #define JUDGEMENT_CLEANUP __attribute__((cleanup(judgement_release)))
 
-/* {verdict, reason, by, commands: [{command, program, via, remote, verdict, pattern, entry}], unclear: [{reason, at}]}; texts in visible form. NULL:
- * no memory. With the kinds "assignment" and "redirection" in `what` for parts that are no commands. */
+/* {verdict, reason, by, commands: [{command, program, via, remote, verdict, pattern, entry}],
+ * unclear: [{reason, at}]}; texts in visible form. NULL: no memory. With the kinds "assignment" and
+ * "redirection" in `what` for parts that are no commands. */
 json_t *judgement_json(const struct judgement *judgement);
 
 #endif

@@ -32,8 +32,10 @@ struct guards {
 	size_t count;
 };
 
-/* guard_match.c: could a text with uncertain bytes in it be one that the shell-like pattern matches? */
-struct guard_automaton *guard_automaton_new(const char *pattern); /* at most PATTERN_MAX bytes; NULL: no memory; free() */
+/* guard_match.c: could a text with uncertain bytes in it be one that the shell-like pattern
+ * matches? */
+/* at most PATTERN_MAX bytes; NULL: no memory; free() */
+struct guard_automaton *guard_automaton_new(const char *pattern);
 bool guard_could_match(const struct guard_automaton *with, struct bytes text, const uint8_t *kinds);
 
 #endif

@@ -1,4 +1,5 @@
-/* Reading `guards` of the configuration, and writing it again. Whatever is written and empty is an error, as everywhere in the policy. */
+/* Reading `guards` of the configuration, and writing it again. Whatever is written and empty is an
+ * error, as everywhere in the policy. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static int no_memory(struct err *err)
 static const struct {
 	const char *key;
 	enum guard_verdict verdict;
-} verdicts[] = { { "deny", GUARD_DENY }, { "approve", GUARD_APPROVE }, { "warn", GUARD_WARN }, { "allow", GUARD_ALLOW } };
+} verdicts[] = { { "deny", GUARD_DENY }, { "approve", GUARD_APPROVE }, { "warn", GUARD_WARN },
+	{ "allow", GUARD_ALLOW } };
 #define VERDICTS (sizeof(verdicts) / sizeof(*verdicts))
 
 static const struct yaml *first(const struct yaml *node)
@@ -27,11 +29,13 @@ static const struct yaml *first(const struct yaml *node)
 	return node->kind == YAML_LIST ? node->child : node;
 }
 
-static int load_pattern(struct guard_entry *entry, const char *text, const struct yaml *node, struct err *err)
+static int load_pattern(
+	struct guard_entry *entry, const char *text, const struct yaml *node, struct err *err)
 {
 	struct guard_pattern *pattern = &entry->patterns[entry->count];
 	struct err why = { "" };
 	int rc = pattern_compile(text, &pattern->pattern, &why);
+
 	if (rc)
 		return rc == -ENOMEM ? no_memory(err) : yaml_error(node, err, "%s", why.text);
 	entry->count++;
@@ -40,11 +44,13 @@ static int load_pattern(struct guard_entry *entry, const char *text, const struc
 	return 0;
 }
 
-static int load_patterns(struct guard_entry *entry, const struct yaml *node, size_t room, struct err *err)
+static int load_patterns(
+	struct guard_entry *entry, const struct yaml *node, size_t room, struct err *err)
 {
 	char **list = NULL;
 	size_t count = 0;
 	int rc = yaml_strings(node, GUARD_PATTERNS_MAX, PATTERN_MAX, &list, err);
+
 	if (rc < 0)
 		return rc;
 	while (list[count])
@@ -52,7 +58,8 @@ static int load_patterns(struct guard_entry *entry, const struct yaml *node, siz
 	if (!count)
 		rc = yaml_error(node, err, "'%s' is empty: it would never match", node->key);
 	else if (count > room)
-		rc = yaml_error(node, err, "more than %d patterns in one guard", GUARD_PATTERNS_MAX);
+		rc = yaml_error(
+			node, err, "more than %d patterns in one guard", GUARD_PATTERNS_MAX);
 	else if (!(entry->patterns = calloc(count, sizeof(*entry->patterns))))
 		rc = no_memory(err);
 	const struct yaml *child = first(node);
@@ -66,13 +73,15 @@ static int load_by(struct guard_entry *entry, const struct yaml *node, struct er
 {
 	char place[PLACE_MAX], name[64];
 	int rc = yaml_strings(node, GUARD_ROLES_MAX, GUARD_NAME_MAX, &entry->by, err);
+
 	if (rc < 0)
 		return rc;
 	if (!entry->by[0])
 		return yaml_error(node, err, "'by' is empty: nobody could approve");
 	for (char **role = entry->by; *role; role++)
 		if (!text_name_ok(*role, strlen(*role)))
-			return yaml_error(node, err, "'%s' is not a name of a role", text_clean(name, sizeof(name), *role, strlen(*role)));
+			return yaml_error(node, err, "'%s' is not a name of a role",
+				text_clean(name, sizeof(name), *role, strlen(*role)));
 	snprintf(place, sizeof(place), "%s:%u:%u", node->file, node->line, node->column);
 	entry->place = strdup(place);
 	return entry->place ? 0 : no_memory(err);
@@ -84,6 +93,7 @@ static int load_entry(struct guard *guard, const struct yaml *node, size_t room,
 	struct guard_entry *entry = &guard->entries[guard->count++];
 	const struct yaml *patterns = NULL, *by = NULL;
 	size_t found = 0;
+
 	if (node->kind != YAML_MAP)
 		return yaml_error(node, err, "expected an entry such as {deny: [\"mkfs*\"]}");
 	int rc = yaml_only(node, keys, err);
@@ -113,10 +123,13 @@ static int load_entry(struct guard *guard, const struct yaml *node, size_t room,
 static int load_entries(struct guard *guard, const struct yaml *list, struct err *err)
 {
 	size_t patterns = 0;
+
 	if (list->kind != YAML_LIST || !list->count)
-		return yaml_error(list, err, "expected a list of entries such as {deny: [\"mkfs*\"]}");
+		return yaml_error(
+			list, err, "expected a list of entries such as {deny: [\"mkfs*\"]}");
 	if (list->count > GUARD_ENTRIES_MAX)
-		return yaml_error(list, err, "more than %d entries in one guard", GUARD_ENTRIES_MAX);
+		return yaml_error(
+			list, err, "more than %d entries in one guard", GUARD_ENTRIES_MAX);
 	guard->entries = calloc(list->count, sizeof(*guard->entries));
 	int rc = guard->entries ? 0 : no_memory(err);
 	for (const struct yaml *child = list->child; !rc && child; child = child->next) {
@@ -130,6 +143,7 @@ static int load_blind(struct guard *guard, const struct yaml *node, struct err *
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, GUARD_NAME_MAX, &text, err);
+
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < VERDICTS; i++) {
@@ -146,8 +160,10 @@ static int load_guard(struct guard *guard, const struct yaml *node, struct err *
 	static const char *const keys[] = { "rules", "blind", NULL };
 	char name[64];
 	size_t len = strlen(node->key);
+
 	if (!text_name_ok(node->key, len))
-		return yaml_key_error(node, err, "'%s' is not a name of a guard", text_clean(name, sizeof(name), node->key, len));
+		return yaml_key_error(node, err, "'%s' is not a name of a guard",
+			text_clean(name, sizeof(name), node->key, len));
 	guard->blind = GUARD_WARN;
 	guard->name = strdup(node->key);
 	if (!guard->name)
@@ -167,13 +183,15 @@ int guards_load(const struct yaml *map, struct guards **ret, struct err *err)
 {
 	struct guards *guards = calloc(1, sizeof(*guards));
 	int rc = guards ? 0 : no_memory(err);
+
 	if (!rc && map && map->kind != YAML_MAP)
 		rc = yaml_error(map, err, "expected a map of guards");
 	if (!rc && map && map->count > GUARD_COUNT_MAX)
 		rc = yaml_error(map, err, "more than %d guards", GUARD_COUNT_MAX);
 	if (!rc && !(guards->list = calloc(map ? map->count + 1 : 1, sizeof(*guards->list))))
 		rc = no_memory(err);
-	for (const struct yaml *child = !rc && map ? map->child : NULL; !rc && child; child = child->next)
+	for (const struct yaml *child = !rc && map ? map->child : NULL; !rc && child;
+		child = child->next)
 		rc = load_guard(&guards->list[guards->count++], child, err);
 	if (rc)
 		guards_free(guards);
@@ -245,14 +263,16 @@ bool guard_can_hold(const struct guard *guard)
 	return false;
 }
 
-int guards_check_roles(const struct guards *guards, bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err)
+int guards_check_roles(const struct guards *guards,
+	bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err)
 {
 	for (size_t g = 0; g < guards->count; g++) {
 		for (size_t i = 0; i < guards->list[g].count; i++) {
 			const struct guard_entry *entry = &guards->list[g].entries[i];
 			for (char **role = entry->by; role && *role; role++)
 				if (!has_role(*role, arg))
-					return err_set(err, -EINVAL, "%s: there is no role '%s'", entry->place, *role);
+					return err_set(err, -EINVAL, "%s: there is no role '%s'",
+						entry->place, *role);
 		}
 	}
 	return 0;
@@ -263,6 +283,7 @@ int guards_check_roles(const struct guards *guards, bool (*has_role)(const char 
 static int dump_entry(const struct guard_entry *entry, const char *indent, struct buf *out)
 {
 	int rc = buf_printf(out, "%s- {%s: [", indent, guard_verdict_name(entry->verdict));
+
 	for (size_t i = 0; !rc && i < entry->count; i++) {
 		if (i > 0)
 			rc = buf_puts(out, ", ");
@@ -281,13 +302,15 @@ static int dump_entry(const struct guard_entry *entry, const char *indent, struc
 int guards_dump(const struct guards *guards, struct buf *out)
 {
 	int rc = guards->count ? buf_puts(out, "guards:\n") : 0;
+
 	for (size_t g = 0; !rc && g < guards->count; g++) {
 		const struct guard *guard = &guards->list[g];
 		rc = buf_puts(out, "  ");
 		if (!rc)
 			rc = yaml_put_text(out, guard->name);
 		if (!rc)
-			rc = buf_printf(out, ":\n    blind: %s\n    rules:\n", guard_verdict_name(guard->blind));
+			rc = buf_printf(out, ":\n    blind: %s\n    rules:\n",
+				guard_verdict_name(guard->blind));
 		for (size_t i = 0; !rc && i < guard->count; i++)
 			rc = dump_entry(&guard->entries[i], "      ", out);
 	}

@@ -1,8 +1,10 @@
-/* Could it match? A shell-like pattern against a text of which some bytes are only known when the line runs.
+/* Could it match? A shell-like pattern against a text of which some bytes are only known when the
+ * line runs.
  *
- * The pattern is an automaton whose states are its positions; a set of states is a row of bits, and each byte of the text moves all of them at
- * once. An uncertain part of the text may be any bytes, so it moves every state to all those behind it. Cost: length of the text times
- * PATTERN_MAX / 64. */
+ * The pattern is an automaton whose states are its positions; a set of states is a row of bits, and
+ * each byte of the text moves all of them at once. An uncertain part of the text may be any bytes,
+ * so it moves every state to all those behind it. Cost: length of the text times PATTERN_MAX / 64.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,10 +26,12 @@ static void set(uint64_t *row, size_t bit)
 	row[bit / BITS] |= 1ull << bit % BITS;
 }
 
-/* One item of the pattern as pattern.c reads it: backslash takes the next byte as it is. Returns its length. */
+/* One item of the pattern as pattern.c reads it: backslash takes the next byte as it is. Returns
+ * its length. */
 static size_t compile_item(struct guard_automaton *to, const char *text)
 {
 	size_t state = to->end++;
+
 	if (*text == '*') {
 		set(to->stars, state);
 		return strspn(text, "*");
@@ -45,7 +49,9 @@ static size_t compile_item(struct guard_automaton *to, const char *text)
 struct guard_automaton *guard_automaton_new(const char *pattern)
 {
 	size_t rows = (strlen(pattern) + BITS) / BITS;
-	struct guard_automaton *automaton = calloc(1, sizeof(*automaton) + (256 + 2) * rows * sizeof(uint64_t));
+	struct guard_automaton *automaton =
+		calloc(1, sizeof(*automaton) + (256 + 2) * rows * sizeof(uint64_t));
+
 	if (!automaton)
 		return NULL;
 	automaton->rows = rows;
@@ -60,6 +66,7 @@ struct guard_automaton *guard_automaton_new(const char *pattern)
 static void close_stars(const struct guard_automaton *with, uint64_t *states)
 {
 	uint64_t carry = 0;
+
 	for (size_t i = 0; i < with->rows; i++) {
 		uint64_t moving = states[i] & with->stars[i];
 		states[i] |= moving << 1 | carry;
@@ -70,6 +77,7 @@ static void close_stars(const struct guard_automaton *with, uint64_t *states)
 static void move(const struct guard_automaton *with, uint64_t *states, const uint64_t *accepts)
 {
 	uint64_t carry = 0;
+
 	for (size_t i = 0; i < with->rows; i++) {
 		uint64_t moving = states[i] & accepts[i];
 		states[i] = moving << 1 | carry | (states[i] & with->stars[i]);
@@ -82,6 +90,7 @@ static void move(const struct guard_automaton *with, uint64_t *states, const uin
 static void flood(const struct guard_automaton *with, uint64_t *states)
 {
 	size_t i = 0;
+
 	while (i < with->rows && !states[i])
 		i++;
 	if (i == with->rows)
@@ -91,10 +100,12 @@ static void flood(const struct guard_automaton *with, uint64_t *states)
 		states[i] = UINT64_MAX;
 }
 
-/* None, or any bytes of which the first is no dash: what a pattern at the beginning of a word stands for. */
+/* None, or any bytes of which the first is no dash: what a pattern at the beginning of a word
+ * stands for. */
 static void flood_path(const struct guard_automaton *with, uint64_t *states)
 {
 	uint64_t before[ROW_MAX];
+
 	memcpy(before, states, with->rows * sizeof(*before));
 	move(with, states, with->not_dash);
 	flood(with, states);
@@ -105,6 +116,7 @@ static void flood_path(const struct guard_automaton *with, uint64_t *states)
 bool guard_could_match(const struct guard_automaton *with, struct bytes text, const uint8_t *kinds)
 {
 	uint64_t states[ROW_MAX] = { 1 };
+
 	close_stars(with, states);
 	for (size_t at = 0; at < text.len; at++) {
 		bool again = at > 0 && kinds[at] == kinds[at - 1];

@@ -12,11 +12,13 @@ int list_texts(const struct yaml *node, size_t max_len, char ***ret, struct err 
 {
 	char **list = NULL;
 	int rc = yaml_strings(node, RULESET_LIST_MAX, max_len, &list, err);
+
 	if (rc < 0)
 		return rc;
 	if (!list[0]) {
 		yaml_strings_free(list);
-		return yaml_error(node, err, "'%s' is empty: it would never match", node->key ? node->key : "list");
+		return yaml_error(node, err, "'%s' is empty: it would never match",
+			node->key ? node->key : "list");
 	}
 	*ret = list;
 	return 0;
@@ -31,10 +33,12 @@ int list_names(const struct yaml *node, const char *what, char ***ret, struct er
 {
 	int rc = list_texts(node, RULESET_TEXT_MAX, ret, err);
 	const struct yaml *child = list_first(node);
+
 	for (char **name = rc < 0 ? NULL : *ret; name && *name; name++, child = child->next) {
 		char shown[64];
 		if (!text_name_ok(*name, strlen(*name)))
-			return yaml_error(child, err, "'%s' is not a name of a %s: names are compared exactly",
+			return yaml_error(child, err,
+				"'%s' is not a name of a %s: names are compared exactly",
 				text_clean(shown, sizeof(shown), *name, strlen(*name)), what);
 	}
 	return rc;
@@ -47,13 +51,16 @@ void list_lower(char *text)
 			*p = (char)(*p - 'A' + 'a');
 }
 
-int patterns_load(const struct yaml *node, size_t max_len, bool any_case, struct patterns *ret, struct err *err)
+int patterns_load(const struct yaml *node, size_t max_len, bool any_case, struct patterns *ret,
+	struct err *err)
 {
 	char **list = NULL;
 	int rc = list_texts(node, max_len, &list, err);
+
 	if (rc < 0)
 		return rc;
-	ret->list = calloc(node->count + 1, sizeof(*ret->list)); /* a scalar counts none and is one */
+	/* a scalar counts none and is one */
+	ret->list = calloc(node->count + 1, sizeof(*ret->list));
 	rc = ret->list ? 0 : err_set(err, -ENOMEM, "out of memory");
 	const struct yaml *child = list_first(node);
 	for (size_t i = 0; rc == 0 && list[i]; i++, child = child->next) {
@@ -79,6 +86,7 @@ void patterns_release(struct patterns *patterns)
 enum pattern_answer patterns_match(const struct patterns *patterns, const void *data, size_t len)
 {
 	enum pattern_answer result = PATTERN_NO;
+
 	for (size_t i = 0; i < patterns->count; i++) {
 		enum pattern_answer one = pattern_match(patterns->list[i], data, len);
 		if (one == PATTERN_YES)

@@ -12,7 +12,10 @@ static enum match answer(bool yes)
 
 static enum match from_pattern(enum pattern_answer one)
 {
-	static const enum match matches[] = { [PATTERN_NO] = MATCH_NO, [PATTERN_YES] = MATCH_YES, [PATTERN_ERROR] = MATCH_ERROR };
+	static const enum match matches[] = {
+		[PATTERN_NO] = MATCH_NO, [PATTERN_YES] = MATCH_YES, [PATTERN_ERROR] = MATCH_ERROR
+	};
+
 	return matches[one];
 }
 
@@ -43,13 +46,17 @@ static enum match by_kind(struct question *question, const struct rule *rule)
 static enum match has_role(struct question *question, size_t index)
 {
 	if (question->roles[index] == 0)
-		question->roles[index] = (uint8_t)(from_pattern(role_match(&question->ruleset->roles[index], question->access->who)) + 1);
+		question->roles[index] =
+			(uint8_t)(from_pattern(role_match(&question->ruleset->roles[index],
+					  question->access->who)) +
+				  1);
 	return (enum match)(question->roles[index] - 1);
 }
 
 static enum match by_role(struct question *question, const struct rule *rule)
 {
 	enum match result = MATCH_NO;
+
 	for (size_t i = 0; i < rule->role_count; i++) {
 		enum match one = has_role(question, rule->role_index[i]);
 		if (one == MATCH_YES)
@@ -61,9 +68,11 @@ static enum match by_role(struct question *question, const struct rule *rule)
 }
 
 /* Who has a role that asks for nothing is not worse off for having another one, too. */
-static int64_t roles_login_within(struct question *question, const struct rule *rule, const struct role **ret_role)
+static int64_t roles_login_within(
+	struct question *question, const struct rule *rule, const struct role **ret_role)
 {
 	int64_t within = 0;
+
 	for (size_t i = 0; i < rule->role_count; i++) {
 		const struct role *role = &question->ruleset->roles[rule->role_index[i]];
 		if (has_role(question, rule->role_index[i]) != MATCH_YES)
@@ -78,11 +87,13 @@ static int64_t roles_login_within(struct question *question, const struct rule *
 	return within;
 }
 
-int64_t match_login_within(struct question *question, const struct rule *rule, const struct role **ret_role)
+int64_t match_login_within(
+	struct question *question, const struct rule *rule, const struct role **ret_role)
 {
 	const struct role *role = NULL;
 	int64_t within = roles_login_within(question, rule, &role);
 	bool of_role = within > 0 && (rule->login_within == 0 || within < rule->login_within);
+
 	*ret_role = of_role ? role : NULL;
 	return of_role ? within : rule->login_within;
 }
@@ -107,12 +118,15 @@ static enum match by_target(struct question *question, const struct rule *rule)
 		if (!value || !one_of(rule->labels[i].values, value))
 			return MATCH_NO;
 	}
-	return rule->names.count > 0 ? any_pattern(&rule->names, question->name, strlen(question->name)) : MATCH_YES;
+	return rule->names.count > 0
+		       ? any_pattern(&rule->names, question->name, strlen(question->name))
+		       : MATCH_YES;
 }
 
 static enum match by_login(struct question *question, const struct rule *rule)
 {
 	const char *login = question->access->login;
+
 	if (!login)
 		return question->any ? MATCH_MAYBE : MATCH_ERROR;
 	return any_pattern(&rule->logins, login, strlen(login));
@@ -137,14 +151,23 @@ static enum match by_hours(struct question *question, const struct rule *rule)
 static enum match by_command(struct question *question, const struct rule *rule)
 {
 	struct bytes command = question->access->detail;
+
 	if (question->any)
 		return MATCH_MAYBE;
-	return any_pattern(&rule->commands, command.len > 0 ? (const char *)command.data : "", command.len);
+	return any_pattern(
+		&rule->commands, command.len > 0 ? (const char *)command.data : "", command.len);
 }
 
 static enum match (*const predicates[PREDICATES])(struct question *, const struct rule *) = {
-	[BY_KIND] = by_kind, [BY_ROLE] = by_role, [BY_USER] = by_user, [BY_GROUP] = by_group, [BY_TARGET] = by_target,
-	[BY_LOGIN] = by_login, [BY_SOURCE] = by_source, [BY_HOURS] = by_hours, [BY_COMMAND] = by_command,
+	[BY_KIND] = by_kind,
+	[BY_ROLE] = by_role,
+	[BY_USER] = by_user,
+	[BY_GROUP] = by_group,
+	[BY_TARGET] = by_target,
+	[BY_LOGIN] = by_login,
+	[BY_SOURCE] = by_source,
+	[BY_HOURS] = by_hours,
+	[BY_COMMAND] = by_command,
 };
 
 bool match_asked(const struct rule *rule, enum predicate predicate)
@@ -160,12 +183,14 @@ bool match_asked(const struct rule *rule, enum predicate predicate)
 		[BY_HOURS] = rule->hours,
 		[BY_COMMAND] = rule->commands.count > 0,
 	};
+
 	return asked[predicate];
 }
 
 enum match match_rule(struct question *question, const struct rule *rule, enum predicate *ret_by)
 {
 	enum match result = MATCH_YES;
+
 	for (enum predicate p = 0; p < PREDICATES; p++) {
 		if (!match_asked(rule, p))
 			continue;

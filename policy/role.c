@@ -9,10 +9,12 @@
 static enum pattern_answer claim_match(const struct claim_want *want, const struct identity *who)
 {
 	enum pattern_answer result = PATTERN_NO;
+
 	for (const struct claim *claim = who->claims; claim && claim->name; claim++) {
 		if (strcmp(claim->name, want->name) != 0)
 			continue;
-		enum pattern_answer one = patterns_match(&want->values, claim->value, strlen(claim->value));
+		enum pattern_answer one =
+			patterns_match(&want->values, claim->value, strlen(claim->value));
 		if (one == PATTERN_YES)
 			return PATTERN_YES;
 		if (one == PATTERN_ERROR)
@@ -25,6 +27,7 @@ static enum pattern_answer claim_match(const struct claim_want *want, const stru
 static enum pattern_answer claims_match(const struct role *role, const struct identity *who)
 {
 	enum pattern_answer result = role->claim_count > 0 ? PATTERN_YES : PATTERN_NO;
+
 	for (size_t i = 0; i < role->claim_count; i++) {
 		enum pattern_answer one = claim_match(&role->claims[i], who);
 		if (one == PATTERN_NO)

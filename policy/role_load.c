@@ -39,11 +39,13 @@ static int load_members(const struct yaml *node, char ***ret, struct err *err)
 {
 	int rc = yaml_strings(node, RULESET_LIST_MAX, RULESET_TEXT_MAX, ret, err);
 	const struct yaml *child = list_first(node);
+
 	for (char **name = rc < 0 ? NULL : *ret; name && *name; name++, child = child->next) {
 		char shown[64];
 		if (!text_name_ok(*name, strlen(*name)))
-			return yaml_error(
-				child, err, "'%s' is not a name: names are compared exactly", text_clean(shown, sizeof(shown), *name, strlen(*name)));
+			return yaml_error(child, err,
+				"'%s' is not a name: names are compared exactly",
+				text_clean(shown, sizeof(shown), *name, strlen(*name)));
 	}
 	return rc;
 }
@@ -63,17 +65,22 @@ static bool claim_name_ok(const char *name)
 {
 	char shown[4 * ROLE_CLAIM_NAME_MAX + 1];
 	size_t len = strlen(name);
-	return len > 0 && len <= ROLE_CLAIM_NAME_MAX && strcmp(text_clean(shown, sizeof(shown), name, len), name) == 0;
+
+	return len > 0 && len <= ROLE_CLAIM_NAME_MAX &&
+	       strcmp(text_clean(shown, sizeof(shown), name, len), name) == 0;
 }
 
 static int load_claim(struct role *role, const struct yaml *node, struct err *err)
 {
 	struct claim_want *want = &role->claims[role->claim_count++];
 	char shown[64];
+
 	if (!claim_name_ok(node->key))
-		return yaml_key_error(node, err, "'%s' is not a name of a claim", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(node, err, "'%s' is not a name of a claim",
+			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	want->name = strdup(node->key);
-	return want->name ? patterns_load(node, PATTERN_MAX, false, &want->values, err) : no_memory(err);
+	return want->name ? patterns_load(node, PATTERN_MAX, false, &want->values, err)
+			  : no_memory(err);
 }
 
 static int load_claims(struct role *role, const struct yaml *node, struct err *err)
@@ -97,12 +104,14 @@ static int load_may(struct role *role, const struct yaml *node, struct err *err)
 	char shown[64];
 	int rc = yaml_strings(node, MAYS, 32, &list, err);
 	const struct yaml *child = list_first(node);
+
 	for (char **name = list; rc == 0 && *name; name++, child = child->next) {
 		size_t i = 0;
 		while (i < MAYS && strcmp(may_names[i].name, *name) != 0)
 			i++;
 		if (i == MAYS)
-			rc = yaml_error(child, err, "'%s' is not a right", text_clean(shown, sizeof(shown), *name, strlen(*name)));
+			rc = yaml_error(child, err, "'%s' is not a right",
+				text_clean(shown, sizeof(shown), *name, strlen(*name)));
 		else
 			role->may |= may_names[i].may;
 	}
@@ -112,28 +121,35 @@ static int load_may(struct role *role, const struct yaml *node, struct err *err)
 
 static int load_login_within(struct role *role, const struct yaml *node, struct err *err)
 {
-	return yaml_duration(node, LOGIN_WITHIN_MIN_MS, LOGIN_WITHIN_MAX_MS, &role->login_within, err);
+	return yaml_duration(
+		node, LOGIN_WITHIN_MIN_MS, LOGIN_WITHIN_MAX_MS, &role->login_within, err);
 }
 
 static int load_lifetime(struct role *role, const struct yaml *node, struct err *err)
 {
-	return yaml_duration(node, ROLE_LIFETIME_MIN_MS, ROLE_LIFETIME_MAX_MS, &role->lifetime, err);
+	return yaml_duration(
+		node, ROLE_LIFETIME_MIN_MS, ROLE_LIFETIME_MAX_MS, &role->lifetime, err);
 }
 
 static const struct {
 	const char *key;
 	int (*load)(struct role *role, const struct yaml *node, struct err *err);
 } rows[] = {
-	{ "groups", load_groups }, { "users", load_users }, { "claims", load_claims }, { "may", load_may }, { "login_within", load_login_within },
+	{ "groups", load_groups },
+	{ "users", load_users },
+	{ "claims", load_claims },
+	{ "may", load_may },
+	{ "login_within", load_login_within },
 	{ "lifetime", load_lifetime },
 };
 
 int role_load(struct role *role, const struct yaml *node, struct err *err)
 {
 	char shown[64];
+
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(
-			node, err, "'%s' is not a good name for a role", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(node, err, "'%s' is not a good name for a role",
+			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	int rc = policy_only(node, "roles.*", err);
 	if (rc < 0)
 		return rc;
@@ -146,7 +162,8 @@ int role_load(struct role *role, const struct yaml *node, struct err *err)
 			rc = rows[i].load(role, value, err);
 	}
 	if (rc == 0 && !role->groups && !role->users && !role->claims)
-		rc = yaml_key_error(node, err, "role '%s' has none of 'groups', 'users' and 'claims'", role->name);
+		rc = yaml_key_error(node, err,
+			"role '%s' has none of 'groups', 'users' and 'claims'", role->name);
 	return rc;
 }
 

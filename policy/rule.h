@@ -1,4 +1,5 @@
-/* A rule and a role, parsed. Inside of policy/: ruleset*.c, rule_load.c, match.c and decide.c; nobody else looks into a rule. */
+/* A rule and a role, parsed. Inside of policy/: ruleset*.c, rule_load.c, match.c and decide.c;
+ * nobody else looks into a rule. */
 #ifndef BARTIZAN_RULE_H
 #define BARTIZAN_RULE_H
 
@@ -21,12 +22,12 @@ struct claim_want { /* one of the claim's values fits one of the patterns */
 
 struct role {
 	char *name;
-	char **groups, **users; /* NULL-terminated; NULL when not written */
+	char **groups, **users;	   /* NULL-terminated; NULL when not written */
 	struct claim_want *claims; /* all of them */
-	size_t claim_count;        /* 0: not asked */
+	size_t claim_count;	   /* 0: not asked */
 	unsigned may;
-	int64_t login_within;      /* ms; 0: no matter */
-	int64_t lifetime;          /* ms of a certificate; 0: no matter */
+	int64_t login_within; /* ms; 0: no matter */
+	int64_t lifetime;     /* ms of a certificate; 0: no matter */
 };
 
 struct label_want {
@@ -41,23 +42,23 @@ struct label_want {
 struct rule {
 	char *name;
 	enum verdict verdict;
-	unsigned kinds;          /* KIND(…) */
-	char **roles;            /* as written */
-	uint16_t *role_index;    /* of the same roles in the ruleset */
+	unsigned kinds;	      /* KIND(…) */
+	char **roles;	      /* as written */
+	uint16_t *role_index; /* of the same roles in the ruleset */
 	size_t role_count;
-	char **users, **groups;  /* NULL: not asked */
-	struct patterns names;   /* targets, in lower case */
+	char **users, **groups; /* NULL: not asked */
+	struct patterns names;	/* targets, in lower case */
 	struct label_want *labels;
 	size_t label_count;
 	struct patterns logins;
 	struct net *sources;
 	size_t source_count;
-	struct window *hours;    /* NULL: always */
+	struct window *hours; /* NULL: always */
 	struct patterns commands;
 	struct obligations obligations;
-	int64_t login_within;    /* ms; 0: no matter */
+	int64_t login_within;		/* ms; 0: no matter */
 	struct approval_rule *approval; /* NULL: none is needed */
-	const struct guard *guard; /* of the ruleset; NULL: none judges */
+	const struct guard *guard;	/* of the ruleset; NULL: none judges */
 	bool break_glass;
 };
 
@@ -69,7 +70,8 @@ struct ruleset {
 	size_t rule_count;
 	struct zone *zones[RULESET_ZONES_MAX];
 	size_t zone_count;
-	const char *claim_names[IDENTITY_CLAIMS_MAX + 1]; /* that roles ask for, each once; borrowed from them */
+	/* that roles ask for, each once; borrowed from them */
+	const char *claim_names[IDENTITY_CLAIMS_MAX + 1];
 };
 
 struct rule_loading {
@@ -79,14 +81,17 @@ struct rule_loading {
 	struct rule *rule;
 };
 
-int rule_load(struct rule_loading *loading, const struct yaml *node, struct err *err); /* fills loading->rule */
+/* fills loading->rule */
+int rule_load(struct rule_loading *loading, const struct yaml *node, struct err *err);
 void rule_release(struct rule *rule);
 int role_find(const struct ruleset *ruleset, const char *name); /* index, or -1 */
 
 /* role.c, role_load.c */
 int role_load(struct role *role, const struct yaml *node, struct err *err);
 void role_release(struct role *role);
-enum pattern_answer role_match(const struct role *role, const struct identity *who); /* an error: a claim that cannot be matched */
-bool role_matches(const struct role *role, const struct identity *who);              /* for certain */
+/* an error: a claim that cannot be matched */
+enum pattern_answer role_match(const struct role *role, const struct identity *who);
+/* for certain */
+bool role_matches(const struct role *role, const struct identity *who);
 
 #endif

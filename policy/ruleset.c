@@ -1,4 +1,5 @@
-/* Roles and rules as a whole: reading them, freeing them, and what the roles that somebody has come to together. One role is role.c. */
+/* Roles and rules as a whole: reading them, freeing them, and what the roles that somebody has come
+ * to together. One role is role.c. */
 #include "policy/rule.h"
 
 #include <errno.h>
@@ -50,13 +51,16 @@ void ruleset_free(struct ruleset *ruleset)
 }
 
 /* Each name once; there is room for as many as an identity keeps. */
-static int add_claim_name(struct ruleset *set, const char *name, const struct yaml *role, struct err *err)
+static int add_claim_name(
+	struct ruleset *set, const char *name, const struct yaml *role, struct err *err)
 {
 	size_t i = 0;
+
 	while (set->claim_names[i] && strcmp(set->claim_names[i], name) != 0)
 		i++;
 	if (i == IDENTITY_CLAIMS_MAX)
-		return yaml_error(yaml_get(role, "claims"), err, "the roles ask for more than %d claims", IDENTITY_CLAIMS_MAX);
+		return yaml_error(yaml_get(role, "claims"), err,
+			"the roles ask for more than %d claims", IDENTITY_CLAIMS_MAX);
 	set->claim_names[i] = name;
 	return 0;
 }
@@ -65,6 +69,7 @@ static int load_one_role(struct ruleset *set, const struct yaml *node, struct er
 {
 	struct role *role = &set->roles[set->role_count++];
 	int rc = role_load(role, node, err);
+
 	for (size_t i = 0; rc == 0 && i < role->claim_count; i++)
 		rc = add_claim_name(set, role->claims[i].name, node, err);
 	return rc;
@@ -93,17 +98,20 @@ static bool is_role(const char *role, const void *set)
 static int load_guards(struct ruleset *set, const struct yaml *guards, struct err *err)
 {
 	int rc = guards_load(guards, &set->guards, err);
+
 	return rc < 0 ? rc : guards_check_roles(set->guards, is_role, set, err);
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp((*(const struct rule *const *)a)->name, (*(const struct rule *const *)b)->name);
+	return strcmp(
+		(*(const struct rule *const *)a)->name, (*(const struct rule *const *)b)->name);
 }
 
 static int unique_names(const struct ruleset *set, const struct yaml *rules, struct err *err)
 {
 	FREE_CLEANUP const struct rule **list = calloc(set->rule_count + 1, sizeof(*list));
+
 	if (!list)
 		return no_memory(err);
 	for (size_t i = 0; i < set->rule_count; i++)
@@ -113,9 +121,11 @@ static int unique_names(const struct ruleset *set, const struct yaml *rules, str
 		if (strcmp(list[i - 1]->name, list[i]->name) != 0)
 			continue;
 		const struct yaml *node = rules->child;
-		for (const struct rule *later = list[i - 1] > list[i] ? list[i - 1] : list[i]; later > set->rules; later--)
+		for (const struct rule *later = list[i - 1] > list[i] ? list[i - 1] : list[i];
+			later > set->rules; later--)
 			node = node->next;
-		return yaml_error(yaml_get(node, "name"), err, "the rule '%s' is there twice", list[i]->name);
+		return yaml_error(
+			yaml_get(node, "name"), err, "the rule '%s' is there twice", list[i]->name);
 	}
 	return 0;
 }
@@ -123,6 +133,7 @@ static int unique_names(const struct ruleset *set, const struct yaml *rules, str
 static int load_rules(struct rule_loading *loading, const struct yaml *rules, struct err *err)
 {
 	struct ruleset *set = loading->ruleset;
+
 	if (!rules)
 		return 0;
 	if (rules->kind != YAML_LIST)
@@ -138,10 +149,15 @@ static int load_rules(struct rule_loading *loading, const struct yaml *rules, st
 	return rc < 0 ? rc : unique_names(set, rules, err);
 }
 
-int ruleset_load(const struct yaml *root, const struct targets *targets, struct files *files, struct ruleset **ret, struct err *err)
+int ruleset_load(const struct yaml *root, const struct targets *targets, struct files *files,
+	struct ruleset **ret, struct err *err)
 {
-	struct rule_loading loading = { .ruleset = calloc(1, sizeof(struct ruleset)), .targets = targets, .files = files };
-	int rc = loading.ruleset ? load_roles(loading.ruleset, yaml_get(root, "roles"), err) : no_memory(err);
+	struct rule_loading loading = {
+		.ruleset = calloc(1, sizeof(struct ruleset)), .targets = targets, .files = files
+	};
+	int rc = loading.ruleset ? load_roles(loading.ruleset, yaml_get(root, "roles"), err)
+				 : no_memory(err);
+
 	if (rc == 0)
 		rc = load_guards(loading.ruleset, yaml_get(root, "guards"), err);
 	if (rc == 0)
@@ -175,12 +191,14 @@ bool ruleset_has_role(const struct ruleset *ruleset, const char *role)
 bool ruleset_in_role(const struct ruleset *ruleset, const char *role, const struct identity *who)
 {
 	int index = role_find(ruleset, role);
+
 	return index >= 0 && role_matches(&ruleset->roles[index], who);
 }
 
 unsigned ruleset_may(const struct ruleset *ruleset, const struct identity *who)
 {
 	unsigned may = 0;
+
 	for (size_t i = 0; i < ruleset->role_count; i++)
 		if (role_matches(&ruleset->roles[i], who))
 			may |= ruleset->roles[i].may;
@@ -191,6 +209,7 @@ const char **ruleset_roles(const struct ruleset *ruleset, const struct identity 
 {
 	const char **list = calloc(ruleset->role_count + 1, sizeof(*list));
 	size_t count = 0;
+
 	for (size_t i = 0; list && i < ruleset->role_count; i++)
 		if (role_matches(&ruleset->roles[i], who))
 			list[count++] = ruleset->roles[i].name;
@@ -203,12 +222,15 @@ const char *const *ruleset_claim_names(const struct ruleset *ruleset)
 }
 
 /* A role that may match shortens, too. */
-int64_t ruleset_lifetime(const struct ruleset *ruleset, const struct identity *who, int64_t fallback_ms)
+int64_t ruleset_lifetime(
+	const struct ruleset *ruleset, const struct identity *who, int64_t fallback_ms)
 {
 	int64_t lifetime = fallback_ms;
+
 	for (size_t i = 0; i < ruleset->role_count; i++) {
 		const struct role *role = &ruleset->roles[i];
-		if (role->lifetime > 0 && role->lifetime < lifetime && role_match(role, who) != PATTERN_NO)
+		if (role->lifetime > 0 && role->lifetime < lifetime &&
+			role_match(role, who) != PATTERN_NO)
 			lifetime = role->lifetime;
 	}
 	return lifetime;
@@ -219,12 +241,14 @@ bool ruleset_role_votes(const struct ruleset *ruleset, const char *role, const s
 	return !who->machine && ruleset_in_role(ruleset, role, who);
 }
 
-bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval, const struct identity *who)
+bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule *approval,
+	const struct identity *who)
 {
 	return ruleset_role_votes(ruleset, approval->by, who);
 }
 
-const struct guard *ruleset_guard(const struct ruleset *ruleset, const char *rule, const struct approval_rule **ret_approval)
+const struct guard *ruleset_guard(
+	const struct ruleset *ruleset, const char *rule, const struct approval_rule **ret_approval)
 {
 	for (size_t i = 0; i < ruleset->rule_count; i++) {
 		const struct rule *found = &ruleset->rules[i];
@@ -240,5 +264,6 @@ char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role)
 {
 	static char *const nobody[] = { NULL };
 	int index = role_find(ruleset, role);
+
 	return index >= 0 && ruleset->roles[index].users ? ruleset->roles[index].users : nobody;
 }

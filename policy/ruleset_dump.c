@@ -1,4 +1,5 @@
-/* `roles`, `guards` and `rules` as YAML, as parsed: names of targets in lower case, kinds by name, times in full. */
+/* `roles`, `guards` and `rules` as YAML, as parsed: names of targets in lower case, kinds by name,
+ * times in full. */
 #include "policy/rule.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ static void put_patterns(struct dump *dump, const char *key, const struct patter
 static void put_kinds(struct dump *dump, const struct rule *rule)
 {
 	const char *comma = "";
+
 	put(dump, rule->verdict == VERDICT_ALLOW ? "\n    allow: " : "\n    deny: ");
 	if (rule->kinds == KINDS_ALL) {
 		put(dump, "\"*\"");
@@ -80,7 +82,8 @@ static void put_sources(struct dump *dump, const struct rule *rule)
 	for (size_t i = 0; dump->rc == 0 && i < rule->source_count; i++) {
 		char text[ADDR_TEXT_MAX];
 		addr_format(&rule->sources[i].base, text);
-		dump->rc = buf_printf(dump->out, "%s\"%s/%u\"", i == 0 ? "\n    sources: [" : ", ", text, rule->sources[i].bits);
+		dump->rc = buf_printf(dump->out, "%s\"%s/%u\"", i == 0 ? "\n    sources: [" : ", ",
+			text, rule->sources[i].bits);
 	}
 	put(dump, rule->source_count > 0 ? "]" : "");
 }
@@ -93,8 +96,9 @@ static void put_hours(struct dump *dump, const struct window *hours)
 	if (dump->rc == 0)
 		dump->rc = window_put_days(dump->out, hours->days);
 	if (dump->rc == 0)
-		dump->rc = buf_printf(dump->out, "\", from: \"%02d:%02d\", to: \"%02d:%02d\", zone: ", hours->from / 60, hours->from % 60,
-			hours->to / 60, hours->to % 60);
+		dump->rc = buf_printf(dump->out,
+			"\", from: \"%02d:%02d\", to: \"%02d:%02d\", zone: ", hours->from / 60,
+			hours->from % 60, hours->to / 60, hours->to % 60);
 	put_text(dump, "", zone_name(hours->zone));
 	put(dump, "}");
 }
@@ -102,16 +106,22 @@ static void put_hours(struct dump *dump, const struct window *hours)
 static void put_obligations(struct dump *dump, const struct obligations *obligations)
 {
 	char idle[YAML_NUMBER_MAX], session[YAML_NUMBER_MAX];
-	put(dump, !obligations->record ? "\n    record: off" : obligations->record_required ? "\n    record: required" : "\n    record: optional");
-	put(dump, obligations->record_input ? "\n    record_input: true" : "\n    record_input: false");
+
+	put(dump, !obligations->record		 ? "\n    record: off"
+		  : obligations->record_required ? "\n    record: required"
+						 : "\n    record: optional");
+	put(dump, obligations->record_input ? "\n    record_input: true"
+					    : "\n    record_input: false");
 	if (dump->rc == 0)
-		dump->rc = buf_printf(dump->out, "\n    limits: {idle: %s, session: %s}", yaml_format_duration(obligations->idle, idle),
+		dump->rc = buf_printf(dump->out, "\n    limits: {idle: %s, session: %s}",
+			yaml_format_duration(obligations->idle, idle),
 			yaml_format_duration(obligations->session, session));
 }
 
 static void put_duration(struct dump *dump, const char *key, int64_t ms)
 {
 	char text[YAML_NUMBER_MAX];
+
 	if (ms == 0)
 		return;
 	put(dump, key);
@@ -162,6 +172,7 @@ static void put_claims(struct dump *dump, const struct role *role)
 static void put_may(struct dump *dump, const struct role *role)
 {
 	const char *comma = ", may: [";
+
 	for (unsigned may = 1; may < MAY_ALL; may <<= 1) {
 		if (!(role->may & may))
 			continue;
@@ -190,6 +201,7 @@ static void put_role(struct dump *dump, const struct role *role)
 int ruleset_dump(const struct ruleset *ruleset, struct buf *out)
 {
 	struct dump dump = { out, 0 };
+
 	put(&dump, ruleset->role_count > 0 ? "roles:" : "roles: {}");
 	for (size_t i = 0; i < ruleset->role_count; i++)
 		put_role(&dump, &ruleset->roles[i]);

@@ -7,6 +7,7 @@
 static int for_words(struct shell_parser *p)
 {
 	int rc = shell_blanks(p);
+
 	while (!rc) {
 		struct shell_word word;
 		size_t from = p->at;
@@ -24,6 +25,7 @@ int shell_for(struct shell_parser *p, struct frame *frame)
 	struct shell_word name;
 	size_t from = p->at;
 	int rc = shell_blanks(p);
+
 	if (!rc && shell_peek(p, 0) == '(' && shell_peek(p, 1) == '(') {
 		p->at += 2;
 		rc = shell_arithmetic(p);
@@ -49,6 +51,7 @@ int shell_case(struct shell_parser *p, struct frame *frame)
 	struct shell_word word;
 	size_t from = p->at;
 	int rc = shell_blanks(p);
+
 	if (!rc)
 		rc = shell_word_read(p, &word);
 	if (!rc)
@@ -65,6 +68,7 @@ int shell_case(struct shell_parser *p, struct frame *frame)
 int shell_case_pattern(struct shell_parser *p, struct frame *frame)
 {
 	size_t from = p->at;
+
 	if (shell_plain_ahead(p, "esac")) {
 		p->at += strlen("esac");
 		frame->count--;
@@ -98,6 +102,7 @@ int shell_function_head(struct shell_parser *p, struct frame *frame)
 {
 	struct shell_word name;
 	int rc = shell_blanks(p);
+
 	if (!rc)
 		rc = shell_word_read(p, &name);
 	if (!rc)
@@ -110,10 +115,12 @@ int shell_function_head(struct shell_parser *p, struct frame *frame)
 	return shell_name_add(p, name.text);
 }
 
-/* [[ … ]] runs nothing but what its words expand; but to dash it is a command, and what stands behind its operators are others. */
+/* [[ … ]] runs nothing but what its words expand; but to dash it is a command, and what stands
+ * behind its operators are others. */
 static int conditional_end(struct shell_parser *p, struct frame *frame, size_t operator)
 {
 	size_t from = operator, to = p->at;
+
 	while (from < to && strchr("&|;\n", p->data[from]))
 		from++;
 	p->at += 2;
@@ -124,6 +131,7 @@ static int conditional_end(struct shell_parser *p, struct frame *frame, size_t o
 int shell_conditional(struct shell_parser *p, struct frame *frame)
 {
 	size_t from = p->at, operator= SIZE_MAX;
+
 	while (p->at < p->len) {
 		struct shell_word word;
 		int rc = shell_blank_lines(p);
@@ -151,6 +159,7 @@ int shell_coproc(struct shell_parser *p, struct frame *frame)
 {
 	size_t at, name = p->at;
 	int rc = shell_blanks(p);
+
 	frame->wants = true;
 	for (at = p->at; at < p->len && !strchr(" \t\n;&|()<>{}\"'\\$`", p->data[at]); at++)
 		;
@@ -162,11 +171,14 @@ int shell_coproc(struct shell_parser *p, struct frame *frame)
 	return rc;
 }
 
-/* time is a word of the shell only in front of compound commands and !; else it is looked into as a wrapper. */
+/* time is a word of the shell only in front of compound commands and !; else it is looked into as a
+ * wrapper. */
 int shell_time(struct shell_parser *p, struct frame *frame)
 {
-	static const char *const openers[] = { "{", "!", "[[", "if", "while", "until", "for", "case", "select", "coproc", "time", NULL };
+	static const char *const openers[] = { "{", "!", "[[", "if", "while", "until", "for",
+		"case", "select", "coproc", "time", NULL };
 	size_t from = p->at;
+
 	p->at += strlen("time");
 	int rc = shell_blanks(p);
 	if (!rc && shell_plain_ahead(p, "-p")) {

@@ -1,7 +1,8 @@
 /* What the files of shellwords share among themselves; nobody else includes it.
  *
- * A parser reads one text: the line, or what a `sh -c` or backtick in it holds. Functions return 0; -EBADMSG: not understood, the doubt is noted, the
- * reading of this text goes on behind it; -E2BIG: a limit was met, the doubt is noted, everything stops; -ENOMEM. */
+ * A parser reads one text: the line, or what a `sh -c` or backtick in it holds. Functions return 0;
+ * -EBADMSG: not understood, the doubt is noted, the reading of this text goes on behind it; -E2BIG:
+ * a limit was met, the doubt is noted, everything stops; -ENOMEM. */
 #ifndef BARTIZAN_SHELL_IMPL_H
 #define BARTIZAN_SHELL_IMPL_H
 
@@ -14,8 +15,10 @@ struct shell_state { /* of the whole reading, shared by the parsers of nested te
 	unsigned flags;
 	struct bytes text; /* the line itself, not what is nested in it */
 	size_t work;
-	bool full;			     /* SHELL_MEMORY_MAX was met */
-	bool fed;			     /* a shell takes commands from its standard input: here-documents are read as commands, too */
+	bool full; /* SHELL_MEMORY_MAX was met */
+	/* a shell takes commands from its standard input: here-documents are read as commands, too
+	 */
+	bool fed;
 	struct bytes names[SHELL_NAMES_MAX]; /* of functions */
 	size_t name_count;
 };
@@ -65,39 +68,55 @@ static inline bool shell_literal(const struct shell_word *word)
 }
 
 /* shellwords.c */
-void *shell_alloc(struct shell_state *state, size_t size); /* belongs to the line; NULL: no memory */
+/* belongs to the line; NULL: no memory */
+void *shell_alloc(struct shell_state *state, size_t size);
 int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const char *why);
-int shell_error(struct shell_parser *p, size_t from, const char *why); /* notes the doubt; -EBADMSG */
-int shell_unfinished(struct shell_parser *p, size_t from, const char *why); /* the same, where the text ended too early */
-int shell_doubt_end(struct shell_parser *p, struct bytes what, const char *why); /* that alone, and the reading goes on */
-int shell_limit(struct shell_parser *p, const char *why);	       /* notes the doubt; -E2BIG */
+/* notes the doubt; -EBADMSG */
+int shell_error(struct shell_parser *p, size_t from, const char *why);
+/* the same, where the text ended too early */
+int shell_unfinished(struct shell_parser *p, size_t from, const char *why);
+/* that alone, and the reading goes on */
+int shell_doubt_end(struct shell_parser *p, struct bytes what, const char *why);
+int shell_limit(struct shell_parser *p, const char *why); /* notes the doubt; -E2BIG */
 bool shell_is(struct bytes text, const char *name);
-bool shell_in(struct bytes text, const char *const *names);			    /* names ends with NULL */
-const char *shell_via(struct shell_parser *p, struct bytes name, const char *more); /* "sh -c" from the two; kept with the line */
-int shell_name_add(struct shell_parser *p, struct bytes name);			    /* of a function */
+/* names ends with NULL */
+bool shell_in(struct bytes text, const char *const *names);
+/* "sh -c" from the two; kept with the line */
+const char *shell_via(struct shell_parser *p, struct bytes name, const char *more);
+/* of a function */
+int shell_name_add(struct shell_parser *p, struct bytes name);
 /* Reads text, which lives as long as the line, as commands of its own. */
 int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, bool remote);
-int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, bool remote); /* the same for a text that does not */
+/* the same for a text that does not */
+int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, bool remote);
 
 /* shell_word.c */
 int shell_word_read(struct shell_parser *p, struct shell_word *ret);
 int shell_words_add(struct shell_words *words, const struct shell_word *word);
 void shell_words_release(struct shell_words *words);
-size_t shell_assignment(const struct shell_word *word); /* length of NAME in NAME=value, NAME+=value, NAME[…]=value; 0: none */
+/* length of NAME in NAME=value, NAME+=value, NAME[…]=value; 0: none */
+size_t shell_assignment(const struct shell_word *word);
 
 /* shell_expand.c: each from its first byte to behind its last; quoted: inside of double quotes */
 int shell_double(struct shell_parser *p, struct shell_scratch *to);
 int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted);
 int shell_backtick(struct shell_parser *p, struct shell_scratch *to, bool quoted);
-int shell_substitution(struct shell_parser *p, size_t skip, const char *via); /* skip: bytes of its opening */
-int shell_nested(struct shell_parser *p, bool quoted, bool *ret); /* what quotes or expands, inside of something else; *ret: there was one */
-int shell_expansions(struct shell_parser *p, size_t end);	  /* the body of an unquoted here-document */
-int shell_arithmetic(struct shell_parser *p);			  /* from behind "((" to behind "))" */
-bool shell_arithmetic_ahead(const struct shell_parser *p);	  /* at "((": is it closed by "))"? */
+/* skip: bytes of its opening */
+int shell_substitution(struct shell_parser *p, size_t skip, const char *via);
+/* what quotes or expands, inside of something else; *ret: there was one */
+int shell_nested(struct shell_parser *p, bool quoted, bool *ret);
+/* the body of an unquoted here-document */
+int shell_expansions(struct shell_parser *p, size_t end);
+/* from behind "((" to behind "))" */
+int shell_arithmetic(struct shell_parser *p);
+/* at "((": is it closed by "))"? */
+bool shell_arithmetic_ahead(const struct shell_parser *p);
 int shell_deeper(struct shell_parser *p);
 int shell_doubt_history(struct shell_parser *p); /* at a `!` */
 bool shell_name_byte(int c, bool first);
-int shell_put_source(struct shell_parser *p, struct shell_scratch *to, size_t from, enum shell_kind kind); /* what was passed since from */
+/* what was passed since from */
+int shell_put_source(
+	struct shell_parser *p, struct shell_scratch *to, size_t from, enum shell_kind kind);
 
 /* shell_quote.c */
 int shell_put(struct shell_scratch *scratch, const void *data, size_t len, enum shell_kind kind);
@@ -107,21 +126,26 @@ int shell_ansi(struct shell_parser *p, struct shell_scratch *to);   /* $'…' */
 
 /* shell_redirect.c */
 bool shell_redirect_ahead(const struct shell_parser *p);
-int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs); /* adds operator and file, where there is a file */
-int shell_heredocs_read(struct shell_parser *p);			    /* behind a newline */
+/* adds operator and file, where there is a file */
+int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs);
+int shell_heredocs_read(struct shell_parser *p); /* behind a newline */
 
 /* shell_parse.c, shell_simple.c */
-int shell_list_read(struct shell_parser *p, int closer);	       /* closer: ')', or 0 for the end of the text; it is consumed */
-int shell_again(const struct shell_parser *p, size_t from, size_t to); /* reads what another shell would take for commands; doubts nothing */
+/* closer: ')', or 0 for the end of the text; it is consumed */
+int shell_list_read(struct shell_parser *p, int closer);
+/* reads what another shell would take for commands; doubts nothing */
+int shell_again(const struct shell_parser *p, size_t from, size_t to);
 bool shell_reserved(struct bytes word);
 int shell_blanks(struct shell_parser *p); /* and a comment */
 
 /* shell_emit.c: what was found */
 /* And looks into it. */
-int shell_add_command(struct shell_parser *p, const struct shell_word *words, size_t count, struct bytes source, const char *via, bool remote);
+int shell_add_command(struct shell_parser *p, const struct shell_word *words, size_t count,
+	struct bytes source, const char *via, bool remote);
 int shell_add_assignment(struct shell_parser *p, const struct shell_word *word);
 int shell_add_redirection(struct shell_parser *p, const struct shell_word pair[static 2]);
-const struct shell_word *shell_words_keep(struct shell_parser *p, const struct shell_word *words, size_t count);
+const struct shell_word *shell_words_keep(
+	struct shell_parser *p, const struct shell_word *words, size_t count);
 
 /* shell_wrap.c: what runs behind a wrapper */
 int shell_look(struct shell_parser *p, size_t command);

@@ -1,7 +1,9 @@
-/* Lists and compound commands: what separates simple commands, and what opens and closes around them.
+/* Lists and compound commands: what separates simple commands, and what opens and closes around
+ * them.
  *
- * Compound commands are not built into a tree: for the question "which simple commands are there?" it is enough to know at each point what is open.
- * A stack of that is kept; the table of reserved words says what may follow what. */
+ * Compound commands are not built into a tree: for the question "which simple commands are there?"
+ * it is enough to know at each point what is open. A stack of that is kept; the table of reserved
+ * words says what may follow what. */
 #include "policy/shell_parse.h"
 
 #include <errno.h>
@@ -73,8 +75,11 @@ bool shell_reserved(struct bytes word)
 static int reserved_word(struct shell_parser *p, struct frame *frame, const struct reserved *row)
 {
 	bool begins = row->after == ANYWHERE;
+
 	if (begins ? frame->had != HAD_NOTHING : !(row->after & AFTER(top(frame))))
-		return shell_error(p, p->at + strlen(row->word) - 1, "compound command that is not understood"); /* goes on behind the word */
+		/* goes on behind the word */
+		return shell_error(p, p->at + strlen(row->word) - 1,
+			"compound command that is not understood");
 	if (row->head == shell_time)
 		return shell_time(p, frame);
 	p->at += strlen(row->word);
@@ -97,6 +102,7 @@ static int separator(struct shell_parser *p, struct frame *frame)
 {
 	int c = shell_peek(p, 0), next = shell_peek(p, 1);
 	size_t from = p->at;
+
 	if (c == ';' && top(frame) == OPEN_CASE && (next == ';' || next == '&')) {
 		p->at += 2;
 		p->at += next == ';' && shell_peek(p, 0) == '&';
@@ -116,6 +122,7 @@ static int separator(struct shell_parser *p, struct frame *frame)
 int shell_again(const struct shell_parser *p, size_t from, size_t to)
 {
 	struct shell_parser inner = *p;
+
 	if (p->depth >= SHELL_DEPTH_MAX)
 		return 0; /* doubted before long */
 	inner.data += from;
@@ -133,6 +140,7 @@ int shell_again(const struct shell_parser *p, size_t from, size_t to)
 static int double_parenthesis(struct shell_parser *p, struct frame *frame)
 {
 	size_t from = p->at + 2;
+
 	p->at += 2;
 	int rc = shell_arithmetic(p);
 	if (!rc)
@@ -154,8 +162,10 @@ static int parenthesis(struct shell_parser *p, struct frame *frame)
 static int end_parenthesis(struct shell_parser *p, struct frame *frame)
 {
 	bool own = frame->count == 0 && frame->closer == ')';
+
 	if (frame->wants || (!own && top(frame) != OPEN_PAREN))
-		return shell_error(p, p->at, frame->wants ? "command that is missing" : "group that is not balanced");
+		return shell_error(p, p->at,
+			frame->wants ? "command that is missing" : "group that is not balanced");
 	p->at++;
 	if (own) {
 		frame->done = true;
@@ -179,6 +189,7 @@ static int end_text(struct shell_parser *p, struct frame *frame)
 static int step(struct shell_parser *p, struct frame *frame)
 {
 	int rc = shell_blanks(p), c = shell_peek(p, 0);
+
 	if (rc)
 		return rc;
 	if (c < 0)
@@ -207,6 +218,7 @@ int shell_list_read(struct shell_parser *p, int closer)
 {
 	struct frame frame = { .closer = closer };
 	int rc = 0;
+
 	while (!rc && !frame.done)
 		rc = step(p, &frame);
 	return rc;

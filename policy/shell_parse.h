@@ -1,10 +1,22 @@
-/* What is open while a list is read: shared by the files of the grammar, nobody else includes it. */
+/* What is open while a list is read: shared by the files of the grammar, nobody else includes it.
+ */
 #ifndef BARTIZAN_SHELL_PARSE_H
 #define BARTIZAN_SHELL_PARSE_H
 
 #include "policy/shell_impl.h"
 
-enum open { OPEN_NONE, OPEN_IF, OPEN_THEN, OPEN_ELSE, OPEN_LOOP, OPEN_DO, OPEN_PATTERN, OPEN_CASE, OPEN_BRACE, OPEN_PAREN };
+enum open {
+	OPEN_NONE,
+	OPEN_IF,
+	OPEN_THEN,
+	OPEN_ELSE,
+	OPEN_LOOP,
+	OPEN_DO,
+	OPEN_PATTERN,
+	OPEN_CASE,
+	OPEN_BRACE,
+	OPEN_PAREN
+};
 
 enum had { HAD_NOTHING, HAD_SIMPLE, HAD_COMPOUND }; /* since the last separator */
 
@@ -24,9 +36,12 @@ int shell_push(struct shell_parser *p, struct frame *frame, enum open open);
 int shell_newline(struct shell_parser *p); /* at it; reads the here-documents behind it */
 int shell_blank_lines(struct shell_parser *p);
 int shell_simple(struct shell_parser *p, struct frame *frame);
-int shell_closed(struct shell_parser *p, struct frame *frame);					/* behind the end of a compound command */
-int shell_function(struct shell_parser *p, struct frame *frame, const struct shell_word *name); /* at the `(` of name() */
-bool shell_plain_ahead(const struct shell_parser *p, const char *word);				/* as a word of its own */
+/* behind the end of a compound command */
+int shell_closed(struct shell_parser *p, struct frame *frame);
+/* at the `(` of name() */
+int shell_function(struct shell_parser *p, struct frame *frame, const struct shell_word *name);
+/* as a word of its own */
+bool shell_plain_ahead(const struct shell_parser *p, const char *word);
 
 /* shell_compound.c: each behind its first word, but for the pattern and time */
 int shell_for(struct shell_parser *p, struct frame *frame);

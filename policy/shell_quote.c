@@ -41,6 +41,7 @@ int shell_single(struct shell_parser *p, struct shell_scratch *to)
 {
 	size_t from = p->at + 1;
 	const uint8_t *end = from < p->len ? memchr(p->data + from, '\'', p->len - from) : NULL;
+
 	if (!end)
 		return shell_unfinished(p, p->at, "quote that is not closed");
 	p->at = (size_t)(end - p->data) + 1;
@@ -51,18 +52,23 @@ int shell_single(struct shell_parser *p, struct shell_scratch *to)
 
 static const struct {
 	uint8_t letter, byte;
-} escapes[] = { { 'a', 7 }, { 'b', 8 }, { 'e', 27 }, { 'E', 27 }, { 'f', 12 }, { 'n', 10 }, { 'r', 13 }, { 't', 9 }, { 'v', 11 }, { '\\', '\\' },
-	{ '\'', '\'' }, { '"', '"' }, { '?', '?' } };
+} escapes[] = { { 'a', 7 }, { 'b', 8 }, { 'e', 27 }, { 'E', 27 }, { 'f', 12 }, { 'n', 10 },
+	{ 'r', 13 }, { 't', 9 }, { 'v', 11 }, { '\\', '\\' }, { '\'', '\'' }, { '"', '"' },
+	{ '?', '?' } };
 
 static const struct {
 	uint8_t letter;
 	unsigned base, digits;
 	bool character; /* a code point, written as UTF-8 */
-} numbers[] = { { 'x', 16, 2, false }, { 'u', 16, 4, true }, { 'U', 16, 8, true }, { 0, 8, 3, false } };
+} numbers[] = { { 'x', 16, 2, false }, { 'u', 16, 4, true }, { 'U', 16, 8, true },
+	{ 0, 8, 3, false } };
 
 static int digit(int c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : 99;
 }
 
 static size_t utf8(uint32_t code, uint8_t out[static 4])
@@ -84,12 +90,15 @@ static int ansi_number(struct shell_parser *p, struct shell_scratch *to, size_t 
 	uint32_t value = 0;
 	uint8_t out[4];
 	unsigned count = 0;
-	for (; count < numbers[row].digits && digit(shell_peek(p, 0)) < (int)numbers[row].base; count++, p->at++)
+
+	for (; count < numbers[row].digits && digit(shell_peek(p, 0)) < (int)numbers[row].base;
+		count++, p->at++)
 		value = value * numbers[row].base + (uint32_t)digit(shell_peek(p, 0));
 	if (!count)
 		return shell_put(to, p->data + from, p->at - from, SHELL_QUOTED);
 	if (!value || value > 0x10ffff) { /* ends the word in some shells, and not in others */
-		int rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from), "a quoted byte that shells read in different ways");
+		int rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from),
+			"a quoted byte that shells read in different ways");
 		value = 0xfffd;
 		return rc ? rc : shell_put(to, out, utf8(value, out), SHELL_UNKNOWN);
 	}
@@ -104,10 +113,12 @@ static int ansi_escape(struct shell_parser *p, struct shell_scratch *to)
 {
 	size_t from = p->at++;
 	int c = shell_peek(p, 0);
+
 	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++) {
 		if (escapes[i].letter == c) {
 			p->at++;
-			if (c == '\'' && shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from), "escaped quote that ends the word in some shells"))
+			if (c == '\'' && shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from),
+						 "escaped quote that ends the word in some shells"))
 				return -ENOMEM;
 			return shell_put(to, &escapes[i].byte, 1, SHELL_QUOTED);
 		}
@@ -130,6 +141,7 @@ int shell_ansi(struct shell_parser *p, struct shell_scratch *to)
 {
 	size_t open = p->at;
 	int rc = 0;
+
 	for (p->at += 2; !rc && p->at < p->len;) {
 		if (p->data[p->at] == '\'') {
 			p->at++;

@@ -1,7 +1,8 @@
 /* Redirections and here-documents.
  *
- * Those that only move file descriptors are read and forgotten. The body of a here-document stands behind the line: it is read when the newline
- * comes, for its expansions, and as commands where a shell takes commands from its standard input. */
+ * Those that only move file descriptors are read and forgotten. The body of a here-document stands
+ * behind the line: it is read when the newline comes, for its expansions, and as commands where a
+ * shell takes commands from its standard input. */
 #include <errno.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ static bool name_byte(int c)
 static size_t descriptor(const struct shell_parser *p)
 {
 	size_t len = 0;
+
 	while (digit(shell_peek(p, len)))
 		len++;
 	if (len || shell_peek(p, 0) != '{')
@@ -57,14 +59,18 @@ bool shell_redirect_ahead(const struct shell_parser *p)
 {
 	size_t len = descriptor(p);
 	int c = shell_peek(p, len), next = shell_peek(p, len + 1);
-	return ((c == '<' || c == '>') && (len > 0 || next != '(')) || (len == 0 && c == '&' && next == '>');
+
+	return ((c == '<' || c == '>') && (len > 0 || next != '(')) ||
+	       (len == 0 && c == '&' && next == '>');
 }
 
 static size_t find_operator(const struct shell_parser *p)
 {
 	size_t row = 0;
+
 	while (row < OPERATORS &&
-		(strlen(operators[row].text) > p->len - p->at || memcmp(p->data + p->at, operators[row].text, strlen(operators[row].text))))
+		(strlen(operators[row].text) > p->len - p->at ||
+			memcmp(p->data + p->at, operators[row].text, strlen(operators[row].text))))
 		row++;
 	return row;
 }
@@ -72,6 +78,7 @@ static size_t find_operator(const struct shell_parser *p)
 static bool is_descriptor(const struct shell_word *word)
 {
 	size_t len = 0;
+
 	while (len < word->text.len && digit(word->text.data[len]))
 		len++;
 	len += len < word->text.len && word->text.data[len] == '-';
@@ -112,7 +119,8 @@ int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs)
 	if (kind == TO_FILE_OR_FD && is_descriptor(&target))
 		return 0;
 	const char *shown = operators[row].shown;
-	struct shell_word word = { { (const uint8_t *)shown, strlen(shown) }, plain, SHELL_PLAIN, shell_slice(p, from) };
+	struct shell_word word = { { (const uint8_t *)shown, strlen(shown) }, plain, SHELL_PLAIN,
+		shell_slice(p, from) };
 	rc = shell_words_add(pairs, &word);
 	return rc ? rc : shell_words_add(pairs, &target);
 }
@@ -128,10 +136,12 @@ static struct bytes without_tabs(const struct shell_heredoc *heredoc, struct byt
 	return line;
 }
 
-/* A line that ends with a backslash is joined with the next: shells look for the end before or after that. */
+/* A line that ends with a backslash is joined with the next: shells look for the end before or
+ * after that. */
 static bool goes_on(struct bytes line)
 {
 	size_t backslashes = 0;
+
 	while (backslashes < line.len && line.data[line.len - 1 - backslashes] == '\\')
 		backslashes++;
 	return backslashes % 2;
@@ -151,13 +161,17 @@ static struct body find_end(const struct shell_parser *p, const struct shell_her
 {
 	struct body body = { .to = p->at };
 	bool joined = false;
+
 	while (!body.found && body.to < p->len) {
 		const uint8_t *newline = memchr(p->data + body.to, '\n', p->len - body.to);
 		size_t end = newline ? (size_t)(newline - p->data) : p->len;
-		struct bytes line = without_tabs(heredoc, (struct bytes){ p->data + body.to, end - body.to });
+		struct bytes line =
+			without_tabs(heredoc, (struct bytes){ p->data + body.to, end - body.to });
 		bool on = !heredoc->quoted && goes_on(line);
 		body.found = line.len == heredoc->end.len && begins_end(heredoc, line);
-		body.uncertain |= (body.found && joined) || (on && begins_end(heredoc, (struct bytes){ line.data, line.len - 1 }));
+		body.uncertain |=
+			(body.found && joined) ||
+			(on && begins_end(heredoc, (struct bytes){ line.data, line.len - 1 }));
 		joined = on;
 		body.next = end;
 		if (!body.found)
@@ -172,13 +186,17 @@ static int read_body(struct shell_parser *p, const struct shell_heredoc *heredoc
 	size_t from = p->at;
 	struct body body = find_end(p, heredoc);
 	size_t next = body.found ? body.next : p->len;
-	int rc = body.found ? 0 : shell_doubt_end(p, heredoc->end, "here-document that is not closed");
+	int rc = body.found ? 0
+			    : shell_doubt_end(p, heredoc->end, "here-document that is not closed");
+
 	if (!rc && body.uncertain)
-		rc = shell_doubt(p, SHELL_NO_COMMAND, heredoc->end, "here-document whose end shells see at different lines");
+		rc = shell_doubt(p, SHELL_NO_COMMAND, heredoc->end,
+			"here-document whose end shells see at different lines");
 	if (!rc && !heredoc->quoted)
 		rc = shell_expansions(p, body.to);
 	if (!rc && p->state->fed)
-		rc = shell_read_text(p, (struct bytes){ p->data + from, body.to - from }, "<<", false);
+		rc = shell_read_text(
+			p, (struct bytes){ p->data + from, body.to - from }, "<<", false);
 	p->at = next < p->len ? next + 1 : next;
 	return rc;
 }
@@ -186,6 +204,7 @@ static int read_body(struct shell_parser *p, const struct shell_heredoc *heredoc
 int shell_heredocs_read(struct shell_parser *p)
 {
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < p->heredoc_count; i++)
 		rc = read_body(p, &p->heredocs[i]);
 	p->heredoc_count = 0;

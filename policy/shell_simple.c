@@ -10,6 +10,7 @@
 static int typed_comment(struct shell_parser *p, struct bytes comment)
 {
 	size_t at = 0;
+
 	while (at < comment.len && !strchr(";&|", comment.data[at]))
 		at++;
 	if (at == comment.len || !(p->state->flags & SHELL_TYPED))
@@ -18,7 +19,8 @@ static int typed_comment(struct shell_parser *p, struct bytes comment)
 	p->silent = true;
 	while (at < comment.len && strchr(";&|", comment.data[at]))
 		at++;
-	int rc = shell_read_text(p, (struct bytes){ comment.data + at, comment.len - at }, "#", false);
+	int rc = shell_read_text(
+		p, (struct bytes){ comment.data + at, comment.len - at }, "#", false);
 	p->silent = silent;
 	return rc;
 }
@@ -52,6 +54,7 @@ int shell_newline(struct shell_parser *p)
 int shell_blank_lines(struct shell_parser *p)
 {
 	int rc = shell_blanks(p);
+
 	while (!rc && shell_peek(p, 0) == '\n') {
 		rc = shell_newline(p);
 		if (!rc)
@@ -65,6 +68,7 @@ int shell_blank_lines(struct shell_parser *p)
 static int add_pairs(struct shell_parser *p, const struct shell_words *pairs)
 {
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i + 1 < pairs->count; i += 2) {
 		if (!shell_is(pairs->list[i].text, "<<<"))
 			rc = shell_add_redirection(p, &pairs->list[i]);
@@ -89,9 +93,13 @@ static void simple_release(struct simple *simple)
 static int add_simple(struct shell_parser *p, const struct simple *simple, struct bytes source)
 {
 	int rc = 0;
+
 	if (simple->words.count) {
-		const struct shell_word *words = shell_words_keep(p, simple->words.list, simple->words.count);
-		rc = words ? shell_add_command(p, words, simple->words.count, source, p->via, p->remote) : -ENOMEM;
+		const struct shell_word *words =
+			shell_words_keep(p, simple->words.list, simple->words.count);
+		rc = words ? shell_add_command(
+				     p, words, simple->words.count, source, p->via, p->remote)
+			   : -ENOMEM;
 	}
 	for (size_t i = 0; !rc && i < simple->assignments.count; i++)
 		rc = shell_add_assignment(p, &simple->assignments.list[i]);
@@ -103,6 +111,7 @@ int shell_function(struct shell_parser *p, struct frame *frame, const struct she
 {
 	size_t from = p->at++;
 	int rc = shell_blanks(p);
+
 	if (rc)
 		return rc;
 	if (shell_peek(p, 0) != ')')
@@ -124,6 +133,7 @@ static int simple_part(struct shell_parser *p, struct simple *simple, bool *ret_
 {
 	int c = shell_peek(p, 0);
 	struct shell_word word;
+
 	if (shell_redirect_ahead(p)) {
 		int rc = c == '&' ? another_command(p, simple) : 0;
 		rc = rc ? rc : shell_redirect_read(p, &simple->pairs);
@@ -145,18 +155,24 @@ static int simple_part(struct shell_parser *p, struct simple *simple, bool *ret_
 static int doubt_reserved(struct shell_parser *p, const struct shell_words *words)
 {
 	const struct shell_word *word = words->list;
-	if (!words->count || word->worst != SHELL_PLAIN || word->source.len == word->text.len || !shell_reserved(word->text))
+
+	if (!words->count || word->worst != SHELL_PLAIN || word->source.len == word->text.len ||
+		!shell_reserved(word->text))
 		return 0;
-	return shell_doubt(p, SHELL_NO_COMMAND, word->source, "reserved word that goes on in the next line");
+	return shell_doubt(
+		p, SHELL_NO_COMMAND, word->source, "reserved word that goes on in the next line");
 }
 
 /* {cmd args} needs no blanks in zsh: what seems to be the name of a program opens a group. */
 static int doubt_brace(struct shell_parser *p, const struct shell_words *words, size_t to)
 {
 	const struct shell_word *word = words->list;
-	if (!words->count || word->text.len < 2 || word->text.data[0] != '{' || word->kinds[0] != SHELL_PLAIN)
+
+	if (!words->count || word->text.len < 2 || word->text.data[0] != '{' ||
+		word->kinds[0] != SHELL_PLAIN)
 		return 0;
-	int rc = shell_doubt(p, SHELL_NO_COMMAND, word->source, "brace that opens a group in some shells");
+	int rc = shell_doubt(
+		p, SHELL_NO_COMMAND, word->source, "brace that opens a group in some shells");
 	size_t brace = (size_t)(word->source.data - p->data);
 	return rc ? rc : shell_again(p, brace + 1, to);
 }
@@ -174,7 +190,8 @@ int shell_simple(struct shell_parser *p, struct frame *frame)
 		if (!rc && !end)
 			rc = shell_blanks(p);
 	}
-	if (rc == -EBADMSG && simple.words.count) { /* what was understood of it is judged all the same */
+	/* what was understood of it is judged all the same */
+	if (rc == -EBADMSG && simple.words.count) {
 		p->guessing = true;
 		int added = add_simple(p, &simple, (struct bytes){ p->data + from, to - from });
 		return added ? added : rc;
@@ -188,7 +205,8 @@ int shell_simple(struct shell_parser *p, struct frame *frame)
 		rc = doubt_brace(p, &simple.words, to);
 	if (rc)
 		return rc;
-	if (shell_peek(p, 0) == '(' && simple.words.count == 1 && !simple.assignments.count && !simple.pairs.count)
+	if (shell_peek(p, 0) == '(' && simple.words.count == 1 && !simple.assignments.count &&
+		!simple.pairs.count)
 		return shell_function(p, frame, &simple.words.list[0]);
 	frame->had = HAD_SIMPLE;
 	frame->wants = false;
@@ -200,6 +218,7 @@ int shell_closed(struct shell_parser *p, struct frame *frame)
 {
 	SHELL_WORDS_CLEANUP struct shell_words pairs = { 0 };
 	int rc = shell_blanks(p);
+
 	while (!rc && shell_redirect_ahead(p)) {
 		rc = shell_redirect_read(p, &pairs);
 		if (!rc)
@@ -214,5 +233,7 @@ bool shell_plain_ahead(const struct shell_parser *p, const char *word)
 {
 	size_t len = strlen(word);
 	int next = shell_peek(p, len);
-	return p->len - p->at >= len && !memcmp(p->data + p->at, word, len) && (next <= 0 || strchr(" \t\n;&|()<>", next));
+
+	return p->len - p->at >= len && !memcmp(p->data + p->at, word, len) &&
+	       (next <= 0 || strchr(" \t\n;&|()<>", next));
 }

@@ -1,16 +1,19 @@
-/* Wrappers that are not like the others: shells, su, find, parallel, and the shell's own trap and alias. */
+/* Wrappers that are not like the others: shells, su, find, parallel, and the shell's own trap and
+ * alias. */
 #include <errno.h>
 #include <string.h>
 
 #include "policy/shell_wrap.h"
 
-const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh", "pdksh", "oksh", "ash", "hush", "rbash", "rzsh",
-	"yash", "posh", "fish", "csh", "tcsh", "rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
+const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh",
+	"pdksh", "oksh", "ash", "hush", "rbash", "rzsh", "yash", "posh", "fish", "csh", "tcsh",
+	"rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
 
 /* ---- shells ---- */
 
-static const char *const shell_flags[] = { "--login", "--norc", "--noprofile", "--posix", "--restricted", "--verbose", "--noediting", "--no-config",
-	"--interactive", "--private", NULL };
+static const char *const shell_flags[] = { "--login", "--norc", "--noprofile", "--posix",
+	"--restricted", "--verbose", "--noediting", "--no-config", "--interactive", "--private",
+	NULL };
 
 static const char *const shell_files[] = { "--rcfile", "--init-file", NULL };
 
@@ -21,12 +24,14 @@ static int shell_option(struct look *look, enum shell_mode *mode, bool *ret_done
 {
 	const struct shell_word *word = &look->words[look->at];
 	const struct bytes text = word->text;
+
 	if (shell_is(text, "-")) {
 		look->at++;
 		*ret_done = true;
 		return 0;
 	}
-	if (text.len < 2 || (text.data[0] != '-' && text.data[0] != '+') || word->kinds[0] == SHELL_UNKNOWN) {
+	if (text.len < 2 || (text.data[0] != '-' && text.data[0] != '+') ||
+		word->kinds[0] == SHELL_UNKNOWN) {
 		*ret_done = true;
 		return 0;
 	}
@@ -58,6 +63,7 @@ int wrap_shell(struct look *look)
 	enum shell_mode mode = FROM_FILE_OR_INPUT;
 	bool done = false;
 	int rc = 0;
+
 	for (unsigned words = 0; !rc && !done && look->at < look->count; words++) {
 		if (words == WRAP_OPTIONS_MAX)
 			return shell_limit(look->p, "too many options of a shell");
@@ -67,7 +73,8 @@ int wrap_shell(struct look *look)
 		return rc;
 	if (mode == FROM_ARGUMENT && look->at < look->count)
 		return wrap_script(look, &look->words[look->at], "-c");
-	if (mode != FROM_INPUT && look->at < look->count && !shell_is(look->words[look->at].text, "/dev/stdin"))
+	if (mode != FROM_INPUT && look->at < look->count &&
+		!shell_is(look->words[look->at].text, "/dev/stdin"))
 		return wrap_doubt(look, "shell that reads its commands from a file");
 	return wrap_input(look, "shell that reads its commands from its standard input");
 }
@@ -77,25 +84,31 @@ int wrap_shell(struct look *look)
 static bool is_command_option(const struct bytes text)
 {
 	return shell_is(text, "--command") || shell_is(text, "--session-command") ||
-	       (text.len >= 2 && text.data[0] == '-' && text.data[1] != '-' && text.data[text.len - 1] == 'c');
+	       (text.len >= 2 && text.data[0] == '-' && text.data[1] != '-' &&
+		       text.data[text.len - 1] == 'c');
 }
 
 int wrap_su(struct look *look)
 {
 	static const struct wrapper runuser = { .name = "runuser",
-		.options = "u: user: l f m p g: G: w: login fast preserve-environment group: supp-group: whitelist-environment:" };
+		.options = "u: user: l f m p g: G: w: login fast preserve-environment group: "
+			   "supp-group: whitelist-environment:" };
 	static const char equal[] = "--command=";
 	bool found = false;
 	int rc = 0;
+
 	for (size_t i = 1; !rc && i < look->count; i++) {
 		const struct shell_word *word = &look->words[i];
-		if (shell_is(word->text, "-u") && shell_is(shell_program(&look->p->state->line->commands[look->index]), "runuser")) {
+		if (shell_is(word->text, "-u") &&
+			shell_is(shell_program(&look->p->state->line->commands[look->index]),
+				"runuser")) {
 			look->row = &runuser;
 			return wrap_look(look);
 		}
 		if (shell_is(word->text, "--help") || shell_is(word->text, "--version"))
 			return 0;
-		if (word->text.len >= sizeof(equal) && !memcmp(word->text.data, equal, sizeof(equal) - 1)) {
+		if (word->text.len >= sizeof(equal) &&
+			!memcmp(word->text.data, equal, sizeof(equal) - 1)) {
 			struct shell_word script = *word;
 			script.text.data += sizeof(equal) - 1;
 			script.text.len -= sizeof(equal) - 1;
@@ -113,16 +126,20 @@ int wrap_su(struct look *look)
 
 /* ---- words with a mark in them ---- */
 
-static int replace_word(struct look *look, struct shell_word *word, struct bytes mark, enum shell_kind kind)
+static int replace_word(
+	struct look *look, struct shell_word *word, struct bytes mark, enum shell_kind kind)
 {
-	const uint8_t *at = mark.len ? memmem(word->text.data, word->text.len, mark.data, mark.len) : NULL;
+	const uint8_t *at =
+		mark.len ? memmem(word->text.data, word->text.len, mark.data, mark.len) : NULL;
+
 	if (!at)
 		return 0;
 	uint8_t *kinds = shell_alloc(look->p->state, word->text.len);
 	if (!kinds)
 		return -ENOMEM;
 	memcpy(kinds, word->kinds, word->text.len);
-	for (const uint8_t *end = word->text.data + word->text.len; at; at = memmem(at, (size_t)(end - at), mark.data, mark.len)) {
+	for (const uint8_t *end = word->text.data + word->text.len; at;
+		at = memmem(at, (size_t)(end - at), mark.data, mark.len)) {
 		memset(kinds + (at - word->text.data), (int)kind, mark.len);
 		at += mark.len;
 	}
@@ -132,10 +149,12 @@ static int replace_word(struct look *look, struct shell_word *word, struct bytes
 	return 0;
 }
 
-const struct shell_word *wrap_replaced(struct look *look, const struct shell_word *words, size_t count, struct bytes mark, enum shell_kind kind)
+const struct shell_word *wrap_replaced(struct look *look, const struct shell_word *words,
+	size_t count, struct bytes mark, enum shell_kind kind)
 {
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < count; i++) {
 		rc = shell_words_add(&list, &words[i]);
 		if (!rc)
@@ -148,22 +167,27 @@ const struct shell_word *wrap_replaced(struct look *look, const struct shell_wor
 
 static const char *const find_runs[] = { "-exec", "-execdir", "-ok", "-okdir", NULL };
 
-/* A path put in place of {} begins with a starting point, never with a dash: it is as uncertain as a pattern. */
+/* A path put in place of {} begins with a starting point, never with a dash: it is as uncertain as
+ * a pattern. */
 int wrap_find(struct look *look)
 {
 	static const struct bytes mark = { (const uint8_t *)"{}", 2 };
 	int rc = 0;
+
 	for (size_t i = 1; !rc && i < look->count; i++) {
 		if (!shell_in(look->words[i].text, find_runs))
 			continue;
 		size_t from = i + 1, to = from;
 		while (to < look->count && !shell_is(look->words[to].text, ";") &&
-			!(shell_is(look->words[to].text, "+") && to > from && shell_is(look->words[to - 1].text, "{}")))
+			!(shell_is(look->words[to].text, "+") && to > from &&
+				shell_is(look->words[to - 1].text, "{}")))
 			to++;
 		if (to > from) {
-			const struct shell_word *words = wrap_replaced(look, look->words + from, to - from, mark, SHELL_PATTERN);
+			const struct shell_word *words = wrap_replaced(
+				look, look->words + from, to - from, mark, SHELL_PATTERN);
 			char more[16];
-			memcpy(more, look->words[i].text.data, look->words[i].text.len); /* one of find_runs */
+			/* one of find_runs */
+			memcpy(more, look->words[i].text.data, look->words[i].text.len);
 			more[look->words[i].text.len] = 0;
 			rc = words ? wrap_child(look, words, to - from, more) : -ENOMEM;
 		}
@@ -183,9 +207,11 @@ static bool sources(const struct shell_word *word)
 int wrap_parallel(struct look *look)
 {
 	static const uint8_t unknown[2] = { SHELL_UNKNOWN, SHELL_UNKNOWN };
-	static const struct shell_word argument = { { (const uint8_t *)"$1", 2 }, unknown, SHELL_PLAIN, { (const uint8_t *)"", 0 } };
+	static const struct shell_word argument = { { (const uint8_t *)"$1", 2 }, unknown,
+		SHELL_PLAIN, { (const uint8_t *)"", 0 } };
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	int rc = wrap_options(look);
+
 	if (rc || look->nothing)
 		return rc;
 	while (!rc && look->at < look->count && !sources(&look->words[look->at]))
@@ -215,7 +241,9 @@ int wrap_tmux(struct look *look)
 int wrap_trap(struct look *look)
 {
 	size_t at = look->count > 1 && shell_is(look->words[1].text, "--") ? 2 : 1;
-	if (at >= look->count || shell_is(look->words[at].text, "-") || shell_is(look->words[at].text, "-l") || shell_is(look->words[at].text, "-p"))
+
+	if (at >= look->count || shell_is(look->words[at].text, "-") ||
+		shell_is(look->words[at].text, "-l") || shell_is(look->words[at].text, "-p"))
 		return 0;
 	return wrap_script(look, &look->words[at], "");
 }
@@ -224,6 +252,7 @@ int wrap_alias(struct look *look)
 {
 	int rc = 0;
 	bool defines = false;
+
 	for (size_t i = 1; !rc && i < look->count; i++) {
 		struct shell_word value = look->words[i];
 		const uint8_t *equal = memchr(value.text.data, '=', value.text.len);
@@ -235,10 +264,13 @@ int wrap_alias(struct look *look)
 		value.kinds += len + 1;
 		rc = wrap_script(look, &value, "");
 	}
-	return rc || !defines ? rc : wrap_doubt(look, "alias: later words mean something else than they say");
+	return rc || !defines
+		       ? rc
+		       : wrap_doubt(look, "alias: later words mean something else than they say");
 }
 
-/* Where a subscript is computed, what is in it is expanded, even from within single quotes: let 'a[$(…)]'. */
+/* Where a subscript is computed, what is in it is expanded, even from within single quotes: let
+ * 'a[$(…)]'. */
 int wrap_subscript(struct look *look)
 {
 	for (size_t i = 1; i < look->count; i++) {

@@ -1,4 +1,5 @@
-/* One word: quotes removed, expansions kept as they are written; and what the shell will make several words of, marked. */
+/* One word: quotes removed, expansions kept as they are written; and what the shell will make
+ * several words of, marked. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 static int backslash(struct shell_parser *p, struct shell_scratch *to)
 {
 	int next = shell_peek(p, 1);
+
 	p->at += next < 0 ? 1 : 2;
 	return next == '\n' ? 0 : shell_put_source(p, to, p->at - 1, SHELL_QUOTED);
 }
@@ -19,6 +21,7 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 {
 	size_t open = p->at++;
 	int rc = shell_deeper(p);
+
 	while (!rc) {
 		struct shell_word ignored;
 		rc = shell_blanks(p);
@@ -42,12 +45,14 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 	return rc;
 }
 
-/* ?(a|b) and its like, where bash has them switched on, and zsh's qualifiers. At the parenthesis. */
+/* ?(a|b) and its like, where bash has them switched on, and zsh's qualifiers. At the parenthesis.
+ */
 static int pattern_group(struct shell_parser *p, struct shell_scratch *to)
 {
 	size_t open = p->at++, inner = 0;
 	bool done;
 	int rc = shell_deeper(p);
+
 	while (!rc && p->at < p->len && (inner || p->data[p->at] != ')')) {
 		rc = shell_nested(p, false, &done);
 		if (rc || done)
@@ -62,13 +67,15 @@ static int pattern_group(struct shell_parser *p, struct shell_scratch *to)
 	if (p->at >= p->len)
 		return shell_unfinished(p, open, "group that is not closed");
 	p->at++;
-	rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, open), "pattern in parentheses, in which zsh may run commands");
+	rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, open),
+		"pattern in parentheses, in which zsh may run commands");
 	return rc ? rc : shell_put_source(p, to, open, SHELL_PATTERN);
 }
 
 static bool last_is(const struct shell_scratch *word, const char *set)
 {
-	return word->len && word->kinds[word->len - 1] <= SHELL_PATTERN && word->kinds[word->len - 1] != SHELL_QUOTED && word->text[word->len - 1] &&
+	return word->len && word->kinds[word->len - 1] <= SHELL_PATTERN &&
+	       word->kinds[word->len - 1] != SHELL_QUOTED && word->text[word->len - 1] &&
 	       strchr(set, word->text[word->len - 1]);
 }
 
@@ -77,6 +84,7 @@ static int metacharacter(struct shell_parser *p, struct shell_scratch *to, bool 
 {
 	size_t from = p->at;
 	int c = p->data[p->at], rc = 0;
+
 	if ((c == '<' || c == '>') && shell_peek(p, 1) == '(') {
 		rc = shell_substitution(p, 2, c == '<' ? "<(…)" : ">(…)");
 		return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);
@@ -95,13 +103,15 @@ static int metacharacter(struct shell_parser *p, struct shell_scratch *to, bool 
 
 static bool is_meta(uint8_t c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == ';' || c == '&' || c == '|' || c == '(' || c == ')' || c == '<' || c == '>';
+	return c == ' ' || c == '\t' || c == '\n' || c == ';' || c == '&' || c == '|' || c == '(' ||
+	       c == ')' || c == '<' || c == '>';
 }
 
 static int unquoted_byte(struct shell_parser *p, struct shell_scratch *to, bool *ret_end)
 {
 	uint8_t c = p->data[p->at];
 	int rc = 0;
+
 	if (is_meta(c))
 		return metacharacter(p, to, ret_end);
 	switch (c) {
@@ -127,6 +137,7 @@ static bool plain_at(const struct shell_scratch *word, size_t at, char c)
 static void mark_sets(struct shell_scratch *word)
 {
 	size_t last = word->len;
+
 	while (last > 0 && !plain_at(word, last - 1, ']'))
 		last--;
 	for (size_t at = 0; at + 2 < last; at++) {
@@ -145,17 +156,20 @@ static void mark_braces(struct shell_scratch *word)
 {
 	size_t first = 0, last = word->len;
 	bool several = false;
+
 	while (first < word->len && !plain_at(word, first, '{'))
 		first++;
 	while (last > first && !plain_at(word, last - 1, '}'))
 		last--;
 	for (size_t at = first; at < last; at++)
-		several |= plain_at(word, at, ',') || (at > first && plain_at(word, at, '.') && plain_at(word, at - 1, '.'));
+		several |= plain_at(word, at, ',') ||
+			   (at > first && plain_at(word, at, '.') && plain_at(word, at - 1, '.'));
 	if (several)
 		memset(word->kinds + first, SHELL_UNKNOWN, last - first);
 }
 
-static int keep(struct shell_parser *p, struct shell_scratch *scratch, size_t from, struct shell_word *ret)
+static int keep(
+	struct shell_parser *p, struct shell_scratch *scratch, size_t from, struct shell_word *ret)
 {
 	mark_sets(scratch);
 	mark_braces(scratch);
@@ -180,6 +194,7 @@ int shell_word_read(struct shell_parser *p, struct shell_word *ret)
 	size_t from = p->at;
 	bool end = false;
 	int rc = 0;
+
 	while (!rc && !end && p->at < p->len)
 		rc = unquoted_byte(p, &scratch, &end);
 	return rc ? rc : keep(p, &scratch, from, ret);
@@ -189,7 +204,9 @@ size_t shell_assignment(const struct shell_word *word)
 {
 	const uint8_t *text = word->text.data;
 	size_t len = 0, at;
-	while (len < word->text.len && word->kinds[len] == SHELL_PLAIN && shell_name_byte(text[len], len == 0))
+
+	while (len < word->text.len && word->kinds[len] == SHELL_PLAIN &&
+		shell_name_byte(text[len], len == 0))
 		len++;
 	at = len;
 	if (len && at < word->text.len && text[at] == '[') {
@@ -198,7 +215,8 @@ size_t shell_assignment(const struct shell_word *word)
 	}
 	if (at < word->text.len && text[at] == '+')
 		at++;
-	return len && at < word->text.len && text[at] == '=' && word->kinds[at] == SHELL_PLAIN ? len : 0;
+	return len && at < word->text.len && text[at] == '=' && word->kinds[at] == SHELL_PLAIN ? len
+											       : 0;
 }
 
 int shell_words_add(struct shell_words *words, const struct shell_word *word)

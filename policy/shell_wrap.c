@@ -1,7 +1,8 @@
-/* What runs behind a wrapper: its options are read by its row, what follows is a command of its own.
+/* What runs behind a wrapper: its options are read by its row, what follows is a command of its
+ * own.
  *
- * The command stays in the list beside what it wraps, so that both are judged. An option that the row does not know makes the line doubtful: it might
- * take the next word as its argument. */
+ * The command stays in the list beside what it wraps, so that both are judged. An option that the
+ * row does not know makes the line doubtful: it might take the next word as its argument. */
 #include "policy/shell_wrap.h"
 
 #include <errno.h>
@@ -16,18 +17,22 @@
 
 int wrap_doubt(struct look *look, const char *why)
 {
-	return shell_doubt(look->p, look->index, look->p->state->line->commands[look->index].source, why);
+	return shell_doubt(
+		look->p, look->index, look->p->state->line->commands[look->index].source, why);
 }
 
-/* A shell that was typed at a terminal and has it for its input is no blinder than the one above it: its lines are judged as they are typed.
- * Nothing in the whole line may give it another input: a pipe, a redirection, coproc. */
+/* A shell that was typed at a terminal and has it for its input is no blinder than the one above
+ * it: its lines are judged as they are typed. Nothing in the whole line may give it another input:
+ * a pipe, a redirection, coproc. */
 int wrap_input(struct look *look, const char *why)
 {
 	static const char elsewhere[] = "coproc";
 	struct shell_state *state = look->p->state;
 	const struct bytes line = state->text;
+
 	state->fed = true;
-	bool terminal = state->flags & SHELL_TYPED && line.len && !memchr(line.data, '|', line.len) && !memchr(line.data, '<', line.len) &&
+	bool terminal = state->flags & SHELL_TYPED && line.len &&
+			!memchr(line.data, '|', line.len) && !memchr(line.data, '<', line.len) &&
 			!memmem(line.data, line.len, elsewhere, sizeof(elsewhere) - 1);
 	return terminal ? 0 : wrap_doubt(look, why);
 }
@@ -45,26 +50,35 @@ static const char *via_of(struct look *look, const char *more)
 int wrap_child(struct look *look, const struct shell_word *words, size_t count, const char *more)
 {
 	const char *via = via_of(look, more);
+
 	if (!via)
 		return -ENOMEM;
-	const uint8_t *from = words[0].source.data, *to = words[count - 1].source.data + words[count - 1].source.len;
+	const uint8_t *from = words[0].source.data,
+		      *to = words[count - 1].source.data + words[count - 1].source.len;
 	struct bytes source = { from, to > from ? (size_t)(to - from) : 0 };
-	return shell_add_command(look->p, words, count, source, via, look->row && look->row->traits & WRAP_REMOTE);
+	return shell_add_command(
+		look->p, words, count, source, via, look->row && look->row->traits & WRAP_REMOTE);
 }
 
 int wrap_script(struct look *look, const struct shell_word *script, const char *more)
 {
-	int rc = shell_literal(script) || script->worst == SHELL_PATTERN ? 0 : wrap_doubt(look, "commands that hold an expansion");
+	int rc = shell_literal(script) || script->worst == SHELL_PATTERN
+			 ? 0
+			 : wrap_doubt(look, "commands that hold an expansion");
+
 	if (rc)
 		return rc;
-	return shell_read_text(look->p, script->text, via_of(look, more), look->row && look->row->traits & WRAP_REMOTE);
+	return shell_read_text(look->p, script->text, via_of(look, more),
+		look->row && look->row->traits & WRAP_REMOTE);
 }
 
-int wrap_joined(struct look *look, const struct shell_word *first, const struct shell_word *words, size_t count)
+int wrap_joined(struct look *look, const struct shell_word *first, const struct shell_word *words,
+	size_t count)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(JOINED_MAX);
 	bool literal = !first || first->worst != SHELL_UNKNOWN;
 	int rc = first ? buf_put(&text, first->text.data, first->text.len) : 0;
+
 	for (size_t i = 0; !rc && i < count; i++) {
 		literal &= words[i].worst != SHELL_UNKNOWN;
 		if (text.len)
@@ -76,7 +90,8 @@ int wrap_joined(struct look *look, const struct shell_word *first, const struct 
 		rc = wrap_doubt(look, "commands that hold an expansion");
 	if (rc)
 		return rc == -EMSGSIZE ? shell_limit(look->p, "too much to look into") : rc;
-	return shell_read_copy(look->p, buf_bytes(&text), via_of(look, ""), look->row->traits & WRAP_REMOTE);
+	return shell_read_copy(
+		look->p, buf_bytes(&text), via_of(look, ""), look->row->traits & WRAP_REMOTE);
 }
 
 /* ---- options ---- */
@@ -109,6 +124,7 @@ static bool takes_argument(const char *suffix)
 static struct shell_word tail(const struct shell_word *word, size_t from)
 {
 	struct shell_word rest = *word;
+
 	rest.text = (struct bytes){ word->text.data + from, word->text.len - from };
 	rest.kinds = word->kinds + from;
 	rest.worst = SHELL_PLAIN;
@@ -125,7 +141,10 @@ static int apply(struct look *look, const char *suffix, const struct shell_word 
 	if (does(suffix, '~')) {
 		static const uint8_t plain[2];
 		look->replaces = true;
-		look->replace = argument ? *argument : (struct shell_word){ .text = { (const uint8_t *)"{}", 2 }, .kinds = plain };
+		look->replace = argument
+					? *argument
+					: (struct shell_word){ .text = { (const uint8_t *)"{}", 2 },
+						  .kinds = plain };
 	}
 	if (does(suffix, '$') && argument) {
 		look->has_script = true;
@@ -133,13 +152,16 @@ static int apply(struct look *look, const char *suffix, const struct shell_word 
 	}
 	bool hides = does(suffix, '?');
 	if (does(suffix, '%') && argument)
-		hides = !shell_literal(argument) || memmem(argument->text.data, argument->text.len, "ommand", 6) ||
+		hides = !shell_literal(argument) ||
+			memmem(argument->text.data, argument->text.len, "ommand", 6) ||
 			memmem(argument->text.data, argument->text.len, "OMMAND", 6);
 	return hides ? wrap_doubt(look, "option with which something runs that cannot be seen") : 0;
 }
 
-/* The option at the word, from byte `from` on: its argument is the rest of the word, or the next one. */
-static int with_argument(struct look *look, const char *suffix, const struct shell_word *word, size_t from, bool attached)
+/* The option at the word, from byte `from` on: its argument is the rest of the word, or the next
+ * one. */
+static int with_argument(struct look *look, const char *suffix, const struct shell_word *word,
+	size_t from, bool attached)
 {
 	if (attached) {
 		struct shell_word rest = tail(word, from);
@@ -152,16 +174,21 @@ static int with_argument(struct look *look, const char *suffix, const struct she
 
 static int unknown_option(struct look *look)
 {
-	return look->row->traits & WRAP_ALONE ? 0 : wrap_doubt(look, "option of a wrapper that is not known");
+	return look->row->traits & WRAP_ALONE
+		       ? 0
+		       : wrap_doubt(look, "option of a wrapper that is not known");
 }
 
 static int long_option(struct look *look, const struct shell_word *word, size_t dashes)
 {
-	const uint8_t *name = word->text.data + dashes, *equal = memchr(name, '=', word->text.len - dashes);
+	const uint8_t *name = word->text.data + dashes,
+		      *equal = memchr(name, '=', word->text.len - dashes);
 	size_t len = equal ? (size_t)(equal - name) : word->text.len - dashes;
 	const char *suffix = find_option(look->row->options, name, len);
+
 	if (len < 2 || !suffix)
-		return len >= 2 && (shell_is((struct bytes){ name, len }, "help") || shell_is((struct bytes){ name, len }, "version"))
+		return len >= 2 && (shell_is((struct bytes){ name, len }, "help") ||
+					   shell_is((struct bytes){ name, len }, "version"))
 			       ? apply(look, "!", NULL)
 			       : unknown_option(look);
 	return with_argument(look, suffix, word, dashes + len + 1, equal != NULL);
@@ -170,8 +197,12 @@ static int long_option(struct look *look, const struct shell_word *word, size_t 
 static int short_options(struct look *look, const struct shell_word *word)
 {
 	int rc = 0;
+
 	for (size_t i = 1; !rc && i < word->text.len; i++) {
-		const char *suffix = word->kinds[i] == SHELL_UNKNOWN ? NULL : find_option(look->row->options, word->text.data + i, 1);
+		const char *suffix =
+			word->kinds[i] == SHELL_UNKNOWN
+				? NULL
+				: find_option(look->row->options, word->text.data + i, 1);
 		if (!suffix)
 			return unknown_option(look);
 		bool takes = takes_argument(suffix) || suffix[0] == ':';
@@ -184,15 +215,18 @@ static int short_options(struct look *look, const struct shell_word *word)
 
 static bool single_long(const struct look *look, const struct shell_word *word)
 {
-	return look->row->traits & WRAP_SINGLE && word->text.len > 2 && find_option(look->row->options, word->text.data + 1, word->text.len - 1);
+	return look->row->traits & WRAP_SINGLE && word->text.len > 2 &&
+	       find_option(look->row->options, word->text.data + 1, word->text.len - 1);
 }
 
 int wrap_options(struct look *look)
 {
 	int rc = 0;
+
 	for (unsigned words = 0; !rc && look->at < look->count; words++) {
 		const struct shell_word *word = &look->words[look->at];
-		bool dash = word->text.len && word->text.data[0] == '-' && word->kinds[0] != SHELL_UNKNOWN;
+		bool dash = word->text.len && word->text.data[0] == '-' &&
+			    word->kinds[0] != SHELL_UNKNOWN;
 		if (!dash || (word->text.len == 1 && !(look->row->traits & WRAP_DASH)))
 			break;
 		if (words == WRAP_OPTIONS_MAX)
@@ -203,7 +237,8 @@ int wrap_options(struct look *look)
 		if (word->text.len > 2 && word->text.data[1] == '-')
 			rc = long_option(look, word, 2);
 		else
-			rc = single_long(look, word) ? long_option(look, word, 1) : short_options(look, word);
+			rc = single_long(look, word) ? long_option(look, word, 1)
+						     : short_options(look, word);
 	}
 	return rc;
 }
@@ -227,8 +262,11 @@ static int subcommand(struct look *look)
 {
 	char name[WRAP_NAME_MAX];
 	size_t prefix = strlen(look->row->more);
+
 	if (look->at >= look->count)
-		return look->row->traits & WRAP_SHELL ? wrap_doubt(look, "shell whose commands cannot be seen") : 0;
+		return look->row->traits & WRAP_SHELL
+			       ? wrap_doubt(look, "shell whose commands cannot be seen")
+			       : 0;
 	const struct shell_word *word = &look->words[look->at++];
 	const struct wrapper *row = NULL;
 	if (word->worst == SHELL_UNKNOWN)
@@ -237,10 +275,13 @@ static int subcommand(struct look *look)
 		memcpy(name, look->row->more, prefix);
 		name[prefix] = ' ';
 		memcpy(name + prefix + 1, word->text.data, word->text.len);
-		row = find_row((struct bytes){ (const uint8_t *)name, prefix + 1 + word->text.len });
+		row = find_row(
+			(struct bytes){ (const uint8_t *)name, prefix + 1 + word->text.len });
 	}
 	if (!row)
-		return look->row->traits & WRAP_STRICT ? wrap_doubt(look, "subcommand that is not known") : 0;
+		return look->row->traits & WRAP_STRICT
+			       ? wrap_doubt(look, "subcommand that is not known")
+			       : 0;
 	look->row = row;
 	return wrap_look(look);
 }
@@ -248,6 +289,7 @@ static int subcommand(struct look *look)
 static int positional(struct look *look)
 {
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < look->row->skip && look->at < look->count; i++) {
 		look->at++;
 		if (look->row->traits & WRAP_PERMUTE)
@@ -259,7 +301,9 @@ static int positional(struct look *look)
 static int assignments(struct look *look)
 {
 	int rc = 0;
-	while (!rc && look->at < look->count && memchr(look->words[look->at].text.data, '=', look->words[look->at].text.len)) {
+
+	while (!rc && look->at < look->count &&
+		memchr(look->words[look->at].text.data, '=', look->words[look->at].text.len)) {
 		const struct shell_word *word = &look->words[look->at++];
 		rc = shell_assignment(word) ? shell_add_assignment(look->p, word) : 0;
 	}
@@ -272,8 +316,9 @@ static int behind_separator(struct look *look)
 	while (look->at < look->count && !shell_is(look->words[look->at].text, "--"))
 		look->at++;
 	look->at += look->at < look->count;
-	return look->at < look->count ? wrap_child(look, look->words + look->at, look->count - look->at, "")
-				      : wrap_doubt(look, "command whose beginning cannot be seen");
+	return look->at < look->count
+		       ? wrap_child(look, look->words + look->at, look->count - look->at, "")
+		       : wrap_doubt(look, "command whose beginning cannot be seen");
 }
 
 /* xargs adds words that come from its standard input, at the end or in place of a mark. */
@@ -282,13 +327,15 @@ static int with_arguments(struct look *look)
 	const struct shell_word *words = look->words + look->at;
 	size_t count = look->count - look->at;
 	static const uint8_t unknown[3] = { SHELL_UNKNOWN, SHELL_UNKNOWN, SHELL_UNKNOWN };
+
 	if (look->replaces) {
 		words = wrap_replaced(look, words, count, look->replace.text, SHELL_UNKNOWN);
 		return words ? wrap_child(look, words, count, "") : -ENOMEM;
 	}
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	const uint8_t *end = words[count - 1].source.data + words[count - 1].source.len;
-	const struct shell_word more = { { (const uint8_t *)"…", 3 }, unknown, SHELL_UNKNOWN, { end, 0 } };
+	const struct shell_word more = { { (const uint8_t *)"…", 3 }, unknown, SHELL_UNKNOWN,
+		{ end, 0 } };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = shell_words_add(&list, &words[i]);
@@ -303,6 +350,7 @@ static int command_behind(struct look *look)
 	const struct shell_word *words = look->words + look->at;
 	size_t count = look->count - look->at;
 	unsigned traits = look->row->traits;
+
 	if (!count) {
 		if (!look->shell && !(traits & WRAP_SHELL))
 			return 0;
@@ -319,6 +367,7 @@ int wrap_look(struct look *look)
 {
 	unsigned traits = look->row->traits;
 	int rc = look->row->options ? wrap_options(look) : 0;
+
 	if (rc || look->nothing)
 		return rc;
 	if (traits & WRAP_SUB)
@@ -336,17 +385,23 @@ int wrap_look(struct look *look)
 	if (rc || !look->has_script)
 		return rc ? rc : command_behind(look);
 	bool rest = traits & WRAP_REST;
-	return rest ? wrap_joined(look, &look->script, look->words + look->at, look->count - look->at) : wrap_script(look, &look->script, "-c");
+	return rest ? wrap_joined(
+			      look, &look->script, look->words + look->at, look->count - look->at)
+		    : wrap_script(look, &look->script, "-c");
 }
 
 int shell_look(struct shell_parser *p, size_t command)
 {
 	const struct shell_command *of = &p->state->line->commands[command];
 	const struct bytes program = shell_program(of);
-	struct look look = { .p = p, .index = command, .words = of->words, .count = of->count, .at = 1 };
+	struct look look = {
+		.p = p, .index = command, .words = of->words, .count = of->count, .at = 1
+	};
+
 	look.row = find_row(program);
 	if (look.row)
 		return look.row->look ? look.row->look(&look) : wrap_look(&look);
-	bool shell = shell_in(program, shell_names) || shell_is(program, "$SHELL") || shell_is(program, "${SHELL}");
+	bool shell = shell_in(program, shell_names) || shell_is(program, "$SHELL") ||
+		     shell_is(program, "${SHELL}");
 	return shell ? wrap_shell(&look) : 0;
 }

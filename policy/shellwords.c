@@ -1,4 +1,5 @@
-/* Reading a line: memory, limits, doubts, and the texts inside of the text. The grammar is in shell_*.c.
+/* Reading a line: memory, limits, doubts, and the texts inside of the text. The grammar is in
+ * shell_*.c.
  *
  * What belongs to a line is taken from its chunks and given back as a whole. */
 #include "policy/shellwords.h"
@@ -24,7 +25,8 @@ void *shell_alloc(struct shell_state *state, size_t size)
 {
 	struct shell_line *line = state->line;
 	struct shell_chunk *chunk = line->memory;
-	size_t rounded = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+	size_t rounded =
+		(size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
 
 	if (!chunk || rounded > chunk->size - chunk->used) {
 		size_t room = rounded > CHUNK_SIZE ? rounded : CHUNK_SIZE;
@@ -57,6 +59,7 @@ void shell_line_release(struct shell_line *line)
 int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const char *why)
 {
 	struct shell_line *line = p->state->line;
+
 	if (p->silent || line->doubt_count == SHELL_DOUBTS_MAX)
 		return 0;
 	if (line->doubt_count == line->doubt_room) {
@@ -67,14 +70,16 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 		line->doubts = doubts;
 		line->doubt_room = room;
 	}
-	line->doubts[line->doubt_count++] = (struct shell_doubt){ why, what, command, p->guessing && line->unfinished };
+	line->doubts[line->doubt_count++] =
+		(struct shell_doubt){ why, what, command, p->guessing && line->unfinished };
 	return 0;
 }
 
 int shell_error(struct shell_parser *p, size_t from, const char *why)
 {
 	p->error_at = from;
-	int rc = shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + from, p->len - from }, why);
+	int rc = shell_doubt(
+		p, SHELL_NO_COMMAND, (struct bytes){ p->data + from, p->len - from }, why);
 	return rc ? rc : -EBADMSG;
 }
 
@@ -85,6 +90,7 @@ int shell_doubt_end(struct shell_parser *p, struct bytes what, const char *why)
 	size_t before = line->doubt_count;
 	int rc = shell_doubt(p, SHELL_NO_COMMAND, what, why);
 	bool own = p->data == p->state->text.data && p->len == p->state->text.len;
+
 	if (own && !p->guessing && line->doubt_count > before)
 		line->doubts[before].unfinished = line->unfinished = true;
 	return rc;
@@ -101,6 +107,7 @@ int shell_unfinished(struct shell_parser *p, size_t from, const char *why)
 int shell_limit(struct shell_parser *p, const char *why)
 {
 	bool silent = p->silent;
+
 	p->silent = false;
 	int rc = shell_doubt(p, SHELL_NO_COMMAND, NO_BYTES, why);
 	p->silent = silent;
@@ -125,6 +132,7 @@ const char *shell_via(struct shell_parser *p, struct bytes name, const char *mor
 {
 	size_t len = name.len > 64 ? 64 : name.len, more_len = strlen(more);
 	char *via = shell_alloc(p->state, len + more_len + 2);
+
 	if (!via)
 		return NULL;
 	memcpy(via, name.data, len);
@@ -136,16 +144,19 @@ const char *shell_via(struct shell_parser *p, struct bytes name, const char *mor
 int shell_name_add(struct shell_parser *p, struct bytes name)
 {
 	struct shell_state *state = p->state;
+
 	if (state->name_count == SHELL_NAMES_MAX)
 		return shell_limit(p, "too many functions");
 	state->names[state->name_count++] = name;
 	return 0;
 }
 
-static const char *const builtins[] = { ".", ":", "[", "alias", "bg", "break", "cat", "cd", "chmod", "chown", "continue", "cp", "curl", "dd",
-	"declare", "echo", "export", "false", "fg", "git", "grep", "hash", "history", "jobs", "kill", "let", "local", "ls", "mkdir", "mv", "popd",
-	"printf", "pushd", "pwd", "read", "readonly", "return", "rm", "set", "shift", "shopt", "source", "systemctl", "test", "trap", "true", "type",
-	"typeset", "ulimit", "umask", "unalias", "unset", "wait", "wget", NULL };
+static const char *const builtins[] = { ".", ":", "[", "alias", "bg", "break", "cat", "cd", "chmod",
+	"chown", "continue", "cp", "curl", "dd", "declare", "echo", "export", "false", "fg", "git",
+	"grep", "hash", "history", "jobs", "kill", "let", "local", "ls", "mkdir", "mv", "popd",
+	"printf", "pushd", "pwd", "read", "readonly", "return", "rm", "set", "shift", "shopt",
+	"source", "systemctl", "test", "trap", "true", "type", "typeset", "ulimit", "umask",
+	"unalias", "unset", "wait", "wget", NULL };
 
 static bool same(struct bytes a, struct bytes b)
 {
@@ -157,10 +168,13 @@ static int doubt_names(struct shell_parser *p)
 {
 	struct shell_line *line = p->state->line;
 	int rc = 0;
+
 	for (size_t n = 0; !rc && n < p->state->name_count; n++) {
 		struct bytes name = p->state->names[n];
 		size_t i = 0;
-		while (i < line->command_count && (line->commands[i].what != SHELL_COMMAND || !same(line->commands[i].words[0].text, name)))
+		while (i < line->command_count &&
+			(line->commands[i].what != SHELL_COMMAND ||
+				!same(line->commands[i].words[0].text, name)))
 			i++;
 		if (i < line->command_count && (shell_knows(name) || shell_in(name, builtins)))
 			rc = shell_doubt(p, i, name, "command that the line redefines");
@@ -170,11 +184,13 @@ static int doubt_names(struct shell_parser *p)
 
 /* ---- texts ---- */
 
-/* One text to its end: behind what is not understood the reading starts again, as long as the work allows. */
+/* One text to its end: behind what is not understood the reading starts again, as long as the work
+ * allows. */
 static int read_on(struct shell_parser *p)
 {
 	const struct shell_parser start = *p;
 	int rc = shell_list_read(p, 0);
+
 	while (rc == -EBADMSG) {
 		p->via = start.via;
 		p->depth = start.depth;
@@ -217,6 +233,7 @@ int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, 
 int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, bool remote)
 {
 	uint8_t *copy = shell_alloc(p->state, text.len);
+
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, text.data, text.len);
@@ -226,13 +243,16 @@ int shell_read_copy(struct shell_parser *p, struct bytes text, const char *via, 
 static int read_line(struct shell_parser *p, struct bytes text)
 {
 	uint8_t *copy = shell_alloc(p->state, text.len);
+
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, text.data, text.len);
 	p->data = copy;
 	p->len = text.len;
 	p->state->text = (struct bytes){ copy, text.len };
-	int rc = memchr(copy, 0, text.len) ? shell_doubt(p, SHELL_NO_COMMAND, NO_BYTES, "a NUL byte") : 0;
+	int rc = memchr(copy, 0, text.len)
+			 ? shell_doubt(p, SHELL_NO_COMMAND, NO_BYTES, "a NUL byte")
+			 : 0;
 	if (!rc)
 		rc = read_on(p);
 	if (rc == -ENOMEM && p->state->full)
@@ -249,11 +269,13 @@ int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret)
 	int rc = 0;
 
 	if (text.len > SHELL_LINE_MAX) {
-		rc = shell_doubt(&parser, SHELL_NO_COMMAND, NO_BYTES, "longer than can be looked at");
+		rc = shell_doubt(
+			&parser, SHELL_NO_COMMAND, NO_BYTES, "longer than can be looked at");
 		text.len = SHELL_LINE_MAX;
 	}
 	if (!rc)
-		rc = read_line(&parser, (struct bytes){ text.len ? text.data : (const uint8_t *)"", text.len });
+		rc = read_line(&parser,
+			(struct bytes){ text.len ? text.data : (const uint8_t *)"", text.len });
 	if (rc)
 		shell_line_release(&line);
 	else
@@ -268,17 +290,21 @@ struct bytes shell_program(const struct shell_command *command)
 {
 	const struct shell_word *word = &command->words[0];
 	size_t from = word->text.len;
+
 	if (command->what != SHELL_COMMAND || !from)
 		return word->text;
-	for (from--; from > 0 && (word->text.data[from - 1] != '/' || word->kinds[from - 1] == SHELL_UNKNOWN);)
+	for (from--; from > 0 &&
+		     (word->text.data[from - 1] != '/' || word->kinds[from - 1] == SHELL_UNKNOWN);)
 		from--;
 	return (struct bytes){ word->text.data + from, word->text.len - from };
 }
 
 /* A blank in the program's name is escaped: 'ls -l' as one word is not ls. */
-static int put_word(const struct shell_word *word, size_t from, bool program, struct buf *text, struct buf *kinds)
+static int put_word(const struct shell_word *word, size_t from, bool program, struct buf *text,
+	struct buf *kinds)
 {
 	int rc = 0;
+
 	for (size_t i = from; !rc && program && i < word->text.len; i++) {
 		uint8_t c = word->text.data[i];
 		if (word->kinds[i] == SHELL_UNKNOWN || (c != ' ' && c != '\t' && c != '\n'))
@@ -297,17 +323,20 @@ static int put_word(const struct shell_word *word, size_t from, bool program, st
 	return rc || !kinds ? rc : buf_put(kinds, word->kinds + from, word->text.len - from);
 }
 
-int shell_command_text(const struct shell_command *command, bool base, struct buf *text, struct buf *kinds)
+int shell_command_text(
+	const struct shell_command *command, bool base, struct buf *text, struct buf *kinds)
 {
 	size_t from = base ? command->words[0].text.len - shell_program(command).len : 0;
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < command->count; i++, from = 0) {
 		if (i > 0)
 			rc = buf_putc(text, ' ');
 		if (!rc && i > 0 && kinds)
 			rc = buf_putc(kinds, SHELL_PLAIN);
 		if (!rc)
-			rc = put_word(&command->words[i], from, i == 0 && command->what == SHELL_COMMAND, text, kinds);
+			rc = put_word(&command->words[i], from,
+				i == 0 && command->what == SHELL_COMMAND, text, kinds);
 	}
 	return rc;
 }

@@ -1,4 +1,5 @@
-/* The set of targets: finding one by the name a client asks for. Names are compared without regard to case, as host names are. */
+/* The set of targets: finding one by the name a client asks for. Names are compared without regard
+ * to case, as host names are. */
 #include "policy/target_impl.h"
 
 #include <ctype.h>
@@ -10,6 +11,7 @@
 char *target_lower(const char *name)
 {
 	char *copy = strdup(name);
+
 	for (char *p = copy; p && *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	return copy;
@@ -18,6 +20,7 @@ char *target_lower(const char *name)
 static void slot_release(struct target_slot *slot)
 {
 	struct target *target = &slot->target;
+
 	for (size_t i = 0; i < target->label_count; i++) {
 		free(target->labels[i].name);
 		free(target->labels[i].value);
@@ -74,11 +77,13 @@ const struct target *targets_find(const struct targets *targets, const char *nam
 		return NULL;
 	struct target_slot **exact = NULL;
 	if (targets->exact_count > 0)
-		exact = bsearch(lower, targets->exact, targets->exact_count, sizeof(*targets->exact), by_name);
+		exact = bsearch(lower, targets->exact, targets->exact_count,
+			sizeof(*targets->exact), by_name);
 	if (exact)
 		return &(*exact)->target;
 	for (size_t i = 0; i < targets->count; i++)
-		if (targets->slots[i].pattern && pattern_match(targets->slots[i].pattern, lower, strlen(lower)) == PATTERN_YES)
+		if (targets->slots[i].pattern && pattern_match(targets->slots[i].pattern, lower,
+							 strlen(lower)) == PATTERN_YES)
 			return &targets->slots[i].target;
 	return NULL;
 }

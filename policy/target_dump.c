@@ -33,7 +33,9 @@ static void put_list(struct dump *dump, const char *key, char *const *list)
 static void put_address(struct dump *dump, const struct target *target)
 {
 	char text[300];
-	snprintf(text, sizeof(text), strchr(target->host, ':') ? "[%s]:%u" : "%s:%u", target->host, target->port);
+
+	snprintf(text, sizeof(text), strchr(target->host, ':') ? "[%s]:%u" : "%s:%u", target->host,
+		target->port);
 	put_text(dump, "\n    address: ", text);
 }
 
@@ -49,9 +51,11 @@ static void put_labels(struct dump *dump, const struct target *target)
 static void put_target(struct dump *dump, const struct target *target)
 {
 	static const char *const credentials[] = {
-		[TARGET_CERTIFICATE] = "\n    credential: {certificate: ", [TARGET_KEY] = "\n    credential: {key: ",
+		[TARGET_CERTIFICATE] = "\n    credential: {certificate: ",
+		[TARGET_KEY] = "\n    credential: {key: ",
 		[TARGET_PASSWORD] = "\n    credential: {password_file: ",
 	};
+
 	put_text(dump, "\n  - name: ", target->name);
 	if (target->host)
 		put_address(dump, target);
@@ -75,6 +79,7 @@ static void put_target(struct dump *dump, const struct target *target)
 int targets_dump(const struct targets *targets, struct buf *out)
 {
 	struct dump dump = { out, 0 };
+
 	put(&dump, targets->count > 0 ? "targets:" : "targets: []");
 	for (size_t i = 0; i < targets->count; i++)
 		put_target(&dump, &targets->slots[i].target);

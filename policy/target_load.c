@@ -1,4 +1,5 @@
-/* Reading `targets`. A target that could not be connected to safely (no pinned key, no credential) is an error of the configuration. */
+/* Reading `targets`. A target that could not be connected to safely (no pinned key, no credential)
+ * is an error of the configuration. */
 #include "policy/target_impl.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ static int keep(const struct yaml *node, size_t max, char **ret, struct err *err
 {
 	const char *text = NULL;
 	int rc = yaml_text(node, max, &text, err);
+
 	if (rc < 0)
 		return rc;
 	*ret = strdup(text);
@@ -40,13 +42,15 @@ static bool name_ok(const char *name, bool *ret_pattern)
 {
 	char plain[TARGET_NAME_MAX + 1];
 	size_t len = strlen(name);
+
 	*ret_pattern = strpbrk(name, "*?") != NULL;
 	for (size_t i = 0; i <= len; i++)
 		plain[i] = name[i] == '*' || name[i] == '?' ? 'x' : name[i];
 	return strncmp(name, "re:", 3) != 0 && text_target_ok(plain, len);
 }
 
-static int load_name(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_name(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	(void)loading;
 	const struct yaml *name = yaml_get(node, "name");
@@ -58,8 +62,8 @@ static int load_name(struct loading *loading, struct target_slot *slot, const st
 	if (rc < 0)
 		return rc;
 	if (!name_ok(target->name, &target->is_pattern))
-		return yaml_error(
-			name, err, "'%s' is not a good name for a target", text_clean(shown, sizeof(shown), target->name, strlen(target->name)));
+		return yaml_error(name, err, "'%s' is not a good name for a target",
+			text_clean(shown, sizeof(shown), target->name, strlen(target->name)));
 	slot->line = name->line;
 	slot->lower = target_lower(target->name);
 	if (!slot->lower)
@@ -67,13 +71,15 @@ static int load_name(struct loading *loading, struct target_slot *slot, const st
 	return target->is_pattern ? pattern_compile(slot->lower, &slot->pattern, err) : 0;
 }
 
-static int load_address(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_address(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	const struct yaml *address = yaml_get(node, "address");
 	struct target *target = &slot->target;
 	const char *text = NULL;
 	char host[ADDR_HOST_MAX];
 	struct err why = { 0 };
+
 	target->port = SSH_PORT;
 	if (!address && !target->is_pattern && !loading->sketch)
 		return yaml_error(node, err, "target '%s': 'address' is missing", target->name);
@@ -94,14 +100,16 @@ static int load_label(struct target *target, const struct yaml *node, struct err
 {
 	struct label *label = &target->labels[target->label_count++];
 	char shown[64];
+
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(
-			node, err, "'%s' is not a good name for a label", text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
+		return yaml_key_error(node, err, "'%s' is not a good name for a label",
+			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	label->name = strdup(node->key);
 	return label->name ? keep(node, TARGET_TEXT_MAX, &label->value, err) : no_memory(err);
 }
 
-static int load_labels(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_labels(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	(void)loading;
 	const struct yaml *labels = yaml_get(node, "labels");
@@ -124,6 +132,7 @@ static int normal_key(char **line, const struct yaml *node, struct err *err)
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	BUF_CLEANUP struct buf out = BUF_INIT(KEY_LINE_MAX);
 	struct err why = { 0 };
+
 	if (sshkey_from_line(*line, &key, &why) < 0)
 		return yaml_error(node, err, "host key: %s", why.text);
 	if (sshkey_line(key, NULL, &out) < 0)
@@ -137,7 +146,8 @@ static int normal_key(char **line, const struct yaml *node, struct err *err)
 	return 0;
 }
 
-static int load_host_keys(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_host_keys(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	(void)loading;
 	const struct yaml *keys = yaml_get(node, "host_keys");
@@ -162,9 +172,12 @@ static const char *known_hosts_find(const struct targets *targets, const char *p
 }
 
 /* Thousands of targets may name one file: there is one copy. */
-static int known_hosts_add(struct targets *targets, const char *path, struct bytes file, const char **ret, struct err *err)
+static int known_hosts_add(struct targets *targets, const char *path, struct bytes file,
+	const char **ret, struct err *err)
 {
-	struct known_hosts *grown = reallocarray(targets->known_hosts, targets->known_hosts_count + 1, sizeof(*grown));
+	struct known_hosts *grown =
+		reallocarray(targets->known_hosts, targets->known_hosts_count + 1, sizeof(*grown));
+
 	if (!grown)
 		return no_memory(err);
 	targets->known_hosts = grown;
@@ -175,13 +188,15 @@ static int known_hosts_add(struct targets *targets, const char *path, struct byt
 	return grown->path && grown->text ? 0 : no_memory(err);
 }
 
-static int load_host_keys_file(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_host_keys_file(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	const struct yaml *path_node = yaml_get(node, "host_keys_file");
 	struct target *target = &slot->target;
 	const char *path = NULL;
 	struct bytes file = { 0 };
 	struct err why = { 0 };
+
 	if (!path_node)
 		return 0;
 	int rc = yaml_text(path_node, PATH_LEN, &path, err);
@@ -195,25 +210,36 @@ static int load_host_keys_file(struct loading *loading, struct target_slot *slot
 		return 0;
 	if (files_read(loading->files, path, TARGET_KNOWN_HOSTS_MAX, &file, &why) < 0)
 		return yaml_error(path_node, err, "target '%s': %s", target->name, why.text);
-	if (memchr(file.data ? file.data : (const uint8_t *)"", '\0', file.len)) /* it would hide the lines behind it */
-		return yaml_error(path_node, err, "target '%s': '%s' holds a NUL character", target->name, path);
-	return known_hosts_add(loading->targets, target->known_hosts_path, file, &target->known_hosts, err);
+	/* it would hide the lines behind it */
+	if (memchr(file.data ? file.data : (const uint8_t *)"", '\0', file.len))
+		return yaml_error(path_node, err, "target '%s': '%s' holds a NUL character",
+			target->name, path);
+	return known_hosts_add(
+		loading->targets, target->known_hosts_path, file, &target->known_hosts, err);
 }
 
-static int check_pinned(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int check_pinned(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	if (!loading->sketch && !slot->target.known_hosts && !slot->target.host_keys[0])
-		return yaml_error(node, err, "target '%s': neither 'host_keys' nor 'host_keys_file': its host key must be pinned", slot->target.name);
+		return yaml_error(node, err,
+			"target '%s': neither 'host_keys' nor 'host_keys_file': its host key must "
+			"be pinned",
+			slot->target.name);
 	return 0;
 }
 
-static int load_credential(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_credential(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	static const char *const names[] = {
-		[TARGET_CERTIFICATE] = "certificate", [TARGET_KEY] = "key", [TARGET_PASSWORD] = "password_file",
+		[TARGET_CERTIFICATE] = "certificate",
+		[TARGET_KEY] = "key",
+		[TARGET_PASSWORD] = "password_file",
 	};
 	const struct yaml *credential = yaml_get(node, "credential");
 	struct target *target = &slot->target;
+
 	if (!credential && loading->sketch)
 		return 0;
 	if (!credential)
@@ -222,7 +248,9 @@ static int load_credential(struct loading *loading, struct target_slot *slot, co
 	if (rc < 0)
 		return rc;
 	if (credential->count != 1)
-		return yaml_error(credential, err, "target '%s': exactly one of certificate, key, password_file", target->name);
+		return yaml_error(credential, err,
+			"target '%s': exactly one of certificate, key, password_file",
+			target->name);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(credential->child->key, names[i]) == 0)
 			target->credential = (enum target_credential)i;
@@ -237,10 +265,13 @@ static int load_credential(struct loading *loading, struct target_slot *slot, co
 
 static bool algorithm_ok(const char *name)
 {
-	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+")] == '\0';
+	return name[strspn(name,
+		       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+")] ==
+	       '\0';
 }
 
-static int load_crypto(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_crypto(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	(void)loading;
 	const struct yaml *crypto = yaml_get(node, "crypto");
@@ -255,11 +286,13 @@ static int load_crypto(struct loading *loading, struct target_slot *slot, const 
 	rc = yaml_strings(allow, TARGET_ALLOW_MAX, 64, &slot->target.crypto_allow, err);
 	for (char **name = slot->target.crypto_allow; rc == 0 && *name; name++)
 		if (!algorithm_ok(*name))
-			return yaml_error(allow, err, "target '%s': not a name of an algorithm", slot->target.name);
+			return yaml_error(allow, err, "target '%s': not a name of an algorithm",
+				slot->target.name);
 	return rc;
 }
 
-static int load_family(struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
+static int load_family(
+	struct loading *loading, struct target_slot *slot, const struct yaml *node, struct err *err)
 {
 	(void)loading;
 	const struct yaml *family = yaml_get(node, "family");
@@ -274,14 +307,24 @@ static int load_family(struct loading *loading, struct target_slot *slot, const 
 	return 0;
 }
 
-static int (*const steps[])(struct loading *, struct target_slot *, const struct yaml *, struct err *) = {
-	load_name, load_address, load_labels, load_host_keys, load_host_keys_file, check_pinned, load_credential, load_crypto, load_family,
+static int (*const steps[])(
+	struct loading *, struct target_slot *, const struct yaml *, struct err *) = {
+	load_name,
+	load_address,
+	load_labels,
+	load_host_keys,
+	load_host_keys_file,
+	check_pinned,
+	load_credential,
+	load_crypto,
+	load_family,
 };
 
 static int load_one(struct loading *loading, const struct yaml *node, struct err *err)
 {
 	struct target_slot *slot = &loading->targets->slots[loading->targets->count++];
 	int rc = policy_only(node, "targets[]", err);
+
 	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		rc = steps[i](loading, slot, node, err);
 	if (rc == 0 && !slot->target.crypto_allow) {
@@ -293,8 +336,10 @@ static int load_one(struct loading *loading, const struct yaml *node, struct err
 
 static int by_lower(const void *a, const void *b)
 {
-	const struct target_slot *x = *(const struct target_slot *const *)a, *y = *(const struct target_slot *const *)b;
+	const struct target_slot *x = *(const struct target_slot *const *)a,
+				 *y = *(const struct target_slot *const *)b;
 	int order = strcmp(x->lower, y->lower);
+
 	return order != 0 ? order : (x > y) - (x < y);
 }
 
@@ -309,8 +354,10 @@ static int build_index(struct targets *targets, const struct yaml *list, struct 
 	qsort(targets->exact, targets->count, sizeof(*targets->exact), by_lower);
 	for (size_t i = 1; i < targets->count; i++)
 		if (strcmp(targets->exact[i - 1]->lower, targets->exact[i]->lower) == 0)
-			return err_set(err, -EINVAL, "%s:%u: target '%s' is there twice: first in line %u", list->file, targets->exact[i]->line,
-				targets->exact[i]->target.name, targets->exact[i - 1]->line);
+			return err_set(err, -EINVAL,
+				"%s:%u: target '%s' is there twice: first in line %u", list->file,
+				targets->exact[i]->line, targets->exact[i]->target.name,
+				targets->exact[i - 1]->line);
 	for (size_t i = 0; i < targets->count; i++)
 		if (!targets->exact[i]->pattern)
 			targets->exact[targets->exact_count++] = targets->exact[i];
@@ -332,10 +379,12 @@ static int load_all(struct loading *loading, const struct yaml *list, struct err
 	return rc < 0 ? rc : build_index(loading->targets, list, err);
 }
 
-int targets_load(const struct yaml *list, struct files *files, bool sketch, struct targets **ret, struct err *err)
+int targets_load(const struct yaml *list, struct files *files, bool sketch, struct targets **ret,
+	struct err *err)
 {
 	struct loading loading = { calloc(1, sizeof(struct targets)), files, sketch };
 	int rc = loading.targets ? load_all(&loading, list, err) : no_memory(err);
+
 	if (rc < 0) {
 		targets_free(loading.targets);
 		return rc;

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int judge_text(const struct guard *guard, const struct typed_line *line, size_t index, struct judgement *ret)
+static int judge_text(const struct guard *guard, const struct typed_line *line, size_t index,
+	struct judgement *ret)
 {
 	const struct typed_text *text = &line->texts[index];
 	bool part = line->continues && !text->joined;
+
 	return (part ? guard_judge_fragment : guard_judge_typed)(guard, text->text, ret);
 }
 
@@ -24,15 +26,20 @@ static void raise_to(struct typed_judgement *to, struct judgement *from, bool fi
 	from->by = NULL;
 }
 
-static const char *const blind_verbs[] = { [GUARD_ALLOW] = "allows", [GUARD_WARN] = "warns of", [GUARD_DENY] = "denies" };
+static const char *const blind_verbs[] = {
+	[GUARD_ALLOW] = "allows", [GUARD_WARN] = "warns of", [GUARD_DENY] = "denies"
+};
 
-static void raise_blind(const struct guard *guard, const struct typed_line *line, struct typed_judgement *to)
+static void raise_blind(
+	const struct guard *guard, const struct typed_line *line, struct typed_judgement *to)
 {
 	enum guard_verdict blind = guard_blind(guard);
+
 	if (blind < to->verdict || (blind == to->verdict && line->count))
 		return;
 	to->verdict = blind;
-	snprintf(to->reason, sizeof(to->reason), "guard '%s' %s a line that it cannot read (%s)", guard_name(guard), blind_verbs[blind], line->blind);
+	snprintf(to->reason, sizeof(to->reason), "guard '%s' %s a line that it cannot read (%s)",
+		guard_name(guard), blind_verbs[blind], line->blind);
 }
 
 static void cannot_hold(const struct guard *guard, const char *why, struct typed_judgement *to)
@@ -40,14 +47,17 @@ static void cannot_hold(const struct guard *guard, const char *why, struct typed
 	typed_release(to);
 	to->verdict = GUARD_DENY;
 	snprintf(to->reason, sizeof(to->reason),
-		"guard '%s' wants an approval for a line that was not read surely (%s): type it again, or run it as a single command",
+		"guard '%s' wants an approval for a line that was not read surely (%s): type it "
+		"again, or run it as a single command",
 		guard_name(guard), why);
 }
 
-int typed_judge(const struct guard *guard, const struct typed_line *line, struct typed_judgement *ret)
+int typed_judge(
+	const struct guard *guard, const struct typed_line *line, struct typed_judgement *ret)
 {
 	struct typed_judgement found = { GUARD_ALLOW, "", NULL };
 	bool shown_held = false;
+
 	for (size_t i = 0; i < line->count; i++) {
 		JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
 		int rc = judge_text(guard, line, i, &judgement);
@@ -59,7 +69,8 @@ int typed_judge(const struct guard *guard, const struct typed_line *line, struct
 		raise_to(&found, &judgement, i == 0);
 	}
 	if (found.verdict == GUARD_APPROVE && (line->blind || !shown_held))
-		cannot_hold(guard, line->blind ? line->blind : "it may be another than the one shown", &found);
+		cannot_hold(guard,
+			line->blind ? line->blind : "it may be another than the one shown", &found);
 	if (line->blind)
 		raise_blind(guard, line, &found);
 	*ret = found;

@@ -1,4 +1,5 @@
-/* TZif: two headers and two blocks of data, of which the second has 64-bit times; then the rule for the rest of time. See zone.h. */
+/* TZif: two headers and two blocks of data, of which the second has 64-bit times; then the rule for
+ * the rest of time. See zone.h. */
 #include "policy/zone.h"
 
 #include <errno.h>
@@ -56,7 +57,9 @@ static int skip(struct wire *in, size_t len)
 
 static int read_header(struct wire *in, struct header *ret)
 {
-	uint32_t *const counts[] = { &ret->isut, &ret->isstd, &ret->leaps, &ret->times, &ret->types, &ret->chars };
+	uint32_t *const counts[] = { &ret->isut, &ret->isstd, &ret->leaps, &ret->times, &ret->types,
+		&ret->chars };
+
 	if (in->len < 44 || memcmp(in->data, MAGIC, 4) != 0)
 		return -EBADMSG;
 	ret->version = in->data[4];
@@ -68,13 +71,14 @@ static int read_header(struct wire *in, struct header *ret)
 
 static bool header_ok(const struct header *h)
 {
-	return h->times <= ZONE_TRANSITIONS_MAX && h->types <= TYPES_MAX && h->chars <= 1024 && h->leaps <= 1024 && h->isut <= TYPES_MAX &&
-	       h->isstd <= TYPES_MAX;
+	return h->times <= ZONE_TRANSITIONS_MAX && h->types <= TYPES_MAX && h->chars <= 1024 &&
+	       h->leaps <= 1024 && h->isut <= TYPES_MAX && h->isstd <= TYPES_MAX;
 }
 
 static size_t block_size(const struct header *h, size_t time_size)
 {
-	return h->times * (time_size + 1) + h->types * 6 + h->chars + h->leaps * (time_size + 4) + h->isstd + h->isut;
+	return h->times * (time_size + 1) + h->types * 6 + h->chars + h->leaps * (time_size + 4) +
+	       h->isstd + h->isut;
 }
 
 static int read_transitions(struct zone *zone, const struct header *h, struct wire *in)
@@ -101,6 +105,7 @@ static int read_transitions(struct zone *zone, const struct header *h, struct wi
 static int read_types(struct zone *zone, const struct header *h, struct wire *in)
 {
 	int rc = h->types > 0 ? 0 : -EBADMSG;
+
 	zone->type_count = h->types;
 	for (size_t i = 0; rc == 0 && i < h->types; i++) {
 		uint32_t offset = 0;
@@ -117,7 +122,9 @@ static int read_types(struct zone *zone, const struct header *h, struct wire *in
 static int read_footer(struct zone *zone, struct wire *in)
 {
 	char text[RULE_MAX + 1];
-	if (in->len < 2 || in->len > RULE_MAX + 2 || in->data[0] != '\n' || in->data[in->len - 1] != '\n')
+
+	if (in->len < 2 || in->len > RULE_MAX + 2 || in->data[0] != '\n' ||
+		in->data[in->len - 1] != '\n')
 		return -EBADMSG;
 	size_t len = in->len - 2;
 	memcpy(text, in->data + 1, len);
@@ -131,13 +138,15 @@ static int parse(struct zone *zone, struct bytes file, struct err *err)
 	struct wire in = { file.data, file.len };
 	struct header h;
 	int rc = read_header(&in, &h);
+
 	if (rc < 0 || !header_ok(&h) || h.version < '2' || skip(&in, block_size(&h, 4)) < 0)
 		return err_set(err, -EBADMSG, "not a time zone file of version 2 or later");
 	rc = read_header(&in, &h);
 	if (rc < 0 || !header_ok(&h) || in.len < block_size(&h, 8))
 		return err_set(err, -EBADMSG, "damaged time zone file");
 	if (h.leaps > 0)
-		return err_set(err, -EINVAL, "counts leap seconds, which the system clock does not");
+		return err_set(
+			err, -EINVAL, "counts leap seconds, which the system clock does not");
 	rc = read_transitions(zone, &h, &in);
 	if (rc == 0)
 		rc = read_types(zone, &h, &in);
@@ -152,6 +161,7 @@ int zone_parse(const char *name, struct bytes file, struct zone **ret, struct er
 {
 	size_t len = strlen(name);
 	struct zone *zone = len <= ZONE_NAME_MAX ? calloc(1, sizeof(*zone)) : NULL;
+
 	if (!zone)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(zone->name, name, len + 1);
@@ -167,14 +177,18 @@ int zone_parse(const char *name, struct bytes file, struct zone **ret, struct er
 static bool name_ok(const char *name)
 {
 	size_t len = strlen(name);
-	if (len == 0 || len > ZONE_NAME_MAX || *name == '/' || strstr(name, "//") || name[len - 1] == '/')
+
+	if (len == 0 || len > ZONE_NAME_MAX || *name == '/' || strstr(name, "//") ||
+		name[len - 1] == '/')
 		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+-") == len;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+-") ==
+	       len;
 }
 
 static int utc(struct zone **ret, struct err *err)
 {
 	struct zone *zone = calloc(1, sizeof(*zone));
+
 	if (!zone)
 		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(zone->name, "UTC", 4);
@@ -188,6 +202,7 @@ int zone_load(struct files *files, const char *name, struct zone **ret, struct e
 	char shown[ZONE_NAME_MAX];
 	struct bytes file = { 0 };
 	struct err why = { 0 };
+
 	if (strcmp(name, "UTC") == 0)
 		return utc(ret, err);
 	text_clean(shown, sizeof(shown), name, strlen(name));
@@ -196,7 +211,9 @@ int zone_load(struct files *files, const char *name, struct zone **ret, struct e
 	memcpy(path + sizeof(FOLDER) - 1, name, strlen(name) + 1);
 	int rc = files_read(files, path, ZONE_FILE_MAX, &file, &why);
 	if (rc == -ENOENT)
-		return err_set(err, rc, "time zone '%s' is unknown here: %s (is the package tzdata installed?)", shown, why.text);
+		return err_set(err, rc,
+			"time zone '%s' is unknown here: %s (is the package tzdata installed?)",
+			shown, why.text);
 	if (rc == 0)
 		rc = zone_parse(name, file, ret, &why);
 	return rc < 0 ? err_set(err, rc, "time zone '%s': %s", shown, why.text) : 0;
@@ -206,6 +223,7 @@ int zone_load(struct files *files, const char *name, struct zone **ret, struct e
 static size_t transition_before(const struct zone *zone, int64_t now)
 {
 	size_t low = 0, high = zone->count;
+
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (zone->times[middle] <= now)
@@ -219,7 +237,9 @@ static size_t transition_before(const struct zone *zone, int64_t now)
 int32_t zone_offset(const struct zone *zone, int64_t now)
 {
 	size_t passed = transition_before(zone, now);
+
 	if (passed == zone->count && zone->has_rule)
 		return zone_rule_offset(&zone->rule, now);
-	return zone->offsets[passed > 0 ? zone->types[passed - 1] : 0]; /* before the first: type 0 (RFC 8536 section 3.2) */
+	/* before the first: type 0 (RFC 8536 section 3.2) */
+	return zone->offsets[passed > 0 ? zone->types[passed - 1] : 0];
 }

@@ -1,6 +1,8 @@
-/* A time zone, read from its TZif file (RFC 8536, version 2 and later) when the configuration is loaded.
+/* A time zone, read from its TZif file (RFC 8536, version 2 and later) when the configuration is
+ * loaded.
  *
- * Not the C library's machinery: that is one global zone, and it opens files when it likes; a role that decides has no files. */
+ * Not the C library's machinery: that is one global zone, and it opens files when it likes; a role
+ * that decides has no files. */
 #ifndef BARTIZAN_ZONE_H
 #define BARTIZAN_ZONE_H
 
@@ -17,7 +19,8 @@
 
 struct zone;
 
-/* "UTC", or a name below /usr/share/zoneinfo: letters, digits, `/`, `_`, `+`, `-`. The file is read through files, so it is in the bundle. */
+/* "UTC", or a name below /usr/share/zoneinfo: letters, digits, `/`, `_`, `+`, `-`. The file is read
+ * through files, so it is in the bundle. */
 int zone_load(struct files *files, const char *name, struct zone **ret, struct err *err);
 int zone_parse(const char *name, struct bytes file, struct zone **ret, struct err *err);
 void zone_free(struct zone *zone);

@@ -1,4 +1,5 @@
-/* The POSIX TZ string at the end of a TZif file: the rule for all time after its last transition (RFC 8536 section 3.3.1). */
+/* The POSIX TZ string at the end of a TZif file: the rule for all time after its last transition
+ * (RFC 8536 section 3.3.1). */
 #ifndef BARTIZAN_ZONE_RULE_H
 #define BARTIZAN_ZONE_RULE_H
 
@@ -6,7 +7,8 @@
 #include <stdint.h>
 
 struct zone_date { /* when a change happens, in a year */
-	enum { ZONE_JULIAN, ZONE_DAY, ZONE_WEEKDAY } form; /* Jn (no 29 February), n (from 0), Mm.w.d */
+	/* Jn (no 29 February), n (from 0), Mm.w.d */
+	enum { ZONE_JULIAN, ZONE_DAY, ZONE_WEEKDAY } form;
 	int day, month, week;
 	int32_t time; /* seconds of local time from the day's beginning; -167 h to 167 h */
 };

@@ -1,8 +1,9 @@
 /* The broker's life: its start, the listener's messages, its end.
  *
- * Start: drop privileges, load the configuration from the bundle, open the store, close what a crash left open, listen on the control socket.
- * IPC_READY goes out when signer and egress are linked and the signer's public keys are known. The broker ends when its link to the listener closes:
- * every session's record is closed, a last checkpoint is asked for. */
+ * Start: drop privileges, load the configuration from the bundle, open the store, close what a
+ * crash left open, listen on the control socket. IPC_READY goes out when signer and egress are
+ * linked and the signer's public keys are known. The broker ends when its link to the listener
+ * closes: every session's record is closed, a last checkpoint is asked for. */
 #include "server/broker.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 static int take_fd(struct ipc_raw *raw)
 {
 	int fd = raw->fd_count ? raw->fds[0] : -1;
+
 	if (raw->fd_count)
 		raw->fds[0] = -1;
 	return fd;
@@ -35,10 +37,12 @@ static void on_client(struct broker *broker, const void *data, struct ipc_raw *r
 	const struct msg_client *msg = data;
 	int fd = take_fd(raw);
 	struct scan *scan = msg->scan ? scan_by_id(broker, raw->id) : NULL;
+
 	if (scan)
 		scan_client(scan, msg, fd);
 	else if (msg->scan)
-		fd_closep(&fd); /* nobody waits for it any more: its process ends when its link does */
+		/* nobody waits for it any more: its process ends when its link does */
+		fd_closep(&fd);
 	else
 		client_arrived(broker, msg, fd);
 }
@@ -54,12 +58,14 @@ static void on_client_gone(struct broker *broker, const void *data, struct ipc_r
 static void on_role(struct broker *broker, const void *data, struct ipc_raw *raw)
 {
 	const struct msg_role *msg = data;
+
 	roles_arrived(broker, msg->role, take_fd(raw));
 }
 
 static void on_conf(struct broker *broker, const void *data, struct ipc_raw *raw)
 {
 	const struct msg_conf *msg = data;
+
 	reload_begin(broker, msg->generation, raw->fd_count ? raw->fds[0] : -1);
 }
 
@@ -76,9 +82,16 @@ static void on_drain(struct broker *broker, const void *data, struct ipc_raw *ra
 	broker->private->draining = true;
 }
 
-static const struct { enum ipc_type type; void (*handle)(struct broker *, const void *, struct ipc_raw *); } rows[] = {
-	{ IPC_CLIENT, on_client }, { IPC_CLIENT_GONE, on_client_gone }, { IPC_ROLE, on_role },
-	{ IPC_CONF, on_conf }, { IPC_CONF_REFUSED, on_conf_refused }, { IPC_DRAIN, on_drain },
+static const struct {
+	enum ipc_type type;
+	void (*handle)(struct broker *, const void *, struct ipc_raw *);
+} rows[] = {
+	{ IPC_CLIENT, on_client },
+	{ IPC_CLIENT_GONE, on_client_gone },
+	{ IPC_ROLE, on_role },
+	{ IPC_CONF, on_conf },
+	{ IPC_CONF_REFUSED, on_conf_refused },
+	{ IPC_DRAIN, on_drain },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -88,10 +101,12 @@ static void parent_message(struct link *link, struct ipc_raw *raw)
 	union link_msg msg;
 	struct err err = { 0 };
 	size_t i = 0;
+
 	while (i < ROWS && rows[i].type != raw->type)
 		i++;
 	if (i == ROWS || link_decode(raw, &msg, &err)) {
-		log_error("listener: message '%s': %s", ipc_msg_name(raw->type), *err.text ? err.text : "not for the broker");
+		log_error("listener: message '%s': %s", ipc_msg_name(raw->type),
+			*err.text ? err.text : "not for the broker");
 		return;
 	}
 	rows[i].handle(broker, &msg, raw);
@@ -111,6 +126,7 @@ static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
 void broker_stop_check(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
+
 	if (!private->stopping || !LIST_EMPTY(&private->clients))
 		return;
 	records_finish(broker);
@@ -119,12 +135,14 @@ void broker_stop_check(struct broker *broker)
 		event_base_loopexit(broker->base, NULL);
 }
 
-/* Sessions are told and have a moment to close in order. What is open after that may still be written to: recovery closes it at the next start. */
+/* Sessions are told and have a moment to close in order. What is open after that may still be
+ * written to: recovery closes it at the next start. */
 static void stop(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
 	struct timeval wait = timeval_of(BROKER_STOP_MS);
 	struct client *next;
+
 	private->stopping = true;
 	control_close(broker);
 	holds_stop(broker);
@@ -142,6 +160,7 @@ static void stop(struct broker *broker)
 static void parent_closed(struct link *link, const char *why)
 {
 	struct broker *broker = link->owner;
+
 	log_debug("the listener's link: %s", why);
 	link_close(link);
 	stop(broker);
@@ -152,6 +171,7 @@ static const struct link_ops parent_ops = { parent_message, parent_closed, NULL 
 static void broker_close(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
+
 	reload_free(broker);
 	issues_close(broker);
 	question_cancel(&private->checkpoint);
@@ -181,6 +201,7 @@ static int load_config(const struct role_start *start, struct config **ret, stru
 {
 	struct files *files = NULL;
 	int rc = files_from_bundle(start->bundle, &files, err);
+
 	if (!rc)
 		rc = config_load(files, files_first(files), ret, err);
 	files_free(files);
@@ -191,6 +212,7 @@ static int load_config(const struct role_start *start, struct config **ret, stru
 static void raise_files(void)
 {
 	struct rlimit limit;
+
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
 		return;
 	limit.rlim_cur = limit.rlim_max;
@@ -202,24 +224,31 @@ static int recover(struct broker *broker, struct err *err)
 {
 	unsigned count = 0;
 	int rc = store_open(broker->private->start->state_dir, false, &broker->store, err);
+
 	if (!rc)
 		rc = transcripts_recover(broker->store, clock_wall_ms(), &count, err);
 	if (count)
-		log_warning("%u sessions were open when the gateway last stopped: closed as lost", count);
+		log_warning("%u sessions were open when the gateway last stopped: closed as lost",
+			count);
 	return rc;
 }
 
 static int audit_start(struct broker *broker, struct err *err)
 {
 	json_t *data = json_object();
-	json_object_set_new(data, "generation", json_integer((json_int_t)broker->conf_status.generation));
-	return broker_audit(broker, "broker-started", data) ? err_set(err, -EIO, "the audit log cannot be written") : 0;
+
+	json_object_set_new(
+		data, "generation", json_integer((json_int_t)broker->conf_status.generation));
+	return broker_audit(broker, "broker-started", data)
+		       ? err_set(err, -EIO, "the audit log cannot be written")
+		       : 0;
 }
 
 static int broker_open(struct broker *broker, const struct role_start *start, struct err *err)
 {
 	struct broker_private *private = broker->private;
 	int rc = role_drop(start, err);
+
 	raise_files();
 	if (!rc)
 		rc = load_config(start, &broker->config, err);
@@ -247,17 +276,20 @@ int broker_main(const struct role_start *start)
 	struct broker_private private = { .start = start };
 	struct broker broker = { .private = &private };
 	struct err err = { 0 };
+
 	signal(SIGPIPE, SIG_IGN);
 	TAILQ_INIT(&private.connects);
 	broker.base = event_base_new();
-	if (!broker.base || link_open(&private.parent, broker.base, start->parent, &parent_ops, &broker)) {
+	if (!broker.base ||
+		link_open(&private.parent, broker.base, start->parent, &parent_ops, &broker)) {
 		log_error("broker: out of memory");
 		return 1;
 	}
 	int rc = broker_open(&broker, start, &err);
 	if (rc) {
 		log_error("%s", err.text);
-		link_send(&private.parent, IPC_FAILED, 0, &(struct msg_reason){ err.text }, NULL, 0);
+		link_send(
+			&private.parent, IPC_FAILED, 0, &(struct msg_reason){ err.text }, NULL, 0);
 	} else {
 		event_base_dispatch(broker.base);
 	}

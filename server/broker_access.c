@@ -1,10 +1,12 @@
-/* May it happen? IPC_ACCESS becomes one struct access, the policy decides, and the answer goes out with everything it demands.
+/* May it happen? IPC_ACCESS becomes one struct access, the policy decides, and the answer goes out
+ * with everything it demands.
  *
- * Policy first, then the guard of the rule, then break-glass, then approvals; a step may refuse, or have the access wait (broker_hold.c), and
- * whatever wakes it begins anew.
+ * Policy first, then the guard of the rule, then break-glass, then approvals; a step may refuse, or
+ * have the access wait (broker_hold.c), and whatever wakes it begins anew.
  *
- * Order for an allow: what must be kept is made first (row, folder, transcript), then the event is written, then the dial starts, and the answer goes
- * last. Whatever of that fails while recording is required turns the allow into a refusal. */
+ * Order for an allow: what must be kept is made first (row, folder, transcript), then the event is
+ * written, then the dial starts, and the answer goes last. Whatever of that fails while recording
+ * is required turns the allow into a refusal. */
 #include "server/broker_access.h"
 
 #include <errno.h>
@@ -29,12 +31,15 @@
 #define FORCED_SFTP "internal-sftp" /* as a forced command: only file transfer */
 
 /* What the gateway can relay and record by now. */
-static const bool possible[ACCESS_KINDS] = { [ACCESS_SHELL] = true, [ACCESS_EXEC] = true, [ACCESS_SFTP] = true, [ACCESS_SUBSYSTEM] = true };
+static const bool possible[ACCESS_KINDS] = {
+	[ACCESS_SHELL] = true, [ACCESS_EXEC] = true, [ACCESS_SFTP] = true, [ACCESS_SUBSYSTEM] = true
+};
 
 enum step asking_refuse(struct asking *asking, unsigned exit, const char *fmt, ...)
 {
 	char words[DECISION_REASON_MAX];
 	va_list args;
+
 	va_start(args, fmt);
 	vsnprintf(words, sizeof(words), fmt, args);
 	va_end(args);
@@ -47,27 +52,32 @@ enum step asking_refuse(struct asking *asking, unsigned exit, const char *fmt, .
 static bool forced_ok(const struct asking *asking)
 {
 	const char *forced = asking->access.who->force_command;
+
 	if (!forced)
 		return true;
 	if (asking->access.kind == ACCESS_SFTP)
 		return !strcmp(forced, FORCED_SFTP);
 	struct bytes detail = asking->access.detail;
-	return asking->access.kind == ACCESS_EXEC && detail.len == strlen(forced) && !memcmp(detail.data, forced, detail.len);
+	return asking->access.kind == ACCESS_EXEC && detail.len == strlen(forced) &&
+	       !memcmp(detail.data, forced, detail.len);
 }
 
 /* Reasons of the gateway itself, before any rule is asked. */
 static const char *impossible(const struct asking *asking)
 {
 	if (!possible[asking->access.kind])
-		return "this gateway does not forward that: shell, exec, sftp and subsystems are what it can do";
-	if (asking->access.detail.len && memchr(asking->access.detail.data, 0, asking->access.detail.len))
+		return "this gateway does not forward that: shell, exec, sftp and subsystems are "
+		       "what it can do";
+	if (asking->access.detail.len &&
+		memchr(asking->access.detail.data, 0, asking->access.detail.len))
 		return "the command holds a NUL byte";
 	if (!forced_ok(asking))
 		return "the certificate allows its forced command only";
 	return NULL;
 }
 
-/* A certificate's end keeps nothing that runs from running on; but what a human has just said yes to has not begun. */
+/* A certificate's end keeps nothing that runs from running on; but what a human has just said yes
+ * to has not begun. */
 static bool expired_meanwhile(const struct asking *asking)
 {
 	return asking->hold && asking->access.who->expires <= asking->access.now;
@@ -77,9 +87,11 @@ enum step access_judge(struct asking *asking)
 {
 	const struct config *config = asking->leg->client->broker->config;
 	const char *words = impossible(asking);
+
 	if (words)
 		return asking_refuse(asking, EXIT_DENIED, "%s", words);
-	decide(config->ruleset, targets_find(config->targets, asking->leg->target), &asking->access, &asking->decision);
+	decide(config->ruleset, targets_find(config->targets, asking->leg->target), &asking->access,
+		&asking->decision);
 	asking->exit = asking->decision.verdict == VERDICT_DENY ? EXIT_DENIED : 0;
 	if (asking->decision.verdict == VERDICT_DENY)
 		return STEP_DENY;
@@ -88,7 +100,8 @@ enum step access_judge(struct asking *asking)
 	if (asking->leg->dial_failure)
 		return asking_refuse(asking, EXIT_UNREACHABLE, "%s", asking->leg->dial_failure);
 	if (expired_meanwhile(asking))
-		return asking_refuse(asking, EXIT_DENIED, "the certificate has expired meanwhile: connect again with a new one");
+		return asking_refuse(asking, EXIT_DENIED,
+			"the certificate has expired meanwhile: connect again with a new one");
 	return STEP_GO_ON;
 }
 
@@ -97,10 +110,12 @@ enum step access_judge(struct asking *asking)
 static void audit_held(struct asking *asking)
 {
 	json_t *data = broker_leg_event(asking->leg);
+
 	json_object_set_new(data, "channel", json_integer(asking->number));
 	json_object_set_new(data, "kind", json_string(access_kind_name(asking->access.kind)));
 	json_object_set_new(data, "rule", json_string_or_null(asking->decision.rule));
-	json_object_set_new(data, "reason", json_visible(asking->decision.reason, strlen(asking->decision.reason)));
+	json_object_set_new(data, "reason",
+		json_visible(asking->decision.reason, strlen(asking->decision.reason)));
 	json_object_set_new(data, "waits_for", json_string(hold_name(asking->decision.hold)));
 	broker_audit(asking->leg->client->broker, "access-held", data);
 }
@@ -109,9 +124,12 @@ static enum step hold_for_login(struct asking *asking)
 {
 	struct err err = { 0 };
 	char why[DECISION_REASON_MAX];
-	const struct msg_access msg = { .leg = asking->leg->number, .channel = asking->number, .kind = asking->access.kind,
+	const struct msg_access msg = { .leg = asking->leg->number,
+		.channel = asking->number,
+		.kind = asking->access.kind,
 		.detail = asking->access.detail,
 		.pty = asking->pty };
+
 	text_clean(why, sizeof(why), asking->decision.reason, strlen(asking->decision.reason));
 	if (fresh_hold(asking->leg, &msg, asking->decision.login_within_s, why, &err))
 		return asking_refuse(asking, EXIT_DENIED, "%s", err.text);
@@ -124,7 +142,8 @@ static enum step hold_for_login(struct asking *asking)
 
 static enum step login_step(struct asking *asking)
 {
-	if (asking->decision.hold == HOLD_LOGIN && fresh_already(asking->leg->client)) { /* another connection has brought a newer login */
+	/* another connection has brought a newer login */
+	if (asking->decision.hold == HOLD_LOGIN && fresh_already(asking->leg->client)) {
 		enum step step = access_judge(asking);
 		if (step != STEP_GO_ON)
 			return step;
@@ -132,7 +151,9 @@ static enum step login_step(struct asking *asking)
 	if (asking->decision.hold != HOLD_LOGIN)
 		return STEP_GO_ON;
 	if (asking->logged_in)
-		return asking_refuse(asking, EXIT_DENIED, "the login was not new enough: log in again, and not by an old session of the provider's");
+		return asking_refuse(asking, EXIT_DENIED,
+			"the login was not new enough: log in again, and not by an old session of "
+			"the provider's");
 	return hold_for_login(asking);
 }
 
@@ -146,8 +167,10 @@ static bool must_record(const struct asking *asking)
 static int open_session(struct asking *asking, struct err *err)
 {
 	struct leg *leg = asking->leg;
-	if (leg->state == LEG_NAMED && asking->decision.obligations.record && broker_disk_low(leg->client->broker)
-		&& !broker_break_glass(leg->client->broker, leg->client->who))
+
+	if (leg->state == LEG_NAMED && asking->decision.obligations.record &&
+		broker_disk_low(leg->client->broker) &&
+		!broker_break_glass(leg->client->broker, leg->client->who))
 		return err_set(err, -ENOSPC, "the gateway has no room for transcripts");
 	return record_open(leg->record, &asking->decision, err);
 }
@@ -155,13 +178,15 @@ static int open_session(struct asking *asking, struct err *err)
 static int prepare(struct asking *asking, struct err *err)
 {
 	int rc = open_session(asking, err);
+
 	if (!rc)
-		rc = record_channel(asking->leg->record, asking->number, &asking->access, &asking->decision.obligations, &asking->fd,
-			&asking->cast_max, err);
+		rc = record_channel(asking->leg->record, asking->number, &asking->access,
+			&asking->decision.obligations, &asking->fd, &asking->cast_max, err);
 	if (rc && must_record(asking))
 		return rc;
 	if (rc) {
-		log_warning("session %s: goes on without a transcript: %s", asking->leg->session, err->text);
+		log_warning("session %s: goes on without a transcript: %s", asking->leg->session,
+			err->text);
 		asking->decision.obligations.record = false;
 	}
 	return 0;
@@ -171,6 +196,7 @@ static int prepare(struct asking *asking, struct err *err)
 static void add_human_part(const struct asking *asking, json_t *data)
 {
 	json_t *approvals = json_array();
+
 	for (size_t i = 0; i < asking->grant_count; i++)
 		json_array_append_new(approvals, json_string(asking->grants[i].id));
 	if (json_array_size(approvals))
@@ -188,30 +214,39 @@ static int audit(struct asking *asking)
 	const struct bytes detail = asking->access.detail;
 	bool allowed = decision->verdict == VERDICT_ALLOW;
 	json_t *data = broker_leg_event(asking->leg);
+
 	json_object_set_new(data, "channel", json_integer(asking->number));
 	json_object_set_new(data, "kind", json_string(access_kind_name(asking->access.kind)));
 	if (detail.len)
-		json_object_set_new(data, "command", json_visible(detail.data, detail.len < RECORD_DETAIL_MAX ? detail.len : RECORD_DETAIL_MAX));
+		json_object_set_new(data, "command",
+			json_visible(detail.data,
+				detail.len < RECORD_DETAIL_MAX ? detail.len : RECORD_DETAIL_MAX));
 	json_object_set_new(data, "rule", json_string_or_null(decision->rule));
-	json_object_set_new(data, "reason", json_visible(decision->reason, strlen(decision->reason)));
+	json_object_set_new(
+		data, "reason", json_visible(decision->reason, strlen(decision->reason)));
 	add_human_part(asking, data);
-	return broker_audit(asking->leg->client->broker, allowed ? "access-allowed" : "access-denied", data);
+	return broker_audit(
+		asking->leg->client->broker, allowed ? "access-allowed" : "access-denied", data);
 }
 
 static void log_decision(const struct asking *asking)
 {
 	const struct leg *leg = asking->leg;
 	bool allowed = asking->decision.verdict == VERDICT_ALLOW;
-	log_info("session %s: %s %s@%s %s %s: %s", leg->session, broker_leg_user(leg), leg->login, leg->target, access_kind_name(asking->access.kind),
-		allowed ? "allowed" : "denied", asking->decision.reason);
+
+	log_info("session %s: %s %s@%s %s %s: %s", leg->session, broker_leg_user(leg), leg->login,
+		leg->target, access_kind_name(asking->access.kind), allowed ? "allowed" : "denied",
+		asking->decision.reason);
 }
 
 static int begin(struct asking *asking, struct err *err)
 {
 	struct leg *leg = asking->leg;
+
 	if (leg->state != LEG_NAMED)
 		return 0;
-	const struct target *target = targets_find(leg->client->broker->config->targets, leg->target);
+	const struct target *target =
+		targets_find(leg->client->broker->config->targets, leg->target);
 	int rc = dial_start(leg, target, err);
 	if (!rc)
 		rc = record_begin(leg->record, err) && must_record(asking) ? -EIO : 0;
@@ -225,6 +260,7 @@ static int begin(struct asking *asking, struct err *err)
 static void keep_human_part(const struct asking *asking)
 {
 	JSON_CLEANUP json_t *more = json_object();
+
 	add_human_part(asking, more);
 	if (json_object_size(more))
 		record_channel_more(asking->leg->record, asking->number, more);
@@ -233,6 +269,7 @@ static void keep_human_part(const struct asking *asking)
 static enum step allow(struct asking *asking)
 {
 	struct err err = { 0 };
+
 	if (prepare(asking, &err))
 		return asking_refuse(asking, EXIT_OURS, "%s", err.text);
 	keep_human_part(asking);
@@ -260,10 +297,17 @@ static void answer(struct asking *asking)
 	const struct conf *conf = leg->client->broker->config->conf;
 	const struct obligations *what = &asking->decision.obligations;
 	char title[600];
-	snprintf(title, sizeof(title), "%s %s@%s %s", broker_leg_user(leg), leg->login, leg->target, access_kind_name(asking->access.kind));
+
+	snprintf(title, sizeof(title), "%s %s@%s %s", broker_leg_user(leg), leg->login, leg->target,
+		access_kind_name(asking->access.kind));
 	struct msg_decision out = {
-		.leg = leg->number, .channel = asking->number, .verdict = asking->decision.verdict, .exit = asking->exit,
-		.rule = (char *)asking->decision.rule, .reason = asking->decision.reason, .title = title,
+		.leg = leg->number,
+		.channel = asking->number,
+		.verdict = asking->decision.verdict,
+		.exit = asking->exit,
+		.rule = (char *)asking->decision.rule,
+		.reason = asking->decision.reason,
+		.title = title,
 	};
 	if (asking->decision.verdict == VERDICT_ALLOW) {
 		out.record = asking->fd >= 0;
@@ -293,8 +337,10 @@ static void asking_release(struct asking *asking)
 /* All that must be true before anything opens, from the beginning. */
 static enum step consider(struct asking *asking)
 {
-	static enum step (*const steps[])(struct asking *) = { access_judge, login_step, guard_step, glass_step, need_step };
+	static enum step (*const steps[])(
+		struct asking *) = { access_judge, login_step, guard_step, glass_step, need_step };
 	enum step step = STEP_GO_ON;
+
 	asking_release(asking);
 	for (size_t i = 0; step == STEP_GO_ON && i < sizeof(steps) / sizeof(steps[0]); i++)
 		step = steps[i](asking);
@@ -305,6 +351,7 @@ static enum step consider(struct asking *asking)
 static enum step settle(struct asking *asking)
 {
 	struct err err = { 0 };
+
 	for (int i = 0; i < SETTLE_TRIES; i++) {
 		enum step step = consider(asking);
 		if (step != STEP_GO_ON)
@@ -321,6 +368,7 @@ static enum step settle(struct asking *asking)
 static void finish(struct asking *asking, enum step step)
 {
 	struct held *hold = asking->hold;
+
 	if (step == STEP_DENY) {
 		asking->channel->state = CHANNEL_DENIED;
 		audit(asking);
@@ -346,9 +394,11 @@ void access_proceed(struct asking *asking)
 	}
 }
 
-static int ask_for(struct client *client, const struct msg_access *msg, struct leg **ret_leg, struct err *err)
+static int ask_for(
+	struct client *client, const struct msg_access *msg, struct leg **ret_leg, struct err *err)
 {
 	int rc = broker_leg_of(client, msg->leg, ret_leg, err);
+
 	if (rc)
 		return rc;
 	if (!*ret_leg)
@@ -365,11 +415,21 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct l
 
 struct asking access_asking(struct leg *leg, const struct msg_access *msg)
 {
-	struct access access = { .who = leg->client->who, .source = leg->client->source, .target = leg->target, .login = leg->login,
+	struct access access = { .who = leg->client->who,
+		.source = leg->client->source,
+		.target = leg->target,
+		.login = leg->login,
 		.kind = msg->kind,
-		.detail = msg->detail, .now = clock_wall() };
-	return (struct asking){ .leg = leg, .number = msg->channel, .pty = msg->pty, .access = access, .fd = -1,
-		.channel = broker_leg_channel(leg, msg->channel, false), .hold = hold_find(leg, msg->channel) };
+		.detail = msg->detail,
+		.now = clock_wall() };
+
+	return (struct asking){ .leg = leg,
+		.number = msg->channel,
+		.pty = msg->pty,
+		.access = access,
+		.fd = -1,
+		.channel = broker_leg_channel(leg, msg->channel, false),
+		.hold = hold_find(leg, msg->channel) };
 }
 
 int handle_access(struct client *client, const void *data, struct err *err)
@@ -377,6 +437,7 @@ int handle_access(struct client *client, const void *data, struct err *err)
 	const struct msg_access *msg = data;
 	struct leg *leg = NULL;
 	int rc = ask_for(client, msg, &leg, err);
+
 	if (rc)
 		return rc;
 	struct asking asking = access_asking(leg, msg);
@@ -387,6 +448,7 @@ int handle_access(struct client *client, const void *data, struct err *err)
 void access_again(struct leg *leg, const struct msg_access *msg)
 {
 	struct asking asking = access_asking(leg, msg);
+
 	if (!asking.channel || asking.channel->state != CHANNEL_HELD)
 		return;
 	asking.logged_in = true;
@@ -396,6 +458,7 @@ void access_again(struct leg *leg, const struct msg_access *msg)
 void access_refuse(struct leg *leg, const struct msg_access *msg, unsigned exit, const char *words)
 {
 	struct asking asking = access_asking(leg, msg);
+
 	if (asking.channel && asking.channel->state == CHANNEL_HELD)
 		finish(&asking, asking_refuse(&asking, exit, "%s", words));
 }

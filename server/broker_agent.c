@@ -1,8 +1,9 @@
-/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session asks for a signature over its own login, the signer
- * makes it.
+/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session asks
+ * for a signature over its own login, the signer makes it.
  *
- * Two requests are understood: list (one key) and sign, and one signature is given in all. Whatever else comes is answered with a failure; what is
- * too long ends it. The signer checks that what it signs is a login of that user with that key, so a session cannot have anything else signed. */
+ * Two requests are understood: list (one key) and sign, and one signature is given in all. Whatever
+ * else comes is answered with a failure; what is too long ends it. The signer checks that what it
+ * signs is a login of that user with that key, so a session cannot have anything else signed. */
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -15,7 +16,13 @@
 #include "common/wire.h"
 #include "server/broker_dial.h"
 
-enum { AGENT_FAILURE = 5, AGENT_REQUEST_IDENTITIES = 11, AGENT_IDENTITIES = 12, AGENT_SIGN = 13, AGENT_SIGNED = 14 };
+enum {
+	AGENT_FAILURE = 5,
+	AGENT_REQUEST_IDENTITIES = 11,
+	AGENT_IDENTITIES = 12,
+	AGENT_SIGN = 13,
+	AGENT_SIGNED = 14
+};
 
 #define AGENT_MESSAGE_MAX (IPC_BLOB_MAX + SSHKEY_BLOB_MAX)
 #define AGENT_REQUESTS_MAX 64 /* of any kind, then it is closed */
@@ -32,6 +39,7 @@ struct agent {
 static void put(struct agent *agent, const struct buf *body)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(AGENT_MESSAGE_MAX + 8);
+
 	if (!wire_put_u32(&out, (uint32_t)body->len) && !buf_put(&out, buf_data(body), body->len))
 		bufferevent_write(agent->stream, buf_data(&out), out.len);
 }
@@ -53,8 +61,9 @@ static int answer_list(struct agent *agent)
 {
 	BUF_CLEANUP struct buf body = BUF_INIT(AGENT_MESSAGE_MAX);
 	const struct sshkey *key = broker_key(agent->broker, agent->key);
-	if (!key || wire_put_u8(&body, AGENT_IDENTITIES) || wire_put_u32(&body, 1) || wire_put_bytes(&body, sshkey_blob(key))
-		|| wire_put_cstring(&body, agent->key))
+
+	if (!key || wire_put_u8(&body, AGENT_IDENTITIES) || wire_put_u32(&body, 1) ||
+		wire_put_bytes(&body, sshkey_blob(key)) || wire_put_cstring(&body, agent->key))
 		return -EINVAL;
 	put(agent, &body);
 	return 0;
@@ -68,11 +77,15 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 	struct agent *agent = context;
 	const struct msg_signed *msg = data;
 	BUF_CLEANUP struct buf body = BUF_INIT(AGENT_MESSAGE_MAX);
-	if (msg && msg->ok && !wire_put_u8(&body, AGENT_SIGNED) && !wire_put_bytes(&body, msg->data)) {
+	if (msg && msg->ok && !wire_put_u8(&body, AGENT_SIGNED) &&
+		!wire_put_bytes(&body, msg->data)) {
 		agent->used = true;
 		put(agent, &body);
 	} else {
-		log_warning("key '%s': no signature: %s", agent->key, failure ? failure : msg && !msg->ok ? msg->reason : "out of memory");
+		log_warning("key '%s': no signature: %s", agent->key,
+			failure		  ? failure
+			: msg && !msg->ok ? msg->reason
+					  : "out of memory");
 		put_failure(agent);
 	}
 	drain(agent);
@@ -83,12 +96,17 @@ static int begin_sign(struct agent *agent, struct wire *in)
 	struct bytes blob, data;
 	uint32_t flags;
 	const struct sshkey *key = broker_key(agent->broker, agent->key);
-	if (wire_get_string(in, &blob) || wire_get_string(in, &data) || wire_get_u32(in, &flags) || !wire_done(in))
+
+	if (wire_get_string(in, &blob) || wire_get_string(in, &data) || wire_get_u32(in, &flags) ||
+		!wire_done(in))
 		return -EBADMSG;
 	if (agent->used || !key || !wire_same(blob, sshkey_blob(key)) || data.len > IPC_BLOB_MAX)
 		return -EACCES;
-	struct msg_sign_agent msg = { .key = agent->key, .login = agent->login, .data = data, .flags = flags };
-	return ask(agent->broker->private->signer, IPC_SIGN_AGENT, &msg, BROKER_SIGN_MS, on_signed, agent, &agent->question);
+	struct msg_sign_agent msg = {
+		.key = agent->key, .login = agent->login, .data = data, .flags = flags
+	};
+	return ask(agent->broker->private->signer, IPC_SIGN_AGENT, &msg, BROKER_SIGN_MS, on_signed,
+		agent, &agent->question);
 }
 
 static void request(struct agent *agent, struct bytes message)
@@ -96,8 +114,11 @@ static void request(struct agent *agent, struct bytes message)
 	struct wire in = WIRE_OF(message.data, message.len);
 	uint8_t type = 0;
 	int rc = wire_get_u8(&in, &type);
+
 	if (!rc)
-		rc = type == AGENT_REQUEST_IDENTITIES && wire_done(&in) ? answer_list(agent) : type == AGENT_SIGN ? begin_sign(agent, &in) : -ENOSYS;
+		rc = type == AGENT_REQUEST_IDENTITIES && wire_done(&in) ? answer_list(agent)
+		     : type == AGENT_SIGN				? begin_sign(agent, &in)
+									: -ENOSYS;
 	if (rc)
 		put_failure(agent);
 }
@@ -106,10 +127,13 @@ static void request(struct agent *agent, struct bytes message)
 static void drain(struct agent *agent)
 {
 	struct evbuffer *in = bufferevent_get_input(agent->stream);
+
 	while (!agent->question && evbuffer_get_length(in) >= 4) {
 		const uint8_t *head = evbuffer_pullup(in, 4);
-		size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
-		if (len == 0 || len > AGENT_MESSAGE_MAX || agent->requests++ >= AGENT_REQUESTS_MAX) {
+		size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
+			     head[3];
+		if (len == 0 || len > AGENT_MESSAGE_MAX ||
+			agent->requests++ >= AGENT_REQUESTS_MAX) {
 			shut(agent);
 			return;
 		}
@@ -137,15 +161,18 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 		shut(arg);
 }
 
-int agent_open(struct broker *broker, const char *key_name, const char *login, struct agent **ret, int *ret_fd, struct err *err)
+int agent_open(struct broker *broker, const char *key_name, const char *login, struct agent **ret,
+	int *ret_fd, struct err *err)
 {
 	int pair[2];
 	struct agent *agent = calloc(1, sizeof(*agent));
+
 	if (!agent || fd_pair(SOCK_STREAM, pair)) {
 		free(agent);
 		return err_set(err, -ENOMEM, "no agent socket");
 	}
-	*agent = (struct agent){ .broker = broker, .key = strdup(key_name), .login = strdup(login) };
+	*agent =
+		(struct agent){ .broker = broker, .key = strdup(key_name), .login = strdup(login) };
 	fd_nonblock(pair[0]);
 	agent->stream = bufferevent_socket_new(broker->base, pair[0], BEV_OPT_CLOSE_ON_FREE);
 	if (!agent->stream || !agent->key || !agent->login) {
@@ -166,6 +193,7 @@ int agent_open(struct broker *broker, const char *key_name, const char *login, s
 static void agent_free(void *arg)
 {
 	struct agent *agent = arg;
+
 	free(agent->key), free(agent->login), free(agent);
 }
 

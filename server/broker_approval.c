@@ -15,7 +15,7 @@
 #include "server/broker_notify.h"
 #include "store/lapse.h"
 
-#define RETRY_MS 5000         /* after the store could not be asked */
+#define RETRY_MS 5000	      /* after the store could not be asked */
 #define COMMAND_KEPT_MAX 8192 /* bytes of a command in an event */
 
 static const struct timeval live_time = { QUEUE_LIVE_MS / 1000, 0 };
@@ -30,6 +30,7 @@ static struct queue *queue_of(struct broker *broker)
 static int64_t boottime_ms(void)
 {
 	struct timespec now = { 0 };
+
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
@@ -38,6 +39,7 @@ int queue_lapse(struct broker *broker, int64_t *ret, struct err *err)
 {
 	struct queue *queue = queue_of(broker);
 	struct lapse_reading reading;
+
 	if (lapse_read(&reading))
 		return err_set(err, -EIO, "the machine's clocks cannot be read");
 	int rc = lapse_now(broker->store, &reading, ret, err);
@@ -52,6 +54,7 @@ int64_t queue_lapse_shown(struct broker *broker)
 {
 	const struct queue *queue = queue_of(broker);
 	int64_t passed = boottime_ms() - queue->boot;
+
 	return queue->lapse + (passed > 0 ? passed : 0);
 }
 
@@ -59,13 +62,19 @@ int64_t queue_lapse_shown(struct broker *broker)
 
 json_t *queue_event(const struct approval *approval)
 {
-	json_t *data = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:s, s:b}", "approval", approval->id, "requester",
-		json_visible(approval->user, strlen(approval->user)), "provider", approval->provider, "target",
-		json_visible(approval->target, strlen(approval->target)), "login", json_visible(approval->login, strlen(approval->login)), "kind",
-		approval->kind, "rule", json_string_or_null(approval->rule), "role", approval->by, "exact", (int)approval->exact);
-	size_t shown = approval->command.len < COMMAND_KEPT_MAX ? approval->command.len : COMMAND_KEPT_MAX;
+	json_t *data = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:s, s:b}", "approval",
+		approval->id, "requester", json_visible(approval->user, strlen(approval->user)),
+		"provider", approval->provider, "target",
+		json_visible(approval->target, strlen(approval->target)), "login",
+		json_visible(approval->login, strlen(approval->login)), "kind", approval->kind,
+		"rule", json_string_or_null(approval->rule), "role", approval->by, "exact",
+		(int)approval->exact);
+	size_t shown =
+		approval->command.len < COMMAND_KEPT_MAX ? approval->command.len : COMMAND_KEPT_MAX;
+
 	if (data && shown)
-		json_object_set_new(data, "command", json_visible(buf_data(&approval->command), shown));
+		json_object_set_new(
+			data, "command", json_visible(buf_data(&approval->command), shown));
 	return data;
 }
 
@@ -88,6 +97,7 @@ int queue_commit(struct broker *broker, int rc, const char *type, json_t *event,
 static void tell_watchers(struct broker *broker, const struct approval *approval)
 {
 	struct queue_watch *watch, *next;
+
 	for (watch = LIST_FIRST(&queue_of(broker)->watches); watch; watch = next) {
 		next = LIST_NEXT(watch, entry);
 		watch->changed(watch, approval);
@@ -98,6 +108,7 @@ static void shown(struct broker *broker, const char *id, const char *event)
 {
 	struct approval approval = { 0 };
 	struct err err = { 0 };
+
 	if (approvals_get(broker->store, id, &approval, &err)) {
 		log_error("request %s: %s", id, err.text);
 		return;
@@ -116,6 +127,7 @@ void queue_shown(struct broker *broker, const char *id)
 void queue_changed(struct broker *broker, const char *id, const char *event)
 {
 	char kept[8]; /* what id points at may go while waiters are waked */
+
 	snprintf(kept, sizeof(kept), "%s", id);
 	shown(broker, kept, event);
 	queue_arm(broker);
@@ -126,6 +138,7 @@ void queue_changed(struct broker *broker, const char *id, const char *event)
 int queue_watch(struct broker *broker, struct queue_watch *watch)
 {
 	struct queue *queue = queue_of(broker);
+
 	if (queue->watch_count >= QUEUE_WATCHERS_MAX)
 		return -EAGAIN;
 	queue->watch_count++;
@@ -141,12 +154,17 @@ void queue_unwatch(struct broker *broker, struct queue_watch *watch)
 
 /* ---- ends ---- */
 
-struct overdue { struct broker *broker; char (*ids)[8]; size_t count, size; };
+struct overdue {
+	struct broker *broker;
+	char (*ids)[8];
+	size_t count, size;
+};
 
 /* Inside the transaction that ends it: those who wait are told after the commit. */
 static int on_overdue(const struct approval *approval, void *context)
 {
 	struct overdue *overdue = context;
+
 	if (overdue->count == overdue->size) {
 		size_t size = overdue->size ? overdue->size * 2 : 16;
 		char(*ids)[8] = reallocarray(overdue->ids, size, sizeof(*ids));
@@ -166,8 +184,10 @@ static int expire(struct broker *broker, int64_t lapse, struct err *err)
 	struct overdue overdue = { .broker = broker };
 	int64_t next = -1;
 	int rc = store_begin(broker->store, err);
+
 	if (!rc) {
-		rc = approvals_expire(broker->store, lapse, clock_wall_ms(), on_overdue, &overdue, &next, err);
+		rc = approvals_expire(
+			broker->store, lapse, clock_wall_ms(), on_overdue, &overdue, &next, err);
 		if (rc)
 			store_rollback(broker->store);
 		else
@@ -192,7 +212,10 @@ static int on_soon(const struct approval *approval, void *context)
 static int look(struct broker *broker, int64_t lapse, struct err *err)
 {
 	struct queue *queue = queue_of(broker);
-	int rc = queue->looked < 0 ? 0 : approvals_ending(broker->store, queue->looked + QUEUE_SOON_MS, lapse + QUEUE_SOON_MS, on_soon, broker, err);
+	int rc = queue->looked < 0 ? 0
+				   : approvals_ending(broker->store, queue->looked + QUEUE_SOON_MS,
+					     lapse + QUEUE_SOON_MS, on_soon, broker, err);
+
 	if (!rc)
 		queue->looked = lapse;
 	return rc;
@@ -200,8 +223,10 @@ static int look(struct broker *broker, int64_t lapse, struct err *err)
 
 static void arm_for(struct queue *queue, int64_t lapse, int64_t when)
 {
-	int64_t wait = when < 0 || when - lapse > QUEUE_TIMER_MAX_MS ? QUEUE_TIMER_MAX_MS : when - lapse;
+	int64_t wait =
+		when < 0 || when - lapse > QUEUE_TIMER_MAX_MS ? QUEUE_TIMER_MAX_MS : when - lapse;
 	struct timeval after = timeval_of(wait > 0 ? wait : 0);
+
 	if (evtimer_add(queue->timer, &after))
 		log_error("approvals: no timer");
 }
@@ -211,10 +236,12 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
-static int turn(struct broker *broker, bool ends, int64_t *ret_lapse, int64_t *ret_next, struct err *err)
+static int turn(
+	struct broker *broker, bool ends, int64_t *ret_lapse, int64_t *ret_next, struct err *err)
 {
 	int64_t end = -1, soon = -1;
 	int rc = queue_lapse(broker, ret_lapse, err);
+
 	if (!rc && ends)
 		rc = expire(broker, *ret_lapse, err);
 	if (!rc)
@@ -233,6 +260,7 @@ static void queue_turn(struct broker *broker, bool ends)
 	struct err err = { 0 };
 	int64_t lapse = 0, next = -1;
 	struct timeval retry = timeval_of(RETRY_MS);
+
 	if (!turn(broker, ends, &lapse, &next, &err)) {
 		arm_for(queue_of(broker), lapse, next);
 		return;
@@ -271,6 +299,7 @@ static void on_live(evutil_socket_t fd, short what, void *arg)
 int queue_open(struct broker *broker, struct err *err)
 {
 	struct queue *queue = calloc(1, sizeof(*queue));
+
 	broker->private->queue = queue;
 	if (!queue)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -286,6 +315,7 @@ int queue_open(struct broker *broker, struct err *err)
 void queue_close(struct broker *broker)
 {
 	struct queue *queue = queue_of(broker);
+
 	if (!queue)
 		return;
 	notifier_close(queue->notifier);

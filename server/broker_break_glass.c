@@ -22,13 +22,15 @@ static void drop(struct queue *queue, struct glass *glass)
 {
 	LIST_REMOVE(glass, entry);
 	queue->glass_count--;
-	free(glass->provider), free(glass->subject), free(glass->target), free(glass->reason), free(glass);
+	free(glass->provider), free(glass->subject), free(glass->target), free(glass->reason),
+		free(glass);
 }
 
 void glasses_close(struct broker *broker)
 {
 	struct queue *queue = broker->private->queue;
 	struct glass *glass;
+
 	while ((glass = LIST_FIRST(&queue->glasses)))
 		drop(queue, glass);
 }
@@ -37,20 +39,25 @@ void glasses_close(struct broker *broker)
 static struct glass *find(struct queue *queue, const struct identity *who, const char *target)
 {
 	struct glass *glass, *next, *found = NULL;
+
 	for (glass = LIST_FIRST(&queue->glasses); glass; glass = next) {
 		next = LIST_NEXT(glass, entry);
 		if (glass->until <= clock_mono_ms())
 			drop(queue, glass);
-		else if (!strcmp(glass->provider, who->provider) && !strcmp(glass->subject, who->subject) && !strcasecmp(glass->target, target))
+		else if (!strcmp(glass->provider, who->provider) &&
+			 !strcmp(glass->subject, who->subject) &&
+			 !strcasecmp(glass->target, target))
 			found = glass;
 	}
 	return found;
 }
 
-int glass_announce(struct broker *broker, const struct identity *who, const char *target, const char *reason, struct err *err)
+int glass_announce(struct broker *broker, const struct identity *who, const char *target,
+	const char *reason, struct err *err)
 {
 	struct queue *queue = broker->private->queue;
 	struct glass *glass = find(queue, who, target);
+
 	if (glass)
 		drop(queue, glass);
 	if (queue->glass_count >= GLASSES_MAX)
@@ -58,8 +65,11 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 	glass = calloc(1, sizeof(*glass));
 	if (!glass)
 		return err_set(err, -ENOMEM, "out of memory");
-	*glass = (struct glass){ .provider = strdup(who->provider), .subject = strdup(who->subject), .target = strdup(target),
-		.reason = strdup(reason), .until = clock_mono_ms() + GLASS_MS };
+	*glass = (struct glass){ .provider = strdup(who->provider),
+		.subject = strdup(who->subject),
+		.target = strdup(target),
+		.reason = strdup(reason),
+		.until = clock_mono_ms() + GLASS_MS };
 	LIST_INSERT_HEAD(&queue->glasses, glass, entry);
 	queue->glass_count++;
 	if (glass->provider && glass->subject && glass->target && glass->reason)
@@ -71,9 +81,12 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 static const char *reason_of(const struct asking *asking)
 {
 	const struct leg *leg = asking->leg;
-	if (asking->hold && asking->hold->reason && asking->hold->reason[strspn(asking->hold->reason, " \t")])
+
+	if (asking->hold && asking->hold->reason &&
+		asking->hold->reason[strspn(asking->hold->reason, " \t")])
 		return asking->hold->reason;
-	const struct glass *glass = find(leg->client->broker->private->queue, leg->client->who, leg->target);
+	const struct glass *glass =
+		find(leg->client->broker->private->queue, leg->client->who, leg->target);
 	return glass ? glass->reason : leg->glass_reason;
 }
 
@@ -86,11 +99,14 @@ enum step glass_step(struct asking *asking)
 		return STEP_GO_ON;
 	if (!asking->pty)
 		return asking_refuse(asking, EXIT_DENIED,
-			"this breaks the glass, for which a reason is required: ssh GATEWAY break-glass %s --reason '…', then run this again",
+			"this breaks the glass, for which a reason is required: ssh GATEWAY "
+			"break-glass %s --reason '…', then run this again",
 			asking->access.target);
 	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
-		return asking_refuse(asking, EXIT_DENIED, "breaking the glass needs a reason, and none was given");
-	return hold_ask(asking, ASKS_GLASS, (size_t)asking->leg->client->broker->config->conf->reason_max,
+		return asking_refuse(asking, EXIT_DENIED,
+			"breaking the glass needs a reason, and none was given");
+	return hold_ask(asking, ASKS_GLASS,
+		(size_t)asking->leg->client->broker->config->conf->reason_max,
 		"this breaks the glass: everybody is told, and it will be reviewed. Reason:");
 }
 
@@ -98,9 +114,12 @@ enum step glass_step(struct asking *asking)
 static void tell(const struct asking *asking, json_t *event)
 {
 	const struct leg *leg = asking->leg;
+
 	json_object_set_new(event, "text",
-		json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open", broker_leg_user(leg), leg->target, leg->login,
-			access_kind_name(asking->access.kind), json_get_string(event, "reason"), json_get_string(event, "review")));
+		json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open",
+			broker_leg_user(leg), leg->target, leg->login,
+			access_kind_name(asking->access.kind), json_get_string(event, "reason"),
+			json_get_string(event, "review")));
 	notify_event(leg->client->broker, "break-glass", event);
 }
 
@@ -108,9 +127,11 @@ static int audit_it(const struct asking *asking, const char *review, const char 
 {
 	json_t *event = broker_leg_event(asking->leg);
 	const struct bytes detail = asking->access.detail;
+
 	json_object_set_new(event, "kind", json_string(access_kind_name(asking->access.kind)));
 	if (detail.len)
-		json_object_set_new(event, "command", json_visible(detail.data, detail.len < 8192 ? detail.len : 8192));
+		json_object_set_new(event, "command",
+			json_visible(detail.data, detail.len < 8192 ? detail.len : 8192));
 	json_object_set_new(event, "rule", json_string_or_null(asking->decision.rule));
 	json_object_set_new(event, "reason", json_visible(reason, strlen(reason)));
 	json_object_set_new(event, "review", json_string(review));
@@ -130,21 +151,26 @@ int glass_opened(struct asking *asking, struct err *err)
 	struct broker *broker = leg->client->broker;
 	const char *reason = asking->decision.break_glass ? reason_of(asking) : NULL;
 	char id[8] = "";
+
 	if (!asking->decision.break_glass)
 		return 0;
 	if (!reason)
 		return err_set(err, -EINVAL, "the reason for breaking the glass is gone");
 	if (!leg->glass_reason) {
-		int rc = reviews_create(broker->store, leg->client->who, leg->session, leg->target, reason, clock_wall_ms(), id, err);
+		int rc = reviews_create(broker->store, leg->client->who, leg->session, leg->target,
+			reason, clock_wall_ms(), id, err);
 		leg->glass_reason = rc ? NULL : strdup(reason);
 		if (rc || !leg->glass_reason)
 			return rc ? rc : err_set(err, -ENOMEM, "out of memory");
 		memcpy(leg->glass_review, id, sizeof(leg->glass_review));
 	}
-	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session, broker_leg_user(leg), leg->target, leg->login,
-		leg->glass_review);
+	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session,
+		broker_leg_user(leg), leg->target, leg->login, leg->glass_review);
 	if (audit_it(asking, leg->glass_review, leg->glass_reason))
 		return err_set(err, -EIO, "the gateway cannot write its audit log");
-	hold_say(asking, "the glass is broken: this session is recorded, and review %s stays open until somebody else signs it", leg->glass_review);
+	hold_say(asking,
+		"the glass is broken: this session is recorded, and review %s stays open until "
+		"somebody else signs it",
+		leg->glass_review);
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* Clients: birth, the one way to "authenticated", and the end of everything that hangs on them. See broker_client.h. */
+/* Clients: birth, the one way to "authenticated", and the end of everything that hangs on them. See
+ * broker_client.h. */
 #include "server/broker_client.h"
 
 #include <errno.h>
@@ -17,31 +18,38 @@
 #include "server/broker_fresh.h"
 #include "server/broker_hold.h"
 
-#define GONE_MS 5000 /* after a link's end the listener says within this time how the process ended */
+/* after a link's end the listener says within this time how the process ended */
+#define GONE_MS 5000
 
 static const char stopped[] = "the gateway was stopped";
-static const char *const state_names[] = { "connected", "proved", "limited", "authenticated", "ended" };
+static const char *const state_names[] = { "connected", "proved", "limited", "authenticated",
+	"ended" };
 
 static void set_state(struct client *client, enum client_state state)
 {
 	static const unsigned allowed[CLIENT_STATES] = {
-		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED |
+				     1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_PROVED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_LIMITED] = 1u << CLIENT_ENDED,
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
+
 	if (!(allowed[client->state] & 1u << state)) {
-		log_error("connection %llu: %s does not become %s", (unsigned long long)client->connection, state_names[client->state],
+		log_error("connection %llu: %s does not become %s",
+			(unsigned long long)client->connection, state_names[client->state],
 			state_names[state]);
 		return;
 	}
-	log_debug("connection %llu: %s -> %s", (unsigned long long)client->connection, state_names[client->state], state_names[state]);
+	log_debug("connection %llu: %s -> %s", (unsigned long long)client->connection,
+		state_names[client->state], state_names[state]);
 	client->state = state;
 }
 
 json_t *client_event(const struct client *client)
 {
 	json_t *data = json_object();
+
 	json_object_set_new(data, "connection", json_integer((json_int_t)client->connection));
 	json_object_set_new(data, "source", json_string(client->source_text));
 	if (client->who)
@@ -52,7 +60,9 @@ json_t *client_event(const struct client *client)
 struct client *client_find(struct broker *broker, uint64_t connection)
 {
 	struct client *client;
-	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry))
+
+	for (client = LIST_FIRST(&broker->private->clients); client;
+		client = LIST_NEXT(client, entry))
 		if (client->connection == connection)
 			return client;
 	return NULL;
@@ -64,15 +74,21 @@ static void on_closed(struct link *link, const char *why);
 static void on_drained(struct link *link);
 static const struct link_ops client_ops = { client_message, on_closed, on_drained };
 
-static void client_new(struct broker *broker, const struct msg_client *msg, const struct addr *source, int fd)
+static void client_new(
+	struct broker *broker, const struct msg_client *msg, const struct addr *source, int fd)
 {
 	struct client *client = calloc(1, sizeof(*client));
+
 	if (!client) {
 		fd_closep(&fd);
 		return;
 	}
-	*client = (struct client){ .broker = broker, .connection = msg->connection, .source = *source, .pid = (pid_t)msg->pid,
-		.tokens = CLIENT_TOKENS_MAX, .tokens_at = clock_mono_ms() };
+	*client = (struct client){ .broker = broker,
+		.connection = msg->connection,
+		.source = *source,
+		.pid = (pid_t)msg->pid,
+		.tokens = CLIENT_TOKENS_MAX,
+		.tokens_at = clock_mono_ms() };
 	addr_format_port(source, client->source_text);
 	LIST_INIT(&client->legs);
 	LIST_INIT(&client->running);
@@ -82,17 +98,22 @@ static void client_new(struct broker *broker, const struct msg_client *msg, cons
 	}
 	LIST_INSERT_HEAD(&broker->private->clients, client, entry);
 	broker->private->client_count++;
-	log_info("connection %llu from %s", (unsigned long long)client->connection, client->source_text);
+	log_info("connection %llu from %s", (unsigned long long)client->connection,
+		client->source_text);
 }
 
 void client_arrived(struct broker *broker, const struct msg_client *msg, int fd)
 {
 	struct addr source = { 0 };
 	struct err err;
-	if (fd < 0 || addr_parse_port(msg->source, &source, &err) || client_find(broker, msg->connection)) {
-		log_error("connection %llu from '%s': the listener's message makes no sense", (unsigned long long)msg->connection, msg->source);
+
+	if (fd < 0 || addr_parse_port(msg->source, &source, &err) ||
+		client_find(broker, msg->connection)) {
+		log_error("connection %llu from '%s': the listener's message makes no sense",
+			(unsigned long long)msg->connection, msg->source);
 		fd_closep(&fd);
-		link_send(&broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ msg->connection }, NULL, 0);
+		link_send(&broker->private->parent, IPC_KILL, 0,
+			&(struct msg_connection){ msg->connection }, NULL, 0);
 		return;
 	}
 	client_new(broker, msg, &source, fd);
@@ -108,6 +129,7 @@ int client_keep_key(struct client *client, struct bytes offered, struct err *err
 	struct sshkey *key = NULL;
 	bool is_cert = !wire_get_string(&in, &type) && sshcert_is_cert_type(type);
 	int rc = is_cert ? sshcert_parse(offered, &cert, err) : 0;
+
 	if (!rc)
 		rc = sshkey_from_blob(is_cert ? sshkey_blob(cert->key) : offered, &key, err);
 	uint8_t *copy = rc ? NULL : (uint8_t *)text_dup(offered.data, offered.len);
@@ -124,7 +146,8 @@ int client_keep_key(struct client *client, struct bytes offered, struct err *err
 
 int client_proved(struct client *client, enum client_state state)
 {
-	if (!client->deciding || client->state != CLIENT_CONNECTED || !client->key || (state != CLIENT_PROVED && state != CLIENT_LIMITED))
+	if (!client->deciding || client->state != CLIENT_CONNECTED || !client->key ||
+		(state != CLIENT_PROVED && state != CLIENT_LIMITED))
 		return -EPERM;
 	set_state(client, state);
 	return 0;
@@ -132,12 +155,14 @@ int client_proved(struct client *client, enum client_state state)
 
 int client_authenticated(struct client *client, struct identity **who)
 {
-	if (!client->deciding || (client->state != CLIENT_CONNECTED && client->state != CLIENT_PROVED) || !*who)
+	if (!client->deciding ||
+		(client->state != CLIENT_CONNECTED && client->state != CLIENT_PROVED) || !*who)
 		return -EPERM;
 	set_state(client, CLIENT_AUTHENTICATED);
 	client->who = *who;
 	*who = NULL;
-	link_send(&client->broker->private->parent, IPC_AUTHENTICATED, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+	link_send(&client->broker->private->parent, IPC_AUTHENTICATED, 0,
+		&(struct msg_connection){ client->connection }, NULL, 0);
 	return 0;
 }
 
@@ -146,6 +171,7 @@ int client_authenticated(struct client *client, struct identity **who)
 static void client_free(void *arg)
 {
 	struct client *client = arg;
+
 	identity_free(client->who);
 	json_decref(client->outer);
 	for (unsigned i = 0; i < client->early_count; i++)
@@ -179,7 +205,8 @@ void client_end(struct client *client, const char *reason)
 		broker_leg_end(leg, reason, true);
 	LIST_REMOVE(client, entry);
 	client->broker->private->client_count--;
-	log_info("connection %llu from %s ended%s%s", (unsigned long long)client->connection, client->source_text, *reason ? ": " : "", reason);
+	log_info("connection %llu from %s ended%s%s", (unsigned long long)client->connection,
+		client->source_text, *reason ? ": " : "", reason);
 	broker_later(client->broker, client_free, client);
 	broker_stop_check(client->broker);
 }
@@ -199,13 +226,14 @@ static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
 	client_end(client, client->doomed ? client->doomed : "connection lost");
 }
 
-/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone, and how: that is worth telling, and until then
- * it may still write. */
+/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone,
+ * and how: that is worth telling, and until then it may still write. */
 static void await_gone(struct client *client)
 {
 	struct timeval wait = timeval_of(GONE_MS);
 	struct running *running;
 	struct leg *leg;
+
 	link_close(&client->link);
 	login_cancel(client);
 	fresh_cancel(client);
@@ -222,12 +250,14 @@ static void await_gone(struct client *client)
 
 static void kill_process(const struct client *client)
 {
-	link_send(&client->broker->private->parent, IPC_KILL, 0, &(struct msg_connection){ client->connection }, NULL, 0);
+	link_send(&client->broker->private->parent, IPC_KILL, 0,
+		&(struct msg_connection){ client->connection }, NULL, 0);
 }
 
 static void on_closed(struct link *link, const char *why)
 {
 	struct client *client = link->owner;
+
 	if (!strcmp(why, "malformed message")) {
 		client_violation(client, "unknown", why);
 		return;
@@ -243,6 +273,7 @@ static void on_closed(struct link *link, const char *why)
 static void on_drained(struct link *link)
 {
 	struct client *client = link->owner;
+
 	running_pump(&client->running);
 }
 
@@ -251,7 +282,8 @@ static const char *how_it_ended(uint32_t status, char *out, size_t size)
 	if (WIFSIGNALED((int)status))
 		snprintf(out, size, "session process killed by signal %d", WTERMSIG((int)status));
 	else if (WEXITSTATUS((int)status))
-		snprintf(out, size, "session process ended with status %d", WEXITSTATUS((int)status));
+		snprintf(out, size, "session process ended with status %d",
+			WEXITSTATUS((int)status));
 	else
 		snprintf(out, size, "connection lost");
 	return out;
@@ -260,15 +292,18 @@ static const char *how_it_ended(uint32_t status, char *out, size_t size)
 static void audit_death(struct client *client, const char *how)
 {
 	json_t *data = client_event(client);
+
 	json_object_set_new(data, "reason", json_string(how));
 	broker_audit(client->broker, "session-process-died", data);
-	log_warning("connection %llu from %s: %s", (unsigned long long)client->connection, client->source_text, how);
+	log_warning("connection %llu from %s: %s", (unsigned long long)client->connection,
+		client->source_text, how);
 }
 
 void client_gone(struct broker *broker, const struct msg_client_gone *msg)
 {
 	struct client *client = client_find(broker, msg->connection);
 	char how[80];
+
 	if (!client)
 		return;
 	link_drain(&client->link); /* its last words may still be in the link */
@@ -290,8 +325,8 @@ void client_violation(struct client *client, const char *message, const char *wh
 	json_object_set_new(data, "message", json_string(message));
 	json_object_set_new(data, "why", json_visible(why, strlen(why)));
 	broker_audit(client->broker, "session-violation", data);
-	log_warning("connection %llu from %s: session process killed: message '%s': %s", (unsigned long long)client->connection, client->source_text,
-		message, why);
+	log_warning("connection %llu from %s: session process killed: message '%s': %s",
+		(unsigned long long)client->connection, client->source_text, message, why);
 	kill_process(client);
 	client->doomed = "session process broke the gateway's protocol";
 	await_gone(client);
@@ -299,7 +334,8 @@ void client_violation(struct client *client, const char *message, const char *wh
 
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason)
 {
-	link_send(&client->link, IPC_END, 0, &(struct msg_end){ .leg = leg, .exit = exit, .reason = (char *)reason }, NULL, 0);
+	link_send(&client->link, IPC_END, 0,
+		&(struct msg_end){ .leg = leg, .exit = exit, .reason = (char *)reason }, NULL, 0);
 }
 
 static void on_end_timer(evutil_socket_t fd, short what, void *arg)
@@ -322,10 +358,12 @@ bool client_reachable(const struct client *client)
 void client_end_after(struct client *client, int64_t ms)
 {
 	struct timeval wait = timeval_of(ms);
+
 	if (!client->end_timer)
 		client->end_timer = evtimer_new(client->broker->base, on_end_timer, client);
 	if (!client->end_timer || evtimer_add(client->end_timer, &wait))
-		log_error("connection %llu: no timer for its end", (unsigned long long)client->connection);
+		log_error("connection %llu: no timer for its end",
+			(unsigned long long)client->connection);
 }
 
 void client_dismiss(struct client *client, uint32_t exit, const char *reason)
@@ -333,7 +371,8 @@ void client_dismiss(struct client *client, uint32_t exit, const char *reason)
 	if (client->leaving || client->state == CLIENT_ENDED || client->gone_timer)
 		return;
 	client->leaving = true;
-	log_info("connection %llu from %s: told to go: %s", (unsigned long long)client->connection, client->source_text, reason);
+	log_info("connection %llu from %s: told to go: %s", (unsigned long long)client->connection,
+		client->source_text, reason);
 	client_send_end(client, IPC_LEG_ALL, exit, reason);
 	client_end_after(client, CLIENT_DISMISS_MS);
 }

@@ -1,7 +1,8 @@
 /* Running commands and the way of their output. See broker_command.h.
  *
- * What a command writes becomes a queue of items; one is sent whenever the link has nothing else to send, so a slow reader fills this queue and not
- * the link's, which decisions need. A command that is over is freed from the loop, never under its own feet. */
+ * What a command writes becomes a queue of items; one is sent whenever the link has nothing else to
+ * send, so a slow reader fills this queue and not the link's, which decisions need. A command that
+ * is over is freed from the loop, never under its own feet. */
 #include "server/broker_command.h"
 
 #include <errno.h>
@@ -17,8 +18,8 @@ enum item_kind { ITEM_OUTPUT, ITEM_PLAY, ITEM_EXIT };
 struct item {
 	STAILQ_ENTRY(item) entry;
 	enum item_kind kind;
-	uint32_t number;       /* stream, or exit status */
-	int fd;                /* of ITEM_PLAY */
+	uint32_t number; /* stream, or exit status */
+	int fd;		 /* of ITEM_PLAY */
 	struct msg_play play;
 	size_t len;
 	uint8_t data[];
@@ -31,7 +32,7 @@ struct running {
 	struct link *link;
 	struct running_list *list;
 	STAILQ_HEAD(item_list, item) items;
-	size_t waiting;        /* bytes in items */
+	size_t waiting; /* bytes in items */
 	bool overflow, exiting, over;
 	void (*ended)(struct running *, void *);
 	void *context;
@@ -46,6 +47,7 @@ static void item_free(struct item *item)
 static void running_free(void *arg)
 {
 	struct running *running = arg;
+
 	identity_free(running->caller.who);
 	free(running);
 }
@@ -54,6 +56,7 @@ static void running_free(void *arg)
 static void leave(struct running *running)
 {
 	struct item *item;
+
 	running->over = true;
 	running->caller.gone = true;
 	running->caller.broker->private->commands--;
@@ -83,6 +86,7 @@ static int send_item(struct running *running, struct item *item)
 	struct link *link = running->link;
 	struct msg_output output = { running->channel, item->number, { item->data, item->len } };
 	struct msg_command_exit end = { running->channel, item->number };
+
 	if (item->kind == ITEM_OUTPUT)
 		return link_send(link, IPC_OUTPUT, 0, &output, NULL, 0);
 	if (item->kind == ITEM_EXIT)
@@ -95,6 +99,7 @@ static int send_item(struct running *running, struct item *item)
 static bool send_one(struct running *running)
 {
 	struct item *item = STAILQ_FIRST(&running->items);
+
 	if (!item)
 		return false;
 	STAILQ_REMOVE_HEAD(&running->items, entry);
@@ -129,6 +134,7 @@ void running_pump(struct running_list *list)
 static void on_pump(void *arg)
 {
 	struct running *running = arg;
+
 	if (!running->over)
 		running_pump(running->list);
 }
@@ -137,6 +143,7 @@ static void on_pump(void *arg)
 static void put(struct running *running, struct item *item)
 {
 	bool idle = STAILQ_EMPTY(&running->items);
+
 	STAILQ_INSERT_TAIL(&running->items, item, entry);
 	running->waiting += item->len;
 	if (idle)
@@ -146,6 +153,7 @@ static void put(struct running *running, struct item *item)
 static struct item *item_new(enum item_kind kind, uint32_t number, const void *data, size_t len)
 {
 	struct item *item = calloc(1, sizeof(*item) + len);
+
 	if (!item)
 		return NULL;
 	item->kind = kind;
@@ -162,11 +170,14 @@ static struct item *item_new(enum item_kind kind, uint32_t number, const void *d
 static void on_output(struct caller *caller, int stream, const void *data, size_t len)
 {
 	struct running *running = caller->context;
+
 	if (running->over || running->exiting || (stream != 1 && stream != 2))
 		return;
 	while (len && !running->overflow) {
 		size_t part = len < IPC_OUTPUT_MAX ? len : IPC_OUTPUT_MAX;
-		struct item *item = running->waiting + part <= RUNNING_BACKLOG_MAX ? item_new(ITEM_OUTPUT, (uint32_t)stream, data, part) : NULL;
+		struct item *item = running->waiting + part <= RUNNING_BACKLOG_MAX
+					    ? item_new(ITEM_OUTPUT, (uint32_t)stream, data, part)
+					    : NULL;
 		running->overflow = !item;
 		if (item)
 			put(running, item);
@@ -178,7 +189,9 @@ static void on_output(struct caller *caller, int stream, const void *data, size_
 static void on_play(struct caller *caller, int fd, const struct msg_play *options)
 {
 	struct running *running = caller->context;
-	struct item *item = running->over || running->exiting ? NULL : item_new(ITEM_PLAY, 0, NULL, 0);
+	struct item *item =
+		running->over || running->exiting ? NULL : item_new(ITEM_PLAY, 0, NULL, 0);
+
 	if (!item)
 		return;
 	item->play = *options;
@@ -192,6 +205,7 @@ static void on_play(struct caller *caller, int fd, const struct msg_play *option
 static void on_exit_(struct caller *caller, unsigned status)
 {
 	struct running *running = caller->context;
+
 	if (running->over || running->exiting)
 		return;
 	if (running->overflow) {
@@ -208,14 +222,20 @@ static void on_exit_(struct caller *caller, unsigned status)
 
 static const struct caller_ops ops = { on_output, on_play, on_exit_ };
 
-int running_start(struct broker *broker, struct running_list *list, struct running_spec *spec, char *const *argv)
+int running_start(struct broker *broker, struct running_list *list, struct running_spec *spec,
+	char *const *argv)
 {
 	struct running *running = calloc(1, sizeof(*running));
+
 	if (!running) {
 		identity_freep(&spec->who);
 		return -ENOMEM;
 	}
-	*running = (struct running){ .channel = spec->channel, .link = spec->link, .list = list, .ended = spec->ended, .context = spec->context };
+	*running = (struct running){ .channel = spec->channel,
+		.link = spec->link,
+		.list = list,
+		.ended = spec->ended,
+		.context = spec->context };
 	running->caller = (struct caller){ .broker = broker,
 		.who = spec->who,
 		.source = spec->source,
@@ -237,6 +257,7 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 struct running *running_find(struct running_list *list, uint32_t channel)
 {
 	struct running *running;
+
 	for (running = LIST_FIRST(list); running; running = LIST_NEXT(running, entry))
 		if (running->channel == channel)
 			break;

@@ -1,5 +1,5 @@
-/* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and members of group `bartizan`, as the kernel says who
- * is calling. One command a connection. */
+/* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and
+ * members of group `bartizan`, as the kernel says who is calling. One command a connection. */
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
@@ -17,8 +17,9 @@
 
 #define CONTROL_GROUP "bartizan"
 #define CONTROL_CONNECTIONS_MAX 64
-#define CONTROL_STRANGERS_MAX 16  /* of them, of users who may not: they cannot keep administrators out */
-#define CONTROL_SILENT_MS 10000   /* a connection on which nothing runs for so long is closed */
+/* of them, of users who may not: they cannot keep administrators out */
+#define CONTROL_STRANGERS_MAX 16
+#define CONTROL_SILENT_MS 10000 /* a connection on which nothing runs for so long is closed */
 #define CONTROL_GROUPS_MAX 65536
 
 LIST_HEAD(visitor_list, visitor);
@@ -51,6 +52,7 @@ static void visitor_free(void *arg)
 static void visitor_end(struct visitor *visitor)
 {
 	struct running *running;
+
 	if (!visitor->link.ipc)
 		return;
 	while ((running = LIST_FIRST(&visitor->running)))
@@ -70,6 +72,7 @@ static void visitor_end(struct visitor *visitor)
 static bool in_group(int fd, const struct ucred *cred, gid_t group)
 {
 	socklen_t len = CONTROL_GROUPS_MAX * sizeof(gid_t);
+
 	gid_t *groups = malloc(len);
 	bool found = cred->gid == group;
 	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
@@ -81,13 +84,15 @@ static bool in_group(int fd, const struct ucred *cred, gid_t group)
 
 static bool permitted(const struct control *control, int fd, const struct ucred *cred)
 {
-	return cred->uid == 0 || cred->uid == geteuid() || (control->has_group && in_group(fd, cred, control->group));
+	return cred->uid == 0 || cred->uid == geteuid() ||
+	       (control->has_group && in_group(fd, cred, control->group));
 }
 
 static struct identity *local_identity(uid_t uid)
 {
 	char name[300], space[4096];
 	struct passwd entry, *found = NULL;
+
 	if (!getpwuid_r(uid, &entry, space, sizeof(space), &found) && found)
 		snprintf(name, sizeof(name), "local:%s", found->pw_name);
 	else
@@ -95,7 +100,10 @@ static struct identity *local_identity(uid_t uid)
 	struct identity *who = calloc(1, sizeof(*who));
 	if (!who)
 		return NULL;
-	*who = (struct identity){ .user = strdup(name), .provider = strdup("local"), .subject = strdup(name), .groups = calloc(1, sizeof(char *)),
+	*who = (struct identity){ .user = strdup(name),
+		.provider = strdup("local"),
+		.subject = strdup(name),
+		.groups = calloc(1, sizeof(char *)),
 		.expires = INT64_MAX };
 	if (!who->user || !who->provider || !who->subject || !who->groups)
 		identity_freep(&who);
@@ -107,25 +115,35 @@ static struct identity *local_identity(uid_t uid)
 static void refuse(struct visitor *visitor, uint32_t channel, const char *words, unsigned status)
 {
 	struct bytes text = { (const uint8_t *)words, strlen(words) };
+
 	link_send(&visitor->link, IPC_OUTPUT, 0, &(struct msg_output){ channel, 2, text }, NULL, 0);
-	link_send(&visitor->link, IPC_COMMAND_EXIT, 0, &(struct msg_command_exit){ channel, status }, NULL, 0);
+	link_send(&visitor->link, IPC_COMMAND_EXIT, 0,
+		&(struct msg_command_exit){ channel, status }, NULL, 0);
 }
 
 static void command(struct visitor *visitor, const struct msg_command *msg)
 {
 	struct broker *broker = visitor->control->broker;
+
 	visitor->asked = true;
 	if (!visitor->permitted) {
 		log_warning("control socket: uid %u is refused", (unsigned)visitor->cred.uid);
-		refuse(visitor, msg->channel, "bartizan: permission denied: only root and the group 'bartizan' may use the control socket\n",
+		refuse(visitor, msg->channel,
+			"bartizan: permission denied: only root and the group 'bartizan' may use "
+			"the control socket\n",
 			EXIT_DENIED);
 		return;
 	}
-	struct running_spec spec = { .who = local_identity(visitor->cred.uid), .may = MAY_ALL, .local = true, .terminal = msg->terminal,
+	struct running_spec spec = { .who = local_identity(visitor->cred.uid),
+		.may = MAY_ALL,
+		.local = true,
+		.terminal = msg->terminal,
 		.columns = msg->columns,
-		.channel = msg->channel, .link = &visitor->link };
+		.channel = msg->channel,
+		.link = &visitor->link };
 	if (!spec.who || running_start(broker, &visitor->running, &spec, msg->argv))
-		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n", EXIT_OURS);
+		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n",
+			EXIT_OURS);
 }
 
 static void on_message(struct link *link, struct ipc_raw *raw)
@@ -134,9 +152,10 @@ static void on_message(struct link *link, struct ipc_raw *raw)
 	union link_msg msg;
 	struct err err = { 0 };
 	bool known = raw->type == IPC_COMMAND_STOP || (raw->type == IPC_COMMAND && !visitor->asked);
+
 	if (!known || link_decode(raw, &msg, &err)) {
-		log_warning("control socket: uid %u: message '%s': %s", (unsigned)visitor->cred.uid, ipc_msg_name(raw->type), known ? err.text
-			: "not allowed");
+		log_warning("control socket: uid %u: message '%s': %s", (unsigned)visitor->cred.uid,
+			ipc_msg_name(raw->type), known ? err.text : "not allowed");
 		visitor_end(visitor);
 		return;
 	}
@@ -156,6 +175,7 @@ static void on_closed(struct link *link, const char *why)
 static void on_drained(struct link *link)
 {
 	struct visitor *visitor = link->owner;
+
 	running_pump(&visitor->running);
 }
 
@@ -174,6 +194,7 @@ static void visitor_new(struct control *control, int fd)
 	struct visitor *visitor = calloc(1, sizeof(*visitor));
 	socklen_t len = sizeof(visitor->cred);
 	struct timeval wait = timeval_of(CONTROL_SILENT_MS);
+
 	if (!visitor || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &visitor->cred, &len)) {
 		free(visitor);
 		fd_closep(&fd);
@@ -190,7 +211,8 @@ static void visitor_new(struct control *control, int fd)
 	control->count++;
 	control->strangers += !visitor->permitted;
 	visitor->silent = event_new(control->broker->base, -1, EV_PERSIST, on_silent, visitor);
-	if (!visitor->silent || event_add(visitor->silent, &wait) || control->strangers > CONTROL_STRANGERS_MAX)
+	if (!visitor->silent || event_add(visitor->silent, &wait) ||
+		control->strangers > CONTROL_STRANGERS_MAX)
 		visitor_end(visitor);
 }
 
@@ -210,11 +232,13 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 int control_open(struct broker *broker, int fd, struct err *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
+
 	if (!control)
 		return err_set(err, -ENOMEM, "out of memory");
 	*control = (struct control){ .broker = broker, .fd = fd };
 	LIST_INIT(&control->visitors);
-	const struct group *group = getgrnam(CONTROL_GROUP); /* once, at the start: later nothing may block */
+	/* once, at the start: later nothing may block */
+	const struct group *group = getgrnam(CONTROL_GROUP);
 	control->has_group = group;
 	control->group = group ? group->gr_gid : 0;
 	fd_nonblock(fd);
@@ -236,6 +260,7 @@ void control_close(struct broker *broker)
 {
 	struct control *control = broker->private->control;
 	struct visitor *visitor;
+
 	if (!control)
 		return;
 	while ((visitor = LIST_FIRST(&control->visitors)))

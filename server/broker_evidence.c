@@ -1,4 +1,5 @@
-/* What a session reports for the record: requests, ends of channels, evidence, and what it refused by itself. */
+/* What a session reports for the record: requests, ends of channels, evidence, and what it refused
+ * by itself. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ int handle_request(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_request *msg = data;
 	struct leg *leg;
+
 	if (msg->leg == IPC_LEG_ALL) /* of a gateway command */
 		return 0;
 	int rc = broker_leg_of(client, msg->leg, &leg, err);
@@ -26,6 +28,7 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	const struct msg_channel_end *msg = data;
 	struct leg *leg;
 	int rc = msg->leg == IPC_LEG_ALL ? 0 : broker_leg_of(client, msg->leg, &leg, err);
+
 	if (rc || msg->leg == IPC_LEG_ALL || !leg)
 		return rc;
 	struct leg_channel *channel = broker_leg_channel(leg, msg->channel, false);
@@ -35,7 +38,8 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
 	if (channel->state == CHANNEL_HELD)
-		hold_over(leg, msg->channel); /* the request stays: whoever lost his connection runs the command again */
+		/* the request stays: whoever lost his connection runs the command again */
+		hold_over(leg, msg->channel);
 	channel->state = CHANNEL_ENDED;
 	lines_free(channel->lines);
 	channel->lines = NULL;
@@ -45,9 +49,11 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	record_channel_end(leg->record, msg);
 	json_t *event = broker_leg_event(leg);
 	json_object_set_new(event, "channel", json_integer(msg->channel));
-	json_object_set_new(event, "exit_status", msg->exit_status < 0 ? json_null() : json_integer(msg->exit_status));
+	json_object_set_new(event, "exit_status",
+		msg->exit_status < 0 ? json_null() : json_integer(msg->exit_status));
 	if (*msg->exit_signal)
-		json_object_set_new(event, "exit_signal", json_visible(msg->exit_signal, strlen(msg->exit_signal)));
+		json_object_set_new(event, "exit_signal",
+			json_visible(msg->exit_signal, strlen(msg->exit_signal)));
 	json_object_set_new(event, "bytes_in", json_integer((json_int_t)msg->bytes_in));
 	json_object_set_new(event, "bytes_out", json_integer((json_int_t)msg->bytes_out));
 	json_object_set_new(event, "bytes_err", json_integer((json_int_t)msg->bytes_err));
@@ -66,6 +72,7 @@ static json_t *visible(const char *text)
 static json_t *evidence_json(const struct msg_evidence *msg)
 {
 	json_t *out = json_object();
+
 	json_object_set_new(out, "kex", visible(msg->kex));
 	json_object_set_new(out, "host_key_algorithm", visible(msg->host_key_algorithm));
 	json_object_set_new(out, "host_key_fingerprint", visible(msg->host_key_fingerprint));
@@ -78,9 +85,11 @@ static json_t *evidence_json(const struct msg_evidence *msg)
 	return out;
 }
 
-static void audit_evidence(struct client *client, const struct leg *leg, const char *transport, json_t *evidence)
+static void audit_evidence(
+	struct client *client, const struct leg *leg, const char *transport, json_t *evidence)
 {
 	json_t *data = leg ? broker_leg_event(leg) : client_event(client);
+
 	json_object_set_new(data, "transport", json_string(transport));
 	json_object_update(data, evidence);
 	broker_audit(client->broker, "evidence", data);
@@ -108,6 +117,7 @@ static int outer_evidence(struct client *client, json_t *evidence)
 static void remember_early(struct client *client, uint32_t number, json_t *evidence)
 {
 	unsigned i = 0;
+
 	while (i < client->early_count && client->early[i].leg != number)
 		i++;
 	if (i == CLIENT_EARLY_MAX)
@@ -123,6 +133,7 @@ static void remember_early(struct client *client, uint32_t number, json_t *evide
 void evidence_named(struct leg *leg)
 {
 	struct client *client = leg->client;
+
 	if (client->outer)
 		record_evidence(leg->record, "outer", client->outer);
 	for (unsigned i = 0; i < client->early_count; i++)
@@ -135,12 +146,16 @@ void evidence_named(struct leg *leg)
 		}
 }
 
-static int leg_evidence(struct client *client, uint32_t number, const char *transport, json_t *evidence, struct err *err)
+static int leg_evidence(struct client *client, uint32_t number, const char *transport,
+	json_t *evidence, struct err *err)
 {
 	struct leg *leg = broker_leg_find(client, number);
 	bool inner = !strcmp(transport, "inner");
+
 	if (!leg && !broker_leg_used(client, number)) {
-		if (!inner || (client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED)) /* it will be refused in words */
+		/* it will be refused in words */
+		if (!inner ||
+			(client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED))
 			return err_set(err, -EPROTO, "leg %u was never named", number);
 		remember_early(client, number, evidence);
 		return 0;
@@ -161,20 +176,35 @@ int handle_evidence(struct client *client, const void *data, struct err *err)
 	const struct msg_evidence *msg = data;
 	static const char *const transports[] = { "outer", "inner", "outbound" };
 	size_t i = 0;
+
 	while (i < 3 && strcmp(transports[i], msg->transport))
 		i++;
 	if (i == 3)
 		return err_set(err, -EPROTO, "no such transport");
 	JSON_CLEANUP json_t *evidence = evidence_json(msg);
-	return i == 0 ? outer_evidence(client, evidence) : leg_evidence(client, msg->leg, transports[i], evidence, err);
+	return i == 0 ? outer_evidence(client, evidence)
+		      : leg_evidence(client, msg->leg, transports[i], evidence, err);
 }
 
 /* ---- what the session refused by itself ---- */
 
 static const char *const event_types[] = {
-	"forward-refused", "agent-refused", "x11-refused", "streamlocal-refused", "tunnel-refused", "request-refused", "login-timeout",
-		"bad-signature", "handshake-failed",
-	"crypto-refused", "host-key-mismatch", "backend-auth-failed", "backend-lost", "transcript-failed", "limit-reached", "unknown-channel-refused",
+	"forward-refused",
+	"agent-refused",
+	"x11-refused",
+	"streamlocal-refused",
+	"tunnel-refused",
+	"request-refused",
+	"login-timeout",
+	"bad-signature",
+	"handshake-failed",
+	"crypto-refused",
+	"host-key-mismatch",
+	"backend-auth-failed",
+	"backend-lost",
+	"transcript-failed",
+	"limit-reached",
+	"unknown-channel-refused",
 };
 #define EVENT_TYPES (sizeof(event_types) / sizeof(event_types[0]))
 
@@ -190,6 +220,7 @@ int handle_event(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_event *msg = data;
 	const char *type = event_type(msg->type);
+
 	if (!type)
 		return err_set(err, -EPROTO, "no such event");
 	if (client->events > CLIENT_EVENTS_MAX)
@@ -201,7 +232,8 @@ int handle_event(struct client *client, const void *data, struct err *err)
 	if (client->user && !client->who)
 		json_object_set_new(event, "name", visible(client->user));
 	broker_audit(client->broker, last ? "events-suppressed" : type, event);
-	log_info("connection %llu from %s: %s: %.*s", (unsigned long long)client->connection, client->source_text, last ? "events-suppressed" : type,
-		(int)msg->detail.len, (const char *)msg->detail.data);
+	log_info("connection %llu from %s: %s: %.*s", (unsigned long long)client->connection,
+		client->source_text, last ? "events-suppressed" : type, (int)msg->detail.len,
+		(const char *)msg->detail.data);
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* User certificates by the gateway's own authority. Audited before the signer is asked; stored before they are handed out. */
+/* User certificates by the gateway's own authority. Audited before the signer is asked; stored
+ * before they are handed out. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct issue {
 	struct broker *broker;
 	struct identity *who;
 	struct certificate_row row;
-	bool login;            /* who comes from a provider: keep the login, too */
+	bool login; /* who comes from a provider: keep the login, too */
 	struct question *question;
 	broker_issued_fn *done;
 	void *context;
@@ -45,10 +46,12 @@ static void finish(struct issue *issue, bool ok, const char *text)
 }
 
 /* What the signer sent is read with the same parser that will read it at login. */
-static int certificate_line(const struct issue *issue, struct bytes blob, struct buf *line, struct err *err)
+static int certificate_line(
+	const struct issue *issue, struct bytes blob, struct buf *line, struct err *err)
 {
 	SSHCERT_CLEANUP struct sshcert *cert = NULL;
 	int rc = sshcert_parse(blob, &cert, err);
+
 	if (!rc && cert->serial != issue->row.serial)
 		rc = err_set(err, -EBADMSG, "the signer signed something else");
 	if (!rc)
@@ -65,6 +68,7 @@ static int keep(const struct issue *issue, const char *line, struct err *err)
 {
 	struct store *store = issue->broker->store;
 	int rc = store_begin(store, err);
+
 	if (rc)
 		return rc;
 	rc = identities_put(store, issue->who, clock_wall_ms(), err);
@@ -99,6 +103,7 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 static char **groups_copy(char *const *groups, size_t *ret_count)
 {
 	size_t count = 0;
+
 	while (groups && groups[count])
 		count++;
 	char **copy = calloc(count + 1, sizeof(*copy));
@@ -110,14 +115,17 @@ static char **groups_copy(char *const *groups, size_t *ret_count)
 
 static int64_t lifetime_of(const struct broker *broker, const struct issue_spec *spec)
 {
-	int64_t usual = broker->config->conf->cert_lifetime / 1000, most = spec->local_admin ? BROKER_ISSUE_MAX_S : usual;
+	int64_t usual = broker->config->conf->cert_lifetime / 1000,
+		most = spec->local_admin ? BROKER_ISSUE_MAX_S : usual;
 	int64_t wanted = spec->lifetime_s > 0 ? spec->lifetime_s : usual;
+
 	return wanted < most ? wanted : most;
 }
 
 static struct identity *local_user(const struct issue_spec *spec)
 {
 	struct identity *who = calloc(1, sizeof(*who));
+
 	if (!who)
 		return NULL;
 	who->user = strdup(spec->user);
@@ -136,15 +144,24 @@ static int fill_row(struct issue *issue, const struct issue_spec *spec, struct e
 	int64_t now = clock_wall();
 	uint64_t serial;
 	int rc = certificates_next_serial(issue->broker->store, &serial, err);
+
 	if (rc)
 		return rc;
 	sshkey_fingerprint(spec->key, fp);
 	snprintf(key_id, sizeof(key_id), "%s serial %llu", who->user, (unsigned long long)serial);
-	issue->row = (struct certificate_row){ .serial = serial, .provider = strdup(who->provider), .subject = strdup(who->subject),
-		.user = strdup(who->user), .key_id = strdup(key_id), .key_fp = strdup(fp), .valid_after = now - ISSUE_BACK_S,
-		.valid_before = now + lifetime_of(issue->broker, spec), .issued = clock_wall_ms() };
+	issue->row = (struct certificate_row){ .serial = serial,
+		.provider = strdup(who->provider),
+		.subject = strdup(who->subject),
+		.user = strdup(who->user),
+		.key_id = strdup(key_id),
+		.key_fp = strdup(fp),
+		.valid_after = now - ISSUE_BACK_S,
+		.valid_before = now + lifetime_of(issue->broker, spec),
+		.issued = clock_wall_ms() };
 	const struct certificate_row *row = &issue->row;
-	return row->provider && row->subject && row->user && row->key_id && row->key_fp ? 0 : err_set(err, -ENOMEM, "out of memory");
+	return row->provider && row->subject && row->user && row->key_id && row->key_fp
+		       ? 0
+		       : err_set(err, -ENOMEM, "out of memory");
 }
 
 static int fill(struct issue *issue, const struct issue_spec *spec, struct err *err)
@@ -165,21 +182,26 @@ static int audit(const struct issue *issue, const struct issue_spec *spec, const
 {
 	json_t *data = json_object(), *groups = json_array();
 	char time[CLOCK_RFC3339_MAX];
+
 	for (size_t i = 0; i < issue->who->group_count && i < AUDIT_GROUPS_MAX; i++)
 		json_array_append_new(groups, json_string_or_null(issue->who->groups[i]));
 	json_object_set_new(data, "user", json_string_or_null(issue->who->user));
 	json_object_set_new(data, "provider", json_string_or_null(issue->who->provider));
 	json_object_set_new(data, "groups", groups);
 	if (issue->who->group_count > AUDIT_GROUPS_MAX)
-		json_object_set_new(data, "groups_in_all", json_integer((json_int_t)issue->who->group_count));
+		json_object_set_new(
+			data, "groups_in_all", json_integer((json_int_t)issue->who->group_count));
 	json_object_set_new(data, "serial", json_integer((json_int_t)issue->row.serial));
 	json_object_set_new(data, "key", json_string(issue->row.key_fp));
-	json_object_set_new(data, "expires", json_string(clock_format(issue->row.valid_before, time)));
+	json_object_set_new(
+		data, "expires", json_string(clock_format(issue->row.valid_before, time)));
 	json_object_set_new(data, "by", json_visible(by, strlen(by)));
 	if (spec->force_command && *spec->force_command)
-		json_object_set_new(data, "force_command", json_visible(spec->force_command, strlen(spec->force_command)));
+		json_object_set_new(data, "force_command",
+			json_visible(spec->force_command, strlen(spec->force_command)));
 	if (spec->source_address && *spec->source_address)
-		json_object_set_new(data, "source_address", json_visible(spec->source_address, strlen(spec->source_address)));
+		json_object_set_new(data, "source_address",
+			json_visible(spec->source_address, strlen(spec->source_address)));
 	return broker_audit(issue->broker, "certificate-issued", data);
 }
 
@@ -187,25 +209,36 @@ static int ask_signer(struct issue *issue, const struct issue_spec *spec, struct
 {
 	char *principals[] = { issue->who->user, NULL };
 	struct msg_sign_cert msg = {
-		.key = (char *)"issuing", .pubkey = sshkey_blob(spec->key), .serial = issue->row.serial, .key_id = issue->row.key_id,
-			.principals = principals,
-		.valid_after = (uint64_t)issue->row.valid_after, .valid_before = (uint64_t)issue->row.valid_before,
-		.force_command = (char *)(spec->force_command ? spec->force_command : ""), .source_address = (char *)(spec->source_address
-			? spec->source_address : ""),
+		.key = (char *)"issuing",
+		.pubkey = sshkey_blob(spec->key),
+		.serial = issue->row.serial,
+		.key_id = issue->row.key_id,
+		.principals = principals,
+		.valid_after = (uint64_t)issue->row.valid_after,
+		.valid_before = (uint64_t)issue->row.valid_before,
+		.force_command = (char *)(spec->force_command ? spec->force_command : ""),
+		.source_address = (char *)(spec->source_address ? spec->source_address : ""),
 		.rights = spec->rights,
 	};
-	int rc = ask(issue->broker->private->signer, IPC_SIGN_CERT, &msg, BROKER_SIGN_MS, on_signed, issue, &issue->question);
+	int rc = ask(issue->broker->private->signer, IPC_SIGN_CERT, &msg, BROKER_SIGN_MS, on_signed,
+		issue, &issue->question);
+
 	return rc ? err_set(err, rc, "the signer cannot be asked now") : 0;
 }
 
-void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by, broker_issued_fn *done, void *context)
+void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by,
+	broker_issued_fn *done, void *context)
 {
 	struct err err = { 0 };
 	struct issue *issue = calloc(1, sizeof(*issue));
 	const char *user = spec->who ? spec->who->user : spec->user;
+
 	if (!issue || !broker_key(broker, "issuing") || !text_name_ok(user, strlen(user))) {
-		done(context, false, !issue ? "out of memory" : !broker_key(broker, "issuing")
-			? "this gateway issues no certificates (certificates.issuing_key)" : "not a user name");
+		done(context, false,
+			!issue ? "out of memory"
+			: !broker_key(broker, "issuing")
+				? "this gateway issues no certificates (certificates.issuing_key)"
+				: "not a user name");
 		free(issue);
 		return;
 	}
@@ -223,14 +256,17 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 void issue_forget(struct broker *broker, void *context)
 {
 	struct issue *issue;
+
 	for (issue = LIST_FIRST(&broker->private->issues); issue; issue = LIST_NEXT(issue, entry))
 		if (issue->context == context)
-			issue->done = NULL; /* it is finished and stored all the same: it was audited */
+			/* it is finished and stored all the same: it was audited */
+			issue->done = NULL;
 }
 
 void issues_close(struct broker *broker)
 {
 	struct issue *issue;
+
 	while ((issue = LIST_FIRST(&broker->private->issues)))
 		issue_free(issue);
 }

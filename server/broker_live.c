@@ -9,7 +9,9 @@ static struct leg *leg_by_session(struct broker *broker, const char *session)
 {
 	struct client *client;
 	struct leg *leg;
-	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+
+	for (client = LIST_FIRST(&broker->private->clients); client;
+		client = LIST_NEXT(client, entry)) {
 		for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 			if (leg->state == LEG_OPEN && !strcmp(leg->session, session))
 				return leg;
@@ -26,6 +28,7 @@ bool broker_session_live(struct broker *broker, const char *session)
 int broker_end_session(struct broker *broker, const char *session, const char *reason)
 {
 	struct leg *leg = leg_by_session(broker, session);
+
 	if (!leg)
 		return -ENOENT;
 	broker_leg_stop(leg, EXIT_DENIED, reason);
@@ -35,9 +38,16 @@ int broker_end_session(struct broker *broker, const char *session, const char *r
 static void show(const struct leg *leg, broker_live_fn *visit, void *context)
 {
 	const struct broker_live live = {
-		.connection = leg->client->connection, .session = leg->session, .who = leg->client->who, .target = leg->target, .login = leg->login,
-		.source = leg->client->source_text, .started = record_started(leg->record), .channels = leg->channels_open,
+		.connection = leg->client->connection,
+		.session = leg->session,
+		.who = leg->client->who,
+		.target = leg->target,
+		.login = leg->login,
+		.source = leg->client->source_text,
+		.started = record_started(leg->record),
+		.channels = leg->channels_open,
 	};
+
 	visit(&live, context);
 }
 
@@ -45,7 +55,9 @@ void broker_live_each(struct broker *broker, broker_live_fn *visit, void *contex
 {
 	struct client *client;
 	struct leg *leg;
-	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+
+	for (client = LIST_FIRST(&broker->private->clients); client;
+		client = LIST_NEXT(client, entry)) {
 		for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 			if (leg->state == LEG_OPEN)
 				show(leg, visit, context);
@@ -63,10 +75,15 @@ void broker_counts(struct broker *broker, struct broker_counts *ret)
 {
 	const struct broker_private *private = broker->private;
 	struct client *client;
-	*ret = (struct broker_counts){ .connections = private->client_count, .commands = private->commands, .signer = private->signer,
+
+	*ret = (struct broker_counts){ .connections = private->client_count,
+		.commands = private->commands,
+		.signer = private->signer,
 		.egress = private->egress,
-		.draining = private->draining, .started = private->started };
-	for (client = LIST_FIRST(&broker->private->clients); client; client = LIST_NEXT(client, entry)) {
+		.draining = private->draining,
+		.started = private->started };
+	for (client = LIST_FIRST(&broker->private->clients); client;
+		client = LIST_NEXT(client, entry)) {
 		ret->authenticated += client->state == CLIENT_AUTHENTICATED;
 	}
 	broker_live_each(broker, count_session, &ret->sessions);

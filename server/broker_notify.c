@@ -10,14 +10,16 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define COMMAND_SHOWN_MAX 3072 /* bytes of a command: twice that, with reason and note, at worst five times as long, fits a message */
+/* bytes of a command: twice that, with reason and note, at worst five times as long, fits a message
+ */
+#define COMMAND_SHOWN_MAX 3072
 
 struct note { /* for the webhook: until it is posted, or given up */
 	TAILQ_ENTRY(note) entry;
 	struct notifier *notifier;
 	char *text;
 	unsigned tries;
-	struct event *timer;      /* pending: it waits for its next try */
+	struct event *timer;	   /* pending: it waits for its next try */
 	struct question *question; /* it is being posted */
 };
 TAILQ_HEAD(note_list, note);
@@ -46,6 +48,7 @@ static void note_free(struct note *note)
 static int64_t retry_ms(unsigned tries)
 {
 	int64_t wait = NOTIFY_RETRY_MS;
+
 	for (unsigned i = 1; i < tries && wait < NOTIFY_RETRY_MS_MAX; i++)
 		wait *= 2;
 	return wait < NOTIFY_RETRY_MS_MAX ? wait : NOTIFY_RETRY_MS_MAX;
@@ -54,6 +57,7 @@ static int64_t retry_ms(unsigned tries)
 static void try_later(struct note *note, const char *why)
 {
 	struct timeval wait = timeval_of(retry_ms(++note->tries));
+
 	if (note->tries >= NOTIFY_TRIES || evtimer_add(note->timer, &wait)) {
 		log_error("notification given up after %u tries: %s", note->tries, why);
 		note_free(note);
@@ -80,7 +84,9 @@ static void post(struct note *note)
 {
 	struct notifier *notifier = note->notifier;
 	const struct msg_webhook msg = { { (const uint8_t *)note->text, strlen(note->text) } };
-	if (ask(notifier->broker->private->egress, IPC_WEBHOOK, &msg, NOTIFY_POST_MS, on_posted, note, &note->question))
+
+	if (ask(notifier->broker->private->egress, IPC_WEBHOOK, &msg, NOTIFY_POST_MS, on_posted,
+		    note, &note->question))
 		try_later(note, "the gateway's way out is not there");
 	else
 		notifier->posting++;
@@ -90,7 +96,9 @@ static void post(struct note *note)
 static void pump(struct notifier *notifier)
 {
 	struct note *note, *next;
-	for (note = TAILQ_FIRST(&notifier->notes); note && notifier->posting < NOTIFY_PARALLEL; note = next) {
+
+	for (note = TAILQ_FIRST(&notifier->notes); note && notifier->posting < NOTIFY_PARALLEL;
+		note = next) {
 		next = TAILQ_NEXT(note, entry);
 		if (!note->question && !evtimer_pending(note->timer, NULL))
 			post(note);
@@ -107,12 +115,14 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 static void drop_one(struct notifier *notifier)
 {
 	if (!notifier->dropped++ || notifier->dropped % 100 == 0)
-		log_error("notifications: %d wait already, so far %llu were dropped", NOTIFY_QUEUE_MAX, (unsigned long long)notifier->dropped);
+		log_error("notifications: %d wait already, so far %llu were dropped",
+			NOTIFY_QUEUE_MAX, (unsigned long long)notifier->dropped);
 }
 
 static void enqueue(struct notifier *notifier, const char *text)
 {
 	struct note *note = notifier->count < NOTIFY_QUEUE_MAX ? calloc(1, sizeof(*note)) : NULL;
+
 	if (!note) {
 		drop_one(notifier);
 		return;
@@ -133,7 +143,9 @@ static void enqueue(struct notifier *notifier, const char *text)
 static void hand_over(struct broker *broker, const char *text)
 {
 	FD_CLEANUP int fd = fd_memfd("notification", text, strlen(text));
-	if (fd < 0 || link_send(&broker->private->parent, IPC_NOTIFY, 0, &(struct msg_empty){ 0 }, &fd, 1))
+
+	if (fd < 0 || link_send(&broker->private->parent, IPC_NOTIFY, 0, &(struct msg_empty){ 0 },
+			      &fd, 1))
 		log_error("a notification could not be handed over");
 }
 
@@ -141,6 +153,7 @@ static void send_out(struct broker *broker, const char *text)
 {
 	const struct conf *conf = broker->config->conf;
 	struct notifier *notifier = broker->private->queue->notifier;
+
 	if (conf->notify_command && conf->notify_command[0])
 		hand_over(broker, text);
 	if (conf->notify_webhook) {
@@ -152,6 +165,7 @@ static void send_out(struct broker *broker, const char *text)
 static bool wanted(const struct broker *broker)
 {
 	const struct conf *conf = broker->config->conf;
+
 	if (!broker->private->queue || !broker->private->queue->notifier)
 		return false;
 	return (conf->notify_command && conf->notify_command[0]) || conf->notify_webhook;
@@ -160,6 +174,7 @@ static bool wanted(const struct broker *broker)
 void notify_event(struct broker *broker, const char *event, json_t *data)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(IPC_DETAIL_MAX);
+
 	if (wanted(broker) && data) {
 		json_object_set_new(data, "event", json_string(event));
 		json_object_set_new(data, "time", json_time_ms(clock_wall_ms()));
@@ -178,26 +193,37 @@ static void add_sentence(json_t *data, const char *event, const struct approval 
 	bool decided = !strcmp(event, "decided");
 	const char *by = decided && *approval->decided_by ? approval->decided_by : NULL;
 	const char *note = decided && *approval->note ? json_get_string(data, "note") : NULL;
+
 	json_object_set_new(data, "text",
-		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u votes of '%s'", approval->id,
-			decided ? approval_state_name(approval->state) : event, by ? " by " : "", by ? by : "", note ? " (" : "", note ? note : "",
-			note ? ")" : "", json_get_string(data, "requester"), approval->exact ? "" : "any ", approval->kind,
-			json_get_string(data, "target"), json_get_string(data, "login"), !command ? "" : approval->exact ? ": " : ", first: ",
-			command ? command : "", *approval->reason ? ", because " : "", json_get_string(data, "reason"), approval->votes,
-			approval->votes_needed, approval->by));
+		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u "
+			     "votes of '%s'",
+			approval->id, decided ? approval_state_name(approval->state) : event,
+			by ? " by " : "", by ? by : "", note ? " (" : "", note ? note : "",
+			note ? ")" : "", json_get_string(data, "requester"),
+			approval->exact ? "" : "any ", approval->kind,
+			json_get_string(data, "target"), json_get_string(data, "login"),
+			!command	  ? ""
+			: approval->exact ? ": "
+					  : ", first: ",
+			command ? command : "", *approval->reason ? ", because " : "",
+			json_get_string(data, "reason"), approval->votes, approval->votes_needed,
+			approval->by));
 }
 
 void notify_approval(struct broker *broker, const char *event, const struct approval *approval)
 {
 	if (!wanted(broker))
 		return;
-	json_t *data = approval_json(broker->store, approval, queue_lapse_shown(broker), clock_wall_ms());
+	json_t *data =
+		approval_json(broker->store, approval, queue_lapse_shown(broker), clock_wall_ms());
 	if (data && approval->command.len > COMMAND_SHOWN_MAX) {
-		json_object_set_new(data, "command", json_visible(buf_data(&approval->command), COMMAND_SHOWN_MAX));
+		json_object_set_new(data, "command",
+			json_visible(buf_data(&approval->command), COMMAND_SHOWN_MAX));
 		json_object_set_new(data, "command_cut", json_true());
 	}
 	if (data) {
-		json_object_set_new(data, "decided_by", json_string_or_null(*approval->decided_by ? approval->decided_by : NULL));
+		json_object_set_new(data, "decided_by",
+			json_string_or_null(*approval->decided_by ? approval->decided_by : NULL));
 		add_sentence(data, event, approval);
 	}
 	notify_event(broker, event, data);
@@ -208,6 +234,7 @@ void notify_approval(struct broker *broker, const char *event, const struct appr
 int notifier_open(struct broker *broker, struct notifier **ret)
 {
 	struct notifier *notifier = calloc(1, sizeof(*notifier));
+
 	if (!notifier)
 		return -ENOMEM;
 	notifier->broker = broker;
@@ -219,6 +246,7 @@ int notifier_open(struct broker *broker, struct notifier **ret)
 void notifier_close(struct notifier *notifier)
 {
 	struct note *note;
+
 	while (notifier && (note = TAILQ_FIRST(&notifier->notes)))
 		note_free(note);
 	free(notifier);

@@ -1,5 +1,6 @@
-/* Notifications: requests created, decided, expiring; broken glass. To a command (run by the listener's child) and to a webhook (posted by egress),
- * as the configuration says. Nothing waits for them; what does not fit into the queue is dropped, and the log says so. */
+/* Notifications: requests created, decided, expiring; broken glass. To a command (run by the
+ * listener's child) and to a webhook (posted by egress), as the configuration says. Nothing waits
+ * for them; what does not fit into the queue is dropped, and the log says so. */
 #ifndef BARTIZAN_BROKER_NOTIFY_H
 #define BARTIZAN_BROKER_NOTIFY_H
 
@@ -7,10 +8,10 @@
 
 #define NOTIFY_QUEUE_MAX 1000
 #define NOTIFY_TRIES 20
-#define NOTIFY_RETRY_MS 1000        /* after the first failure; then doubled */
+#define NOTIFY_RETRY_MS 1000 /* after the first failure; then doubled */
 #define NOTIFY_RETRY_MS_MAX 300000
-#define NOTIFY_POST_MS 30000        /* egress answers within */
-#define NOTIFY_PARALLEL 4           /* posts at one time */
+#define NOTIFY_POST_MS 30000 /* egress answers within */
+#define NOTIFY_PARALLEL 4    /* posts at one time */
 
 struct notifier;
 int notifier_open(struct broker *broker, struct notifier **ret);

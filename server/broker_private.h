@@ -9,11 +9,12 @@
 #include "server/broker_links.h"
 #include "server/role.h"
 
-#define BROKER_SIGN_MS 10000    /* the signer answers within */
-#define BROKER_ROLES_MS 60000   /* new signer and egress are there within, after a reload was accepted */
-#define BROKER_DISK_MS 2000     /* between looks at the free space */
-#define BROKER_STOP_MS 3000     /* at the end: for sessions to close, and for the last checkpoint */
-#define BROKER_GRACE_MS 20000   /* a session that was told to end has ended within, or is killed */
+#define BROKER_SIGN_MS 10000 /* the signer answers within */
+/* new signer and egress are there within, after a reload was accepted */
+#define BROKER_ROLES_MS 60000
+#define BROKER_DISK_MS 2000   /* between looks at the free space */
+#define BROKER_STOP_MS 3000   /* at the end: for sessions to close, and for the last checkpoint */
+#define BROKER_GRACE_MS 20000 /* a session that was told to end has ended within, or is killed */
 
 struct reload;
 struct control;
@@ -33,17 +34,24 @@ LIST_HEAD(issue_list, issue);
 LIST_HEAD(flow_list, flow);
 LIST_HEAD(token_check_list, token_check);
 
-struct public_key { char *name; struct sshkey *key; };
-struct public_keys { struct public_key *list; size_t count; };
+struct public_key {
+	char *name;
+	struct sshkey *key;
+};
+struct public_keys {
+	struct public_key *list;
+	size_t count;
+};
 
 struct broker_private {
 	const struct role_start *start;
 	struct link parent;
 	struct service *signer, *egress; /* NULL: not there now */
-	struct public_keys keys;         /* public halves of what the signer holds */
+	struct public_keys keys;	 /* public halves of what the signer holds */
 	struct question *keys_question;
-	struct reload *reload;           /* under way, else NULL */
-	unsigned skip;                   /* bits of roles whose next link belongs to a configuration that was refused */
+	struct reload *reload; /* under way, else NULL */
+	/* bits of roles whose next link belongs to a configuration that was refused */
+	unsigned skip;
 	struct control *control;
 	struct client_list clients;
 	unsigned client_count;
@@ -51,18 +59,19 @@ struct broker_private {
 	struct connect_list connects;
 	struct scan_list scans;
 	struct issue_list issues;
-	struct flow_list flows;             /* broker_provider.c */
+	struct flow_list flows; /* broker_provider.c */
 	unsigned flow_count;
 	struct token_check_list token_checks;
-	struct krl *krl;                 /* certificates.revoked; NULL: none */
-	struct queue *queue;             /* broker_approval.c */
+	struct krl *krl;     /* certificates.revoked; NULL: none */
+	struct queue *queue; /* broker_approval.c */
 	unsigned commands;
-	struct question *checkpoint;     /* never two in flight */
+	struct question *checkpoint; /* never two in flight */
 	uint64_t checkpoint_seq;
 	struct event *disk_timer, *stop_timer;
 	bool disk_low;
 	bool ready, draining, stopping;
-	bool log_forced;                 /* the level is not the configuration's: a reload does not change it */
+	/* the level is not the configuration's: a reload does not change it */
+	bool log_forced;
 	int64_t started;
 };
 
@@ -74,12 +83,15 @@ void roles_arrived(struct broker *broker, const char *role, int fd); /* takes th
 int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg, struct err *err);
 void public_keys_release(struct public_keys *keys);
 const struct sshkey *public_keys_find(const struct public_keys *keys, const char *name);
-void roles_install(struct broker *broker, struct service **current, struct service *service); /* service replaces *current, which is retired */
+/* service replaces *current, which is retired */
+void roles_install(struct broker *broker, struct service **current, struct service *service);
 
 /* broker_reload.c */
-int reload_begin(struct broker *broker, uint64_t generation, int fd); /* fd: borrowed; refuses by IPC_FAILED */
+/* fd: borrowed; refuses by IPC_FAILED */
+int reload_begin(struct broker *broker, uint64_t generation, int fd);
 void reload_refused(struct broker *broker, const char *reason); /* the reader or a role said no */
-bool reload_role(struct broker *broker, enum role role, int fd); /* whether a reload waits for it and took the fd */
+/* whether a reload waits for it and took the fd */
+bool reload_role(struct broker *broker, enum role role, int fd);
 void reload_free(struct broker *broker);
 
 /* broker_audit.c */

@@ -34,6 +34,7 @@ int64_t record_started(const struct record *record)
 static json_t *identity_json(const struct identity *who)
 {
 	json_t *out = json_object(), *groups = json_array();
+
 	for (size_t i = 0; i < who->group_count; i++)
 		json_array_append_new(groups, json_string_or_null(who->groups[i]));
 	json_object_set_new(out, "user", json_string_or_null(who->user));
@@ -43,13 +44,15 @@ static json_t *identity_json(const struct identity *who)
 	json_object_set_new(out, "serial", json_integer((json_int_t)who->serial));
 	json_object_set_new(out, "key", json_string_or_null(who->key_fp));
 	json_object_set_new(out, "ca", json_string_or_null(who->ca_fp));
-	json_object_set_new(out, "key_id", who->key_id ? json_visible(who->key_id, strlen(who->key_id)) : json_null());
+	json_object_set_new(out, "key_id",
+		who->key_id ? json_visible(who->key_id, strlen(who->key_id)) : json_null());
 	return out;
 }
 
 static json_t *base_json(const struct leg *leg)
 {
 	json_t *out = json_object();
+
 	json_object_set_new(out, "id", json_string(leg->session));
 	json_object_set_new(out, "connection", json_integer((json_int_t)leg->client->connection));
 	json_object_set_new(out, "identity", identity_json(leg->client->who));
@@ -63,12 +66,14 @@ static json_t *base_json(const struct leg *leg)
 static void record_free(void *arg)
 {
 	struct record *record = arg;
+
 	record_channels_free(record);
 	if (record->dirty)
 		event_free(record->dirty);
 	json_decref(record->base);
 	json_decref(record->evidence);
-	free(record->user), free(record->provider), free(record->subject), free(record->target), free(record->login);
+	free(record->user), free(record->provider), free(record->subject), free(record->target),
+		free(record->login);
 	free(record->source), free(record->rule), free(record->reason);
 	free(record);
 }
@@ -79,6 +84,7 @@ struct record *record_new(const struct leg *leg)
 {
 	const struct client *client = leg->client;
 	struct record *record = calloc(1, sizeof(*record));
+
 	if (!record)
 		return NULL;
 	LIST_INIT(&record->channels);
@@ -95,8 +101,9 @@ struct record *record_new(const struct leg *leg)
 	record->base = base_json(leg);
 	record->evidence = json_object();
 	record->dirty = evtimer_new(client->broker->base, on_dirty, record);
-	if (!record->user || !record->provider || !record->subject || !record->target || !record->login || !record->source || !record->base
-		|| !record->evidence || !record->dirty) {
+	if (!record->user || !record->provider || !record->subject || !record->target ||
+		!record->login || !record->source || !record->base || !record->evidence ||
+		!record->dirty) {
 		record_free(record);
 		return NULL;
 	}
@@ -112,19 +119,30 @@ int record_open(struct record *record, const struct decision *decision, struct e
 	record->required = decision->obligations.record && decision->obligations.record_required;
 	free(record->rule);
 	record->rule = strdup(decision->rule ? decision->rule : "");
-	int rc = transcripts_create(record->broker->store, record->session, record->started, record->path, err);
+	int rc = transcripts_create(
+		record->broker->store, record->session, record->started, record->path, err);
 	struct session_row row = {
-		.id = record->session, .connection = record->connection, .user = record->user, .provider = record->provider,
-			.subject = record->subject,
-		.target = record->target, .login = record->login, .source = record->source,
+		.id = record->session,
+		.connection = record->connection,
+		.user = record->user,
+		.provider = record->provider,
+		.subject = record->subject,
+		.target = record->target,
+		.login = record->login,
+		.source = record->source,
 		.mode = record->mode == MODE_DIRECT ? (char *)"direct" : (char *)"jump",
-		.rule = record->rule, .state = SESSION_OPEN, .started = record->started, .reason = (char *)"", .path = record->path,
+		.rule = record->rule,
+		.state = SESSION_OPEN,
+		.started = record->started,
+		.reason = (char *)"",
+		.path = record->path,
 	};
 	if (!rc)
 		rc = sessions_insert(record->broker->store, &row, err);
 	if (rc) {
 		if (record->path[0])
-			unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR); /* or a second attempt finds it there */
+			/* or a second attempt finds it there */
+			unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR);
 		record->path[0] = 0;
 		return err_prefix(err, rc, "the session's record could not be begun");
 	}
@@ -136,17 +154,22 @@ int record_open(struct record *record, const struct decision *decision, struct e
 
 /* ---- session.json ---- */
 
-struct listing { struct record *record; json_t *array; };
+struct listing {
+	struct record *record;
+	json_t *array;
+};
 
 static int add_channel(const struct channel_row *row, void *context)
 {
 	struct listing *listing = context;
 	const struct kept_channel *kept = record_find_channel(listing->record, row->channel);
 	json_t *object = channel_json(row);
+
 	if (kept && json_array_size(kept->requests))
 		json_object_set(object, "requests", kept->requests);
 	if (kept && kept->requests_more)
-		json_object_set_new(object, "requests_not_kept", json_integer((json_int_t)kept->requests_more));
+		json_object_set_new(
+			object, "requests_not_kept", json_integer((json_int_t)kept->requests_more));
 	if (kept && kept->more)
 		json_object_update(object, kept->more);
 	json_array_append_new(listing->array, object);
@@ -157,9 +180,11 @@ static int write_json(struct record *record, struct err *err)
 {
 	struct listing listing = { record, json_array() };
 	JSON_CLEANUP json_t *out = json_copy(record->base);
+
 	json_object_set_new(out, "channels", listing.array);
 	json_object_set(out, "evidence", record->evidence);
-	json_object_set_new(out, "state", json_string(session_state_name(record->ended ? SESSION_CLOSED : SESSION_OPEN)));
+	json_object_set_new(out, "state",
+		json_string(session_state_name(record->ended ? SESSION_CLOSED : SESSION_OPEN)));
 	json_object_set_new(out, "ended", json_time_ms(record->ended_at));
 	json_object_set_new(out, "reason", json_string_or_null(record->reason));
 	int rc = channels_each(record->broker->store, record->session, add_channel, &listing, err);
@@ -183,6 +208,7 @@ static void on_dirty(evutil_socket_t fd, short what, void *arg)
 static void touch(struct record *record)
 {
 	struct timeval wait = timeval_of(RECORD_EVIDENCE_MS);
+
 	if (record->opened && !record->ended && !evtimer_pending(record->dirty, NULL))
 		evtimer_add(record->dirty, &wait);
 }
@@ -190,6 +216,7 @@ static void touch(struct record *record)
 void record_evidence(struct record *record, const char *transport, json_t *evidence)
 {
 	json_t *known = json_object_get(record->evidence, transport);
+
 	if (known)
 		json_object_update(known, evidence); /* the grant's part stays */
 	else
@@ -200,6 +227,7 @@ void record_evidence(struct record *record, const char *transport, json_t *evide
 void record_grant(struct record *record, const char *address, uint64_t serial, const char *ca_fp)
 {
 	JSON_CLEANUP json_t *grant = json_object();
+
 	json_object_set_new(record->base, "address", json_string_or_null(address));
 	if (serial) {
 		json_object_set_new(grant, "certificate_serial", json_integer((json_int_t)serial));
@@ -213,6 +241,7 @@ void record_grant(struct record *record, const char *address, uint64_t serial, c
 static void audit_end(struct record *record, const char *digest)
 {
 	json_t *data = json_object();
+
 	json_object_set_new(data, "connection", json_integer((json_int_t)record->connection));
 	json_object_set_new(data, "session", json_string(record->session));
 	json_object_set_new(data, "user", json_string_or_null(record->user));
@@ -221,7 +250,8 @@ static void audit_end(struct record *record, const char *digest)
 	json_object_set_new(data, "reason", json_string_or_null(record->reason));
 	json_object_set_new(data, "digest", json_string_or_null(*digest ? digest : NULL));
 	broker_audit(record->broker, "session-end", data);
-	log_info("session %s: %s@%s ended%s%s", record->session, record->login, record->target, *record->reason ? ": " : "", record->reason);
+	log_info("session %s: %s@%s ended%s%s", record->session, record->login, record->target,
+		*record->reason ? ": " : "", record->reason);
 	checkpoint_if_due(record->broker, true);
 }
 
@@ -229,13 +259,16 @@ static void finish(struct record *record)
 {
 	char digest[65] = "";
 	struct err err = { 0 };
+
 	LIST_REMOVE(record, entry);
 	evtimer_del(record->dirty);
 	if (record->opened) {
 		struct store *store = record->broker->store;
-		if (write_json(record, &err) || transcripts_digest(store, record->path, "session.json", digest, &err))
+		if (write_json(record, &err) ||
+			transcripts_digest(store, record->path, "session.json", digest, &err))
 			log_error("session %s: session.json: %s", record->session, err.text);
-		if (sessions_end(store, record->session, SESSION_CLOSED, record->ended_at, record->reason, *digest ? digest : NULL, &err))
+		if (sessions_end(store, record->session, SESSION_CLOSED, record->ended_at,
+			    record->reason, *digest ? digest : NULL, &err))
 			log_error("session %s: %s", record->session, err.text);
 		audit_end(record, digest);
 	}
@@ -251,6 +284,7 @@ void record_check_sealed(struct record *record)
 char *record_visible(const char *text)
 {
 	BUF_CLEANUP struct buf visible = BUF_INIT(1024);
+
 	text_visible(&visible, text, strlen(text), 500);
 	return text_dup(buf_data(&visible), visible.len);
 }
@@ -270,10 +304,12 @@ void records_finish(struct broker *broker)
 {
 	struct record *next;
 	struct kept_channel *channel;
+
 	for (struct record *record = LIST_FIRST(&broker->private->records); record; record = next) {
 		next = LIST_NEXT(record, entry);
 		/* the last seal ends the record; it is freed later */
-		for (channel = LIST_FIRST(&record->channels); channel; channel = LIST_NEXT(channel, entry))
+		for (channel = LIST_FIRST(&record->channels); channel;
+			channel = LIST_NEXT(channel, entry))
 			if (channel->seal)
 				seal_finish(channel->seal);
 	}

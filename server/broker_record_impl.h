@@ -12,12 +12,12 @@ struct kept_channel {
 	struct record *record;
 	uint32_t number;
 	bool opened, ended;
-	char *kind, *file;       /* file NULL: not recorded */
-	uint64_t reserved;       /* of transcripts.session_max, while it is open */
-	json_t *requests;        /* array */
-	json_t *more;            /* approvals, the guard's judgement; NULL: none */
-	uint64_t requests_more;  /* not kept */
-	struct channel_row row;  /* from its end on */
+	char *kind, *file;	/* file NULL: not recorded */
+	uint64_t reserved;	/* of transcripts.session_max, while it is open */
+	json_t *requests;	/* array */
+	json_t *more;		/* approvals, the guard's judgement; NULL: none */
+	uint64_t requests_more; /* not kept */
+	struct channel_row row; /* from its end on */
 	struct seal *seal;
 };
 LIST_HEAD(kept_list, kept_channel);
@@ -32,7 +32,7 @@ struct record {
 	enum msg_mode mode;
 	bool opened, required, ended;
 	int64_t started, ended_at;
-	json_t *base;            /* of session.json: what never changes */
+	json_t *base; /* of session.json: what never changes */
 	json_t *evidence;
 	struct kept_list channels;
 	unsigned requests;
@@ -43,12 +43,14 @@ struct record {
 };
 
 /* broker_record.c */
-void record_check_sealed(struct record *record); /* it has ended and the last channel is sealed: the rest */
-char *record_visible(const char *text);          /* a short copy in visible form; caller frees */
+/* it has ended and the last channel is sealed: the rest */
+void record_check_sealed(struct record *record);
+char *record_visible(const char *text); /* a short copy in visible form; caller frees */
 
 /* broker_transcript.c */
 struct kept_channel *record_find_channel(struct record *record, uint32_t number);
-void record_channels_end(struct record *record, const char *reason, bool lost); /* those still open */
+/* those still open */
+void record_channels_end(struct record *record, const char *reason, bool lost);
 void record_channels_free(struct record *record);
 
 #endif

@@ -1,8 +1,9 @@
 /* A new configuration: taken whole, with a new signer and a new egress that know it, or not at all.
  *
- * IPC_CONF brings the bundle; the configuration is loaded and kept aside. When links to both new roles are there and the new signer has told its
- * keys, everything is swapped at once and IPC_CONF_TAKEN goes out. Old links are closed when their last question is answered. Until then, and after
- * any failure, the old configuration is in force. */
+ * IPC_CONF brings the bundle; the configuration is loaded and kept aside. When links to both new
+ * roles are there and the new signer has told its keys, everything is swapped at once and
+ * IPC_CONF_TAKEN goes out. Old links are closed when their last question is answered. Until then,
+ * and after any failure, the old configuration is in force. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct reload {
 static void reload_drop(void *arg)
 {
 	struct reload *reload = arg;
+
 	if (reload->timer)
 		event_free(reload->timer);
 	config_free(reload->config);
@@ -34,6 +36,7 @@ static void reload_drop(void *arg)
 void reload_free(struct broker *broker)
 {
 	struct reload *reload = broker->private->reload;
+
 	if (!reload)
 		return;
 	broker->private->reload = NULL;
@@ -58,7 +61,8 @@ void reload_refused(struct broker *broker, const char *reason)
 
 static void refuse(struct broker *broker, const char *reason)
 {
-	link_send(&broker->private->parent, IPC_FAILED, 0, &(struct msg_reason){ (char *)reason }, NULL, 0);
+	link_send(&broker->private->parent, IPC_FAILED, 0, &(struct msg_reason){ (char *)reason },
+		NULL, 0);
 	reload_refused(broker, reason);
 }
 
@@ -71,18 +75,23 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 static void audit_taken(struct broker *broker)
 {
 	json_t *data = json_object();
-	json_object_set_new(data, "generation", json_integer((json_int_t)broker->conf_status.generation));
+
+	json_object_set_new(
+		data, "generation", json_integer((json_int_t)broker->conf_status.generation));
 	broker_audit(broker, "configuration-taken", data);
-	log_info("configuration %llu is in force", (unsigned long long)broker->conf_status.generation);
+	log_info("configuration %llu is in force",
+		(unsigned long long)broker->conf_status.generation);
 }
 
-/* The rest of the broker looks into broker->config anew at each event, so that the old one can go. */
+/* The rest of the broker looks into broker->config anew at each event, so that the old one can go.
+ */
 static void swap(struct reload *reload)
 {
 	struct broker *broker = reload->broker;
 	struct broker_private *private = broker->private;
 	struct config *old = broker->config;
 	struct err err = { 0 };
+
 	broker->config = reload->config;
 	reload->config = NULL;
 	if (revoked_list_load(broker, &err)) /* it was read when the configuration was checked */
@@ -98,7 +107,8 @@ static void swap(struct reload *reload)
 	broker->conf_status.refused = NULL;
 	if (!private->log_forced)
 		log_level_set((enum log_level)log_level_parse(broker->config->conf->log_level));
-	link_send(&private->parent, IPC_CONF_TAKEN, 0, &(struct msg_conf_taken){ reload->generation }, NULL, 0);
+	link_send(&private->parent, IPC_CONF_TAKEN, 0,
+		&(struct msg_conf_taken){ reload->generation }, NULL, 0);
 	audit_taken(broker);
 	revoke_sweep(broker);
 	reload_free(broker);
@@ -120,6 +130,7 @@ static void lost(struct service *service)
 {
 	struct broker *broker = service->broker;
 	struct reload *reload = broker->private->reload;
+
 	if (reload && (reload->signer == service || reload->egress == service)) {
 		/* it closes itself; the listener says what became of it and refuses */
 		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL;
@@ -138,12 +149,14 @@ bool reload_role(struct broker *broker, enum role role, int fd)
 		return true;
 	}
 	struct reload *reload = broker->private->reload;
-	struct service **slot = reload ? role == ROLE_SIGNER ? &reload->signer : &reload->egress : NULL;
+	struct service **slot =
+		reload ? role == ROLE_SIGNER ? &reload->signer : &reload->egress : NULL;
 	if (!slot || *slot)
 		return false;
 	*slot = service_new(broker, role, fd, lost);
-	if (!*slot || (reload->signer && reload->egress
-		&& ask(reload->signer, IPC_KEYS, &(struct msg_empty){ 0 }, BROKER_SIGN_MS, on_keys, broker, &reload->question)))
+	if (!*slot || (reload->signer && reload->egress &&
+			      ask(reload->signer, IPC_KEYS, &(struct msg_empty){ 0 },
+				      BROKER_SIGN_MS, on_keys, broker, &reload->question)))
 		refuse(broker, "out of memory");
 	return true;
 }
@@ -151,7 +164,9 @@ bool reload_role(struct broker *broker, enum role role, int fd)
 static int load(int fd, struct config **ret, struct err *err)
 {
 	struct files *files = NULL;
-	int rc = fd >= 0 ? files_from_bundle(fd, &files, err) : err_set(err, -EINVAL, "no bundle came with it");
+	int rc = fd >= 0 ? files_from_bundle(fd, &files, err)
+			 : err_set(err, -EINVAL, "no bundle came with it");
+
 	if (!rc)
 		rc = config_load(files, files_first(files), ret, err);
 	files_free(files);
@@ -162,13 +177,15 @@ int reload_begin(struct broker *broker, uint64_t generation, int fd)
 {
 	struct err err = { 0 };
 	struct reload *reload = calloc(1, sizeof(*reload));
+
 	if (broker->private->reload)
 		reload_free(broker); /* a newer one replaces it */
 	struct config *config = NULL;
 	int rc = reload ? load(fd, &config, &err) : err_set(&err, -ENOMEM, "out of memory");
 	if (rc) {
 		free(reload);
-		broker->private->skip = 1u << ROLE_SIGNER | 1u << ROLE_EGRESS; /* their links are on the way */
+		/* their links are on the way */
+		broker->private->skip = 1u << ROLE_SIGNER | 1u << ROLE_EGRESS;
 		refuse(broker, err.text);
 		return rc;
 	}

@@ -7,16 +7,20 @@
 #include "server/broker_private.h"
 #include "store/store.h"
 
-/* Whether somebody may not come in: by the store's rows, and by the list of the configuration (NULL: none). who: NULL while only the key is known.
- * offered: the certificate or plain key. 0, or -EACCES with the reason for the user; what cannot be told is a no. */
-int revoke_check(struct store *store, const struct krl *krl, const struct identity *who, struct bytes offered, int64_t now, struct err *err);
+/* Whether somebody may not come in: by the store's rows, and by the list of the configuration
+ * (NULL: none). who: NULL while only the key is known. offered: the certificate or plain key. 0, or
+ * -EACCES with the reason for the user; what cannot be told is a no. */
+int revoke_check(struct store *store, const struct krl *krl, const struct identity *who,
+	struct bytes offered, int64_t now, struct err *err);
 
 /* The configuration's list, parsed; NULL: none. Borrowed until the next return to the loop. */
 const struct krl *revoked_list(struct broker *broker);
-int revoked_list_load(struct broker *broker, struct err *err); /* after broker->config was replaced: -EINVAL where it cannot be read */
+/* after broker->config was replaced: -EINVAL where it cannot be read */
+int revoked_list_load(struct broker *broker, struct err *err);
 void revoked_list_free(struct broker *broker);
 
-/* Everybody who is in, or on the way in, and may not be any more is told why and sent away. Returns how many connections that were. */
+/* Everybody who is in, or on the way in, and may not be any more is told why and sent away. Returns
+ * how many connections that were. */
 unsigned revoke_sweep(struct broker *broker);
 
 #endif

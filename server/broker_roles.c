@@ -1,4 +1,5 @@
-/* Signer and egress as they come and go, and the public halves of the keys that the signer holds. */
+/* Signer and egress as they come and go, and the public halves of the keys that the signer holds.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg
 {
 	size_t count = 0;
 	int rc = 0;
+
 	while (msg->names[count] && msg->lines[count])
 		count++;
 	if (msg->names[count] || msg->lines[count])
@@ -28,11 +30,13 @@ int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg
 	struct public_keys loaded = { calloc(count + 1, sizeof(*loaded.list)), 0 };
 	for (size_t i = 0; loaded.list && !rc && i < count; i++, loaded.count++) {
 		loaded.list[i].name = strdup(msg->names[i]);
-		rc = loaded.list[i].name ? sshkey_from_line(msg->lines[i], &loaded.list[i].key, err) : -ENOMEM;
+		rc = loaded.list[i].name ? sshkey_from_line(msg->lines[i], &loaded.list[i].key, err)
+					 : -ENOMEM;
 	}
 	if (rc || !loaded.list) {
 		public_keys_release(&loaded);
-		return rc ? err_prefix(err, rc, "a public key of the signer") : err_set(err, -ENOMEM, "out of memory");
+		return rc ? err_prefix(err, rc, "a public key of the signer")
+			  : err_set(err, -ENOMEM, "out of memory");
 	}
 	public_keys_release(keys);
 	*keys = loaded;
@@ -57,6 +61,7 @@ const struct sshkey *broker_key(struct broker *broker, const char *name)
 static void ready_if_complete(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
+
 	if (private->ready || !private->signer || !private->egress || !private->keys.count)
 		return;
 	private->ready = true;
@@ -88,10 +93,11 @@ void roles_install(struct broker *broker, struct service **current, struct servi
 static void lost(struct service *service)
 {
 	struct broker_private *private = service->broker->private;
+
 	if (private->signer == service)
-		private->signer = NULL; /* its public keys stay known: they have not changed */
+	private->signer = NULL; /* its public keys stay known: they have not changed */
 	if (private->egress == service)
-		private->egress = NULL;
+	private->egress = NULL;
 }
 
 void roles_arrived(struct broker *broker, const char *name, int fd)
@@ -99,6 +105,7 @@ void roles_arrived(struct broker *broker, const char *name, int fd)
 	struct broker_private *private = broker->private;
 	const bool signer = !strcmp(name, "signer");
 	const enum role role = signer ? ROLE_SIGNER : ROLE_EGRESS;
+
 	if (fd < 0 || (!signer && strcmp(name, "egress"))) {
 		log_error("the listener sent a link to '%s'", name);
 		fd_closep(&fd);
@@ -113,7 +120,8 @@ void roles_arrived(struct broker *broker, const char *name, int fd)
 	}
 	roles_install(broker, signer ? &private->signer : &private->egress, service);
 	question_cancel(&private->keys_question);
-	if (private->signer && ask(private->signer, IPC_KEYS, &(struct msg_empty){ 0 }, BROKER_SIGN_MS, on_keys, broker, &private->keys_question))
+	if (private->signer && ask(private->signer, IPC_KEYS, &(struct msg_empty){ 0 },
+				       BROKER_SIGN_MS, on_keys, broker, &private->keys_question))
 		log_error("the signer cannot be asked for its keys");
 	ready_if_complete(broker);
 }

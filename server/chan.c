@@ -40,7 +40,8 @@ void chan_set_state(struct chan *chan, enum chan_state state)
 	if (chan->state == state)
 		return;
 	if (!(states[chan->state].next & TO(state))) {
-		log_error("channel %u: no way from %s to %s", chan->id, states[chan->state].name, states[state].name);
+		log_error("channel %u: no way from %s to %s", chan->id, states[chan->state].name,
+			states[state].name);
 		return;
 	}
 	log_debug("channel %u: %s -> %s", chan->id, states[chan->state].name, states[state].name);
@@ -55,6 +56,7 @@ bool chan_busy(const struct chan *chan)
 void chan_turn(struct chan *chan)
 {
 	enum chan_state before;
+
 	do { /* a new state acts at once: nothing else might wake the loop for it */
 		before = chan->state;
 		if (states[before].turn)
@@ -68,12 +70,15 @@ int64_t chan_due(const struct chan *chan)
 {
 	int64_t due = chan->recorder ? recorder_due(chan->recorder) : INT64_MAX;
 	int64_t guard = chan->guard ? chan_guard_due(chan->guard) : INT64_MAX;
+
 	if (guard < due)
 		due = guard;
 	int64_t command = chan->command ? command_due(chan->command) : INT64_MAX;
 	if (command < due)
 		due = command;
-	return chan->state == CHAN_CLOSING && chan->deadline && chan->deadline < due ? chan->deadline : due;
+	return chan->state == CHAN_CLOSING && chan->deadline && chan->deadline < due
+		       ? chan->deadline
+		       : due;
 }
 
 void chan_tap(struct chan *chan, char code, const void *data, size_t len)
@@ -87,7 +92,8 @@ void chan_tap(struct chan *chan, char code, const void *data, size_t len)
 
 /* ---- callbacks of the client's channel: they note, the turn acts ---- */
 
-static int client_data(ssh_session session, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *context)
+static int client_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
+	int is_stderr, void *context)
 {
 	(void)session;
 	(void)channel;
@@ -114,12 +120,14 @@ static void client_signal(ssh_session session, ssh_channel channel, const char *
 	(void)channel;
 	struct chan *chan = context;
 	if (!chan->early_signal && name && strlen(name) <= 32)
-		chan->early_signal = strdup(name); /* sent on by the next turn: libssh must not be entered twice */
+		/* sent on by the next turn: libssh must not be entered twice */
+		chan->early_signal = strdup(name);
 }
 
 struct chan *chan_new(struct leg *leg, ssh_channel client)
 {
 	struct chan *chan = calloc(1, sizeof(*chan));
+
 	if (!chan)
 		return NULL;
 	chan->leg = leg;
@@ -149,7 +157,8 @@ struct chan *chan_new(struct leg *leg, ssh_channel client)
 	return chan;
 }
 
-/* A channel that libssh has not yet seen closed by the peer outlives this object inside the library: take our callbacks out of it first. */
+/* A channel that libssh has not yet seen closed by the peer outlives this object inside the
+ * library: take our callbacks out of it first. */
 static void release(ssh_channel *channel, struct ssh_channel_callbacks_struct *callbacks)
 {
 	if (!*channel)
@@ -197,6 +206,7 @@ void chan_free(struct chan *chan)
 static void add_words(struct chan *chan, const char *text)
 {
 	const char *eol = chan->pty ? "\r\n" : "\n";
+
 	chan_hold_end(chan);
 	if (chan->pty && chan->state >= CHAN_RELAY)
 		buf_puts(&chan->last_words, "\r\n");
@@ -235,7 +245,8 @@ void chan_notice(struct chan *chan, const char *text)
 		chan_hold_note(chan, text);
 		return;
 	}
-	if (chan->state != CHAN_RELAY || !chan->client || ssh_channel_window_size(chan->client) < CHAN_TELL_MAX ||
+	if (chan->state != CHAN_RELAY || !chan->client ||
+		ssh_channel_window_size(chan->client) < CHAN_TELL_MAX ||
 		!transport_writable(&chan->leg->transport))
 		return;
 	BUF_CLEANUP struct buf line = BUF_INIT(CHAN_TELL_MAX);

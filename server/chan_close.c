@@ -1,5 +1,5 @@
-/* Relaying, and the end: drain, exit status or signal, EOF, close until it is sent, the peer's close awaited (RFC 4254 sections 5.3 and 6.10). See
- * chan.h. */
+/* Relaying, and the end: drain, exit status or signal, EOF, close until it is sent, the peer's
+ * close awaited (RFC 4254 sections 5.3 and 6.10). See chan.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +11,12 @@
 #include "server/session_command.h"
 #include "server/upstream.h"
 
-/* window-change and signal need no answer and pass at once; a pending request of libssh would swallow them, but after the start there is none. */
+/* window-change and signal need no answer and pass at once; a pending request of libssh would
+ * swallow them, but after the start there is none. */
 static void pass_requests(struct chan *chan)
 {
 	struct transport *upstream = &chan->leg->upstream->transport;
+
 	if (!chan->resized && !chan->early_signal)
 		return;
 	transport_enter(upstream);
@@ -30,7 +32,8 @@ static void pass_requests(struct chan *chan)
 
 static void pass_eof(struct chan *chan)
 {
-	if (!chan->in_eof && !chan->backend_closed && (stream_ended(&chan->in) || chan->client_closed)) {
+	if (!chan->in_eof && !chan->backend_closed &&
+		(stream_ended(&chan->in) || chan->client_closed)) {
 		transport_enter(&chan->leg->upstream->transport);
 		if (ssh_channel_send_eof(chan->backend) != SSH_AGAIN)
 			chan->in_eof = true;
@@ -47,16 +50,21 @@ static void pass_eof(struct chan *chan)
 static bool failed(struct chan *chan)
 {
 	int rc = chan->recorder ? recorder_failed(chan->recorder) : 0;
+
 	if (rc) {
 		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", strerror(-rc));
-		chan_refuse(chan, EXIT_OURS, "the transcript cannot be written, and policy requires one: the session ends");
+		chan_refuse(chan, EXIT_OURS,
+			"the transcript cannot be written, and policy requires one: the session "
+			"ends");
 	} else if (chan->in.overflow || chan->out.overflow || chan->err.overflow) {
-		conn_event(chan->leg->conn, chan->leg, "limit-reached", "more bytes than the window allows");
+		conn_event(chan->leg->conn, chan->leg, "limit-reached",
+			"more bytes than the window allows");
 		chan_refuse(chan, EXIT_OURS, "the other side sends more than its window allows");
 	} else if (!chan->backend_closed && transport_dead(&chan->leg->upstream->transport)) {
 		chan->backend_closed = true;
 		if (stream_drained(&chan->out) && stream_drained(&chan->err) && !chan->exited)
-			chan_refuse(chan, EXIT_UNREACHABLE, "the connection to the target was lost");
+			chan_refuse(
+				chan, EXIT_UNREACHABLE, "the connection to the target was lost");
 	}
 	return chan->state != CHAN_RELAY;
 }
@@ -64,6 +72,7 @@ static bool failed(struct chan *chan)
 void chan_relay_turn(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
+
 	if (failed(chan))
 		return;
 	if (chan->guard)
@@ -76,8 +85,10 @@ void chan_relay_turn(struct chan *chan)
 		pass_requests(chan);
 	pass_eof(chan);
 	conn->depth--;
-	bool backend_done = chan->backend_closed && stream_drained(&chan->out) && stream_drained(&chan->err);
-	bool client_gone = chan->client_closed || chan->out.broken || transport_dead(&chan->leg->transport);
+	bool backend_done =
+		chan->backend_closed && stream_drained(&chan->out) && stream_drained(&chan->err);
+	bool client_gone =
+		chan->client_closed || chan->out.broken || transport_dead(&chan->leg->transport);
 	if (backend_done || client_gone)
 		chan_set_state(chan, CHAN_CLOSING);
 }
@@ -85,10 +96,13 @@ void chan_relay_turn(struct chan *chan)
 void chan_tell_turn(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
+
 	conn->depth++;
 	transport_enter(&chan->leg->transport);
-	while (chan->last_words.len && transport_writable(&chan->leg->transport) && ssh_channel_window_size(chan->client)) {
-		int n = ssh_channel_write_stderr(chan->client, buf_data(&chan->last_words), (uint32_t)chan->last_words.len);
+	while (chan->last_words.len && transport_writable(&chan->leg->transport) &&
+		ssh_channel_window_size(chan->client)) {
+		int n = ssh_channel_write_stderr(
+			chan->client, buf_data(&chan->last_words), (uint32_t)chan->last_words.len);
 		chan->leg->transport.touched = true;
 		if (n <= 0)
 			break;
@@ -104,23 +118,27 @@ static void send_exit(struct chan *chan)
 	if (chan->exit_sent || !chan->exited)
 		return;
 	if (chan->exit_signal)
-		ssh_channel_request_send_exit_signal(chan->client, chan->exit_signal, chan->exit_core, chan->exit_message, chan->exit_language);
+		ssh_channel_request_send_exit_signal(chan->client, chan->exit_signal,
+			chan->exit_core, chan->exit_message, chan->exit_language);
 	else
 		ssh_channel_request_send_exit_status(chan->client, (int)chan->exit_status);
 	chan->exit_sent = true;
 }
 
-/* The end came while the backend's channel was being opened: it has to be open before it can be closed. */
+/* The end came while the backend's channel was being opened: it has to be open before it can be
+ * closed. */
 static bool settle_open(struct chan *chan)
 {
 	struct upstream *upstream = chan->leg->upstream;
+
 	if (!chan->backend_opening || transport_dead(&upstream->transport))
 		return true;
 	transport_enter(&upstream->transport);
 	return chan_open_backend(chan) != SSH_AGAIN;
 }
 
-/* SSH_AGAIN means that EOF is still on its way out and CLOSE was *not* sent: come back when the socket takes more. */
+/* SSH_AGAIN means that EOF is still on its way out and CLOSE was *not* sent: come back when the
+ * socket takes more. */
 static bool close_one(ssh_channel channel, struct transport *transport, bool *sent)
 {
 	if (*sent || !channel || transport_dead(transport))
@@ -131,18 +149,22 @@ static bool close_one(ssh_channel channel, struct transport *transport, bool *se
 	return *sent;
 }
 
-/* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a ControlMaster), while the program still runs; the exit status
- * is owed all the same, and only the backend's own close says that none will come (field.md 1). */
+/* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a
+ * ControlMaster), while the program still runs; the exit status is owed all the same, and only the
+ * backend's own close says that none will come (field.md 1). */
 static bool exit_owed(const struct chan *chan)
 {
 	const struct upstream *upstream = chan->leg->upstream;
-	return chan->backend_open && !chan->backend_closed && !chan->refused && upstream && !transport_dead(&upstream->transport);
+
+	return chan->backend_open && !chan->backend_closed && !chan->refused && upstream &&
+	       !transport_dead(&upstream->transport);
 }
 
 void chan_close_turn(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
 	struct transport *client = &chan->leg->transport;
+
 	chan->in.discard = chan->out.discard = chan->err.discard = true;
 	stream_turn(&chan->in);
 	stream_turn(&chan->out);
@@ -152,7 +174,8 @@ void chan_close_turn(struct chan *chan)
 	if (!settle_open(chan))
 		sent = false;
 	else if (chan->backend_open && chan->leg->upstream)
-		sent = close_one(chan->backend, &chan->leg->upstream->transport, &chan->backend_close_sent);
+		sent = close_one(
+			chan->backend, &chan->leg->upstream->transport, &chan->backend_close_sent);
 	if (!transport_dead(client) && exit_owed(chan)) {
 		conn->depth--;
 		return;
@@ -176,8 +199,13 @@ void chan_report(struct chan *chan)
 	recorder_free(chan->recorder); /* complete before the broker seals it */
 	chan->recorder = NULL;
 	struct msg_channel_end msg = {
-		.leg = chan->leg->id, .channel = chan->id, .exit_status = chan->exited && !chan->exit_signal ? chan->exit_status : -1,
-		.exit_signal = chan->exit_signal, .bytes_in = chan->in.bytes, .bytes_out = chan->out.bytes, .bytes_err = chan->err.bytes,
+		.leg = chan->leg->id,
+		.channel = chan->id,
+		.exit_status = chan->exited && !chan->exit_signal ? chan->exit_status : -1,
+		.exit_signal = chan->exit_signal,
+		.bytes_in = chan->in.bytes,
+		.bytes_out = chan->out.bytes,
+		.bytes_err = chan->err.bytes,
 		.reason = chan->end_reason,
 	};
 	conn_send(chan->leg->conn, IPC_CHANNEL_END, &msg);

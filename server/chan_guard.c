@@ -19,31 +19,37 @@ struct chan_guard {
 	struct chan *chan;
 	struct lineguard *lines;
 	struct buf shown;
-	uint32_t line;  /* number of the line that is judged */
-	bool asked;     /* the broker was asked about it and has not answered for good */
+	uint32_t line; /* number of the line that is judged */
+	bool asked;    /* the broker was asked about it and has not answered for good */
 };
 
-/* ---- what lineguard calls: it may not be called back from here, so bytes only go into buffers ---- */
+/* ---- what lineguard calls: it may not be called back from here, so bytes only go into buffers
+ * ---- */
 
 static void on_forward(void *context, const uint8_t *data, size_t len)
 {
 	struct chan_guard *guard = context;
+
 	if (buf_put(&guard->chan->in.pending, data, len))
-		guard->chan->in.overflow = true; /* far beyond what lineguard holds: the turn ends the channel */
+		/* far beyond what lineguard holds: the turn ends the channel */
+		guard->chan->in.overflow = true;
 }
 
 static void on_show(void *context, const uint8_t *data, size_t len)
 {
 	struct chan_guard *guard = context;
+
 	buf_put(&guard->shown, data, len);
 }
 
-/* Candidates as they are; what does not fit makes the line blind, so that nobody judges a part for the whole. */
+/* Candidates as they are; what does not fit makes the line blind, so that nobody judges a part for
+ * the whole. */
 static bool pack(const struct line *line, struct buf *out)
 {
 	for (size_t i = 0; i < line->count; i++) {
 		size_t before = out->len;
-		if (!wire_put_u8(out, line->texts[i].joined) && !wire_put_bytes(out, line->texts[i].text))
+		if (!wire_put_u8(out, line->texts[i].joined) &&
+			!wire_put_bytes(out, line->texts[i].text))
 			continue;
 		out->len = before; /* half a text would be malformed */
 		return false;
@@ -51,7 +57,8 @@ static bool pack(const struct line *line, struct buf *out)
 	return true;
 }
 
-static enum line_verdict on_judge(void *context, const struct line *line, struct line_answer *answer)
+static enum line_verdict on_judge(
+	void *context, const struct line *line, struct line_answer *answer)
 {
 	struct chan_guard *guard = context;
 	struct chan *chan = guard->chan;
@@ -68,13 +75,15 @@ static enum line_verdict on_judge(void *context, const struct line *line, struct
 		.continues = line->continues,
 		.texts = buf_bytes(&texts),
 	};
+
 	answer->notice[0] = 0;
 	guard->asked = true;
 	conn_send(chan->leg->conn, IPC_LINE, &msg);
 	return LINE_HOLD; /* the broker answers within milliseconds, or after a human */
 }
 
-static void report(struct chan_guard *guard, const char *end, const char *confidence, const char *why, struct bytes text, int64_t took_us)
+static void report(struct chan_guard *guard, const char *end, const char *confidence,
+	const char *why, struct bytes text, int64_t took_us)
 {
 	struct msg_line_end msg = {
 		.leg = guard->chan->leg->id,
@@ -86,6 +95,7 @@ static void report(struct chan_guard *guard, const char *end, const char *confid
 		.text = { text.data, text.len < IPC_TEXT_MAX ? text.len : IPC_TEXT_MAX },
 		.took_us = took_us,
 	};
+
 	conn_send(guard->chan->leg->conn, IPC_LINE_END, &msg);
 }
 
@@ -94,24 +104,29 @@ static void on_note(void *context, const struct line *line, enum line_end end, i
 	struct chan_guard *guard = context;
 	struct bytes text = line->count ? line->texts[0].text : (struct bytes){ NULL, 0 };
 	char clean[512], label[640];
+
 	guard->asked = false;
-	snprintf(label, sizeof(label), "command (%s, %s): %s", line_confidence_name(line->confidence), line_end_name(end),
+	snprintf(label, sizeof(label), "command (%s, %s): %s",
+		line_confidence_name(line->confidence), line_end_name(end),
 		end == LINE_HIDDEN ? "" : text_clean(clean, sizeof(clean), text.data, text.len));
 	if (guard->chan->recorder)
 		recorder_marker(guard->chan->recorder, label);
-	report(guard, line_end_name(end), line_confidence_name(line->confidence), line->why, end == LINE_HIDDEN ? (struct bytes){ NULL, 0 } : text,
-		took_us);
+	report(guard, line_end_name(end), line_confidence_name(line->confidence), line->why,
+		end == LINE_HIDDEN ? (struct bytes){ NULL, 0 } : text, took_us);
 }
 
 static void on_failed(void *context, const char *why)
 {
 	struct chan_guard *guard = context;
+
 	report(guard, "failed", "blind", why, (struct bytes){ NULL, 0 }, 0);
 	if (guard->chan->recorder)
-		recorder_marker(guard->chan->recorder, "the guard's analyser failed: lines are no longer judged");
+		recorder_marker(guard->chan->recorder,
+			"the guard's analyser failed: lines are no longer judged");
 }
 
-static const struct lineguard_callbacks callbacks = { on_forward, on_show, on_judge, on_note, on_failed };
+static const struct lineguard_callbacks callbacks = { on_forward, on_show, on_judge, on_note,
+	on_failed };
 
 /* ---- what the channel calls ---- */
 
@@ -123,10 +138,14 @@ static void filter(struct chan *chan, const uint8_t *data, size_t len)
 struct chan_guard *chan_guard_new(struct chan *chan)
 {
 	struct chan_guard *guard = calloc(1, sizeof(*guard));
+
 	if (!guard)
 		return NULL;
 	const struct lineguard_options options = {
-		.columns = chan->pty ? chan->columns : 80, .rows = chan->pty ? chan->rows : 24, .callbacks = &callbacks, .context = guard,
+		.columns = chan->pty ? chan->columns : 80,
+		.rows = chan->pty ? chan->rows : 24,
+		.callbacks = &callbacks,
+		.context = guard,
 	};
 	guard->chan = chan;
 	guard->shown = BUF_INIT(SHOWN_MAX);
@@ -162,10 +181,13 @@ static void write_shown(struct chan_guard *guard)
 {
 	struct chan *chan = guard->chan;
 	struct transport *client = &chan->leg->transport;
+
 	chan->leg->conn->depth++;
 	transport_enter(client);
-	while (guard->shown.len && transport_writable(client) && ssh_channel_window_size(chan->client)) {
-		int n = ssh_channel_write(chan->client, buf_data(&guard->shown), (uint32_t)guard->shown.len);
+	while (guard->shown.len && transport_writable(client) &&
+		ssh_channel_window_size(chan->client)) {
+		int n = ssh_channel_write(
+			chan->client, buf_data(&guard->shown), (uint32_t)guard->shown.len);
 		client->touched = true;
 		if (n <= 0)
 			break;
@@ -179,6 +201,7 @@ static void write_shown(struct chan_guard *guard)
 void chan_guard_turn(struct chan_guard *guard)
 {
 	int64_t now = clock_mono_us();
+
 	if (lineguard_due(guard->lines) <= now)
 		lineguard_turn(guard->lines, now);
 	if (guard->shown.len)
@@ -188,6 +211,7 @@ void chan_guard_turn(struct chan_guard *guard)
 int64_t chan_guard_due(const struct chan_guard *guard)
 {
 	int64_t due = lineguard_due(guard->lines);
+
 	return due == LINEGUARD_NEVER ? INT64_MAX : due / 1000 + 1;
 }
 
@@ -196,5 +220,6 @@ void chan_guard_verdict(struct chan_guard *guard, const struct msg_line_verdict 
 	if (!guard->asked || verdict->line != guard->line || verdict->verdict > LINE_DENY)
 		return;
 	if (lineguard_waiting(guard->lines))
-		lineguard_answer(guard->lines, clock_mono_us(), (enum line_verdict)verdict->verdict, verdict->notice);
+		lineguard_answer(guard->lines, clock_mono_us(), (enum line_verdict)verdict->verdict,
+			verdict->notice);
 }

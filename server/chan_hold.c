@@ -1,8 +1,10 @@
-/* A channel that waits for a human: what its user sees on stderr, the questions asked there, Ctrl-C. See chan.h.
+/* A channel that waits for a human: what its user sees on stderr, the questions asked there,
+ * Ctrl-C. See chan.h.
  *
- * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client is in raw mode already: our lines end with CR LF,
- * the status line is rewritten in place, and what is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are ours;
- * all else stays in libssh for the program. */
+ * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client
+ * is in raw mode already: our lines end with CR LF, the status line is rewritten in place, and what
+ * is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are
+ * ours; all else stays in libssh for the program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ void chan_hold_note(struct chan *chan, const char *text)
 static void put_status(struct chan *chan, const char *text, const char *status)
 {
 	static const char name[] = "bartizan: ";
+
 	put_lines(chan, text);
 	if (!*status || chan->asking || chan->columns <= sizeof(name))
 		return;
@@ -61,11 +64,17 @@ static void put_status(struct chan *chan, const char *text, const char *status)
 	chan->status_shown = true;
 }
 
-/* Without a terminal: one line of text and its status make one line; a status alone is for terminals. */
+/* Without a terminal: one line of text and its status make one line; a status alone is for
+ * terminals. */
 static void put_once(struct chan *chan, const char *text, const char *status)
 {
 	char all[CHAN_TELL_MAX];
-	snprintf(all, sizeof(all), "%s%s%s", text, !*status ? "" : strchr(text, '\n') ? "\n" : "; ", status);
+
+	snprintf(all, sizeof(all), "%s%s%s", text,
+		!*status	     ? ""
+		: strchr(text, '\n') ? "\n"
+				     : "; ",
+		status);
 	if (*text)
 		put_lines(chan, all);
 }
@@ -89,7 +98,11 @@ void chan_hold(struct chan *chan, const char *text, const char *status)
 
 static void answered(struct chan *chan, bool given)
 {
-	struct msg_ask_answer msg = { .leg = chan->leg->id, .channel = chan->id, .given = given, .text = buf_bytes(&chan->answer) };
+	struct msg_ask_answer msg = { .leg = chan->leg->id,
+		.channel = chan->id,
+		.given = given,
+		.text = buf_bytes(&chan->answer) };
+
 	chan->asking = false;
 	conn_send(chan->leg->conn, IPC_ASK_ANSWER, &msg);
 	buf_clear(&chan->answer);
@@ -134,7 +147,8 @@ static void type(struct chan *chan, char c)
 	} else if (c == CTRL_U) {
 		while (chan->answer.len)
 			erase(chan);
-	} else if ((unsigned char)c >= ' ' && c != DEL && chan->answer.len < chan->answer_max && !buf_putc(&chan->answer, (uint8_t)c)) {
+	} else if ((unsigned char)c >= ' ' && c != DEL && chan->answer.len < chan->answer_max &&
+		   !buf_putc(&chan->answer, (uint8_t)c)) {
 		buf_putc(&chan->held_words, (uint8_t)c);
 	}
 }
@@ -142,6 +156,7 @@ static void type(struct chan *chan, char c)
 static void cancel(struct chan *chan)
 {
 	struct msg_access_cancel msg = { chan->leg->id, chan->id };
+
 	if (chan->asking)
 		answered(chan, false);
 	conn_send(chan->leg->conn, IPC_ACCESS_CANCEL, &msg);
@@ -165,10 +180,13 @@ static void flush(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
 	struct transport *client = &chan->leg->transport;
+
 	conn->depth++;
 	transport_enter(client);
-	while (chan->held_words.len && transport_writable(client) && ssh_channel_window_size(chan->client)) {
-		int n = ssh_channel_write_stderr(chan->client, buf_data(&chan->held_words), (uint32_t)chan->held_words.len);
+	while (chan->held_words.len && transport_writable(client) &&
+		ssh_channel_window_size(chan->client)) {
+		int n = ssh_channel_write_stderr(
+			chan->client, buf_data(&chan->held_words), (uint32_t)chan->held_words.len);
 		client->touched = true;
 		if (n <= 0)
 			break;
@@ -180,9 +198,11 @@ static void flush(struct chan *chan)
 bool chan_hold_lost(struct chan *chan, const char *reason)
 {
 	char words[CHAN_ANSWER_MAX];
+
 	if (chan->state != CHAN_ASKED || !chan->waits_for)
 		return false;
-	snprintf(words, sizeof(words), "%s; it stays: run the same command again (%s)", chan->waits_for, reason);
+	snprintf(words, sizeof(words), "%s; it stays: run the same command again (%s)",
+		chan->waits_for, reason);
 	chan_refuse(chan, EXIT_WAIT, words);
 	return true;
 }
@@ -197,7 +217,8 @@ void chan_hold_end(struct chan *chan)
 		return;
 	flush(chan);
 	buf_put(&chan->last_words, buf_data(&chan->held_words),
-		chan->held_words.len); /* a full window: should the end come, they go in front of it */
+		/* a full window: should the end come, they go in front of it */
+		chan->held_words.len);
 	buf_clear(&chan->held_words);
 }
 

@@ -1,5 +1,5 @@
-/* The backend's half of a channel: open, pty, env, start, each answered before the next is sent, for libssh keeps one pending request a channel. See
- * chan.h. */
+/* The backend's half of a channel: open, pty, env, start, each answered before the next is sent,
+ * for libssh keeps one pending request a channel. See chan.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 #include "server/conn.h"
 #include "server/upstream.h"
 
-static int backend_data(ssh_session session, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *context)
+static int backend_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
+	int is_stderr, void *context)
 {
 	(void)session;
 	(void)channel;
@@ -39,8 +40,8 @@ static char *bounded(const char *text)
 	return text ? strndup(text, 256) : strdup("");
 }
 
-static void backend_signal(
-	ssh_session session, ssh_channel channel, const char *name, int core, const char *message, const char *language, void *context)
+static void backend_signal(ssh_session session, ssh_channel channel, const char *name, int core,
+	const char *message, const char *language, void *context)
 {
 	(void)session;
 	(void)channel;
@@ -57,12 +58,16 @@ static void backend_signal(
 static int new_backend(struct chan *chan)
 {
 	struct upstream *upstream = chan->leg->upstream;
+
 	chan->backend = ssh_channel_new(upstream->transport.session);
 	if (!chan->backend)
 		return SSH_ERROR;
 	chan->backend_callbacks = (struct ssh_channel_callbacks_struct){
-		.userdata = chan, .channel_data_function = backend_data, .channel_close_function = backend_close,
-		.channel_exit_status_function = backend_exit, .channel_exit_signal_function = backend_signal,
+		.userdata = chan,
+		.channel_data_function = backend_data,
+		.channel_close_function = backend_close,
+		.channel_exit_status_function = backend_exit,
+		.channel_exit_signal_function = backend_signal,
 	};
 	ssh_callbacks_init(&chan->backend_callbacks);
 	ssh_set_channel_callbacks(chan->backend, &chan->backend_callbacks);
@@ -76,6 +81,7 @@ static int new_backend(struct chan *chan)
 static void step_wait(struct chan *chan)
 {
 	struct upstream *upstream = chan->leg->upstream;
+
 	if (upstream->state == UPSTREAM_FAILED)
 		chan_refuse(chan, upstream->exit, upstream->failure);
 	else if (upstream->state == UPSTREAM_READY && new_backend(chan) != SSH_OK)
@@ -87,6 +93,7 @@ static void step_wait(struct chan *chan)
 int chan_open_backend(struct chan *chan)
 {
 	int rc = ssh_channel_open_session(chan->backend);
+
 	chan->backend_opening = rc == SSH_AGAIN;
 	chan->backend_open = rc == SSH_OK;
 	return rc;
@@ -95,6 +102,7 @@ int chan_open_backend(struct chan *chan)
 static void step_open(struct chan *chan)
 {
 	int rc = chan_open_backend(chan);
+
 	if (rc == SSH_OK)
 		chan_set_state(chan, chan->pty ? CHAN_PTY : CHAN_ENV);
 	else if (rc != SSH_AGAIN)
@@ -103,11 +111,14 @@ static void step_open(struct chan *chan)
 
 static void step_pty(struct chan *chan)
 {
-	int rc = ssh_channel_request_pty_size(chan->backend, chan->term, (int)chan->columns, (int)chan->rows);
+	int rc = ssh_channel_request_pty_size(
+		chan->backend, chan->term, (int)chan->columns, (int)chan->rows);
+
 	if (rc == SSH_AGAIN)
 		return;
 	if (rc != SSH_OK)
-		conn_event(chan->leg->conn, chan->leg, "request-refused", "the target refused a terminal");
+		conn_event(chan->leg->conn, chan->leg, "request-refused",
+			"the target refused a terminal");
 	chan->resized = false;
 	chan_set_state(chan, CHAN_ENV);
 }
@@ -118,7 +129,8 @@ static void step_env(struct chan *chan)
 		const struct chan_env *env = &chan->env[chan->env_sent];
 		if (ssh_channel_request_env(chan->backend, env->name, env->value) == SSH_AGAIN)
 			return;
-		chan->env_sent++; /* a refused variable is no error: AcceptEnv decides, as without us */
+		/* a refused variable is no error: AcceptEnv decides, as without us */
+		chan->env_sent++;
 	}
 	chan_set_state(chan, CHAN_STARTING);
 }
@@ -147,6 +159,7 @@ static void answer_start(struct chan *chan, bool granted)
 static void step_start(struct chan *chan)
 {
 	int rc = request_start(chan);
+
 	if (rc == SSH_AGAIN)
 		return;
 	answer_start(chan, rc == SSH_OK);
@@ -156,18 +169,24 @@ static void step_start(struct chan *chan)
 		return;
 	}
 	chan->in.open = chan->out.open = chan->err.open = true;
-	chan->in.unread = chan->out.unread = chan->err.unread = true; /* stdin may have come in the same flight as exec */
+	/* stdin may have come in the same flight as exec */
+	chan->in.unread = chan->out.unread = chan->err.unread = true;
 	chan_hold_end(chan);
 	chan_set_state(chan, CHAN_RELAY);
 }
 
 static void (*const steps[])(struct chan *chan) = {
-	[CHAN_WAITING] = step_wait, [CHAN_OPENING] = step_open, [CHAN_PTY] = step_pty, [CHAN_ENV] = step_env, [CHAN_STARTING] = step_start,
+	[CHAN_WAITING] = step_wait,
+	[CHAN_OPENING] = step_open,
+	[CHAN_PTY] = step_pty,
+	[CHAN_ENV] = step_env,
+	[CHAN_STARTING] = step_start,
 };
 
 void chan_open_turn(struct chan *chan)
 {
 	struct conn *conn = chan->leg->conn;
+
 	if (chan->client_closed || transport_dead(&chan->leg->transport)) {
 		chan_set_state(chan, CHAN_CLOSING);
 		return;
@@ -183,6 +202,7 @@ void chan_open_turn(struct chan *chan)
 		if (chan->state != before && chan->leg->upstream)
 			chan->leg->upstream->transport.touched = true;
 	} while (chan->state != before && chan_busy(chan));
-	if (chan_busy(chan) && chan->state > CHAN_WAITING && transport_dead(&chan->leg->upstream->transport))
+	if (chan_busy(chan) && chan->state > CHAN_WAITING &&
+		transport_dead(&chan->leg->upstream->transport))
 		chan_refuse(chan, EXIT_UNREACHABLE, "the connection to the target was lost");
 }

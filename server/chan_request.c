@@ -1,5 +1,8 @@
-/* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that starts it. See chan.h. */
-#define SSH_SUPPRESS_DEPRECATED /* the message getters: callbacks would have to answer at once, and we hold requests until somebody has decided */
+/* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that
+ * starts it. See chan.h. */
+/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
+ * has decided */
+#define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +28,25 @@ static unsigned cells(int value, unsigned fallback)
 /* For session.json: what was asked, as it was asked. The broker bounds and cleans it. */
 static void note(struct chan *chan, const char *what, const char *detail)
 {
-	struct msg_request msg = { .leg = chan->leg->id, .channel = chan->id, .what = (char *)what };
+	struct msg_request msg = {
+		.leg = chan->leg->id, .channel = chan->id, .what = (char *)what
+	};
 	size_t len = strlen(detail);
-	msg.detail = (struct bytes){ (const uint8_t *)detail, len < IPC_TEXT_MAX ? len : IPC_TEXT_MAX };
+
+	msg.detail =
+		(struct bytes){ (const uint8_t *)detail, len < IPC_TEXT_MAX ? len : IPC_TEXT_MAX };
 	conn_send(chan->leg->conn, IPC_REQUEST, &msg);
 }
 
 static bool on_pty(struct chan *chan, ssh_message message)
 {
 	const char *term = ssh_message_channel_request_pty_term(message);
+
 	if (chan->state != CHAN_NEW || chan->pty || !term || strlen(term) > 255)
 		return false;
 	if (!(chan->leg->conn->rights & SSHCERT_PTY)) {
-		conn_event(chan->leg->conn, chan->leg, "request-refused", "pty-req: the certificate does not permit a terminal");
+		conn_event(chan->leg->conn, chan->leg, "request-refused",
+			"pty-req: the certificate does not permit a terminal");
 		return false;
 	}
 	chan->term = strdup(term);
@@ -49,7 +58,9 @@ static bool on_pty(struct chan *chan, ssh_message message)
 
 static bool on_env(struct chan *chan, ssh_message message)
 {
-	const char *name = ssh_message_channel_request_env_name(message), *value = ssh_message_channel_request_env_value(message);
+	const char *name = ssh_message_channel_request_env_name(message),
+		   *value = ssh_message_channel_request_env_value(message);
+
 	if (chan->state != CHAN_NEW || !name || !value || chan->env_count == CHAN_ENV_MAX)
 		return false;
 	size_t size = strlen(name) + strlen(value);
@@ -74,7 +85,8 @@ static bool on_window(struct chan *chan, ssh_message message)
 	chan->rows = cells(ssh_message_channel_request_pty_height(message), chan->rows);
 	chan->resized = true;
 	if (chan->recorder)
-		recorder_resize(chan->recorder, chan->columns, chan->rows); /* before the output that it governs */
+		/* before the output that it governs */
+		recorder_resize(chan->recorder, chan->columns, chan->rows);
 	if (chan->guard)
 		chan_guard_resize(chan->guard);
 	return true;
@@ -92,7 +104,9 @@ static bool on_x11(struct chan *chan, ssh_message message)
 static void note_all(struct chan *chan)
 {
 	char size[512];
-	snprintf(size, sizeof(size), "%ux%u %s", chan->columns, chan->rows, chan->term ? chan->term : "");
+
+	snprintf(size, sizeof(size), "%ux%u %s", chan->columns, chan->rows,
+		chan->term ? chan->term : "");
 	if (chan->pty)
 		note(chan, "pty-req", size);
 	for (size_t i = 0; i < chan->env_count; i++) {
@@ -106,13 +120,20 @@ void chan_ask(struct chan *chan)
 {
 	note_all(chan);
 	struct msg_access msg = {
-		.leg = chan->leg->id, .channel = chan->id, .kind = chan->kind, .detail = { (const uint8_t *)chan->detail, strlen(chan->detail) },
-		.pty = chan->pty, .term = chan->term, .columns = chan->columns, .rows = chan->rows,
+		.leg = chan->leg->id,
+		.channel = chan->id,
+		.kind = chan->kind,
+		.detail = { (const uint8_t *)chan->detail, strlen(chan->detail) },
+		.pty = chan->pty,
+		.term = chan->term,
+		.columns = chan->columns,
+		.rows = chan->rows,
 	};
 	conn_send(chan->leg->conn, IPC_ACCESS, &msg);
 }
 
-/* Holds the message: it is answered when the backend has answered. Where the broker has not yet said who this leg is, the question waits (leg_named).
+/* Holds the message: it is answered when the backend has answered. Where the broker has not yet
+ * said who this leg is, the question waits (leg_named).
  */
 static void ask(struct chan *chan, enum access_kind kind, const char *detail, ssh_message message)
 {
@@ -136,10 +157,12 @@ static void ask(struct chan *chan, enum access_kind kind, const char *detail, ss
 		chan_ask(chan);
 }
 
-/* A certificate's force-command replaces what was asked for; the user's wish travels in the environment, as with OpenSSH (PROTOCOL.certkeys). */
+/* A certificate's force-command replaces what was asked for; the user's wish travels in the
+ * environment, as with OpenSSH (PROTOCOL.certkeys). */
 static bool forced(struct chan *chan, const char *asked, ssh_message message)
 {
 	const char *force = chan->leg->conn->force_command;
+
 	if (!force || chan->leg->naming == LEG_NAMELESS)
 		return false;
 	if (asked && chan->env_count < CHAN_ENV_MAX) {
@@ -153,7 +176,9 @@ static bool forced(struct chan *chan, const char *asked, ssh_message message)
 
 static void start(struct chan *chan, int subtype, ssh_message message)
 {
-	const char *command = ssh_message_channel_request_command(message), *subsystem = ssh_message_channel_request_subsystem(message);
+	const char *command = ssh_message_channel_request_command(message),
+		   *subsystem = ssh_message_channel_request_subsystem(message);
+
 	if (subtype == SSH_CHANNEL_REQUEST_EXEC && command) {
 		if (!forced(chan, command, message))
 			ask(chan, ACCESS_EXEC, command, message);
@@ -162,7 +187,8 @@ static void start(struct chan *chan, int subtype, ssh_message message)
 			ask(chan, ACCESS_SHELL, "", message);
 	} else if (subtype == SSH_CHANNEL_REQUEST_SUBSYSTEM && subsystem) {
 		if (!forced(chan, subsystem, message))
-			ask(chan, strcmp(subsystem, "sftp") ? ACCESS_SUBSYSTEM : ACCESS_SFTP, subsystem, message);
+			ask(chan, strcmp(subsystem, "sftp") ? ACCESS_SUBSYSTEM : ACCESS_SFTP,
+				subsystem, message);
 	} else {
 		ssh_message_reply_default(message);
 		ssh_message_free(message);
@@ -173,13 +199,16 @@ static const struct {
 	int subtype;
 	bool (*handler)(struct chan *chan, ssh_message message); /* whether it was granted */
 } requests[] = {
-	{ SSH_CHANNEL_REQUEST_PTY, on_pty }, { SSH_CHANNEL_REQUEST_ENV, on_env }, { SSH_CHANNEL_REQUEST_WINDOW_CHANGE, on_window },
+	{ SSH_CHANNEL_REQUEST_PTY, on_pty },
+	{ SSH_CHANNEL_REQUEST_ENV, on_env },
+	{ SSH_CHANNEL_REQUEST_WINDOW_CHANGE, on_window },
 	{ SSH_CHANNEL_REQUEST_X11, on_x11 },
 };
 
 void chan_request(struct chan *chan, ssh_message message)
 {
 	int subtype = ssh_message_subtype(message);
+
 	transport_enter(&chan->leg->transport);
 	chan->leg->transport.touched = true;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -192,7 +221,8 @@ void chan_request(struct chan *chan, ssh_message message)
 		ssh_message_free(message);
 		return;
 	}
-	bool starts = subtype == SSH_CHANNEL_REQUEST_EXEC || subtype == SSH_CHANNEL_REQUEST_SHELL || subtype == SSH_CHANNEL_REQUEST_SUBSYSTEM;
+	bool starts = subtype == SSH_CHANNEL_REQUEST_EXEC || subtype == SSH_CHANNEL_REQUEST_SHELL ||
+		      subtype == SSH_CHANNEL_REQUEST_SUBSYSTEM;
 	if (starts && chan->state == CHAN_NEW) {
 		start(chan, subtype, message);
 		return;
@@ -203,7 +233,8 @@ void chan_request(struct chan *chan, ssh_message message)
 
 /* ---- the broker's answer ---- */
 
-static int begin_record(struct chan *chan, const struct msg_decision *decision, int fd, struct err *err)
+static int begin_record(
+	struct chan *chan, const struct msg_decision *decision, int fd, struct err *err)
 {
 	struct recorder_spec spec = {
 		.header = { .width = chan->pty ? chan->columns : 80,
@@ -220,12 +251,14 @@ static int begin_record(struct chan *chan, const struct msg_decision *decision, 
 		.stream_keep = decision->stream_keep,
 		.max = decision->cast_max,
 	};
+
 	return recorder_new(fd, &spec, &chan->recorder, err);
 }
 
 void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd)
 {
 	struct err err;
+
 	if (chan->state != CHAN_ASKED) {
 		fd_closep(&fd);
 		return;
@@ -239,9 +272,11 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 	chan_set_state(chan, CHAN_WAITING);
 	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
 		chan->leg->idle = decision->idle;
-	if (decision->record && begin_record(chan, decision, fd, &err) && decision->record_required) {
+	if (decision->record && begin_record(chan, decision, fd, &err) &&
+		decision->record_required) {
 		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", err.text);
-		chan_refuse(chan, EXIT_OURS, "the transcript cannot be written, and policy requires one");
+		chan_refuse(chan, EXIT_OURS,
+			"the transcript cannot be written, and policy requires one");
 		return;
 	}
 	if (decision->guard && !(chan->guard = chan_guard_new(chan))) {

@@ -1,7 +1,8 @@
 /* The table of the gateway's own commands, and how one is found, checked and run. See command.h.
  *
- * A row is the whole interface of a command: adding one is a row here and a handler in a command_*.c. Rights are checked here, before a
- * handler runs; only commands on what may be one's own ask a second question (sessions: command_session; requests: broker_vote.c). */
+ * A row is the whole interface of a command: adding one is a row here and a handler in a
+ * command_*.c. Rights are checked here, before a handler runs; only commands on what may be one's
+ * own ask a second question (sessions: command_session; requests: broker_vote.c). */
 #include "server/command.h"
 
 #include <errno.h>
@@ -45,7 +46,8 @@ static const struct arg_row replay_options[] = {
 	OPT("text", ARG_FLAG, text),
 	END,
 };
-static const struct arg_row audit_options[] = { JSON, NUM("lines", ARG_INT, lines, 1, COMMAND_LIST_MAX), END };
+static const struct arg_row audit_options[] = { JSON,
+	NUM("lines", ARG_INT, lines, 1, COMMAND_LIST_MAX), END };
 static const struct arg_row issue_options[] = {
 	OPT("user", ARG_TEXT, user),
 	OPT("group", ARG_LIST, groups),
@@ -96,60 +98,94 @@ static const struct arg_row approve_options[] = {
 	OPT("note", ARG_TEXT, note),
 	END,
 };
-static const struct arg_row extend_options[] = { JSON, NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_FOR_MAX_MS), END };
+static const struct arg_row extend_options[] = { JSON,
+	NUM("for", ARG_DURATION, for_ms, 1000, COMMAND_FOR_MAX_MS), END };
 static const struct arg_row reason_options[] = { JSON, OPT("reason", ARG_TEXT, reason), END };
 static const struct arg_row note_options[] = { OPT("note", ARG_TEXT, note), END };
 static const struct arg_row glass_options[] = { OPT("reason", ARG_TEXT, reason), END };
 static const struct arg_row reviews_options[] = { JSON, OPT("all", ARG_FLAG, all), END };
 
 #define REQUESTS_USAGE "[--all] [--mine] [--watch] [--limit N] [--json]"
-#define REQUEST_USAGE "TARGET --kind KIND [--login LOGIN] [--command COMMAND] [--for TIME] [--reason TEXT] [--json]"
+#define REQUEST_USAGE                                                                          \
+	"TARGET --kind KIND [--login LOGIN] [--command COMMAND] [--for TIME] [--reason TEXT] " \
+	"[--json]"
 
 #define LS_USAGE "[--all|--mine] [--open] [--user USER] [--target TARGET] [--limit N] [--json]"
 
 const struct command command_table[] = {
-	{ "help", NULL, "[COMMAND…]", "what there is to say", 0, no_options, 0, 2, command_run_help },
-	{ "whoami", NULL, "[--json]", "who you are here, and until when", 0, json_options, 0, 0, command_run_whoami },
-	{ "login", NULL, "[--json]|--token < TOKEN", "print the certificate of your login; or exchange a workload's token for one", 0, login_options,
-		0, 0, command_run_login },
-	{ "logout", NULL, "", "forget the login of this key; its certificates are refused from now on", 0, no_options, 0, 0, command_run_logout },
-	{ "targets", NULL, "[--json]", "the targets that you may reach", 0, json_options, 0, 0, command_run_targets },
-	{ "sessions", NULL, LS_USAGE, "your sessions, newest first", 0, list_options, 0, 0, command_run_sessions },
-	{ "sessions", "ls", LS_USAGE, "the same; everybody's with the right 'sessions'", 0, list_options, 0, 0, command_run_sessions },
-	{ "sessions", "show", "ID [--channels] [--json]", "one session: channels, bytes, evidence", 0, show_options, 1, 1, command_run_show },
-	{ "sessions", "kill", "ID [--reason TEXT]", "end a live session", 0, kill_options, 1, 1, command_run_kill },
-	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]", "play a transcript", 0, replay_options, 1, 1,
-		command_run_replay },
-	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0, json_options, 1, 1, command_run_evidence },
-	{ "requests", NULL, REQUESTS_USAGE, "requests for approval: yours, and those that you may decide", 0, requests_options, 0, 0,
-		command_run_requests },
-	{ "requests", "show", "ID [--json]", "one request", 0, json_options, 1, 1, command_run_requests_show },
-	{ "requests", "revoke", "ID [--reason TEXT] [--json]", "take an approval back, and end what it opened", 0, reason_options, 1, 1,
+	{ "help", NULL, "[COMMAND…]", "what there is to say", 0, no_options, 0, 2,
+		command_run_help },
+	{ "whoami", NULL, "[--json]", "who you are here, and until when", 0, json_options, 0, 0,
+		command_run_whoami },
+	{ "login", NULL, "[--json]|--token < TOKEN",
+		"print the certificate of your login; or exchange a workload's token for one", 0,
+		login_options, 0, 0, command_run_login },
+	{ "logout", NULL, "",
+		"forget the login of this key; its certificates are refused from now on", 0,
+		no_options, 0, 0, command_run_logout },
+	{ "targets", NULL, "[--json]", "the targets that you may reach", 0, json_options, 0, 0,
+		command_run_targets },
+	{ "sessions", NULL, LS_USAGE, "your sessions, newest first", 0, list_options, 0, 0,
+		command_run_sessions },
+	{ "sessions", "ls", LS_USAGE, "the same; everybody's with the right 'sessions'", 0,
+		list_options, 0, 0, command_run_sessions },
+	{ "sessions", "show", "ID [--channels] [--json]", "one session: channels, bytes, evidence",
+		0, show_options, 1, 1, command_run_show },
+	{ "sessions", "kill", "ID [--reason TEXT]", "end a live session", 0, kill_options, 1, 1,
+		command_run_kill },
+	{ "replay", NULL, "ID[/CHANNEL] [--speed N] [--idle TIME] [--from TIME] [--text]",
+		"play a transcript", 0, replay_options, 1, 1, command_run_replay },
+	{ "evidence", NULL, "ID [--json]", "how both legs of a session were secured", 0,
+		json_options, 1, 1, command_run_evidence },
+	{ "requests", NULL, REQUESTS_USAGE,
+		"requests for approval: yours, and those that you may decide", 0, requests_options,
+		0, 0, command_run_requests },
+	{ "requests", "show", "ID [--json]", "one request", 0, json_options, 1, 1,
+		command_run_requests_show },
+	{ "requests", "revoke", "ID [--reason TEXT] [--json]",
+		"take an approval back, and end what it opened", 0, reason_options, 1, 1,
 		command_revoke_approval },
-	{ "request", NULL, REQUEST_USAGE, "ask for an approval ahead", 0, request_options, 1, 1, command_run_request },
-	{ "approve", NULL, "ID [--for TIME] [--uses N] [--note TEXT] [--json]", "vote for a request", 0, approve_options, 1, 1, command_run_approve },
-	{ "deny", NULL, "ID --reason TEXT [--json]", "deny a request", 0, reason_options, 1, 1, command_run_deny },
-	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw a request of yours", 0, reason_options, 1, 1, command_run_cancel },
-	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", 0, extend_options, 1, 1, command_run_extend },
-	{ "break-glass", NULL, "TARGET --reason TEXT", "say why, before a session that breaks the glass without a terminal", 0, glass_options, 1, 1,
-		command_run_break_glass },
-	{ "reviews", NULL, "[--all] [--json]", "sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0,
+	{ "request", NULL, REQUEST_USAGE, "ask for an approval ahead", 0, request_options, 1, 1,
+		command_run_request },
+	{ "approve", NULL, "ID [--for TIME] [--uses N] [--note TEXT] [--json]",
+		"vote for a request", 0, approve_options, 1, 1, command_run_approve },
+	{ "deny", NULL, "ID --reason TEXT [--json]", "deny a request", 0, reason_options, 1, 1,
+		command_run_deny },
+	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw a request of yours", 0,
+		reason_options, 1, 1, command_run_cancel },
+	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", 0,
+		extend_options, 1, 1, command_run_extend },
+	{ "break-glass", NULL, "TARGET --reason TEXT",
+		"say why, before a session that breaks the glass without a terminal", 0,
+		glass_options, 1, 1, command_run_break_glass },
+	{ "reviews", NULL, "[--all] [--json]",
+		"sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0,
 		command_run_reviews },
-	{ "reviews", "sign", "ID --note TEXT", "sign one that is not yours", 0, note_options, 1, 1, command_run_reviews_sign },
-	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT, audit_options, 0, 0, command_run_audit },
-	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere", MAY_AUDIT, no_options, 0, 0, command_run_audit_key },
-	{ "hosts", "scan", "TARGET[:PORT] [--json]", "read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1, 1,
-		command_run_scan },
+	{ "reviews", "sign", "ID --note TEXT", "sign one that is not yours", 0, note_options, 1, 1,
+		command_run_reviews_sign },
+	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT,
+		audit_options, 0, 0, command_run_audit },
+	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere",
+		MAY_AUDIT, no_options, 0, 0, command_run_audit_key },
+	{ "hosts", "scan", "TARGET[:PORT] [--json]",
+		"read a target's host keys, to be checked and pinned", MAY_HOSTS, json_options, 1,
+		1, command_run_scan },
 	{ "cert", "issue",
-		"--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] [--force-command COMMAND] --public-key LINE",
+		"--user USER [--group GROUP]… [--lifetime TIME] [--source-address LIST] [--no-pty] "
+		"[--force-command COMMAND] --public-key LINE",
 		"issue a user certificate", COMMAND_LOCAL, issue_options, 0, 0, command_run_issue },
 	{ "revoke", NULL,
-		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca SHA256:…]|--session ID [--reason TEXT] "
+		"--user USER|--serial N [--ca SHA256:…]|--key SHA256:…|--key-id ID [--ca "
+		"SHA256:…]|--session ID [--reason TEXT] "
 		"[--until TIME|--for TIME] [--json], or REQUEST [--reason TEXT] [--json]",
-		"keep somebody or something out from now on; or take an approval back", 0, revoke_options, 0, 1, command_run_revoke },
-	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0, command_run_revoked },
-	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1, command_run_unrevoke },
-	{ "status", NULL, "[--json]", "version, configuration in force, what is live", COMMAND_LOCAL, json_options, 0, 0, command_run_status },
+		"keep somebody or something out from now on; or take an approval back", 0,
+		revoke_options, 0, 1, command_run_revoke },
+	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0,
+		command_run_revoked },
+	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1,
+		command_run_unrevoke },
+	{ "status", NULL, "[--json]", "version, configuration in force, what is live",
+		COMMAND_LOCAL, json_options, 0, 0, command_run_status },
 	{ "version", NULL, "", "the gateway's version", 0, no_options, 0, 0, command_run_version },
 	{ 0 },
 };
@@ -160,6 +196,7 @@ const struct command command_table[] = {
 static const struct command *find(char *const *argv, size_t *ret_used)
 {
 	const struct command *bare = NULL;
+
 	for (const struct command *row = command_table; row->name; row++) {
 		if (strcmp(row->name, argv[0]))
 			continue;
@@ -189,7 +226,9 @@ const char *command_right_name(unsigned right)
 static void usage_line(struct caller *caller, int stream, const struct command *row)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(4096);
-	if (!buf_printf(&line, "usage: %s%s%s %s\n", row->name, row->sub ? " " : "", row->sub ? row->sub : "", row->usage))
+
+	if (!buf_printf(&line, "usage: %s%s%s %s\n", row->name, row->sub ? " " : "",
+		    row->sub ? row->sub : "", row->usage))
 		command_put(caller, stream, &line);
 }
 
@@ -197,6 +236,7 @@ static void usage_line(struct caller *caller, int stream, const struct command *
 static void unknown(struct caller *caller, char *const *argv)
 {
 	bool known = false;
+
 	for (const struct command *row = command_table; row->name; row++)
 		if (!strcmp(row->name, argv[0])) {
 			known = true;
@@ -205,7 +245,8 @@ static void unknown(struct caller *caller, char *const *argv)
 	if (known)
 		command_fail(caller, 2, "'%s' needs one of these", argv[0]);
 	else
-		command_fail(caller, 2, "unknown command '%s'; 'help' lists what there is", argv[0]);
+		command_fail(
+			caller, 2, "unknown command '%s'; 'help' lists what there is", argv[0]);
 }
 
 static bool wants_help(char *const *argv)
@@ -219,17 +260,22 @@ static bool wants_help(char *const *argv)
 static void refuse(struct caller *caller, const struct command *row)
 {
 	const char *sub = row->sub ? row->sub : "";
+
 	if (row->right & COMMAND_LOCAL)
-		command_fail(caller, EXIT_DENIED, "'%s%s%s' answers on the gateway's own machine only", row->name, *sub ? " " : "", sub);
+		command_fail(caller, EXIT_DENIED,
+			"'%s%s%s' answers on the gateway's own machine only", row->name,
+			*sub ? " " : "", sub);
 	else
-		command_fail(caller, EXIT_DENIED, "'%s%s%s' needs the right '%s' (may: of one of your roles)", row->name, *sub ? " " : "", sub,
-			command_right_name(row->right));
+		command_fail(caller, EXIT_DENIED,
+			"'%s%s%s' needs the right '%s' (may: of one of your roles)", row->name,
+			*sub ? " " : "", sub, command_right_name(row->right));
 }
 
 static void run_row(struct caller *caller, const struct command *row, char *const *argv)
 {
 	struct command_args args = { .limit = 50, .lines = 20, .speed = -1 };
 	struct err err = { "" };
+
 	if (wants_help(argv)) {
 		usage_line(caller, 1, row);
 		command_out(caller, "%s\n", row->help);
@@ -244,7 +290,8 @@ static void run_row(struct caller *caller, const struct command *row, char *cons
 	if (!rc && args.words.count < row->words_min)
 		rc = err_set(&err, -EINVAL, "something is missing");
 	if (!rc && args.words.count > row->words_max)
-		rc = err_set(&err, -EINVAL, "'%.200s' is too much", args.words.items[row->words_max]);
+		rc = err_set(
+			&err, -EINVAL, "'%.200s' is too much", args.words.items[row->words_max]);
 	if (rc) {
 		command_error(caller, "%s", err.text);
 		usage_line(caller, 2, row);
@@ -258,6 +305,7 @@ void command_run(struct caller *caller, char *const *argv)
 {
 	static char *const help[] = { (char *)"help", NULL };
 	size_t used, count = 0;
+
 	if (!argv || !argv[0])
 		argv = help;
 	while (count <= COMMAND_ARGS_MAX && argv[count])
@@ -278,14 +326,18 @@ void command_run(struct caller *caller, char *const *argv)
 static void help_one(struct caller *caller, const struct args_list *words)
 {
 	bool found = false;
+
 	for (const struct command *row = command_table; row->name; row++) {
-		if (strcmp(row->name, words->items[0]) || (words->items[1] && (!row->sub || strcmp(row->sub, words->items[1]))))
+		if (strcmp(row->name, words->items[0]) ||
+			(words->items[1] && (!row->sub || strcmp(row->sub, words->items[1]))))
 			continue;
 		found = true;
 		usage_line(caller, 1, row);
 		command_out(caller, "    %s\n", row->help);
 		if (row->right)
-			command_out(caller, "    needs %s%s\n", row->right & COMMAND_LOCAL ? "" : "the right ", command_right_name(row->right));
+			command_out(caller, "    needs %s%s\n",
+				row->right & COMMAND_LOCAL ? "" : "the right ",
+				command_right_name(row->right));
 	}
 	if (!found)
 		command_fail(caller, 2, "unknown command '%s'", words->items[0]);
@@ -302,7 +354,8 @@ void command_run_help(struct caller *caller, const struct command_args *args)
 	command_out(caller, "commands of the gateway that you may use:\n");
 	for (const struct command *row = command_table; row->name; row++) {
 		char name[64];
-		snprintf(name, sizeof(name), "%s%s%s", row->name, row->sub ? " " : "", row->sub ? row->sub : "");
+		snprintf(name, sizeof(name), "%s%s%s", row->name, row->sub ? " " : "",
+			row->sub ? row->sub : "");
 		if (command_allowed(caller, row))
 			command_out(caller, "  %-14s  %s\n", name, row->help);
 	}

@@ -1,4 +1,5 @@
-/* How a command answers: text, errors, lists, the end. Everything that leaves here is harmless to a terminal. */
+/* How a command answers: text, errors, lists, the end. Everything that leaves here is harmless to a
+ * terminal. */
 #include "server/command_impl.h"
 
 #include <stdarg.h>
@@ -16,25 +17,30 @@ void command_out(struct caller *caller, const char *fmt, ...)
 {
 	char text[4096];
 	va_list ap;
+
 	va_start(ap, fmt);
 	int len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (len > 0 && !caller->gone)
-		caller->ops->output(caller, 1, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+		caller->ops->output(caller, 1, text,
+			(size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 }
 
 static void error_text(struct caller *caller, const char *fmt, va_list ap)
 {
 	char text[2048];
 	BUF_CLEANUP struct buf line = BUF_INIT(16384);
+
 	vsnprintf(text, sizeof(text), fmt, ap);
-	if (!buf_puts(&line, "bartizan: ") && !table_visible(&line, text, 8192) && !buf_putc(&line, '\n'))
+	if (!buf_puts(&line, "bartizan: ") && !table_visible(&line, text, 8192) &&
+		!buf_putc(&line, '\n'))
 		command_put(caller, 2, &line);
 }
 
 void command_error(struct caller *caller, const char *fmt, ...)
 {
 	va_list ap;
+
 	va_start(ap, fmt);
 	error_text(caller, fmt, ap);
 	va_end(ap);
@@ -49,18 +55,21 @@ void command_exit(struct caller *caller, unsigned status)
 void command_fail(struct caller *caller, unsigned status, const char *fmt, ...)
 {
 	va_list ap;
+
 	va_start(ap, fmt);
 	error_text(caller, fmt, ap);
 	va_end(ap);
 	command_exit(caller, status);
 }
 
-/* Only ASCII leaves as JSON, so what no parser minds cannot trouble a terminal either. Delete is the one control character that jansson leaves alone.
+/* Only ASCII leaves as JSON, so what no parser minds cannot trouble a terminal either. Delete is
+ * the one control character that jansson leaves alone.
  */
 static int put_json(const json_t *rows, struct buf *out)
 {
 	char *text = json_dumps(rows, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	int rc = text ? 0 : -1;
+
 	for (const char *p = text; !rc && p && *p;) {
 		size_t len = strcspn(p, "\177");
 		rc = buf_put(out, p, len);
@@ -88,37 +97,49 @@ static bool shown(struct caller *caller, int rc, const struct buf *out)
 	return !rc;
 }
 
-bool command_show_list(struct caller *caller, const struct command_args *args, json_t *rows, const struct table_column *columns)
+bool command_show_list(struct caller *caller, const struct command_args *args, json_t *rows,
+	const struct table_column *columns)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(COMMAND_ANSWER_MAX);
 	JSON_CLEANUP json_t *owned = rows;
 	struct table_style style = style_of(caller);
+
 	if (!owned) {
 		command_fail(caller, EXIT_OURS, "the answer could not be made");
 		return false;
 	}
-	return shown(caller, args->json ? put_json(owned, &out) : table_rows(owned, columns, &style, &out), &out);
+	return shown(caller,
+		args->json ? put_json(owned, &out) : table_rows(owned, columns, &style, &out),
+		&out);
 }
 
-bool command_show_one(struct caller *caller, const struct command_args *args, json_t *object, const struct table_column *columns)
+bool command_show_one(struct caller *caller, const struct command_args *args, json_t *object,
+	const struct table_column *columns)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(COMMAND_ANSWER_MAX);
 	JSON_CLEANUP json_t *rows = json_array();
 	struct table_style style = style_of(caller);
+
 	if (json_array_append_new(rows, object)) { /* takes the reference in any case; NULL fails */
 		command_fail(caller, EXIT_OURS, "the answer could not be made");
 		return false;
 	}
-	return shown(caller, args->json || !columns ? put_json(rows, &out) : table_fields(json_array_get(rows, 0), columns, &style, &out), &out);
+	return shown(caller,
+		args->json || !columns
+			? put_json(rows, &out)
+			: table_fields(json_array_get(rows, 0), columns, &style, &out),
+		&out);
 }
 
-void command_list(struct caller *caller, const struct command_args *args, json_t *rows, const struct table_column *columns)
+void command_list(struct caller *caller, const struct command_args *args, json_t *rows,
+	const struct table_column *columns)
 {
 	if (command_show_list(caller, args, rows, columns))
 		command_exit(caller, 0);
 }
 
-void command_one(struct caller *caller, const struct command_args *args, json_t *object, const struct table_column *columns)
+void command_one(struct caller *caller, const struct command_args *args, json_t *object,
+	const struct table_column *columns)
 {
 	if (command_show_one(caller, args, object, columns))
 		command_exit(caller, 0);
@@ -127,6 +148,7 @@ void command_one(struct caller *caller, const struct command_args *args, json_t 
 json_t *command_strings(char *const *list)
 {
 	json_t *array = json_array();
+
 	for (; array && list && *list; list++)
 		if (json_array_append_new(array, json_visible(*list, strlen(*list)))) {
 			json_decref(array);

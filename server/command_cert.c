@@ -1,6 +1,8 @@
-/* cert issue: a user certificate made by a local administrator, for machines and for places without a provider.
+/* cert issue: a user certificate made by a local administrator, for machines and for places without
+ * a provider.
  *
- * The certificate's line stands alone on stdout. What is signed is checked again by the signer's own encoder; the store remembers user and groups. */
+ * The certificate's line stands alone on stdout. What is signed is checked again by the signer's
+ * own encoder; the store remembers user and groups. */
 #include "server/command_impl.h"
 
 #include <errno.h>
@@ -12,7 +14,9 @@
 #include "common/sshkey.h"
 #include "common/text.h"
 
-#define RIGHTS_ALL (SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
+#define RIGHTS_ALL                                                          \
+	(SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | \
+		SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 #define FORCE_COMMAND_MAX 4096
 
 struct issue {
@@ -30,11 +34,13 @@ static void issue_done(void *context, bool ok, const char *text)
 {
 	struct issue *issue = context;
 	struct caller *caller = issue->caller;
+
 	caller->stop = NULL;
 	caller->state = NULL;
 	free(issue);
 	if (!ok) {
-		command_fail(caller, EXIT_OURS, "no certificate was issued: %s", text ? text : "unknown");
+		command_fail(caller, EXIT_OURS, "no certificate was issued: %s",
+			text ? text : "unknown");
 		return;
 	}
 	caller->ops->output(caller, 1, text, strlen(text));
@@ -46,15 +52,18 @@ static void issue_done(void *context, bool ok, const char *text)
 static int check(const struct command_args *args, struct err *err)
 {
 	struct addr nowhere = { 0 };
+
 	if (!args->user || !args->public_key)
 		return err_set(err, -EINVAL, "'--user' and '--key' are needed");
 	if (!text_name_ok(args->user, strlen(args->user)))
 		return err_set(err, -EINVAL, "'%.255s' is not a user name", args->user);
 	for (size_t i = 0; i < args->groups.count; i++)
 		if (!text_name_ok(args->groups.items[i], strlen(args->groups.items[i])))
-			return err_set(err, -EINVAL, "'%.255s' is not a group name", args->groups.items[i]);
+			return err_set(err, -EINVAL, "'%.255s' is not a group name",
+				args->groups.items[i]);
 	if (args->force_command && strlen(args->force_command) > FORCE_COMMAND_MAX)
-		return err_set(err, -EINVAL, "the forced command is longer than %d bytes", FORCE_COMMAND_MAX);
+		return err_set(err, -EINVAL, "the forced command is longer than %d bytes",
+			FORCE_COMMAND_MAX);
 	if (args->source_address && net_list_contains(args->source_address, &nowhere, err) < 0)
 		return err_prefix(err, -EINVAL, "option '--source-address'");
 	return 0;
@@ -63,6 +72,7 @@ static int check(const struct command_args *args, struct err *err)
 static void issue(struct caller *caller, const struct command_args *args, const struct sshkey *key)
 {
 	struct issue *state = calloc(1, sizeof(*state));
+
 	if (!state) {
 		command_fail(caller, EXIT_OURS, "out of memory");
 		return;
@@ -88,6 +98,7 @@ void command_run_issue(struct caller *caller, const struct command_args *args)
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	struct err err = { "" };
 	int rc = check(args, &err);
+
 	if (!rc)
 		rc = sshkey_from_line(args->public_key, &key, &err);
 	if (rc)

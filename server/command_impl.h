@@ -1,4 +1,5 @@
-/* What the commands share: their table's row, their arguments, and how an answer is shown. Included by command*.c only. */
+/* What the commands share: their table's row, their arguments, and how an answer is shown. Included
+ * by command*.c only. */
 #ifndef BARTIZAN_COMMAND_IMPL_H
 #define BARTIZAN_COMMAND_IMPL_H
 
@@ -37,7 +38,9 @@ struct command_args { /* of all commands: each row of the table says which it ta
 struct command {
 	const char *name, *sub; /* sub NULL: the command by itself */
 	const char *usage, *help;
-	unsigned right; /* MAY_*, COMMAND_LOCAL, 0 for everybody. Own sessions need none: those handlers ask command_session(). */
+	/* MAY_*, COMMAND_LOCAL, 0 for everybody. Own sessions need none: those handlers ask
+	 * command_session(). */
+	unsigned right;
 	const struct arg_row *options;
 	size_t words_min, words_max;
 	void (*run)(struct caller *caller, const struct command_args *args);
@@ -47,21 +50,33 @@ extern const struct command command_table[]; /* ends with name NULL */
 bool command_allowed(const struct caller *caller, const struct command *command);
 const char *command_right_name(unsigned right); /* "the right 'kill'" … for messages */
 
-/* The answer of a command that lists: one JSON array, or a table. Steals rows; NULL is a failure of ours. Ends the command. */
-void command_list(struct caller *caller, const struct command_args *args, json_t *rows, const struct table_column *columns);
-/* The answer of a command that shows one thing: an array with one object, or labelled lines. Steals object. Ends the command. */
-void command_one(struct caller *caller, const struct command_args *args, json_t *object, const struct table_column *columns);
+/* The answer of a command that lists: one JSON array, or a table. Steals rows; NULL is a failure of
+ * ours. Ends the command. */
+void command_list(struct caller *caller, const struct command_args *args, json_t *rows,
+	const struct table_column *columns);
+/* The answer of a command that shows one thing: an array with one object, or labelled lines. Steals
+ * object. Ends the command. */
+void command_one(struct caller *caller, const struct command_args *args, json_t *object,
+	const struct table_column *columns);
 /* The two without the end. false: it failed, the command was ended. */
-bool command_show_list(struct caller *caller, const struct command_args *args, json_t *rows, const struct table_column *columns);
-bool command_show_one(struct caller *caller, const struct command_args *args, json_t *object, const struct table_column *columns);
-void command_fail(struct caller *caller, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* error and exit */
+bool command_show_list(struct caller *caller, const struct command_args *args, json_t *rows,
+	const struct table_column *columns);
+bool command_show_one(struct caller *caller, const struct command_args *args, json_t *object,
+	const struct table_column *columns);
+/* error and exit */
+void command_fail(struct caller *caller, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void command_put(struct caller *caller, int stream, const struct buf *buf);
 
 bool command_own(const struct caller *caller, const struct session_row *row);
-/* The session that `id` (or a unique beginning) names, if the caller owns it or has the right. Otherwise answers, ends the command and is false. */
-bool command_session(struct caller *caller, const char *id, unsigned right, struct session_row *ret);
-json_t *command_strings(char *const *list);						/* a JSON array of texts */
-json_t *command_evidence_summary(struct caller *caller, const struct session_row *row); /* one line of text, or null */
+/* The session that `id` (or a unique beginning) names, if the caller owns it or has the right.
+ * Otherwise answers, ends the command and is false. */
+bool command_session(
+	struct caller *caller, const char *id, unsigned right, struct session_row *ret);
+/* a JSON array of texts */
+json_t *command_strings(char *const *list);
+/* one line of text, or null */
+json_t *command_evidence_summary(struct caller *caller, const struct session_row *row);
 
 void command_run_help(struct caller *caller, const struct command_args *args);
 void command_run_version(struct caller *caller, const struct command_args *args);

@@ -1,11 +1,13 @@
-/* What the commands on requests share. Included by command_request*.c, command_vote.c and command_reviews.c only. */
+/* What the commands on requests share. Included by command_request*.c, command_vote.c and
+ * command_reviews.c only. */
 #ifndef BARTIZAN_COMMAND_REQUESTS_H
 #define BARTIZAN_COMMAND_REQUESTS_H
 
 #include "server/broker_approval.h"
 #include "server/command_impl.h"
 
-json_t *request_json(struct caller *caller, const struct approval *approval); /* approval_json() and what a list for people needs */
+/* approval_json() and what a list for people needs */
+json_t *request_json(struct caller *caller, const struct approval *approval);
 /* The request by its id; otherwise answers, ends the command and is false. */
 bool request_of(struct caller *caller, const char *id, struct approval *ret);
 /* Ends the command with an error of queue_vote() and its sisters. */

@@ -1,4 +1,5 @@
-/* Reviews of sessions that broke the glass: the list, and the signature of somebody else. For whoever has the right 'audit' or 'sessions'. */
+/* Reviews of sessions that broke the glass: the list, and the signature of somebody else. For
+ * whoever has the right 'audit' or 'sessions'. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -23,7 +24,8 @@ static bool may_review(struct caller *caller)
 {
 	if (caller->local || caller->may & (MAY_AUDIT | MAY_SESSIONS))
 		return true;
-	command_fail(caller, EXIT_DENIED, "reviews need the right 'audit' or 'sessions' (may: of one of your roles)");
+	command_fail(caller, EXIT_DENIED,
+		"reviews need the right 'audit' or 'sessions' (may: of one of your roles)");
 	return false;
 }
 
@@ -35,6 +37,7 @@ static int add(const struct review *review, void *context)
 void command_run_reviews(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
+
 	if (!may_review(caller))
 		return;
 	json_t *rows = json_array();
@@ -51,13 +54,19 @@ static const char *plain(const char *user)
 	return strncmp(user, "local:", 6) ? user : user + 6;
 }
 
-struct whose { const char *id; const struct identity *who; bool own; };
+struct whose {
+	const char *id;
+	const struct identity *who;
+	bool own;
+};
 
 /* The store compares provider and subject; the name counts as well, as with votes. */
 static int look(const struct review *review, void *context)
 {
 	struct whose *whose = context;
-	whose->own |= !strcmp(review->id, whose->id) && !strcasecmp(plain(review->user), plain(whose->who->user));
+
+	whose->own |= !strcmp(review->id, whose->id) &&
+		      !strcasecmp(plain(review->user), plain(whose->who->user));
 	return 0;
 }
 
@@ -65,14 +74,15 @@ static int sign(struct caller *caller, const char *id, const char *note, struct 
 {
 	struct whose whose = { id, caller->who, false };
 	int rc = reviews_each(caller->broker->store, false, look, &whose, err);
+
 	if (!rc && whose.own)
 		rc = err_set(err, -EPERM, "nobody signs the review of his own session");
 	if (!rc)
 		rc = store_begin(caller->broker->store, err);
 	if (rc)
 		return rc;
-	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)), "by", caller->who->user, "by_provider",
-		caller->who->provider, "note",
+	json_t *event = json_pack("{s:o, s:s, s:s, s:o}", "review", json_visible(id, strlen(id)),
+		"by", caller->who->user, "by_provider", caller->who->provider, "note",
 		json_visible(note, strlen(note)));
 	rc = reviews_sign(caller->broker->store, id, caller->who, note, clock_wall_ms(), err);
 	return queue_commit(caller->broker, rc, "review-signed", event, err);
@@ -81,10 +91,12 @@ static int sign(struct caller *caller, const char *id, const char *note, struct 
 void command_run_reviews_sign(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
+
 	if (!may_review(caller))
 		return;
 	if (!args->note || !*args->note) {
-		command_fail(caller, 2, "say what you found: reviews sign %.32s --note TEXT", args->words.items[0]);
+		command_fail(caller, 2, "say what you found: reviews sign %.32s --note TEXT",
+			args->words.items[0]);
 		return;
 	}
 	int rc = sign(caller, args->words.items[0], args->note, &err);

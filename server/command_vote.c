@@ -1,4 +1,5 @@
-/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are broker_vote.c's; here are arguments and answers. */
+/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are broker_vote.c's; here are
+ * arguments and answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,18 +9,25 @@
 
 void request_fail(struct caller *caller, int rc, const struct err *err)
 {
-	static const struct { int rc; unsigned status; } rows[] = { { -EACCES, EXIT_DENIED }, { -EPERM, EXIT_DENIED }, { -ECANCELED, EXIT_DENIED },
-		{ -ENOENT, 1 }, { -EALREADY, 1 }, { -EEXIST, 1 }, { -EINVAL, 2 }, { -EMSGSIZE, 2 }, { -EDQUOT, EXIT_WAIT } };
+	static const struct {
+		int rc;
+		unsigned status;
+	} rows[] = { { -EACCES, EXIT_DENIED }, { -EPERM, EXIT_DENIED }, { -ECANCELED, EXIT_DENIED },
+		{ -ENOENT, 1 }, { -EALREADY, 1 }, { -EEXIST, 1 }, { -EINVAL, 2 }, { -EMSGSIZE, 2 },
+		{ -EDQUOT, EXIT_WAIT } };
 	unsigned status = EXIT_OURS;
+
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].rc == rc)
 			status = rows[i].status;
 	command_fail(caller, status, "%s", err->text);
 }
 
-static void answer(struct caller *caller, const struct command_args *args, const char *id, const char *words)
+static void answer(
+	struct caller *caller, const struct command_args *args, const char *id, const char *words)
 {
 	struct approval approval = { 0 };
+
 	if (!args->json) {
 		command_out(caller, "%s\n", words);
 		command_exit(caller, 0);
@@ -29,14 +37,17 @@ static void answer(struct caller *caller, const struct command_args *args, const
 	}
 }
 
-static void voted(struct caller *caller, const struct command_args *args, const char *id, enum approval_state state)
+static void voted(struct caller *caller, const struct command_args *args, const char *id,
+	enum approval_state state)
 {
 	struct approval approval = { 0 };
 	char words[256], window[64];
+
 	if (!request_of(caller, id, &approval))
 		return;
 	if (state == APPROVAL_PENDING)
-		snprintf(words, sizeof(words), "%s: %u of %u votes", approval.id, approval.votes, approval.votes_needed);
+		snprintf(words, sizeof(words), "%s: %u of %u votes", approval.id, approval.votes,
+			approval.votes_needed);
 	else if (state == APPROVAL_APPROVED)
 		snprintf(words, sizeof(words), "%s: approved, good for %s", approval.id,
 			clock_duration_format(approval.window, window, sizeof(window)));
@@ -46,13 +57,19 @@ static void voted(struct caller *caller, const struct command_args *args, const 
 	answer(caller, args, id, words);
 }
 
-static void cast_vote(struct caller *caller, const struct command_args *args, bool approve, const char *note)
+static void cast_vote(
+	struct caller *caller, const struct command_args *args, bool approve, const char *note)
 {
 	const char *id = args->words.items[0];
-	const struct vote vote = { .who = caller->who, .approve = approve, .note = note, .window = args->for_ms, .uses = (unsigned)args->uses };
+	const struct vote vote = { .who = caller->who,
+		.approve = approve,
+		.note = note,
+		.window = args->for_ms,
+		.uses = (unsigned)args->uses };
 	struct err err = { "" };
 	enum approval_state state = APPROVAL_PENDING;
 	int rc = queue_vote(caller->broker, id, &vote, &state, &err);
+
 	if (rc)
 		request_fail(caller, rc, &err);
 	else
@@ -75,7 +92,9 @@ void command_run_deny(struct caller *caller, const struct command_args *args)
 void command_run_cancel(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
-	int rc = queue_cancel(caller->broker, args->words.items[0], caller->who, caller->local, args->reason, &err);
+	int rc = queue_cancel(caller->broker, args->words.items[0], caller->who, caller->local,
+		args->reason, &err);
+
 	if (rc)
 		request_fail(caller, rc, &err);
 	else
@@ -87,7 +106,9 @@ void command_revoke_approval(struct caller *caller, const struct command_args *a
 	struct err err = { "" };
 	char words[128];
 	unsigned ended = 0;
-	int rc = queue_revoke(caller->broker, args->words.items[0], caller->who, caller->may & MAY_REVOKE, args->reason, &ended, &err);
+	int rc = queue_revoke(caller->broker, args->words.items[0], caller->who,
+		caller->may & MAY_REVOKE, args->reason, &ended, &err);
+
 	snprintf(words, sizeof(words), "revoked; %u session%s ended", ended, ended == 1 ? "" : "s");
 	if (rc)
 		request_fail(caller, rc, &err);
@@ -99,12 +120,16 @@ void command_run_extend(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
 	char words[128], more[64];
+
 	if (!args->for_ms) {
-		command_fail(caller, 2, "for how much longer? extend %.32s --for TIME", args->words.items[0]);
+		command_fail(caller, 2, "for how much longer? extend %.32s --for TIME",
+			args->words.items[0]);
 		return;
 	}
-	int rc = queue_extend(caller->broker, args->words.items[0], caller->who, args->for_ms, &err);
-	snprintf(words, sizeof(words), "extended by %s", clock_duration_format(args->for_ms, more, sizeof(more)));
+	int rc =
+		queue_extend(caller->broker, args->words.items[0], caller->who, args->for_ms, &err);
+	snprintf(words, sizeof(words), "extended by %s",
+		clock_duration_format(args->for_ms, more, sizeof(more)));
 	if (rc)
 		request_fail(caller, rc, &err);
 	else

@@ -17,10 +17,12 @@
 #include "server/shuttle.h"
 #include "server/upstream.h"
 
-#define PASSES 4                      /* turns of everything before poll() is asked again */
-#define FDS_MAX (1 + 3 * 129)         /* the broker; a leg's transport, shuttle, upstream */
-#define EVENTS_MAX 2000               /* told to the broker in one connection: beyond, it would take us for hostile */
-#define TRIM_BYTES (8 * 1024 * 1024)  /* relayed since the last trim: give memory back once it is quiet */
+#define PASSES 4	      /* turns of everything before poll() is asked again */
+#define FDS_MAX (1 + 3 * 129) /* the broker; a leg's transport, shuttle, upstream */
+/* told to the broker in one connection: beyond, it would take us for hostile */
+#define EVENTS_MAX 2000
+/* relayed since the last trim: give memory back once it is quiet */
+#define TRIM_BYTES (8 * 1024 * 1024)
 
 static volatile sig_atomic_t terminated; /* set by SIGTERM: the one flag that a handler needs */
 
@@ -32,7 +34,9 @@ static void on_sigterm(int sig)
 
 void conn_catch_signals(void)
 {
-	const struct sigaction action = { .sa_handler = on_sigterm }; /* no SA_RESTART: poll() has to return */
+	/* no SA_RESTART: poll() has to return */
+	const struct sigaction action = { .sa_handler = on_sigterm };
+
 	sigaction(SIGTERM, &action, NULL);
 }
 
@@ -41,6 +45,7 @@ void conn_catch_signals(void)
 struct leg *conn_leg(struct conn *conn, uint32_t id)
 {
 	struct leg *leg = conn->legs;
+
 	while (leg && leg->id != id)
 		leg = leg->next;
 	return leg;
@@ -58,6 +63,7 @@ struct chan *conn_channel(struct conn *conn, uint32_t id)
 unsigned conn_count_legs(const struct conn *conn)
 {
 	unsigned count = 0;
+
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		count += !leg->outer;
 	return count;
@@ -66,6 +72,7 @@ unsigned conn_count_legs(const struct conn *conn)
 unsigned conn_count_channels(const struct conn *conn)
 {
 	unsigned count = 0;
+
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		for (const struct chan *chan = leg->chans; chan; chan = chan->next)
 			count++;
@@ -87,13 +94,16 @@ void conn_event(struct conn *conn, const struct leg *leg, const char *type, cons
 {
 	char detail[1024];
 	va_list ap;
+
 	va_start(ap, fmt);
 	int len = vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
 	size_t n = len < 0 ? 0 : (size_t)len < sizeof(detail) ? (size_t)len : sizeof(detail) - 1;
 	if (conn->said++ >= EVENTS_MAX)
 		return;
-	struct msg_event msg = { .leg = leg ? leg->id : 0, .type = (char *)type, .detail = { (const uint8_t *)detail, n } };
+	struct msg_event msg = { .leg = leg ? leg->id : 0,
+		.type = (char *)type,
+		.detail = { (const uint8_t *)detail, n } };
 	conn_send(conn, IPC_EVENT, &msg);
 }
 
@@ -105,7 +115,8 @@ void conn_end(struct conn *conn, unsigned exit, const char *reason)
 	if (conn->legs && (!conn->legs->next || !conn->legs->outer))
 		leg_end(conn->legs, exit, reason);
 	else if (conn->legs)
-		conn->legs->linger = conn->now + LEG_LINGER_MS; /* the outer leg goes when its inner ones have gone: see ripe() */
+		/* the outer leg goes when its inner ones have gone: see ripe() */
+		conn->legs->linger = conn->now + LEG_LINGER_MS;
 }
 
 /* ---- poll ---- */
@@ -136,10 +147,12 @@ static bool transport_eager(const struct transport *transport)
 
 static bool chan_eager(const struct chan *chan)
 {
-	return stream_can_move(&chan->in) || stream_can_move(&chan->out) || stream_can_move(&chan->err);
+	return stream_can_move(&chan->in) || stream_can_move(&chan->out) ||
+	       stream_can_move(&chan->err);
 }
 
-/* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them first. */
+/* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them
+ * first. */
 static bool ripe(const struct leg *leg)
 {
 	if (leg->outer || leg->state != LEG_DEAD)
@@ -150,11 +163,14 @@ static bool ripe(const struct leg *leg)
 /* Something can go on without anything new from outside. */
 static bool leg_eager(const struct leg *leg)
 {
-	if (leg->state == LEG_DEAD) /* what keeps a dead leg is its shuttle's last bytes: poll() tells when they can go */
-		return leg->outer || leg->transport.session || ripe(leg) || shuttle_can_move(leg->shuttle);
+	/* what keeps a dead leg is its shuttle's last bytes: poll() tells when they can go */
+	if (leg->state == LEG_DEAD)
+		return leg->outer || leg->transport.session || ripe(leg) ||
+		       shuttle_can_move(leg->shuttle);
 	if (!leg->held && transport_eager(&leg->transport))
 		return true;
-	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED && transport_eager(&leg->upstream->transport))
+	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED &&
+		transport_eager(&leg->upstream->transport))
 		return true;
 	if (leg->shuttle && shuttle_can_move(leg->shuttle))
 		return true;
@@ -190,20 +206,26 @@ static void collect(const struct conn *conn, struct pollset *set)
 {
 	set->count = 0;
 	if (conn->broker) /* without it the process only says its last words */
-		watch(set, ipc_fd(conn->broker), (short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
+		watch(set, ipc_fd(conn->broker),
+			(short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
-		if (leg->transport.session && leg->state != LEG_DEAD) /* a held login is waited for, not polled: the client's EOF still counts */
-			watch(set, leg->transport.fd, leg->held ? POLLHUP : transport_events(&leg->transport));
+		/* a held login is waited for, not polled: the client's EOF still counts */
+		if (leg->transport.session && leg->state != LEG_DEAD)
+			watch(set, leg->transport.fd,
+				leg->held ? POLLHUP : transport_events(&leg->transport));
 		if (leg->shuttle)
 			watch(set, leg->shuttle->fd, shuttle_events(leg->shuttle));
-		if (leg->upstream && leg->upstream->transport.session && !transport_dead(&leg->upstream->transport))
-			watch(set, leg->upstream->transport.fd, transport_events(&leg->upstream->transport));
+		if (leg->upstream && leg->upstream->transport.session &&
+			!transport_dead(&leg->upstream->transport))
+			watch(set, leg->upstream->transport.fd,
+				transport_events(&leg->upstream->transport));
 	}
 }
 
 static int timeout_of(const struct conn *conn)
 {
 	int64_t due = INT64_MAX;
+
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		if (leg_due(leg) < due)
 			due = leg_due(leg);
@@ -226,11 +248,13 @@ static void turn(struct conn *conn, const struct pollset *set)
 {
 	conn->now = clock_mono_ms();
 	for (struct leg *leg = conn->legs; leg; leg = leg->next) {
-		leg_turn(leg, revents_of(set, leg->transport.fd) != 0 || readahead_waiting(leg->transport.fd));
+		leg_turn(leg, revents_of(set, leg->transport.fd) != 0 ||
+				      readahead_waiting(leg->transport.fd));
 		if (leg->shuttle) {
 			shuttle_turn(leg->shuttle, revents_of(set, leg->shuttle->fd));
 			if (leg->shuttle->not_ssh && leg->state < LEG_ENDING) {
-				conn_event(conn, leg, "forward-refused", "a jump to '%s' that does not speak SSH", leg->target);
+				conn_event(conn, leg, "forward-refused",
+					"a jump to '%s' that does not speak SSH", leg->target);
 				leg_set_state(leg, LEG_DEAD);
 			}
 		}
@@ -241,8 +265,10 @@ static void sweep_channels(struct leg *leg)
 {
 	for (struct chan **at = &leg->chans; *at;) {
 		struct chan *chan = *at;
-		bool gone = chan->state == CHAN_DONE || ((leg->state == LEG_DEAD || transport_dead(&leg->transport)) && stream_drained(&chan->in)) ||
-				(chan->client_closed && chan->state == CHAN_NEW);
+		bool gone = chan->state == CHAN_DONE ||
+			    ((leg->state == LEG_DEAD || transport_dead(&leg->transport)) &&
+				    stream_drained(&chan->in)) ||
+			    (chan->client_closed && chan->state == CHAN_NEW);
 		if (!gone) {
 			at = &chan->next;
 			continue;
@@ -258,7 +284,8 @@ static void sweep(struct conn *conn)
 		struct leg *leg = *at;
 		sweep_channels(leg);
 		if (leg->state == LEG_DEAD && leg->transport.session && !leg->outer)
-			transport_free(&leg->transport); /* closes its end of the socketpair: the shuttle sees the end */
+			/* closes its end of the socketpair: the shuttle sees the end */
+			transport_free(&leg->transport);
 		if (!ripe(leg)) {
 			at = &leg->next;
 			continue;
@@ -286,10 +313,12 @@ static void passes(struct conn *conn, struct pollset *set)
 	}
 }
 
-/* After a large transfer the heap keeps what the burst needed (facts/performance.md: 2.3 MiB a session): give it back once nothing moves. */
+/* After a large transfer the heap keeps what the burst needed (facts/performance.md: 2.3 MiB a
+ * session): give it back once nothing moves. */
 static void trim(struct conn *conn)
 {
 	uint64_t bytes = 0;
+
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
 		for (const struct chan *chan = leg->chans; chan; chan = chan->next)
 			bytes += chan->in.bytes + chan->out.bytes + chan->err.bytes;
@@ -304,6 +333,7 @@ static void trim(struct conn *conn)
 static bool worth_trimming(const struct conn *conn)
 {
 	uint64_t bytes = 0;
+
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		for (const struct chan *chan = leg->chans; chan; chan = chan->next)
 			bytes += chan->in.bytes + chan->out.bytes + chan->err.bytes;
@@ -316,7 +346,8 @@ static int wait(struct conn *conn, struct pollset *set)
 	collect(conn, set);
 	int timeout = eager(conn) ? 0 : timeout_of(conn);
 	bool quiet = timeout != 0 && worth_trimming(conn);
-	int rc = poll(set->fds, set->count, quiet && (timeout < 0 || timeout > 1000) ? 1000 : timeout);
+	int rc = poll(
+		set->fds, set->count, quiet && (timeout < 0 || timeout > 1000) ? 1000 : timeout);
 	if (rc == 0 && quiet)
 		trim(conn);
 	if (rc < 0 && errno != EINTR)
@@ -331,6 +362,7 @@ static int wait(struct conn *conn, struct pollset *set)
 int conn_run(struct conn *conn)
 {
 	static struct pollset set; /* large: not on the stack */
+
 	while (!conn->ended) {
 		passes(conn, &set);
 		if (conn->ended)
@@ -340,12 +372,15 @@ int conn_run(struct conn *conn)
 		conn->now = clock_mono_ms();
 		if (terminated && !conn->told_to_end) {
 			conn->told_to_end = true;
-			conn_end(conn, EXIT_WAIT, "the gateway is being restarted and has waited for this session long enough: connect again");
+			conn_end(conn, EXIT_WAIT,
+				"the gateway is being restarted and has waited for this session "
+				"long enough: connect again");
 		}
 		if (conn->broker && !session_link_turn(conn)) {
 			ipc_free(conn->broker);
 			conn->broker = NULL;
-			conn_end(conn, EXIT_OURS, "the gateway lost its policy process: the session ends");
+			conn_end(conn, EXIT_OURS,
+				"the gateway lost its policy process: the session ends");
 		}
 	}
 	return 0;

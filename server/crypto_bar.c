@@ -1,5 +1,6 @@
-/* See crypto_bar.h. Order is preference: AES-GCM first, for it is cheaper than ChaCha20 where the CPU has AES (facts/performance). Group exchange is
- * left out: libssh cannot say afterwards what it agreed on. */
+/* See crypto_bar.h. Order is preference: AES-GCM first, for it is cheaper than ChaCha20 where the
+ * CPU has AES (facts/performance). Group exchange is left out: libssh cannot say afterwards what it
+ * agreed on. */
 #include "server/crypto_bar.h"
 
 #include <errno.h>
@@ -16,8 +17,10 @@ static const struct {
 	const char *kex, *ciphers, *macs;
 } levels[] = {
 	[CONF_CRYPTO_STRICT] = { KEX_CURVE, AEAD, ETM },
-	[CONF_CRYPTO_MODERN] = { KEX_CURVE "," KEX_NIST "," KEX_GROUPS, AEAD ",aes256-ctr,aes192-ctr,aes128-ctr", ETM },
-	[CONF_CRYPTO_COMPATIBLE] = { KEX_CURVE "," KEX_NIST "," KEX_GROUPS ",diffie-hellman-group14-sha256",
+	[CONF_CRYPTO_MODERN] = { KEX_CURVE "," KEX_NIST "," KEX_GROUPS,
+		AEAD ",aes256-ctr,aes192-ctr,aes128-ctr", ETM },
+	[CONF_CRYPTO_COMPATIBLE] = { KEX_CURVE "," KEX_NIST "," KEX_GROUPS
+					       ",diffie-hellman-group14-sha256",
 		AEAD ",aes256-ctr,aes192-ctr,aes128-ctr", ETM ",hmac-sha2-256,hmac-sha2-512" },
 };
 
@@ -27,16 +30,27 @@ static const struct { /* what an old target may be allowed by name */
 	const char *name;
 	enum list list;
 } weak[] = {
-	{ "diffie-hellman-group14-sha256", LIST_KEX }, { "diffie-hellman-group14-sha1", LIST_KEX }, { "diffie-hellman-group1-sha1", LIST_KEX },
-	{ "aes256-ctr", LIST_CIPHER }, { "aes192-ctr", LIST_CIPHER }, { "aes128-ctr", LIST_CIPHER }, { "aes256-cbc", LIST_CIPHER },
-	{ "aes192-cbc", LIST_CIPHER }, { "aes128-cbc", LIST_CIPHER }, { "3des-cbc", LIST_CIPHER },
-	{ "hmac-sha2-256", LIST_MAC }, { "hmac-sha2-512", LIST_MAC }, { "hmac-sha1", LIST_MAC }, { "hmac-sha1-etm@openssh.com", LIST_MAC },
+	{ "diffie-hellman-group14-sha256", LIST_KEX },
+	{ "diffie-hellman-group14-sha1", LIST_KEX },
+	{ "diffie-hellman-group1-sha1", LIST_KEX },
+	{ "aes256-ctr", LIST_CIPHER },
+	{ "aes192-ctr", LIST_CIPHER },
+	{ "aes128-ctr", LIST_CIPHER },
+	{ "aes256-cbc", LIST_CIPHER },
+	{ "aes192-cbc", LIST_CIPHER },
+	{ "aes128-cbc", LIST_CIPHER },
+	{ "3des-cbc", LIST_CIPHER },
+	{ "hmac-sha2-256", LIST_MAC },
+	{ "hmac-sha2-512", LIST_MAC },
+	{ "hmac-sha1", LIST_MAC },
+	{ "hmac-sha1-etm@openssh.com", LIST_MAC },
 	{ "ssh-rsa", LIST_HOST_KEY },
 };
 
 static bool listed(const char *list, const char *name)
 {
 	size_t len = strlen(name);
+
 	for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
 		if (!strncmp(at, name, len) && (at[len] == ',' || !at[len]))
 			return true;
@@ -61,12 +75,16 @@ static int allow_one(struct crypto_bar *bar, const char *name, struct err *err)
 			bar->ssh_rsa = true;
 			return 0;
 		}
-		return add(weak[i].list == LIST_KEX ? bar->kex : weak[i].list == LIST_CIPHER ? bar->ciphers : bar->macs, name);
+		return add(weak[i].list == LIST_KEX	 ? bar->kex
+			   : weak[i].list == LIST_CIPHER ? bar->ciphers
+							 : bar->macs,
+			name);
 	}
 	return err_set(err, -EINVAL, "unknown algorithm '%s' in crypto.allow", name);
 }
 
-int crypto_bar_make(enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err)
+int crypto_bar_make(
+	enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err)
 {
 	*ret = (struct crypto_bar){ 0 };
 	snprintf(ret->kex, sizeof(ret->kex), "%s", levels[minimum].kex);
@@ -80,7 +98,9 @@ int crypto_bar_make(enum conf_crypto minimum, char *const *allow, struct crypto_
 
 int crypto_bar_apply_server(const struct crypto_bar *bar, ssh_bind bind)
 {
-	const struct { enum ssh_bind_options_e option; const char *value;
+	const struct {
+		enum ssh_bind_options_e option;
+		const char *value;
 	} settings[] = {
 		{ SSH_BIND_OPTIONS_KEY_EXCHANGE, bar->kex },
 		{ SSH_BIND_OPTIONS_CIPHERS_C_S, bar->ciphers },
@@ -88,6 +108,7 @@ int crypto_bar_apply_server(const struct crypto_bar *bar, ssh_bind bind)
 		{ SSH_BIND_OPTIONS_HMAC_C_S, bar->macs },
 		{ SSH_BIND_OPTIONS_HMAC_S_C, bar->macs },
 	};
+
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (ssh_bind_options_set(bind, settings[i].option, settings[i].value) != SSH_OK)
 			return -EINVAL;
@@ -96,10 +117,18 @@ int crypto_bar_apply_server(const struct crypto_bar *bar, ssh_bind bind)
 
 int crypto_bar_apply_client(const struct crypto_bar *bar, ssh_session session)
 {
-	const struct { enum ssh_options_e option; const char *value; } settings[] = {
-		{ SSH_OPTIONS_KEY_EXCHANGE, bar->kex }, { SSH_OPTIONS_CIPHERS_C_S, bar->ciphers }, { SSH_OPTIONS_CIPHERS_S_C, bar->ciphers },
-		{ SSH_OPTIONS_HMAC_C_S, bar->macs }, { SSH_OPTIONS_HMAC_S_C, bar->macs }, { SSH_OPTIONS_COMPRESSION, "no" },
+	const struct {
+		enum ssh_options_e option;
+		const char *value;
+	} settings[] = {
+		{ SSH_OPTIONS_KEY_EXCHANGE, bar->kex },
+		{ SSH_OPTIONS_CIPHERS_C_S, bar->ciphers },
+		{ SSH_OPTIONS_CIPHERS_S_C, bar->ciphers },
+		{ SSH_OPTIONS_HMAC_C_S, bar->macs },
+		{ SSH_OPTIONS_HMAC_S_C, bar->macs },
+		{ SSH_OPTIONS_COMPRESSION, "no" },
 	};
+
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (ssh_options_set(session, settings[i].option, settings[i].value) < 0)
 			return -EINVAL;
@@ -110,13 +139,15 @@ static int check_one(const char *what, const char *list, const char *name, struc
 {
 	if (name && listed(list, name))
 		return 0;
-	return err_set(err, -EPERM, "the %s agreed on, '%s', is below the bar: %s", what, name ? name : "none", list);
+	return err_set(err, -EPERM, "the %s agreed on, '%s', is below the bar: %s", what,
+		name ? name : "none", list);
 }
 
 int crypto_bar_check(const struct crypto_bar *bar, ssh_session session, struct err *err)
 {
 	const char *in = ssh_get_cipher_in(session), *out = ssh_get_cipher_out(session);
 	int rc = check_one("key exchange", bar->kex, ssh_get_kex_algo(session), err);
+
 	if (!rc)
 		rc = check_one("cipher", bar->ciphers, in, err);
 	if (!rc)

@@ -20,9 +20,12 @@ static int order(int c)
 static int compare_part(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	size_t i = 0, j = 0;
+
 	while (i < a_len || j < b_len) {
-		while ((i < a_len && !isdigit((unsigned char)a[i])) || (j < b_len && !isdigit((unsigned char)b[j]))) {
-			int x = order(i < a_len ? (unsigned char)a[i] : 0), y = order(j < b_len ? (unsigned char)b[j] : 0);
+		while ((i < a_len && !isdigit((unsigned char)a[i])) ||
+			(j < b_len && !isdigit((unsigned char)b[j]))) {
+			int x = order(i < a_len ? (unsigned char)a[i] : 0),
+			    y = order(j < b_len ? (unsigned char)b[j] : 0);
 			if (x != y)
 				return x - y;
 			i += i < a_len;
@@ -49,6 +52,7 @@ static struct parts split(const char *version)
 {
 	struct parts parts = { .upstream = version };
 	const char *colon = strchr(version, ':');
+
 	if (colon) {
 		parts.epoch = strtoul(version, NULL, 10);
 		parts.upstream = colon + 1;
@@ -63,6 +67,7 @@ static struct parts split(const char *version)
 int debian_version_compare(const char *a, const char *b)
 {
 	struct parts x = split(a), y = split(b);
+
 	if (x.epoch != y.epoch)
 		return x.epoch < y.epoch ? -1 : 1;
 	int rc = compare_part(x.upstream, x.upstream_len, y.upstream, y.upstream_len);
@@ -72,6 +77,7 @@ int debian_version_compare(const char *a, const char *b)
 static const char *field(const char *line, const char *name)
 {
 	size_t len = strlen(name);
+
 	return !strncmp(line, name, len) ? line + len : NULL;
 }
 
@@ -81,6 +87,7 @@ int debian_version_installed(const char *status_path, const char *package, char 
 	char *line = NULL;
 	size_t cap = 0;
 	int ours = 0, installed = 0, rc = -ENOENT;
+
 	while (file && rc == -ENOENT && getline(&line, &cap, file) > 0) {
 		const char *value;
 		line[strcspn(line, "\n")] = 0;

@@ -1,4 +1,5 @@
-/* Versions of Debian packages: which one is installed, which one is newer (Debian Policy section 5.6.12). */
+/* Versions of Debian packages: which one is installed, which one is newer (Debian Policy
+ * section 5.6.12). */
 #ifndef BARTIZAN_DEBIAN_VERSION_H
 #define BARTIZAN_DEBIAN_VERSION_H
 

@@ -1,9 +1,10 @@
 /* The egress role: the only process that opens connections to elsewhere.
  *
- * It does what the broker asks on its link: connects to targets and hands the sockets over, of which it reads nothing; and asks identity providers
- * on its own (egress_provider.c, egress_login.c). It holds no key of ours, no policy and no database; the clients' secrets and people's access
- * tokens end here. What it reads is hostile: name servers' answers, by libc in threads of this process, and what providers send. It ends when its
- * link closes. */
+ * It does what the broker asks on its link: connects to targets and hands the sockets over, of
+ * which it reads nothing; and asks identity providers on its own (egress_provider.c,
+ * egress_login.c). It holds no key of ours, no policy and no database; the clients' secrets and
+ * people's access tokens end here. What it reads is hostile: name servers' answers, by libc in
+ * threads of this process, and what providers send. It ends when its link closes. */
 #include "server/egress.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@
 #include "server/role.h"
 #include "server/sandbox.h"
 
-#define RESOLVER_OPTIONS "timeout:3 attempts:2" /* a resolver thread ends in bounded time, whoever waits for it */
+/* a resolver thread ends in bounded time, whoever waits for it */
+#define RESOLVER_OPTIONS "timeout:3 attempts:2"
 
 struct egress {
 	struct event_base *base;
@@ -39,16 +41,20 @@ struct egress {
 	struct posts *posts;
 };
 
-static void answer(struct egress *egress, uint32_t id, int fd, const char *address, const char *reason)
+static void answer(
+	struct egress *egress, uint32_t id, int fd, const char *address, const char *reason)
 {
-	struct msg_dialed dialed = { .ok = fd >= 0, .reason = (char *)(uintptr_t)reason, .address = (char *)(uintptr_t)address };
+	struct msg_dialed dialed = { .ok = fd >= 0,
+		.reason = (char *)(uintptr_t)reason,
+		.address = (char *)(uintptr_t)address };
 
 	link_send(&egress->broker, IPC_DIALED, id, &dialed, &fd, fd >= 0);
 }
 
 static void on_dialed(void *context, uint32_t id, int fd, const char *address, const char *reason)
 {
-	log_debug("dial %u: %s%s", (unsigned)id, fd >= 0 ? "connected to " : "", fd >= 0 ? address : reason);
+	log_debug("dial %u: %s%s", (unsigned)id, fd >= 0 ? "connected to " : "",
+		fd >= 0 ? address : reason);
 	answer(context, id, fd, address, reason);
 	fd_closep(&fd);
 }
@@ -76,7 +82,11 @@ static void on_provider_changed(void *context, struct provider *provider, bool t
 
 	provider_view(provider, &view);
 	const struct msg_provider_state state = {
-		.provider = view.conf->name, .ok = view.ok, .reason = (char *)(uintptr_t)view.reason, .jwks = view.jwks, .fetched = view.fetched,
+		.provider = view.conf->name,
+		.ok = view.ok,
+		.reason = (char *)(uintptr_t)view.reason,
+		.jwks = view.jwks,
+		.fetched = view.fetched,
 	};
 	if (tell)
 		link_send(&egress->broker, IPC_PROVIDER_STATE, 0, &state, NULL, 0);
@@ -135,8 +145,12 @@ static const struct {
 	enum ipc_type type;
 	void (*handle)(struct egress *egress, uint32_t id, const void *msg);
 } requests[] = {
-	{ IPC_DIAL, egress_dial }, { IPC_DIAL_CANCEL, egress_cancel }, { IPC_LOGIN_START, egress_login },
-	{ IPC_LOGIN_CANCEL, egress_login_cancel }, { IPC_PROVIDER_REFRESH, egress_provider_refresh }, { IPC_WEBHOOK, egress_post },
+	{ IPC_DIAL, egress_dial },
+	{ IPC_DIAL_CANCEL, egress_cancel },
+	{ IPC_LOGIN_START, egress_login },
+	{ IPC_LOGIN_CANCEL, egress_login_cancel },
+	{ IPC_PROVIDER_REFRESH, egress_provider_refresh },
+	{ IPC_WEBHOOK, egress_post },
 };
 
 static void on_message(struct link *link, struct ipc_raw *raw)
@@ -205,19 +219,24 @@ static int loop_start(struct egress *egress, int peer, struct err *err)
 	int rc;
 
 	egress->base = event_base_new();
-	if (!egress->base || link_open(&egress->broker, egress->base, peer, &broker_ops, egress) < 0)
+	if (!egress->base ||
+		link_open(&egress->broker, egress->base, peer, &broker_ops, egress) < 0)
 		return err_set(err, -ENOMEM, "no event loop");
-	rc = dials_new(egress->base, (uint32_t)(egress->conf->keepalive / 1000), on_dialed, egress, &egress->dials, err);
+	rc = dials_new(egress->base, (uint32_t)(egress->conf->keepalive / 1000), on_dialed, egress,
+		&egress->dials, err);
 	rc = rc < 0 ? rc : http_loop_new(egress->base, &egress->http, err);
 	if (rc < 0)
 		return rc;
 	struct http *http = http_loop_http(egress->http);
 	posts_start(egress->posts, http, on_posted, egress);
 	rc = logins_new(egress->base, egress->providers, http, &ops, egress, &egress->logins, err);
-	return rc < 0 ? rc : providers_start(egress->providers, egress->base, http, on_provider_changed, egress, err);
+	return rc < 0 ? rc
+		      : providers_start(egress->providers, egress->base, http, on_provider_changed,
+				egress, err);
 }
 
-/* http_global_init() before the sandbox and before any thread; the clients' secrets while their files can be opened. */
+/* http_global_init() before the sandbox and before any thread; the clients' secrets while their
+ * files can be opened. */
 static int egress_enter(struct egress *egress, const struct role_start *start, struct err *err)
 {
 	json_set_alloc_funcs(malloc, free_burnt);

@@ -1,10 +1,11 @@
-/* See egress.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced (RFC 8305), and deadlines; we take the
- * connected socket from it.
+/* See egress.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced
+ * (RFC 8305), and deadlines; we take the connected socket from it.
  *
- * Life of a dial: begun -> done or cancelled; its easy handle belongs to the multi handle all that time. CURLOPT_QUICK_EXIT: without it libcurl
- * joins a resolver thread when a dial ends early, and one dead name server would hold up every other dial; so a thread may outlive its dial by
- * what the resolver's own time-out allows (RES_OPTIONS in egress.c). Nothing comes from the environment: no proxy, no netrc, no redirects; not
- * one byte is sent or read. */
+ * Life of a dial: begun -> done or cancelled; its easy handle belongs to the multi handle all that
+ * time. CURLOPT_QUICK_EXIT: without it libcurl joins a resolver thread when a dial ends early, and
+ * one dead name server would hold up every other dial; so a thread may outlive its dial by what the
+ * resolver's own time-out allows (RES_OPTIONS in egress.c). Nothing comes from the environment: no
+ * proxy, no netrc, no redirects; not one byte is sent or read. */
 #include "server/egress.h"
 
 #include <curl/curl.h>
@@ -72,13 +73,16 @@ static int socket_take(struct dial *dial, char address[static ADDR_TEXT_MAX])
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
+
 	curl_socket_t active = CURL_SOCKET_BAD;
 	struct addr addr;
 
-	if (curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &active) != CURLE_OK || active == CURL_SOCKET_BAD)
+	if (curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &active) != CURLE_OK ||
+		active == CURL_SOCKET_BAD)
 		return -ENOTCONN;
 	int fd = fcntl(active, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0 || getpeername(fd, (struct sockaddr *)&peer, &len) < 0 || addr_from_sockaddr((struct sockaddr *)&peer, len, &addr) < 0) {
+	if (fd < 0 || getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ||
+		addr_from_sockaddr((struct sockaddr *)&peer, len, &addr) < 0) {
 		int rc = errno ? -errno : -ENOTCONN;
 		fd_closep(&fd);
 		return rc;
@@ -105,7 +109,8 @@ static void reason_connect(struct dial *dial, const char *where, char *out, size
 	else if (error)
 		snprintf(out, size, "cannot connect to %s: %s", where, plain_errno(error));
 	else
-		snprintf(out, size, "cannot connect to %s: %s", where, dial->error[0] ? dial->error : "no reason given");
+		snprintf(out, size, "cannot connect to %s: %s", where,
+			dial->error[0] ? dial->error : "no reason given");
 }
 
 /* In words for the user: what was tried and what happened. */
@@ -120,13 +125,16 @@ static void reason_of(struct dial *dial, CURLcode code, char *out, size_t size)
 	if (code == CURLE_COULDNT_RESOLVE_HOST)
 		snprintf(out, size, "cannot resolve '%s'", dial->host);
 	else if (code == CURLE_OPERATION_TIMEDOUT && !dial->tried.family)
-		snprintf(out, size, "cannot resolve '%s' within %s", dial->host, clock_duration_format(dial->timeout_ms, within, sizeof(within)));
+		snprintf(out, size, "cannot resolve '%s' within %s", dial->host,
+			clock_duration_format(dial->timeout_ms, within, sizeof(within)));
 	else if (code == CURLE_OPERATION_TIMEDOUT)
-		snprintf(out, size, "no answer from %s within %s", where, clock_duration_format(dial->timeout_ms, within, sizeof(within)));
+		snprintf(out, size, "no answer from %s within %s", where,
+			clock_duration_format(dial->timeout_ms, within, sizeof(within)));
 	else if (code == CURLE_COULDNT_CONNECT)
 		reason_connect(dial, where, out, size);
 	else
-		snprintf(out, size, "cannot connect to %s: %s", where, dial->error[0] ? dial->error : curl_easy_strerror(code));
+		snprintf(out, size, "cannot connect to %s: %s", where,
+			dial->error[0] ? dial->error : curl_easy_strerror(code));
 }
 
 static void dial_finish(struct dial *dial, CURLcode code)
@@ -139,7 +147,8 @@ static void dial_finish(struct dial *dial, CURLcode code)
 	if (code == CURLE_OK) {
 		fd = socket_take(dial, address);
 		if (fd < 0)
-			snprintf(reason, sizeof(reason), "cannot take the connection to '%s': %s", dial->host, strerror(-fd));
+			snprintf(reason, sizeof(reason), "cannot take the connection to '%s': %s",
+				dial->host, strerror(-fd));
 	} else {
 		reason_of(dial, code, reason, sizeof(reason));
 	}
@@ -154,9 +163,13 @@ static void dials_reap(struct dials *dials)
 
 	while ((message = curl_multi_info_read(dials->multi, &left))) {
 		struct dial *dial = NULL;
-		CURLcode code = message->data.result; /* message is gone once the handle is removed */
+		/* message is gone once the handle is removed */
+		CURLcode code = message->data.result;
 
-		if (message->msg == CURLMSG_DONE && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &dial) == CURLE_OK && dial)
+		if (message->msg == CURLMSG_DONE &&
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &dial) ==
+				CURLE_OK &&
+			dial)
 			dial_finish(dial, code);
 	}
 }
@@ -166,7 +179,8 @@ static void dials_reap(struct dials *dials)
 static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct dials *dials = arg;
-	int running, mask = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	int running, mask = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+			    (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
 	curl_multi_socket_action(dials->multi, fd, mask, &running);
 	dials_reap(dials);
@@ -200,11 +214,14 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 	(void)easy;
 	struct dials *dials = arg;
 	struct event *event = assigned;
-	short events = (short)(EV_PERSIST | (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+	short events = (short)(EV_PERSIST | (what & CURL_POLL_IN ? EV_READ : 0) |
+			       (what & CURL_POLL_OUT ? EV_WRITE : 0));
 
 	if (event)
 		event_free(event);
-	event = what == CURL_POLL_REMOVE ? NULL : event_new(dials->base, fd, events, on_socket_event, dials);
+	event = what == CURL_POLL_REMOVE
+			? NULL
+			: event_new(dials->base, fd, events, on_socket_event, dials);
 	if (event && event_add(event, NULL) < 0) {
 		event_free(event);
 		event = NULL;
@@ -231,7 +248,8 @@ static long resolve_family(const char *family)
 	return family && strcmp(family, "ipv6") == 0 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
 }
 
-/* The configuration was checked, and is checked again: what becomes part of a URL holds nothing that means something in one. */
+/* The configuration was checked, and is checked again: what becomes part of a URL holds nothing
+ * that means something in one. */
 static int dial_url(const char *host, uint16_t port, char *out, size_t size, struct err *err)
 {
 	char text[ADDR_TEXT_MAX];
@@ -240,7 +258,8 @@ static int dial_url(const char *host, uint16_t port, char *out, size_t size, str
 	if (!text_target_ok(host, strlen(host)) || !port)
 		return err_set(err, -EINVAL, "not a host and port to connect to");
 	if (addr_parse(host, &addr, NULL) == 0)
-		snprintf(out, size, addr.family == AF_INET6 ? "http://[%s]:%u/" : "http://%s:%u/", addr_format(&addr, text), port);
+		snprintf(out, size, addr.family == AF_INET6 ? "http://[%s]:%u/" : "http://%s:%u/",
+			addr_format(&addr, text), port);
 	else if (strchr(host, ':'))
 		return err_set(err, -EINVAL, "'%s' is neither a name nor an address", host);
 	else
@@ -252,14 +271,32 @@ static bool dial_options(struct dial *dial, const char *url, const char *family)
 {
 	CURL *easy = dial->easy;
 	CURLcode rc = CURLE_OK;
-	const struct { CURLoption name; long value; } numbers[] = {
-		{ CURLOPT_CONNECT_ONLY, 1 }, { CURLOPT_CONNECTTIMEOUT_MS, (long)dial->timeout_ms }, { CURLOPT_TIMEOUT_MS, (long)dial->timeout_ms },
-		{ CURLOPT_IPRESOLVE, resolve_family(family) }, { CURLOPT_NOSIGNAL, 1 }, { CURLOPT_FRESH_CONNECT, 1 },
-		{ CURLOPT_DNS_CACHE_TIMEOUT, 0 }, { CURLOPT_TCP_NODELAY, 1 }, { CURLOPT_FOLLOWLOCATION, 0 }, { CURLOPT_QUICK_EXIT, 1 },
+	const struct {
+		CURLoption name;
+		long value;
+	} numbers[] = {
+		{ CURLOPT_CONNECT_ONLY, 1 },
+		{ CURLOPT_CONNECTTIMEOUT_MS, (long)dial->timeout_ms },
+		{ CURLOPT_TIMEOUT_MS, (long)dial->timeout_ms },
+		{ CURLOPT_IPRESOLVE, resolve_family(family) },
+		{ CURLOPT_NOSIGNAL, 1 },
+		{ CURLOPT_FRESH_CONNECT, 1 },
+		{ CURLOPT_DNS_CACHE_TIMEOUT, 0 },
+		{ CURLOPT_TCP_NODELAY, 1 },
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+		{ CURLOPT_QUICK_EXIT, 1 },
 	};
-	const struct { CURLoption name; const void *value; } pointers[] = {
-		{ CURLOPT_URL, url }, { CURLOPT_PROXY, "" }, { CURLOPT_NOPROXY, "*" }, { CURLOPT_PROTOCOLS_STR, "http" }, { CURLOPT_PRIVATE, dial },
-		{ CURLOPT_ERRORBUFFER, dial->error }, { CURLOPT_OPENSOCKETDATA, dial },
+	const struct {
+		CURLoption name;
+		const void *value;
+	} pointers[] = {
+		{ CURLOPT_URL, url },
+		{ CURLOPT_PROXY, "" },
+		{ CURLOPT_NOPROXY, "*" },
+		{ CURLOPT_PROTOCOLS_STR, "http" },
+		{ CURLOPT_PRIVATE, dial },
+		{ CURLOPT_ERRORBUFFER, dial->error },
+		{ CURLOPT_OPENSOCKETDATA, dial },
 	};
 
 	for (size_t i = 0; rc == CURLE_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -276,12 +313,13 @@ static struct dial *dial_find(struct dials *dials, uint32_t id)
 	struct dial *dial;
 
 	TAILQ_FOREACH(dial, &dials->list, entry)
-		if (dial->id == id)
-			return dial;
+	if (dial->id == id)
+		return dial;
 	return NULL;
 }
 
-static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *ask, const char *url, struct err *err)
+static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *ask, const char *url,
+	struct err *err)
 {
 	struct dial *dial = calloc(1, sizeof(*dial));
 
@@ -290,12 +328,15 @@ static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *a
 	dial->dials = dials;
 	dial->id = id;
 	dial->port = (uint16_t)ask->port;
-	dial->timeout_ms = ask->timeout_ms == 0 || ask->timeout_ms > EGRESS_DIAL_MS_MAX ? EGRESS_DIAL_MS_MAX : ask->timeout_ms;
+	dial->timeout_ms = ask->timeout_ms == 0 || ask->timeout_ms > EGRESS_DIAL_MS_MAX
+				   ? EGRESS_DIAL_MS_MAX
+				   : ask->timeout_ms;
 	snprintf(dial->host, sizeof(dial->host), "%s", ask->host);
 	TAILQ_INSERT_TAIL(&dials->list, dial, entry);
 	dials->count++;
 	dial->easy = curl_easy_init();
-	if (dial->easy && dial_options(dial, url, ask->family) && curl_multi_add_handle(dials->multi, dial->easy) == CURLM_OK)
+	if (dial->easy && dial_options(dial, url, ask->family) &&
+		curl_multi_add_handle(dials->multi, dial->easy) == CURLM_OK)
 		return 0;
 	dial_free(dial);
 	return err_set(err, -ENOMEM, "cannot begin to connect to '%s'", ask->host);
@@ -306,7 +347,8 @@ int dials_begin(struct dials *dials, uint32_t id, const struct msg_dial *ask, st
 	char url[ADDR_HOST_MAX + 32];
 
 	if (dials->count >= EGRESS_DIALS_MAX)
-		return err_set(err, -EAGAIN, "too many connections are being opened at this moment");
+		return err_set(
+			err, -EAGAIN, "too many connections are being opened at this moment");
 	if (dial_find(dials, id))
 		return err_set(err, -EEXIST, "that connection is being opened already");
 	if (ask->port > UINT16_MAX)
@@ -323,13 +365,16 @@ void dials_cancel(struct dials *dials, uint32_t id)
 		dial_free(dial);
 }
 
-int dials_new(struct event_base *base, uint32_t keepalive_s, dial_done_fn *done, void *context, struct dials **ret, struct err *err)
+int dials_new(struct event_base *base, uint32_t keepalive_s, dial_done_fn *done, void *context,
+	struct dials **ret, struct err *err)
 {
 	struct dials *dials = calloc(1, sizeof(*dials));
 
 	if (!dials)
 		return err_set(err, -ENOMEM, "out of memory");
-	*dials = (struct dials){ .base = base, .keepalive_s = keepalive_s, .done = done, .context = context };
+	*dials = (struct dials){
+		.base = base, .keepalive_s = keepalive_s, .done = done, .context = context
+	};
 	TAILQ_INIT(&dials->list);
 	dials->multi = curl_multi_init();
 	dials->timer = evtimer_new(base, on_timer, dials);

@@ -14,7 +14,8 @@ static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_loop *loop = arg;
 
-	http_socket_ready(loop->http, fd, (what & EV_READ ? HTTP_READ : 0) | (what & EV_WRITE ? HTTP_WRITE : 0));
+	http_socket_ready(loop->http, fd,
+		(what & EV_READ ? HTTP_READ : 0) | (what & EV_WRITE ? HTTP_WRITE : 0));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -28,7 +29,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int watch(void *arg, int fd, int what, void **slot)
 {
 	struct http_loop *loop = arg;
-	short events = (short)(EV_PERSIST | (what & HTTP_READ ? EV_READ : 0) | (what & HTTP_WRITE ? EV_WRITE : 0));
+
+	short events = (short)(EV_PERSIST | (what & HTTP_READ ? EV_READ : 0) |
+			       (what & HTTP_WRITE ? EV_WRITE : 0));
 	struct event *event = *slot;
 
 	*slot = NULL;
@@ -49,7 +52,8 @@ static int watch(void *arg, int fd, int what, void **slot)
 static void set_timer(void *arg, int64_t ms)
 {
 	struct http_loop *loop = arg;
-	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
 	if (ms < 0)
 		evtimer_del(loop->timer);
@@ -68,7 +72,8 @@ int http_loop_new(struct event_base *base, struct http_loop **ret, struct err *e
 		return err_set(err, -ENOMEM, "out of memory");
 	loop->base = base;
 	loop->timer = evtimer_new(base, on_timer, loop);
-	rc = loop->timer ? http_new(&hooks, loop, &loop->http, err) : err_set(err, -ENOMEM, "out of memory");
+	rc = loop->timer ? http_new(&hooks, loop, &loop->http, err)
+			 : err_set(err, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		http_loop_free(loop);
 		return rc;

@@ -1,4 +1,5 @@
-/* See egress_login.h. The flow's own rules are in oidc/device.c; here are its requests, its timer and its id. */
+/* See egress_login.h. The flow's own rules are in oidc/device.c; here are its requests, its timer
+ * and its id. */
 #include "server/egress_login.h"
 
 #include <errno.h>
@@ -54,7 +55,9 @@ static void login_free(struct login *login)
 
 static void answer_failed(struct logins *logins, uint32_t id, const char *kind, const char *reason)
 {
-	const struct msg_login_done done = { .ok = false, .kind = (char *)(uintptr_t)kind, .reason = (char *)(uintptr_t)reason };
+	const struct msg_login_done done = {
+		.ok = false, .kind = (char *)(uintptr_t)kind, .reason = (char *)(uintptr_t)reason
+	};
 
 	log_info("login %u: %s: %s", (unsigned)id, kind, reason);
 	logins->ops.done(logins->context, id, &done);
@@ -75,8 +78,12 @@ static void login_done(struct login *login)
 {
 	struct logins *logins = login->logins;
 	const struct msg_login_done done = {
-		.ok = true, .kind = (char *)(uintptr_t)"", .reason = (char *)(uintptr_t)"",
-		.id_token = { (const uint8_t *)login->device.id_token, strlen(login->device.id_token) }, .userinfo = buf_bytes(&login->userinfo),
+		.ok = true,
+		.kind = (char *)(uintptr_t) "",
+		.reason = (char *)(uintptr_t) "",
+		.id_token = { (const uint8_t *)login->device.id_token,
+			strlen(login->device.id_token) },
+		.userinfo = buf_bytes(&login->userinfo),
 	};
 
 	logins->ops.done(logins->context, login->id, &done);
@@ -85,7 +92,8 @@ static void login_done(struct login *login)
 
 /* ---- requests ---- */
 
-static int request_begin(struct login *login, const char *url, struct buf *form, const char *bearer, size_t max, http_done_fn *done, struct err *err)
+static int request_begin(struct login *login, const char *url, struct buf *form, const char *bearer,
+	size_t max, http_done_fn *done, struct err *err)
 {
 	struct provider_view view;
 	int rc = 0;
@@ -98,8 +106,16 @@ static int request_begin(struct login *login, const char *url, struct buf *form,
 	if (rc < 0 || (form && !body))
 		return err_set(err, -ENOMEM, "the request is too large");
 	const struct http_request request = {
-		.url = url, .form = body, .user = basic ? view.conf->client_id : NULL, .password = view.secret, .bearer = bearer, .ca = view.conf->ca,
-		.allow_http = view.conf->allow_http, .connect_ms = view.conf->connect_time, .answer_ms = view.conf->answer_time, .body_max = max,
+		.url = url,
+		.form = body,
+		.user = basic ? view.conf->client_id : NULL,
+		.password = view.secret,
+		.bearer = bearer,
+		.ca = view.conf->ca,
+		.allow_http = view.conf->allow_http,
+		.connect_ms = view.conf->connect_time,
+		.answer_ms = view.conf->answer_time,
+		.body_max = max,
 	};
 	return http_begin(login->logins->http, &request, done, login, &login->call, err);
 }
@@ -115,7 +131,8 @@ static void on_userinfo(void *context, const struct http_answer *answer)
 	if (http_answer_json(answer, IPC_DOCUMENT_MAX, &json, &err) < 0)
 		log_warning("login %u: userinfo: %s", (unsigned)login->id, err.text);
 	else if (!json_is_object(json))
-		log_warning("login %u: userinfo: the answer is not a JSON object", (unsigned)login->id);
+		log_warning(
+			"login %u: userinfo: the answer is not a JSON object", (unsigned)login->id);
 	else if (buf_put(&login->userinfo, answer->body.data, answer->body.len) < 0)
 		log_warning("login %u: userinfo: out of memory", (unsigned)login->id);
 	login_done(login);
@@ -131,7 +148,8 @@ static void userinfo_begin(struct login *login)
 		login_done(login);
 		return;
 	}
-	if (request_begin(login, view.discovery->userinfo, NULL, login->device.access_token, IPC_DOCUMENT_MAX, on_userinfo, &err) < 0) {
+	if (request_begin(login, view.discovery->userinfo, NULL, login->device.access_token,
+		    IPC_DOCUMENT_MAX, on_userinfo, &err) < 0) {
 		log_warning("login %u: userinfo: %s", (unsigned)login->id, err.text);
 		login_done(login);
 	}
@@ -142,7 +160,8 @@ static void userinfo_begin(struct login *login)
 static void poll_wait(struct login *login)
 {
 	int64_t ms = login->device.next - clock_mono_ms();
-	const struct timeval wait = { .tv_sec = ms > 0 ? (time_t)(ms / 1000) : 0, .tv_usec = ms > 0 ? (suseconds_t)(ms % 1000 * 1000) : 0 };
+	const struct timeval wait = { .tv_sec = ms > 0 ? (time_t)(ms / 1000) : 0,
+		.tv_usec = ms > 0 ? (suseconds_t)(ms % 1000 * 1000) : 0 };
 
 	evtimer_add(login->timer, &wait);
 }
@@ -150,14 +169,9 @@ static void poll_wait(struct login *login)
 static void device_go_on(struct login *login)
 {
 	switch (login->device.state) {
-	case DEVICE_WAITING:
-		poll_wait(login);
-		break;
-	case DEVICE_DONE:
-		userinfo_begin(login);
-		break;
-	default:
-		login_failed(login, login->device.kind, login->device.reason);
+	case DEVICE_WAITING: poll_wait(login); break;
+	case DEVICE_DONE: userinfo_begin(login); break;
+	default: login_failed(login, login->device.kind, login->device.reason);
 	}
 }
 
@@ -179,7 +193,8 @@ static void poll_begin(struct login *login)
 	provider_view(login->provider, &view);
 	rc = device_poll_form(&login->device, view.conf->client_id, &form);
 	rc = rc < 0 ? err_set(&err, rc, "the request is too large")
-		    : request_begin(login, view.discovery->token, &form, NULL, DEVICE_ANSWER_MAX, on_polled, &err);
+		    : request_begin(login, view.discovery->token, &form, NULL, DEVICE_ANSWER_MAX,
+			      on_polled, &err);
 	buf_burn(&form);
 	if (rc < 0)
 		login_failed(login, "refused", err.text);
@@ -207,8 +222,10 @@ static void on_started(void *context, const struct http_answer *answer)
 	device_started(&login->device, answer, view.conf->allow_http, clock_mono_ms());
 	if (login->device.state == DEVICE_WAITING) {
 		const char *complete = login->device.uri_complete ? login->device.uri_complete : "";
-		const struct msg_login_code code = { .user_code = login->device.user_code, .uri = login->device.uri,
-			.uri_complete = (char *)(uintptr_t)complete, .expires = (uint32_t)login->device.expires_s };
+		const struct msg_login_code code = { .user_code = login->device.user_code,
+			.uri = login->device.uri,
+			.uri_complete = (char *)(uintptr_t)complete,
+			.expires = (uint32_t)login->device.expires_s };
 		login->logins->ops.code(login->logins->context, login->id, &code);
 	}
 	device_go_on(login);
@@ -223,12 +240,14 @@ static void device_begin(struct login *login)
 
 	provider_view(login->provider, &view);
 	if (!view.discovery->device) {
-		login_failed(login, "refused", "the provider has no device flow (device_authorization_endpoint)");
+		login_failed(login, "refused",
+			"the provider has no device flow (device_authorization_endpoint)");
 		return;
 	}
 	rc = device_form(view.conf->client_id, view.conf->scopes, login->max_age, &form);
 	rc = rc < 0 ? err_set(&err, rc, "the request is too large")
-		    : request_begin(login, view.discovery->device, &form, NULL, DEVICE_ANSWER_MAX, on_started, &err);
+		    : request_begin(login, view.discovery->device, &form, NULL, DEVICE_ANSWER_MAX,
+			      on_started, &err);
 	buf_burn(&form);
 	if (rc < 0)
 		login_failed(login, "refused", err.text);
@@ -244,7 +263,8 @@ static void provider_ready(struct login *login)
 	if (view.discovery)
 		device_begin(login);
 	else
-		login_failed(login, "unreachable", view.reason[0] ? view.reason : "nothing is known of the provider yet");
+		login_failed(login, "unreachable",
+			view.reason[0] ? view.reason : "nothing is known of the provider yet");
 }
 
 void logins_provider_changed(struct logins *logins, struct provider *provider)
@@ -263,18 +283,21 @@ static struct login *login_find(const struct logins *logins, uint32_t id)
 	struct login *login;
 
 	TAILQ_FOREACH(login, &logins->list, entry)
-		if (login->id == id)
-			return login;
+	if (login->id == id)
+		return login;
 	return NULL;
 }
 
-static struct login *login_new(struct logins *logins, uint32_t id, struct provider *provider, int64_t max_age)
+static struct login *login_new(
+	struct logins *logins, uint32_t id, struct provider *provider, int64_t max_age)
 {
 	struct login *login = calloc(1, sizeof(*login));
 
 	if (!login)
 		return NULL;
-	*login = (struct login){ .logins = logins, .id = id, .provider = provider, .max_age = max_age };
+	*login = (struct login){
+		.logins = logins, .id = id, .provider = provider, .max_age = max_age
+	};
 	device_init(&login->device);
 	buf_init(&login->userinfo, IPC_DOCUMENT_MAX);
 	TAILQ_INSERT_TAIL(&logins->list, login, entry);
@@ -299,9 +322,11 @@ void logins_begin(struct logins *logins, uint32_t id, const struct msg_login_sta
 		answer_failed(logins, id, "refused", "there is no such provider");
 		return;
 	}
-	struct login *login = logins->count < LOGINS_MAX ? login_new(logins, id, provider, start->max_age) : NULL;
+	struct login *login =
+		logins->count < LOGINS_MAX ? login_new(logins, id, provider, start->max_age) : NULL;
 	if (!login) {
-		answer_failed(logins, id, "unreachable", "too many logins are under way at this moment");
+		answer_failed(
+			logins, id, "unreachable", "too many logins are under way at this moment");
 		return;
 	}
 	provider_view(provider, &view);
@@ -318,14 +343,16 @@ void logins_cancel(struct logins *logins, uint32_t id)
 		login_free(login);
 }
 
-int logins_new(struct event_base *base, struct providers *providers, struct http *http, const struct logins_ops *ops, void *context,
-	struct logins **ret, struct err *err)
+int logins_new(struct event_base *base, struct providers *providers, struct http *http,
+	const struct logins_ops *ops, void *context, struct logins **ret, struct err *err)
 {
 	struct logins *logins = calloc(1, sizeof(*logins));
 
 	if (!logins)
 		return err_set(err, -ENOMEM, "out of memory");
-	*logins = (struct logins){ .base = base, .providers = providers, .http = http, .ops = *ops, .context = context };
+	*logins = (struct logins){
+		.base = base, .providers = providers, .http = http, .ops = *ops, .context = context
+	};
 	TAILQ_INIT(&logins->list);
 	*ret = logins;
 	return 0;

@@ -1,7 +1,8 @@
-/* The webhook's half of notifications: posts what the broker sends, once each, and says what came of it. Trying again is the broker's
- * (broker_notify.h).
+/* The webhook's half of notifications: posts what the broker sends, once each, and says what came
+ * of it. Trying again is the broker's (broker_notify.h).
  *
- * headers_file is read before privileges are dropped; what it holds goes nowhere but into the request. */
+ * headers_file is read before privileges are dropped; what it holds goes nowhere but into the
+ * request. */
 #ifndef BARTIZAN_EGRESS_NOTIFY_H
 #define BARTIZAN_EGRESS_NOTIFY_H
 
@@ -16,9 +17,11 @@
 struct posts;
 typedef void post_done_fn(void *context, uint32_t id, bool ok, const char *reason);
 
-int posts_new(const struct conf *conf, struct posts **ret, struct err *err); /* reads headers_file: before role_drop() */
+/* reads headers_file: before role_drop() */
+int posts_new(const struct conf *conf, struct posts **ret, struct err *err);
 void posts_start(struct posts *posts, struct http *http, post_done_fn *done, void *context);
 void posts_free(struct posts *posts); /* NULL allowed; burns the headers */
-void posts_begin(struct posts *posts, uint32_t id, struct bytes json); /* done() is called once: at once when it cannot begin */
+/* done() is called once: at once when it cannot begin */
+void posts_begin(struct posts *posts, uint32_t id, struct bytes json);
 
 #endif

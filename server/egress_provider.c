@@ -1,4 +1,5 @@
-/* See egress_provider.h. A fetch is two requests, discovery document and keys; the first failure ends it. */
+/* See egress_provider.h. A fetch is two requests, discovery document and keys; the first failure
+ * ends it. */
 #include "server/egress_provider.h"
 
 #include <errno.h>
@@ -28,9 +29,10 @@ struct provider {
 	struct buf jwks;
 	int64_t fetched;
 	bool ok, fetching;
-	bool asked;              /* the broker waits for this fetch */
-	unsigned failures;       /* in a row */
-	int64_t tried, forced;   /* monotonic ms of the last fetch, and of the last that the broker caused; -1: never */
+	bool asked;	   /* the broker waits for this fetch */
+	unsigned failures; /* in a row */
+	/* monotonic ms of the last fetch, and of the last that the broker caused; -1: never */
+	int64_t tried, forced;
 	char reason[512];
 };
 
@@ -50,7 +52,8 @@ static int secret_take(struct provider *provider, struct buf *file, struct err *
 	size_t len = text ? strcspn(text, "\r\n") : 0;
 
 	if (!len)
-		return err_set(err, -EINVAL, "'%s' has no secret in its first line", provider->conf->client_secret_file);
+		return err_set(err, -EINVAL, "'%s' has no secret in its first line",
+			provider->conf->client_secret_file);
 	provider->secret = strndup(text, len);
 	return provider->secret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
@@ -65,18 +68,22 @@ static int secret_read(struct provider *provider, struct err *err)
 	if (!path)
 		return 0;
 	if (stat(path, &st) == 0 && (st.st_mode & 0007))
-		rc = err_set(err, -EPERM, "'%s': permissions %04o let everybody at it; chmod o= it", path, (unsigned)st.st_mode & 07777);
+		rc = err_set(err, -EPERM, "'%s': permissions %04o let everybody at it; chmod o= it",
+			path, (unsigned)st.st_mode & 07777);
 	rc = rc < 0 ? rc : fd_read_file(AT_FDCWD, path, PROVIDER_SECRET_MAX, &file, err);
 	rc = rc < 0 ? rc : secret_take(provider, &file, err);
 	buf_burn(&file);
-	return rc < 0 ? err_prefix(err, rc, "provider '%s': client_secret_file", provider->conf->name) : 0;
+	return rc < 0 ? err_prefix(
+				err, rc, "provider '%s': client_secret_file", provider->conf->name)
+		      : 0;
 }
 
 /* ---- fetching ---- */
 
 static void timer_set(struct provider *provider, int64_t ms)
 {
-	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
 	evtimer_add(provider->timer, &wait);
 }
@@ -118,7 +125,8 @@ static void fetch_failed(struct provider *provider, const char *what, const char
 
 static void fetch_done(struct provider *provider, struct bytes jwks)
 {
-	bool changed = jwks.len != provider->jwks.len || memcmp(jwks.data, buf_data(&provider->jwks), jwks.len) != 0;
+	bool changed = jwks.len != provider->jwks.len ||
+		       memcmp(jwks.data, buf_data(&provider->jwks), jwks.len) != 0;
 
 	buf_clear(&provider->jwks);
 	if (buf_put(&provider->jwks, jwks.data, jwks.len) < 0) {
@@ -126,7 +134,8 @@ static void fetch_done(struct provider *provider, struct bytes jwks)
 		return;
 	}
 	if (!provider->ok || changed)
-		log_info("provider '%s': %s", provider->conf->name, provider->ok ? "has other keys now" : "is there");
+		log_info("provider '%s': %s", provider->conf->name,
+			provider->ok ? "has other keys now" : "is there");
 	discovery_free(provider->discovery);
 	provider->discovery = provider->fresh;
 	provider->fresh = NULL;
@@ -137,11 +146,16 @@ static void fetch_done(struct provider *provider, struct bytes jwks)
 	fetch_end(provider, true);
 }
 
-static void request_of(const struct provider *provider, const char *url, size_t max, struct http_request *ret)
+static void request_of(
+	const struct provider *provider, const char *url, size_t max, struct http_request *ret)
 {
 	*ret = (struct http_request){
-		.url = url, .ca = provider->conf->ca, .allow_http = provider->conf->allow_http, .connect_ms = provider->conf->connect_time,
-		.answer_ms = provider->conf->answer_time, .body_max = max,
+		.url = url,
+		.ca = provider->conf->ca,
+		.allow_http = provider->conf->allow_http,
+		.connect_ms = provider->conf->connect_time,
+		.answer_ms = provider->conf->answer_time,
+		.body_max = max,
 	};
 }
 
@@ -169,7 +183,8 @@ static void on_discovery(void *context, const struct http_answer *answer)
 	struct err err = { "" };
 
 	if (http_answer_json(answer, DISCOVERY_SIZE_MAX, &json, &err) < 0 ||
-		discovery_parse(answer->body, conf->issuer, conf->allow_http, &provider->fresh, &err) < 0) {
+		discovery_parse(
+			answer->body, conf->issuer, conf->allow_http, &provider->fresh, &err) < 0) {
 		fetch_failed(provider, "discovery", err.text);
 		return;
 	}
@@ -194,7 +209,8 @@ static void fetch_begin(struct provider *provider)
 		return;
 	}
 	request_of(provider, buf_cstr(&url), DISCOVERY_SIZE_MAX, &request);
-	if (http_begin(provider->all->http, &request, on_discovery, provider, &provider->call, &err) < 0)
+	if (http_begin(provider->all->http, &request, on_discovery, provider, &provider->call,
+		    &err) < 0)
 		fetch_failed(provider, "discovery", err.text);
 }
 
@@ -224,7 +240,8 @@ void provider_refresh(struct provider *provider)
 
 bool provider_poke(struct provider *provider)
 {
-	if (!provider->fetching && !provider->ok && clock_mono_ms() - provider->tried >= PROVIDER_POKE_MS)
+	if (!provider->fetching && !provider->ok &&
+		clock_mono_ms() - provider->tried >= PROVIDER_POKE_MS)
 		timer_set(provider, 0);
 	else if (!provider->fetching)
 		return false;
@@ -264,7 +281,10 @@ int providers_new(const struct conf *conf, struct providers **ret, struct err *e
 		return err_set(err, -ENOMEM, "out of memory");
 	for (; rc == 0 && providers->count < conf->provider_count; providers->count++) {
 		struct provider *provider = &providers->provider[providers->count];
-		*provider = (struct provider){ .all = providers, .conf = &conf->providers[providers->count], .tried = -1, .forced = -1 };
+		*provider = (struct provider){ .all = providers,
+			.conf = &conf->providers[providers->count],
+			.tried = -1,
+			.forced = -1 };
 		buf_init(&provider->jwks, IPC_DOCUMENT_MAX);
 		rc = secret_read(provider, err);
 	}
@@ -276,8 +296,8 @@ int providers_new(const struct conf *conf, struct providers **ret, struct err *e
 	return 0;
 }
 
-int providers_start(
-	struct providers *providers, struct event_base *base, struct http *http, provider_changed_fn *changed, void *context, struct err *err)
+int providers_start(struct providers *providers, struct event_base *base, struct http *http,
+	provider_changed_fn *changed, void *context, struct err *err)
 {
 	providers->http = http;
 	providers->changed = changed;

@@ -1,5 +1,5 @@
-/* See front.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides are the same binary, yet every length is
- * checked. */
+/* See front.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides
+ * are the same binary, yet every length is checked. */
 #include "server/front.h"
 
 #include <errno.h>
@@ -15,15 +15,43 @@ struct front_field {
 	size_t offset;
 };
 
-#define U32(f) { FRONT_U32, offsetof(struct front, f) }
-#define I64(f) { FRONT_I64, offsetof(struct front, f) }
-#define BOOL(f) { FRONT_BOOL, offsetof(struct front, f) }
-#define TEXT(f) { FRONT_TEXT, offsetof(struct front, f) }
+#define U32(f)                                       \
+	{                                            \
+		FRONT_U32, offsetof(struct front, f) \
+	}
+#define I64(f)                                       \
+	{                                            \
+		FRONT_I64, offsetof(struct front, f) \
+	}
+#define BOOL(f)                                       \
+	{                                             \
+		FRONT_BOOL, offsetof(struct front, f) \
+	}
+#define TEXT(f)                                       \
+	{                                             \
+		FRONT_TEXT, offsetof(struct front, f) \
+	}
 
 static const struct front_field fields[] = {
-	TEXT(host_key), TEXT(state_dir), TEXT(control_socket), TEXT(run_as), U32(uid), U32(gid), U32(control_gid), U32(unauthenticated),
-	U32(unauthenticated_per_source), U32(connections), I64(drain_ms), U32(log_level), U32(session.login_time_ms), U32(session.login_attempts),
-	U32(session.channels), U32(session.legs), U32(session.keepalive_s), U32(session.crypto), BOOL(session.verbose),
+	TEXT(host_key),
+	TEXT(state_dir),
+	TEXT(control_socket),
+	TEXT(run_as),
+	U32(uid),
+	U32(gid),
+	U32(control_gid),
+	U32(unauthenticated),
+	U32(unauthenticated_per_source),
+	U32(connections),
+	I64(drain_ms),
+	U32(log_level),
+	U32(session.login_time_ms),
+	U32(session.login_attempts),
+	U32(session.channels),
+	U32(session.legs),
+	U32(session.keepalive_s),
+	U32(session.crypto),
+	BOOL(session.verbose),
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -33,7 +61,7 @@ static int field_put(const struct front *front, const struct front_field *field,
 
 	switch (field->type) {
 	case FRONT_U32: return wire_put_u32(out, *(const uint32_t *)at);
-	case FRONT_I64: return wire_put_u64(out, (uint64_t)*(const int64_t *)at);
+	case FRONT_I64: return wire_put_u64(out, (uint64_t) * (const int64_t *)at);
 	case FRONT_BOOL: return wire_put_u8(out, *(const bool *)at);
 	case FRONT_TEXT: return wire_put_cstring(out, *(char *const *)at ? *(char *const *)at : "");
 	}
@@ -75,7 +103,8 @@ static int addr_get(struct wire *in, struct addr *ret)
 	struct bytes ip;
 	uint8_t version;
 
-	if (wire_get_u8(in, &version) < 0 || wire_get_string(in, &ip) < 0 || wire_get_u16(in, &ret->port) < 0)
+	if (wire_get_u8(in, &version) < 0 || wire_get_string(in, &ip) < 0 ||
+		wire_get_u16(in, &ret->port) < 0)
 		return -EBADMSG;
 	if ((version != 4 && version != 6) || ip.len != sizeof(ret->ip))
 		return -EBADMSG;

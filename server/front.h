@@ -1,7 +1,8 @@
-/* The part of the configuration that the listener may know: what to listen on, whom to run as, how many to admit, and what a session is told.
+/* The part of the configuration that the listener may know: what to listen on, whom to run as, how
+ * many to admit, and what a session is told.
  *
- * Made by the reader (reader.c) from the whole configuration and handed over as one message, so that no policy, no target and no key ever lies in
- * the memory that sessions are forked from. */
+ * Made by the reader (reader.c) from the whole configuration and handed over as one message, so
+ * that no policy, no target and no key ever lies in the memory that sessions are forked from. */
 #ifndef BARTIZAN_FRONT_H
 #define BARTIZAN_FRONT_H
 
@@ -19,14 +20,15 @@
 struct front {
 	struct addr listen[CONF_LISTEN_MAX];
 	size_t listen_count;
-	char *host_key, *state_dir, *control_socket, *run_as; /* run_as "": no change; these and the ids below change only with a restart */
-	uint32_t uid, gid;          /* UINT32_MAX: stay */
-	uint32_t control_gid;       /* group of the control socket; UINT32_MAX: none */
+	/* run_as "": no change; these and the ids below change only with a restart */
+	char *host_key, *state_dir, *control_socket, *run_as;
+	uint32_t uid, gid;    /* UINT32_MAX: stay */
+	uint32_t control_gid; /* group of the control socket; UINT32_MAX: none */
 	uint32_t unauthenticated, unauthenticated_per_source, connections;
 	int64_t drain_ms;
 	uint32_t log_level;
 	struct session_conf session;
-	char **notify;              /* notify.command, NULL-terminated; never NULL */
+	char **notify; /* notify.command, NULL-terminated; never NULL */
 	struct net proxy[CONF_NETS_MAX];
 	size_t proxy_count;
 };
@@ -34,6 +36,7 @@ struct front {
 int front_encode(const struct front *front, struct buf *out);
 int front_decode(struct bytes in, struct front **ret); /* -EBADMSG: malformed; caller frees */
 void front_free(struct front *front);
-bool front_proxy(const struct front *front, const struct addr *peer); /* whether its PROXY header is believed */
+/* whether its PROXY header is believed */
+bool front_proxy(const struct front *front, const struct addr *peer);
 
 #endif

@@ -1,4 +1,5 @@
-/* The gateway's host key, in libssh's form: loaded once in the listener, inherited by every session. See session.h. */
+/* The gateway's host key, in libssh's form: loaded once in the listener, inherited by every
+ * session. See session.h. */
 #include "server/host_key.h"
 
 #include <errno.h>
@@ -12,7 +13,9 @@
 #include "server/session.h"
 
 struct host_key {
-	char *private_base64; /* openssh-key-v1 as PEM: libssh takes ownership of a key it is given, so each session parses its own */
+	/* openssh-key-v1 as PEM: libssh takes ownership of a key it is given, so each session
+	 * parses its own */
+	char *private_base64;
 	char *line;
 };
 
@@ -30,9 +33,12 @@ void host_key_free(struct host_key *key)
 static int make_line(const struct sshkey *parsed, struct host_key *key, struct err *err)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(SSHKEY_FILE_MAX);
+
 	if (strcmp(sshkey_type(parsed), "ssh-ed25519"))
-		return err_set(
-			err, -EINVAL, "is of type %s, but an ssh-ed25519 key is needed: ssh-keygen -t ed25519 -N '' -f FILE", sshkey_type(parsed));
+		return err_set(err, -EINVAL,
+			"is of type %s, but an ssh-ed25519 key is needed: ssh-keygen -t ed25519 -N "
+			"'' -f FILE",
+			sshkey_type(parsed));
 	int rc = sshkey_line(parsed, NULL, &line);
 	const char *text = rc ? NULL : buf_cstr(&line);
 	if (text && strlen(text) && text[strlen(text) - 1] == ' ')
@@ -47,6 +53,7 @@ int host_key_load(const char *path, struct host_key **ret, struct err *err)
 	BUF_CLEANUP struct buf file = BUF_INIT(SSHKEY_FILE_MAX);
 	SSHKEY_CLEANUP struct sshkey *parsed = NULL;
 	int rc = fd_read_file(-1, path, SSHKEY_FILE_MAX, &file, err);
+
 	if (!rc)
 		rc = sshkey_from_private(buf_bytes(&file), &parsed, err);
 	struct host_key *key = rc ? NULL : calloc(1, sizeof(*key));
@@ -73,5 +80,9 @@ const char *host_key_line(const struct host_key *key)
 ssh_key host_key_import(const struct host_key *key)
 {
 	ssh_key imported = NULL;
-	return ssh_pki_import_privkey_base64(key->private_base64, NULL, NULL, NULL, &imported) == SSH_OK ? imported : NULL;
+
+	return ssh_pki_import_privkey_base64(key->private_base64, NULL, NULL, NULL, &imported) ==
+			       SSH_OK
+		       ? imported
+		       : NULL;
 }

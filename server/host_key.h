@@ -6,6 +6,7 @@
 
 struct host_key;
 
-ssh_key host_key_import(const struct host_key *key); /* a private key for an ssh_bind, which frees it; NULL on failure */
+/* a private key for an ssh_bind, which frees it; NULL on failure */
+ssh_key host_key_import(const struct host_key *key);
 
 #endif

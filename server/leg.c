@@ -38,7 +38,8 @@ static int begin(struct leg *leg, int fd)
 	leg->transport.fd = fd;
 	leg->transport.handshake = true;
 	leg->transport.tcp = leg->outer;
-	ssh_set_auth_methods(leg->transport.session, leg->outer ? SSH_AUTH_METHOD_PUBLICKEY : SSH_AUTH_METHOD_NONE);
+	ssh_set_auth_methods(leg->transport.session,
+		leg->outer ? SSH_AUTH_METHOD_PUBLICKEY : SSH_AUTH_METHOD_NONE);
 	readahead_watch(fd);
 	return 0;
 }
@@ -46,6 +47,7 @@ static int begin(struct leg *leg, int fd)
 struct leg *leg_new(struct conn *conn, int fd, bool outer)
 {
 	struct leg *leg = calloc(1, sizeof(*leg));
+
 	if (!leg) {
 		fd_closep(&fd);
 		return NULL;
@@ -105,6 +107,7 @@ void leg_free(struct leg *leg)
 static void evidence(struct leg *leg)
 {
 	struct msg_evidence msg;
+
 	transport_evidence(&leg->transport, true, host_key_line(leg->conn->start->host_key), &msg);
 	msg.leg = leg->id;
 	msg.transport = strdup(leg->outer ? "outer" : "inner");
@@ -115,9 +118,11 @@ static void evidence(struct leg *leg)
 static void kex_failed(struct leg *leg)
 {
 	char error[800];
+
 	transport_error(&leg->transport, error, sizeof(error));
-	conn_event(leg->conn, leg, strstr(error, "no match for method") ? "crypto-refused" : "handshake-failed", "%s: %s",
-		leg->outer ? "outer" : "inner", error);
+	conn_event(leg->conn, leg,
+		strstr(error, "no match for method") ? "crypto-refused" : "handshake-failed",
+		"%s: %s", leg->outer ? "outer" : "inner", error);
 	leg_set_state(leg, LEG_DEAD);
 }
 
@@ -126,6 +131,7 @@ static void turn_kex(struct leg *leg)
 	struct err err;
 	struct crypto_bar bar;
 	int rc = ssh_handle_key_exchange(leg->transport.session);
+
 	if (rc == SSH_AGAIN && !transport_dead(&leg->transport))
 		return;
 	if (rc != SSH_OK) {
@@ -158,6 +164,7 @@ static void service(ssh_message message)
 static struct chan *chan_of(const struct leg *leg, ssh_channel channel)
 {
 	struct chan *chan = leg->chans;
+
 	while (chan && chan->client != channel)
 		chan = chan->next;
 	return chan;
@@ -165,7 +172,10 @@ static struct chan *chan_of(const struct leg *leg, ssh_channel channel)
 
 static void channel_message(struct leg *leg, ssh_message message)
 {
-	struct chan *chan = leg->state == LEG_READY ? chan_of(leg, ssh_message_channel_request_channel(message)) : NULL;
+	struct chan *chan = leg->state == LEG_READY
+				    ? chan_of(leg, ssh_message_channel_request_channel(message))
+				    : NULL;
+
 	if (chan) {
 		chan_request(chan, message);
 		return;
@@ -177,6 +187,7 @@ static void channel_message(struct leg *leg, ssh_message message)
 static void dispatch(struct leg *leg, ssh_message message)
 {
 	bool ready = leg->state == LEG_READY;
+
 	switch (ssh_message_type(message)) {
 	case SSH_REQUEST_SERVICE: service(message); return;
 	case SSH_REQUEST_AUTH: leg_auth_message(leg, message); return;
@@ -205,7 +216,8 @@ static void pump(struct leg *leg)
 	do {
 		ssh_message message;
 		transport_enter(&leg->transport);
-		while (!leg->held && leg->state < LEG_DEAD && (message = ssh_message_get(leg->transport.session)))
+		while (!leg->held && leg->state < LEG_DEAD &&
+			(message = ssh_message_get(leg->transport.session)))
 			dispatch(leg, message);
 		if (leg->held) /* one attempt at a time: the client waits for its answer */
 			return;
@@ -216,7 +228,8 @@ static void witnesses(struct leg *leg)
 {
 	if (leg->transport.bad_signature && leg->state == LEG_AUTH) {
 		/* libssh sends no answer: the client would wait for ever */
-		conn_event(leg->conn, leg, "bad-signature", "the signature of a login attempt is not valid");
+		conn_event(leg->conn, leg, "bad-signature",
+			"the signature of a login attempt is not valid");
 		leg_end(leg, EXIT_DENIED, "the signature of the login is not valid");
 	}
 	if (leg->transport.agent_asked) {
@@ -231,8 +244,10 @@ static void witnesses(struct leg *leg)
 static void limits(struct leg *leg)
 {
 	int64_t now = leg->conn->now;
+
 	if (leg->deadline && now >= leg->deadline && leg->state < LEG_READY) {
-		conn_event(leg->conn, leg, "login-timeout", "no login within %u s", leg->conn->start->conf->login_time_ms / 1000);
+		conn_event(leg->conn, leg, "login-timeout", "no login within %u s",
+			leg->conn->start->conf->login_time_ms / 1000);
 		leg_end(leg, EXIT_DENIED, "the login took too long");
 	}
 	if (leg->idle && leg->state == LEG_READY && now - leg->last_active >= leg->idle) {
@@ -261,7 +276,10 @@ static void disconnect(struct leg *leg)
 static void ending(struct leg *leg)
 {
 	int64_t now = leg->conn->now;
-	if (!leg->chans && !leg->farewell) { /* a client that has nothing open left goes by itself, with the exit status it was given: let it */
+
+	/* a client that has nothing open left goes by itself, with the exit status it was given:
+	 * let it */
+	if (!leg->chans && !leg->farewell) {
 		leg->farewell = true;
 		leg->linger = now + LEG_FAREWELL_MS;
 	}
@@ -293,6 +311,7 @@ void leg_turn(struct leg *leg, bool readable)
 int64_t leg_due(const struct leg *leg)
 {
 	int64_t due = leg->state < LEG_READY && leg->deadline ? leg->deadline : INT64_MAX;
+
 	if (leg->state == LEG_READY && leg->idle && leg->last_active + leg->idle < due)
 		due = leg->last_active + leg->idle;
 	if (leg->state == LEG_ENDING && leg->linger < due)

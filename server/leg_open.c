@@ -1,5 +1,5 @@
-/* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed, what is a jump, what is refused and said so. See
- * leg.h. */
+/* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed,
+ * what is a jump, what is refused and said so. See leg.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 static void refuse(struct leg *leg, ssh_message message, const char *event, const char *what)
 {
 	char words[512];
+
 	conn_event(leg->conn, leg, event, "%s", what);
 	snprintf(words, sizeof(words), "%s is refused: this gateway does not relay it", what);
 	transport_enter(&leg->transport);
@@ -28,6 +29,7 @@ static void refuse(struct leg *leg, ssh_message message, const char *event, cons
 static void open_session(struct leg *leg, ssh_message message)
 {
 	struct conn *conn = leg->conn;
+
 	if (conn_count_channels(conn) >= conn->start->conf->channels) {
 		refuse(leg, message, "limit-reached", "a further channel (limits.channels)");
 		return;
@@ -41,9 +43,11 @@ static void open_session(struct leg *leg, ssh_message message)
 
 /* ---- jump mode ---- */
 
-static struct leg *inner_leg(struct leg *outer, ssh_channel channel, const char *host, uint16_t port)
+static struct leg *inner_leg(
+	struct leg *outer, ssh_channel channel, const char *host, uint16_t port)
 {
 	int pair[2];
+
 	if (fd_pair(SOCK_STREAM, pair))
 		return NULL;
 	int size = 512 * 1024;
@@ -65,8 +69,10 @@ static struct leg *inner_leg(struct leg *outer, ssh_channel channel, const char 
 static void open_jump(struct leg *leg, ssh_message message, const char *host, uint16_t port)
 {
 	struct conn *conn = leg->conn;
+
 	if (conn_count_legs(conn) >= conn->start->conf->legs) {
-		refuse(leg, message, "limit-reached", "a further target (limits.targets_per_connection)");
+		refuse(leg, message, "limit-reached",
+			"a further target (limits.targets_per_connection)");
 		return;
 	}
 	char *name = strdup(host); /* the message's text ends with the message */
@@ -83,12 +89,14 @@ static void open_tcpip(struct leg *leg, ssh_message message)
 	const char *host = ssh_message_channel_request_open_destination(message);
 	int port = ssh_message_channel_request_open_destination_port(message);
 	char clean[256], what[320];
+
 	if (!host || port <= 0 || port > 65535 || strlen(host) > 512) {
 		refuse(leg, message, "forward-refused", "a forward without a valid destination");
 	} else if (leg->outer && leg->naming == LEG_NAMELESS) {
 		open_jump(leg, message, host, (uint16_t)port);
 	} else {
-		snprintf(what, sizeof(what), "a forward to %s:%d", text_clean(clean, sizeof(clean), host, strlen(host)), port);
+		snprintf(what, sizeof(what), "a forward to %s:%d",
+			text_clean(clean, sizeof(clean), host, strlen(host)), port);
 		refuse(leg, message, "forward-refused", what);
 	}
 }
@@ -96,6 +104,7 @@ static void open_tcpip(struct leg *leg, ssh_message message)
 void leg_open_message(struct leg *leg, ssh_message message)
 {
 	int type = ssh_message_subtype(message);
+
 	leg->last_active = leg->conn->now;
 	transport_enter(&leg->transport);
 	if (type == SSH_CHANNEL_SESSION)
@@ -124,7 +133,9 @@ static int make_key(struct leg *leg, struct buf *blob)
 {
 	char *base64 = NULL;
 	int rc = -1;
-	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &leg->key) == SSH_OK && ssh_pki_export_pubkey_base64(leg->key, &base64) == SSH_OK)
+
+	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &leg->key) == SSH_OK &&
+		ssh_pki_export_pubkey_base64(leg->key, &base64) == SSH_OK)
 		rc = text_base64_decode(blob, base64, strlen(base64));
 	ssh_string_free_char(base64);
 	return rc;
@@ -133,14 +144,18 @@ static int make_key(struct leg *leg, struct buf *blob)
 void leg_name(struct leg *leg, unsigned mode)
 {
 	BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
+
 	if (make_key(leg, &blob)) {
 		leg_end(leg, EXIT_OURS, "no key could be made for the outbound session");
 		return;
 	}
 	leg->naming = LEG_ASKED;
-	struct msg_leg msg = {
-		.leg = leg->id, .mode = mode, .target = leg->target, .port = leg->port, .login = leg->login, .pubkey = buf_bytes(&blob)
-	};
+	struct msg_leg msg = { .leg = leg->id,
+		.mode = mode,
+		.target = leg->target,
+		.port = leg->port,
+		.login = leg->login,
+		.pubkey = buf_bytes(&blob) };
 	conn_send(leg->conn, IPC_LEG, &msg);
 }
 

@@ -1,21 +1,25 @@
-/* The state machine that holds the Enter. One step function a state; guard_go() is the only place where the state changes.
+/* The state machine that holds the Enter. One step function a state; guard_go() is the only place
+ *where the state changes.
  *
  *	IDLE --Enter--> SETTLE --allow--> WAIT --prompt, or a moment--> IDLE
  *	                SETTLE --hold--> HOLD --answer--> SETTLE's end, with the line read again
  *	                SETTLE --warn--> ASK --y, or another key--> WAIT, CLEAR
  *	                SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
- *	                                            CLEAR --not seen in time--> IDLE, stuck: no Enter goes out until the line is empty
- *	IDLE, stuck --Ctrl-C--> CLEAR: perhaps that helps
+ *	                                            CLEAR --not seen in time--> IDLE, stuck: no
+ *Enter goes out until the line is empty IDLE, stuck --Ctrl-C--> CLEAR: perhaps that helps
  *
- * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is refused is dropped: the lines of a paste mean
- *nothing without the one before them. */
+ * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is
+ *refused is dropped: the lines of a paste mean nothing without the one before them. */
 #include "server/lineguard_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const bool allowed_next[][GUARD_FAILED + 1] = {
-	[GUARD_IDLE] = { [GUARD_SETTLE] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_IDLE] = { [GUARD_SETTLE] = true,
+		[GUARD_CLEAR] = true,
+		[GUARD_WAIT] = true,
+		[GUARD_FAILED] = true },
 	[GUARD_SETTLE] = { [GUARD_IDLE] = true,
 		[GUARD_HOLD] = true,
 		[GUARD_ASK] = true,
@@ -35,7 +39,10 @@ static const bool allowed_next[][GUARD_FAILED + 1] = {
 		[GUARD_WAIT] = true,
 		[GUARD_FAILED] = true },
 	[GUARD_CLEAR] = { [GUARD_IDLE] = true, [GUARD_FAILED] = true },
-	[GUARD_WAIT] = { [GUARD_IDLE] = true, [GUARD_CLEAR] = true, [GUARD_WAIT] = true, [GUARD_FAILED] = true },
+	[GUARD_WAIT] = { [GUARD_IDLE] = true,
+		[GUARD_CLEAR] = true,
+		[GUARD_WAIT] = true,
+		[GUARD_FAILED] = true },
 	[GUARD_FAILED] = { [GUARD_FAILED] = true },
 };
 
@@ -57,6 +64,7 @@ void guard_forward(struct lineguard *guard, const void *data, size_t len)
 void guard_fail(struct lineguard *guard, const char *why)
 {
 	enum guard_state before = guard->state;
+
 	if (before == GUARD_FAILED)
 		return;
 	guard->state = GUARD_FAILED;
@@ -91,10 +99,12 @@ static void step_settle(struct lineguard *guard, int64_t now)
 {
 	enum line_kind kind;
 	enum settled how = settle(guard, now, &guard->due);
+
 	if (how == SETTLED_NOT) {
 		if (!guard->told && reached(guard->accepted + SETTLE_MAX, now, &guard->due)) {
 			guard->told = true;
-			notice_title(guard, "bartizan: this Enter waits for the shell's prompt; Ctrl-C gives it up");
+			notice_title(guard, "bartizan: this Enter waits for the shell's prompt; "
+					    "Ctrl-C gives it up");
 		}
 		return;
 	}
@@ -111,17 +121,23 @@ static void step_settle(struct lineguard *guard, int64_t now)
 	}
 }
 
-/* Behind an Enter input waits: until the prompt is there, or for a moment, or, when there is another Enter in it, until nothing comes any more. */
+/* Behind an Enter input waits: until the prompt is there, or for a moment, or, when there is
+ * another Enter in it, until nothing comes any more. */
 static void step_wait(struct lineguard *guard, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
-	int64_t last = guard->last_output > guard->enter.time ? guard->last_output : guard->enter.time;
-	bool lines = guard->queue.len && (memchr(data, '\r', guard->queue.len) || memchr(data, '\n', guard->queue.len));
+	int64_t last =
+		guard->last_output > guard->enter.time ? guard->last_output : guard->enter.time;
+	bool lines = guard->queue.len &&
+		     (memchr(data, '\r', guard->queue.len) || memchr(data, '\n', guard->queue.len));
+
 	if (!guard->queue.len)
 		return;
-	bool over = screen_modes(guard->screen)->alternate || prompt_here(guard, &guard->enter, now, &guard->due) >= STANDING_LIKELY;
+	bool over = screen_modes(guard->screen)->alternate ||
+		    prompt_here(guard, &guard->enter, now, &guard->due) >= STANDING_LIKELY;
 	if (!over && reached(guard->enter.time + GRACE + round_trip(guard), now, &guard->due))
-		over = !lines || reached(last + SILENCE + 2 * round_trip(guard), now, &guard->due) ||
+		over = !lines ||
+		       reached(last + SILENCE + 2 * round_trip(guard), now, &guard->due) ||
 		       reached(guard->enter.time + SETTLE_MAX, now, &guard->due);
 	if (over)
 		guard_go(guard, GUARD_IDLE);
@@ -130,6 +146,7 @@ static void step_wait(struct lineguard *guard, int64_t now)
 void guard_advance(struct lineguard *guard, int64_t now)
 {
 	enum guard_state before;
+
 	do {
 		before = guard->state;
 		guard->due = LINEGUARD_NEVER;
@@ -169,7 +186,8 @@ bool lineguard_failed(const struct lineguard *guard)
 	return guard->state == GUARD_FAILED;
 }
 
-void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
+void lineguard_answer(
+	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
 {
 	if (guard->state != GUARD_HOLD)
 		return;
@@ -190,6 +208,7 @@ void lineguard_answer(struct lineguard *guard, int64_t now_us, enum line_verdict
 struct lineguard *lineguard_new(const struct lineguard_options *options)
 {
 	struct lineguard *guard = calloc(1, sizeof *guard);
+
 	if (!guard)
 		return NULL;
 	guard->callbacks = options->callbacks;
@@ -229,17 +248,21 @@ void lineguard_free(struct lineguard *guard)
 const char *line_confidence_name(enum line_confidence confidence)
 {
 	static const char *const names[] = { "exact", "screen", "blind" };
+
 	return names[confidence];
 }
 
 const char *line_end_name(enum line_end end)
 {
-	static const char *const names[] = { "forwarded", "cleared", "stuck", "swallowed", "cancelled", "hidden" };
+	static const char *const names[] = { "forwarded", "cleared", "stuck", "swallowed",
+		"cancelled", "hidden" };
+
 	return names[end];
 }
 
 const char *line_source_name(enum line_source source)
 {
 	static const char *const names[] = { "screen", "cursor", "anchor", "keys" };
+
 	return names[source];
 }

@@ -83,11 +83,14 @@ static const struct sequence_key ss3_keys[] = {
 	{ "", 'M', KEY_ACCEPT },
 };
 
-static enum key key_in_table(const struct sequence_key *table, size_t count, const struct keys_scan *scan, uint8_t final)
+static enum key key_in_table(
+	const struct sequence_key *table, size_t count, const struct keys_scan *scan, uint8_t final)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *want = table[i].parameters;
-		if (table[i].final == (char) final && (!want || (strlen(want) == scan->length && !memcmp(want, scan->sequence, scan->length))))
+		if (table[i].final == (char) final &&
+			(!want || (strlen(want) == scan->length &&
+					  !memcmp(want, scan->sequence, scan->length))))
 			return table[i].key;
 	}
 	return KEY_OTHER;
@@ -150,17 +153,21 @@ static enum key key_csi(struct keys_scan *scan, uint8_t byte)
 	return key_done(scan, key);
 }
 
-/* What terminals answer: OSC 10;rgb:…, DCS 1$r… and >|name, APC G…. All else is somebody who pressed Alt-] or Alt-P and types on. */
+/* What terminals answer: OSC 10;rgb:…, DCS 1$r… and >|name, APC G…. All else is somebody who
+ * pressed Alt-] or Alt-P and types on. */
 static bool is_answer(const struct keys_scan *scan, uint8_t byte)
 {
-	return (byte >= '0' && byte <= '9') || (scan->introducer == 'P' && strchr(">!", byte)) || (scan->introducer == '_' && byte == 'G');
+	return (byte >= '0' && byte <= '9') || (scan->introducer == 'P' && strchr(">!", byte)) ||
+	       (scan->introducer == '_' && byte == 'G');
 }
 
 static enum key key_string(struct keys_scan *scan, uint8_t byte)
 {
 	bool begins = !scan->length && scan->state == KEYS_STRING;
+
 	if (begins && !is_answer(scan, byte))
-		return byte == KEY_BYTE_ESC ? key_more(scan, KEYS_ESCAPE) : key_done(scan, KEY_OTHER);
+		return byte == KEY_BYTE_ESC ? key_more(scan, KEYS_ESCAPE)
+					    : key_done(scan, KEY_OTHER);
 	if (byte == KEY_BYTE_ESC) {
 		scan->state = KEYS_STRING_ESCAPE;
 		return KEY_PARTIAL;
@@ -173,10 +180,12 @@ static enum key key_string(struct keys_scan *scan, uint8_t byte)
 	return ++scan->length > KEYS_REPLY_MAX ? key_done(scan, KEY_OTHER) : KEY_PARTIAL;
 }
 
-/* An interrupt ends a paste: the editor that read it may have given it up, and an Enter behind it may be one. */
+/* An interrupt ends a paste: the editor that read it may have given it up, and an Enter behind it
+ * may be one. */
 static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 {
 	bool escaped = scan->matched;
+
 	if (byte == 0x03 || byte == 0x1a || byte == 0x1c) {
 		scan->pasting = false;
 		return key_done(scan, KEY_OTHER);
@@ -191,7 +200,8 @@ static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 	}
 	if (scan->matched)
 		return KEY_PARTIAL;
-	return escaped ? KEY_OTHER : KEY_PLAIN; /* an escape sequence inside a paste: no model follows it */
+	/* an escape sequence inside a paste: no model follows it */
+	return escaped ? KEY_OTHER : KEY_PLAIN;
 }
 
 /* A control byte ends whatever sequence was open: an Enter is never hidden in one. */
@@ -206,7 +216,9 @@ static enum key in_sequence(struct keys_scan *scan, uint8_t byte)
 	switch (scan->state) {
 	case KEYS_ESCAPE: return key_escape(scan, byte);
 	case KEYS_CSI: return key_csi(scan, byte);
-	case KEYS_SS3: return key_done(scan, key_in_table(ss3_keys, sizeof ss3_keys / sizeof *ss3_keys, scan, byte));
+	case KEYS_SS3:
+		return key_done(scan,
+			key_in_table(ss3_keys, sizeof ss3_keys / sizeof *ss3_keys, scan, byte));
 	case KEYS_MOUSE: return ++scan->length < 3 ? KEY_PARTIAL : key_done(scan, KEY_REPLY);
 	case KEYS_STRING:
 	case KEYS_STRING_ESCAPE: return key_string(scan, byte);
@@ -219,6 +231,7 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 {
 	bool string_end = byte == 0x07 && scan->state == KEYS_STRING;
 	enum key key;
+
 	if (scan->pasting && paste)
 		return key_pasted(scan, byte);
 	scan->pasting = false;
@@ -234,7 +247,8 @@ enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste)
 
 bool keys_accept(enum key key)
 {
-	return key == KEY_ACCEPT || key == KEY_OPERATE || key == KEY_KEEP || key == KEY_COMMENT || key == KEY_END_FILE;
+	return key == KEY_ACCEPT || key == KEY_OPERATE || key == KEY_KEEP || key == KEY_COMMENT ||
+	       key == KEY_END_FILE;
 }
 
 static void model_insert(struct keys_model *model, uint8_t byte)
@@ -243,7 +257,8 @@ static void model_insert(struct keys_model *model, uint8_t byte)
 		model->unfaithful = true;
 		return;
 	}
-	memmove(model->text + model->cursor + 1, model->text + model->cursor, model->length - model->cursor);
+	memmove(model->text + model->cursor + 1, model->text + model->cursor,
+		model->length - model->cursor);
 	model->text[model->cursor++] = byte == '\r' ? '\n' : byte;
 	model->length++;
 }
@@ -263,6 +278,7 @@ static bool model_continues(const struct keys_model *model, size_t at)
 static size_t left_of(const struct keys_model *model)
 {
 	size_t at = model->cursor;
+
 	while (at && model_continues(model, --at))
 		;
 	return at;
@@ -271,6 +287,7 @@ static size_t left_of(const struct keys_model *model)
 static size_t right_of(const struct keys_model *model)
 {
 	size_t at = model->cursor;
+
 	if (at < model->length)
 		at++;
 	while (model_continues(model, at))
@@ -281,6 +298,7 @@ static size_t right_of(const struct keys_model *model)
 static size_t word_left(const struct keys_model *model)
 {
 	size_t at = model->cursor;
+
 	while (at && model->text[at - 1] == ' ')
 		at--;
 	while (at && model->text[at - 1] != ' ')
@@ -288,12 +306,14 @@ static size_t word_left(const struct keys_model *model)
 	return at;
 }
 
-/* Editors do not agree on Ctrl-U and Ctrl-W inside a line, nor on Ctrl-W behind anything but letters. */
+/* Editors do not agree on Ctrl-U and Ctrl-W inside a line, nor on Ctrl-W behind anything but
+ * letters. */
 static bool agreed_word(const struct keys_model *model)
 {
 	for (size_t i = word_left(model); i < model->cursor; i++) {
-		bool letter =
-			(model->text[i] >= 'a' && model->text[i] <= 'z') || (model->text[i] >= '0' && model->text[i] <= '9') || model->text[i] == ' ';
+		bool letter = (model->text[i] >= 'a' && model->text[i] <= 'z') ||
+			      (model->text[i] >= '0' && model->text[i] <= '9') ||
+			      model->text[i] == ' ';
 		if (!letter)
 			return false;
 	}
@@ -303,6 +323,7 @@ static bool agreed_word(const struct keys_model *model)
 static void model_edit(struct keys_model *model, enum key key)
 {
 	bool at_end = model->cursor == model->length;
+
 	switch (key) {
 	case KEY_LEFT: model->cursor = left_of(model); break;
 	case KEY_RIGHT:
@@ -346,7 +367,8 @@ void keys_model_key(struct keys_model *model, enum key key, uint8_t byte)
 	model->tail = 0;
 	model->recalled |= key == KEY_RECALL || key == KEY_COMPLETE;
 	model->completed |= key == KEY_COMPLETE;
-	model->moved |= key != KEY_ERASE && key != KEY_KILL_START && key != KEY_KILL_WORD && key != KEY_KILL_END;
+	model->moved |= key != KEY_ERASE && key != KEY_KILL_START && key != KEY_KILL_WORD &&
+			key != KEY_KILL_END;
 	model_edit(model, key);
 }
 

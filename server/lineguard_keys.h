@@ -1,8 +1,10 @@
-/* What the user types: bytes to keys, and a model of the line that the keys make. Private to the lineguard….c files.
+/* What the user types: bytes to keys, and a model of the line that the keys make. Private to the
+ * lineguard….c files.
  *
- * The model is a line editor that knows the keys on which emacs modes and a bare terminal agree. A key beyond that makes it unfaithful, and what the
- * line is then only the screen can tell. Replies of the user's terminal (cursor reports, focus, OSC answers, mouse) are keys of their own kind: they
- * are nobody's typing. */
+ * The model is a line editor that knows the keys on which emacs modes and a bare terminal agree. A
+ * key beyond that makes it unfaithful, and what the line is then only the screen can tell. Replies
+ * of the user's terminal (cursor reports, focus, OSC answers, mouse) are keys of their own kind:
+ * they are nobody's typing. */
 #ifndef BARTIZAN_LINEGUARD_KEYS_H
 #define BARTIZAN_LINEGUARD_KEYS_H
 
@@ -12,9 +14,10 @@
 
 #include "common/buf.h"
 
-#define KEYS_TEXT_MAX 8192   /* bytes of the model; a longer line is unfaithful */
-#define KEYS_SEQUENCE_MAX 64 /* bytes of an escape sequence; a longer one ends there as an unknown key */
-#define KEYS_REPLY_MAX 4096  /* bytes of a terminal's answer, likewise */
+#define KEYS_TEXT_MAX 8192 /* bytes of the model; a longer line is unfaithful */
+/* bytes of an escape sequence; a longer one ends there as an unknown key */
+#define KEYS_SEQUENCE_MAX 64
+#define KEYS_REPLY_MAX 4096 /* bytes of a terminal's answer, likewise */
 
 enum key {
 	KEY_PARTIAL, /* more bytes of the sequence are needed */
@@ -41,11 +44,20 @@ enum key {
 	KEY_QUOTE,    /* Ctrl-V: the next key is taken literally */
 	KEY_COMPLETE, /* Tab */
 	KEY_RECALL,   /* Up, Down, Ctrl-P, Ctrl-N, Ctrl-R, Ctrl-S, Ctrl-Y */
-	KEY_PUSH,     /* Esc q, Ctrl-Q: zsh puts the line away until the prompt after the next one */
+	/* Esc q, Ctrl-Q: zsh puts the line away until the prompt after the next one */
+	KEY_PUSH,
 	KEY_OTHER,
 };
 
-enum keys_state { KEYS_GROUND, KEYS_ESCAPE, KEYS_CSI, KEYS_SS3, KEYS_STRING, KEYS_STRING_ESCAPE, KEYS_MOUSE };
+enum keys_state {
+	KEYS_GROUND,
+	KEYS_ESCAPE,
+	KEYS_CSI,
+	KEYS_SS3,
+	KEYS_STRING,
+	KEYS_STRING_ESCAPE,
+	KEYS_MOUSE
+};
 
 struct keys_scan { /* zero at birth */
 	enum keys_state state;
@@ -56,7 +68,8 @@ struct keys_scan { /* zero at birth */
 	size_t matched; /* bytes of the paste's end seen */
 };
 
-/* Takes one byte. paste: ?2004 is on, so that ESC[200~ begins a paste; inside one every byte but its end is KEY_PLAIN. */
+/* Takes one byte. paste: ?2004 is on, so that ESC[200~ begins a paste; inside one every byte but
+ * its end is KEY_PLAIN. */
 enum key keys_scan_byte(struct keys_scan *scan, uint8_t byte, bool paste);
 
 struct keys_model { /* zero at birth */

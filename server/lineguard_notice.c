@@ -1,11 +1,12 @@
-/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes the prompt's row, and the row is printed again
- * below. */
+/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes
+ * the prompt's row, and the row is printed again below. */
 #include "server/lineguard_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Printable text only: nothing of it can move the cursor, a C1 control in UTF-8 (0xc2, then 0x80 to 0x9f) neither. */
+/* Printable text only: nothing of it can move the cursor, a C1 control in UTF-8 (0xc2, then 0x80 to
+ * 0x9f) neither. */
 static void put_clean(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
@@ -26,13 +27,15 @@ void notice_after_prompt(struct lineguard *guard, const char *text)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
 	struct screen_place cursor = screen_cursor(guard->screen);
+
 	if (!*text)
 		return;
 	(void)buf_puts(&out, "\r\033[K");
 	put_clean(&out, text);
 	(void)buf_puts(&out, "\r\n");
 	int end = screen_row_end(guard->screen, cursor.row);
-	(void)screen_text(guard->screen, cursor.row, 0, end > cursor.column ? end : cursor.column, &out);
+	(void)screen_text(
+		guard->screen, cursor.row, 0, end > cursor.column ? end : cursor.column, &out);
 	(void)buf_puts(&out, "\r");
 	if (cursor.column)
 		(void)buf_printf(&out, "\033[%dC", cursor.column);
@@ -42,6 +45,7 @@ void notice_after_prompt(struct lineguard *guard, const char *text)
 void notice_now(struct lineguard *guard, const char *text)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+
 	if (!*text)
 		return;
 	(void)buf_puts(&out, "\r\n");
@@ -52,6 +56,7 @@ void notice_now(struct lineguard *guard, const char *text)
 void notice_title(struct lineguard *guard, const char *text)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+
 	if (!*text)
 		return;
 	(void)buf_puts(&out, "\a\033]2;");
@@ -64,6 +69,7 @@ void notice_title(struct lineguard *guard, const char *text)
 static size_t cut_to_row(const struct lineguard *guard, const char *text, size_t len)
 {
 	size_t room = (size_t)screen_columns(guard->screen) - 1;
+
 	if (len <= room)
 		return len;
 	while (room && ((uint8_t)text[room] & 0xc0) == 0x80)
@@ -76,13 +82,15 @@ void notice_status(struct lineguard *guard, const char *text)
 {
 	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
 	const char *begin = guard->status_shown && !strchr(text, '\n') ? "\r\033[K" : "\r\n";
+
 	if (!*text)
 		return;
 	for (size_t len; *text; text += len + (text[len] == '\n')) {
 		char line[LINEGUARD_NOTICE_MAX];
 		len = strcspn(text, "\n");
 		size_t shown = text[len] ? len : cut_to_row(guard, text, len);
-		snprintf(line, sizeof(line), "%.*s", (int)(shown < sizeof(line) ? shown : sizeof(line) - 1), text);
+		snprintf(line, sizeof(line), "%.*s",
+			(int)(shown < sizeof(line) ? shown : sizeof(line) - 1), text);
 		(void)buf_puts(&out, begin);
 		put_clean(&out, line);
 		begin = "\r\n";

@@ -1,15 +1,19 @@
 /* When is the line on the screen the line that the Enter will run?
  *
- * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO. What an editing key does cannot be foreseen:
- * QUIET_EDIT without output, and long enough after the key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that
- * recall lines (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads them: the Enter waits for the prompt, however long.
- * Everything else ends after SETTLE_MAX: the line is judged blind. */
+ * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO.
+ * What an editing key does cannot be foreseen: QUIET_EDIT without output, and long enough after the
+ * key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that
+ * recall lines (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads
+ * them: the Enter waits for the prompt, however long. Everything else ends after SETTLE_MAX: the
+ * line is judged blind. */
 #include "server/lineguard_private.h"
 
 #include <string.h>
 
 #define TAIL_MAX 32 /* bytes compared */
-#define TAIL_SURE 3 /* a shorter tail behind editing keys may stand there by chance, and any before it can have been echoed */
+/* a shorter tail behind editing keys may stand there by chance, and any before it can have been
+ * echoed */
+#define TAIL_SURE 3
 
 int64_t round_trip(const struct lineguard *guard)
 {
@@ -21,9 +25,11 @@ bool settle_verified(struct lineguard *guard)
 	const struct screen_modes *modes = screen_modes(guard->screen);
 	struct screen_place start;
 	enum located how;
+
 	if (modes->alternate)
 		return false;
-	if (guard->typing.standing >= STANDING_LIKELY || (modes->paste && modes->paste_on != guard->enter.paste_on))
+	if (guard->typing.standing >= STANDING_LIKELY ||
+		(modes->paste && modes->paste_on != guard->enter.paste_on))
 		return true;
 	return read_locate(guard, &start, &how) && how == LOCATED_PROMPT;
 }
@@ -37,6 +43,7 @@ static bool tail_stands(struct lineguard *guard)
 	struct reading reading;
 	enum located how;
 	bool located = read_locate(guard, &start, &how);
+
 	if (!located)
 		start = (struct screen_place){ .row = screen_cursor(guard->screen).row };
 	if (read_from(guard, start, &reading)) {
@@ -46,7 +53,8 @@ static bool tail_stands(struct lineguard *guard)
 	if (!located && want > reading.cursor)
 		want = reading.cursor;
 	bool stands = want && want <= reading.cursor && want <= keys->cursor &&
-		      !memcmp(buf_data(&reading.text) + reading.cursor - want, keys->text + keys->cursor - want, want);
+		      !memcmp(buf_data(&reading.text) + reading.cursor - want,
+			      keys->text + keys->cursor - want, want);
 	reading_release(&reading);
 	return stands;
 }
@@ -58,19 +66,24 @@ static size_t end_without_spaces(const uint8_t *text, size_t len)
 	return len;
 }
 
-/* The line is what it was before the key that recalls or completes. fish moves its cursor at once and looks for the line then. */
+/* The line is what it was before the key that recalls or completes. fish moves its cursor at once
+ * and looks for the line then. */
 static bool has_no_effect_yet(struct lineguard *guard)
 {
 	const struct keys_model *keys = &guard->typing.keys;
 	struct screen_place start;
 	struct reading reading;
 	enum located how;
-	if (!keys->unfaithful || keys->tail || !read_locate(guard, &start, &how) || how == LOCATED_SEARCH)
+
+	if (!keys->unfaithful || keys->tail || !read_locate(guard, &start, &how) ||
+		how == LOCATED_SEARCH)
 		return false;
 	int rc = read_from(guard, start, &reading);
 	size_t len = rc ? 0 : reading.bright > reading.cursor ? reading.bright : reading.cursor;
-	size_t shown = end_without_spaces(buf_data(&reading.text), len), typed = end_without_spaces(keys->text, keys->length);
-	bool same = !rc && shown == typed && (!shown || !memcmp(buf_data(&reading.text), keys->text, shown));
+	size_t shown = end_without_spaces(buf_data(&reading.text), len),
+	       typed = end_without_spaces(keys->text, keys->length);
+	bool same = !rc && shown == typed &&
+		    (!shown || !memcmp(buf_data(&reading.text), keys->text, shown));
 	reading_release(&reading);
 	return same;
 }
@@ -80,18 +93,22 @@ static bool shows_carets(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
 	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+
 	if (screen_text(guard->screen, cursor.row, 0, cursor.column, &text))
 		return false;
-	return text.len && (memmem(buf_data(&text), text.len, "^[", 2) || memmem(buf_data(&text), text.len, "^P", 2) ||
+	return text.len && (memmem(buf_data(&text), text.len, "^[", 2) ||
+				   memmem(buf_data(&text), text.len, "^P", 2) ||
 				   memmem(buf_data(&text), text.len, "^R", 2));
 }
 
 static bool waits_for_prompt(struct lineguard *guard)
 {
 	struct typing *typing = &guard->typing;
+
 	if (!typing->keys.recalled || settle_verified(guard))
 		return false;
-	return typing->standing == STANDING_EARLY || guard->outputs == typing->first_output || typing->keys.completed || shows_carets(guard);
+	return typing->standing == STANDING_EARLY || guard->outputs == typing->first_output ||
+	       typing->keys.completed || shows_carets(guard);
 }
 
 static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *due)
@@ -100,18 +117,26 @@ static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *d
 	int64_t trip = round_trip(guard);
 	bool answered = guard->outputs > typing->last_output;
 	bool plain_only = !typing->keys.others;
-	bool echoed = answered && typing->keys.tail >= TAIL_SURE && reached(typing->last_key + trip + 20 * MS, now, due);
+	bool echoed = answered && typing->keys.tail >= TAIL_SURE &&
+		      reached(typing->last_key + trip + 20 * MS, now, due);
+
 	if (typing->keys.tail && (plain_only || echoed) && tail_stands(guard))
-		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO : SETTLED_NOT;
+		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO
+									  : SETTLED_NOT;
 	if (!answered && reached(typing->last_key + SILENCE + 2 * trip, now, due))
 		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;
 	if (answered && plain_only)
-		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
+		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET
+										  : SETTLED_NOT;
 	int64_t quiet = typing->keys.recalled ? QUIET_RECALL : QUIET_EDIT;
-	if (!answered || !reached(guard->last_output + quiet, now, due) || !reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
+	if (!answered || !reached(guard->last_output + quiet, now, due) ||
+		!reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
 		return SETTLED_NOT;
-	bool missing = has_no_effect_yet(guard) || (typing->keys.tail && !tail_stands(guard)); /* in vi's command mode it never comes */
-	return !missing || reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET : SETTLED_NOT;
+	/* in vi's command mode it never comes */
+	bool missing = has_no_effect_yet(guard) || (typing->keys.tail && !tail_stands(guard));
+	return !missing || reached(guard->last_output + SILENCE + 2 * trip, now, due)
+		       ? SETTLED_QUIET
+		       : SETTLED_NOT;
 }
 
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due)

@@ -1,4 +1,5 @@
-/* The line that is being typed: where it began, what is known of the prompt before it, and its keys. */
+/* The line that is being typed: where it began, what is known of the prompt before it, and its
+ * keys. */
 #include "server/lineguard_private.h"
 
 #include <string.h>
@@ -13,15 +14,18 @@ static void typing_anchor(struct lineguard *guard)
 {
 	struct typing *typing = &guard->typing;
 	int columns = screen_columns(guard->screen);
+
 	typing->anchor = screen_cursor(guard->screen);
 	typing->anchored = true;
 	prompt_at(guard, typing->anchor, &typing->left);
 	struct screen_cell cell = { .blank = true };
 	int column = typing->anchor.column;
 	for (; column < columns && (cell.blank || cell.characters[0] == ' '); column++)
-		screen_cell(guard->screen, (struct screen_place){ typing->anchor.row, column }, &cell);
+		screen_cell(
+			guard->screen, (struct screen_place){ typing->anchor.row, column }, &cell);
 	typing->right_column = column - 1;
-	if (!cell.blank && cell.characters[0] != ' ' && screen_text(guard->screen, typing->anchor.row, column - 1, columns, &typing->right))
+	if (!cell.blank && cell.characters[0] != ' ' &&
+		screen_text(guard->screen, typing->anchor.row, column - 1, columns, &typing->right))
 		buf_clear(&typing->right);
 	if (!typing->right.len)
 		return;
@@ -34,6 +38,7 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 {
 	struct typing *typing = &guard->typing;
 	int64_t ignored = LINEGUARD_NEVER;
+
 	typing->begun = true;
 	typing->standing = prompt_here(guard, &guard->enter, now, &ignored);
 	typing->first_output = typing->last_output = guard->outputs;
@@ -47,16 +52,20 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 static bool taken_by_program(struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
-	int64_t last = guard->last_output > typing->last_key ? guard->last_output : typing->last_key;
+	int64_t last =
+		guard->last_output > typing->last_key ? guard->last_output : typing->last_key;
+
 	return now >= last + SILENCE + 2 * round_trip(guard);
 }
 
-/* Keys that a program took (q in less, y to a question) are not the beginning of the line at the prompt that followed. */
+/* Keys that a program took (q in less, y to a question) are not the beginning of the line at the
+ * prompt that followed. */
 static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 {
 	const struct typing *typing = &guard->typing;
 	int64_t ignored = LINEGUARD_NEVER;
 	struct prompt left;
+
 	if (typing->standing >= STANDING_LIKELY || guard->outputs == typing->last_output ||
 		prompt_here(guard, &guard->enter, now, &ignored) != STANDING_PROMPT)
 		return false;
@@ -65,12 +74,14 @@ static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 	if (keys_accept(key) && !taken_by_program(guard, now))
 		return false; /* a line whose echo is late would pass as an empty one */
 	prompt_at(guard, screen_cursor(guard->screen), &left);
-	return prompt_known(guard, &left) || prompt_likely(guard, &left); /* else what was typed ahead may stand there, edited or in part */
+	/* else what was typed ahead may stand there, edited or in part */
+	return prompt_known(guard, &left) || prompt_likely(guard, &left);
 }
 
 void typing_refresh(struct lineguard *guard, int64_t now, enum key key)
 {
 	struct typing *typing = &guard->typing;
+
 	if (typing->begun && begins_anew(guard, now, key))
 		typing_reset(guard);
 	if (!typing->begun)
@@ -82,17 +93,22 @@ static bool at_rest(const struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
 	int64_t trip = round_trip(guard);
-	return guard->outputs > typing->last_output && now >= guard->last_output + QUIET_EDIT && now >= typing->last_key + trip + trip / 2 + 20 * MS;
+
+	return guard->outputs > typing->last_output && now >= guard->last_output + QUIET_EDIT &&
+	       now >= typing->last_key + trip + trip / 2 + 20 * MS;
 }
 
-/* The screen does not say what the keys make, as long as the model follows them: something else was printed. Of plain typing a part may stand there;
- * behind editing keys it can be told when the screen is at rest. */
+/* The screen does not say what the keys make, as long as the model follows them: something else was
+ * printed. Of plain typing a part may stand there; behind editing keys it can be told when the
+ * screen is at rest. */
 static bool astray(struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
 	const struct keys_model *keys = &typing->keys;
 	struct reading reading;
-	if (!typing->anchored || keys->unfaithful || keys->pasted || keys_model_empty(keys) || (keys->others && !at_rest(guard, now)))
+
+	if (!typing->anchored || keys->unfaithful || keys->pasted || keys_model_empty(keys) ||
+		(keys->others && !at_rest(guard, now)))
 		return false;
 	int rc = read_from(guard, typing->anchor, &reading);
 	size_t len = rc ? 0 : reading.cursor;
@@ -105,11 +121,13 @@ static bool astray(struct lineguard *guard, int64_t now)
 void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now)
 {
 	struct typing *typing = &guard->typing;
+
 	if (screen_modes(guard->screen)->alternate)
 		return; /* keys of a full-screen program make no line */
 	/* a key whose echo cannot be taken for that of the key before it */
 	bool alone = !typing->keys.plain || now - typing->last_key > 2 * round_trip(guard);
-	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY && !typing->keys.others && !guard->probe && alone)
+	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY &&
+		!typing->keys.others && !guard->probe && alone)
 		guard->probe = now;
 	if (key == KEY_PUSH)
 		guard->prefilled = 2;

@@ -1,4 +1,5 @@
-/* What becomes of a judged line: its Enter goes out, the user is asked, it waits, or it is cleared. */
+/* What becomes of a judged line: its Enter goes out, the user is asked, it waits, or it is cleared.
+ */
 #include "server/lineguard_private.h"
 
 #include <string.h>
@@ -20,13 +21,15 @@ static void begin_clear(struct lineguard *guard, int64_t now)
 	guard->clear = mark_now(guard, now);
 	buf_clear(&guard->under);
 	for (int row = 1; row <= UNDER_ROWS; row++) { /* without it less is known to be clean */
-		(void)screen_text(guard->screen, guard->clear.row + row, 0, screen_columns(guard->screen), &guard->under);
+		(void)screen_text(guard->screen, guard->clear.row + row, 0,
+			screen_columns(guard->screen), &guard->under);
 		(void)buf_putc(&guard->under, '\n');
 	}
 	guard_go(guard, GUARD_CLEAR);
 }
 
-/* Ctrl-C and its like: whatever was typed is gone, or so it should be; the prompt may stay in its row. */
+/* Ctrl-C and its like: whatever was typed is gone, or so it should be; the prompt may stay in its
+ * row. */
 void guard_interrupted(struct lineguard *guard, int64_t now)
 {
 	if (guard->stuck) { /* the refused line is gone only when a clean prompt says so */
@@ -45,14 +48,18 @@ void guard_interrupted(struct lineguard *guard, int64_t now)
 static bool is_soft(const struct lineguard *guard)
 {
 	bool perhaps = guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_COMMENT;
-	if (perhaps && !screen_modes(guard->screen)->paste && guard->typing.standing < STANDING_LIKELY)
+
+	if (perhaps && !screen_modes(guard->screen)->paste &&
+		guard->typing.standing < STANDING_LIKELY)
 		return true;
-	return guard->accept_key == KEY_END_FILE || guard->accept_key == KEY_KEEP || guard->typing.quoted;
+	return guard->accept_key == KEY_END_FILE || guard->accept_key == KEY_KEEP ||
+	       guard->typing.quoted;
 }
 
 void guard_release(struct lineguard *guard, int64_t now)
 {
 	int64_t row = screen_cursor(guard->screen).row;
+
 	guard_forward(guard, buf_data(&guard->accept), guard->accept.len);
 	line_keep(guard);
 	if (guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_KEEP)
@@ -61,8 +68,9 @@ void guard_release(struct lineguard *guard, int64_t now)
 		guard->prefilled--;
 	if (is_soft(guard)) { /* the line may still be there */
 		if (!guard->typing.quoted)
-			guard->typing.lost =
-				guard->accept_key == KEY_KEEP ? "the line before it was kept" : "a part of the line was handed over before";
+			guard->typing.lost = guard->accept_key == KEY_KEEP
+						     ? "the line before it was kept"
+						     : "a part of the line was handed over before";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -78,6 +86,7 @@ void guard_release(struct lineguard *guard, int64_t now)
 void guard_refuse(struct lineguard *guard, int64_t now, enum line_end end)
 {
 	uint8_t key;
+
 	guard->verdict_at = now;
 	guard->ending = end;
 	buf_clear(&guard->queue);
@@ -96,6 +105,7 @@ void guard_refuse(struct lineguard *guard, int64_t now, enum line_end end)
 static void ask(struct lineguard *guard)
 {
 	char text[LINEGUARD_NOTICE_MAX + 32] = "";
+
 	strncat(text, guard->answer.notice, LINEGUARD_NOTICE_MAX);
 	strcat(text, *text ? " - continue? [y/N] " : "continue? [y/N] ");
 	notice_now(guard, text);
@@ -109,7 +119,8 @@ static void allow(struct lineguard *guard, int64_t now)
 	guard_release(guard, now);
 }
 
-/* Where a question would be painted over, or be answered with a password, there is only the title. */
+/* Where a question would be painted over, or be answered with a password, there is only the title.
+ */
 static void warn(struct lineguard *guard, int64_t now)
 {
 	if (!guard->line.full_screen && !guard->line.hidden) {
@@ -138,7 +149,8 @@ void guard_decided(struct lineguard *guard, int64_t now, enum line_verdict verdi
 void guard_judge_line(struct lineguard *guard, int64_t now)
 {
 	memset(&guard->answer, 0, sizeof guard->answer);
-	enum line_verdict verdict = guard->callbacks->judge(guard->context, &guard->line, &guard->answer);
+	enum line_verdict verdict =
+		guard->callbacks->judge(guard->context, &guard->line, &guard->answer);
 	guard->answer.notice[LINEGUARD_NOTICE_MAX - 1] = 0;
 	guard_decided(guard, now, verdict);
 }
@@ -148,9 +160,11 @@ void guard_approved(struct lineguard *guard, int64_t now)
 {
 	struct buf seen = guard->pool;
 	enum line_kind kind;
+
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
 	bool failed = line_make(guard, now, guard->settled, &kind);
-	bool same = !failed && seen.len == guard->pool.len && (!seen.len || !memcmp(buf_data(&seen), buf_data(&guard->pool), seen.len));
+	bool same = !failed && seen.len == guard->pool.len &&
+		    (!seen.len || !memcmp(buf_data(&seen), buf_data(&guard->pool), seen.len));
 	buf_release(&seen);
 	if (failed)
 		guard_fail(guard, "out of memory");

@@ -1,8 +1,9 @@
 /* Life of the listener: start order, phases, signals, the loop. See listener.h.
  *
- * Start: libraries, privileges, configuration (reader), sockets, host key, state directory, control socket, then signer, egress and broker; only
- * when all three are ready is the first connection accepted and "ready" said. Whatever fails before that ends the process with 1 and one line
- * that says why; afterwards nothing does but a signal. */
+ * Start: libraries, privileges, configuration (reader), sockets, host key, state directory, control
+ * socket, then signer, egress and broker; only when all three are ready is the first connection
+ * accepted and "ready" said. Whatever fails before that ends the process with 1 and one line that
+ * says why; afterwards nothing does but a signal. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -23,9 +24,11 @@
 #include "server/reader.h"
 #include "server/session.h"
 
-#define OPEN_FILES_WANTED 65536 /* the broker holds a link and transcripts for each session; it inherits this limit */
+/* the broker holds a link and transcripts for each session; it inherits this limit */
+#define OPEN_FILES_WANTED 65536
 
-static const char *const phase_names[PHASES] = { "starting", "serving", "recovering", "draining", "ending" };
+static const char *const phase_names[PHASES] = { "starting", "serving", "recovering", "draining",
+	"ending" };
 
 #define TO(phase) (1u << (phase))
 static const unsigned phase_next[PHASES] = {
@@ -38,7 +41,8 @@ static const unsigned phase_next[PHASES] = {
 void listener_phase_set(struct listener *listener, enum listener_phase phase)
 {
 	if (!(phase_next[listener->phase] & TO(phase))) {
-		log_error("internal: %s cannot become %s", phase_names[listener->phase], phase_names[phase]);
+		log_error("internal: %s cannot become %s", phase_names[listener->phase],
+			phase_names[phase]);
 		return;
 	}
 	log_debug("%s -> %s", phase_names[listener->phase], phase_names[phase]);
@@ -83,7 +87,8 @@ void listener_fail(struct listener *listener, const char *reason)
 
 void listener_apply_log(struct listener *listener)
 {
-	log_level_set(listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->front->log_level);
+	log_level_set(
+		listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->front->log_level);
 }
 
 struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg)
@@ -106,7 +111,8 @@ static void children_reap(struct listener *listener)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status) && !note_gone(listener, pid, status))
+		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status) &&
+			!note_gone(listener, pid, status))
 			reload_reader_gone(listener, pid);
 }
 
@@ -114,7 +120,10 @@ static const struct {
 	int sig;
 	void (*handle)(struct listener *listener);
 } handlers[] = {
-	{ SIGCHLD, children_reap }, { SIGHUP, reload_request }, { SIGTERM, drain_request }, { SIGINT, drain_request },
+	{ SIGCHLD, children_reap },
+	{ SIGHUP, reload_request },
+	{ SIGTERM, drain_request },
+	{ SIGINT, drain_request },
 };
 #define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
 
@@ -129,7 +138,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 				handlers[i].handle(arg);
 }
 
-/* By descriptor, not by libevent's signal events: those are one event base's in a process and its forks, and the broker wants its own. */
+/* By descriptor, not by libevent's signal events: those are one event base's in a process and its
+ * forks, and the broker wants its own. */
 static int signals_watch(struct listener *listener)
 {
 	sigset_t set;
@@ -143,7 +153,8 @@ static int signals_watch(struct listener *listener)
 	listener->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (listener->signal_fd < 0)
 		return -errno;
-	listener->signal_event = event_new(listener->base, listener->signal_fd, EV_READ | EV_PERSIST, on_signal, listener);
+	listener->signal_event = event_new(
+		listener->base, listener->signal_fd, EV_READ | EV_PERSIST, on_signal, listener);
 	return listener->signal_event && event_add(listener->signal_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -178,7 +189,8 @@ static void files_raise(void)
 static int process_setup(const struct listener_options *options, struct err *err)
 {
 	umask(077);
-	fd_close_others(&options->ready_fd, options->ready_fd >= 0); /* whatever a shell or a test runner left open */
+	/* whatever a shell or a test runner left open */
+	fd_close_others(&options->ready_fd, options->ready_fd >= 0);
 	stdio_detach();
 	files_raise();
 	int rc = session_library_init(err);
@@ -214,7 +226,9 @@ static int listener_start(struct listener *listener, struct err *err)
 {
 	int rc = process_setup(listener->options, err);
 
-	rc = rc < 0 ? rc : reader_run(listener->options->config, &listener->front, &listener->bundle, err);
+	rc = rc < 0 ? rc
+		    : reader_run(
+			      listener->options->config, &listener->front, &listener->bundle, err);
 	if (rc < 0)
 		return rc;
 	listener_apply_log(listener);
@@ -233,12 +247,13 @@ static void listener_free(struct listener *listener)
 	parts_free(listener);
 	notes_free(listener);
 	sockets_close(&listener->sockets);
-	struct event *events[] = { listener->signal_event, listener->accept_pause, listener->shedding.timer, listener->orphans,
-		listener->drain_timer };
+	struct event *events[] = { listener->signal_event, listener->accept_pause,
+		listener->shedding.timer, listener->orphans, listener->drain_timer };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);
-	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control, &listener->spare_fd, &listener->signal_fd };
+	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control,
+		&listener->spare_fd, &listener->signal_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fd_closep(fds[i]);
 	host_key_free(listener->host_key);
@@ -250,7 +265,14 @@ static void listener_free(struct listener *listener)
 int listener_run(const struct listener_options *options)
 {
 	struct listener listener = {
-		.options = options, .status = 0, .bundle = -1, .generation = 1, .state_dir = -1, .control = -1, .spare_fd = -1, .signal_fd = -1,
+		.options = options,
+		.status = 0,
+		.bundle = -1,
+		.generation = 1,
+		.state_dir = -1,
+		.control = -1,
+		.spare_fd = -1,
+		.signal_fd = -1,
 		.reload = { .reader_fd = -1, .bundle = -1 },
 	};
 	struct err err = { "" };

@@ -1,6 +1,7 @@
 /* Connections: taken and handed to a process of their own. See listener.h.
  *
- * accept() never ends the listener. What is over a limit is closed at once, without a byte, and counted (listener_conns.c). */
+ * accept() never ends the listener. What is over a limit is closed at once, without a byte, and
+ * counted (listener_conns.c). */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "common/log.h"
 #include "server/session.h"
 
-struct entry { /* what a session's process begins with */
+struct entry {	    /* what a session's process begins with */
 	int client; /* -1: a scan */
 	bool proxy;
 	const char *source, *local;
@@ -29,8 +30,14 @@ static int session_run(const struct listener *listener, const struct entry *entr
 {
 	struct session_conf conf = listener->front->session;
 	const struct session_start start = {
-		.role = { .parent = -1, .peer = peer, .bundle = -1, .control = -1, .state_dir = -1, .generation = listener->generation,
-			.uid = listener->front->uid, .gid = listener->front->gid },
+		.role = { .parent = -1,
+			.peer = peer,
+			.bundle = -1,
+			.control = -1,
+			.state_dir = -1,
+			.generation = listener->generation,
+			.uid = listener->front->uid,
+			.gid = listener->front->gid },
 		.client = entry->client,
 		.conf = &conf,
 		.host_key = listener->host_key,
@@ -41,7 +48,8 @@ static int session_run(const struct listener *listener, const struct entry *entr
 	return entry->client < 0 ? session_scan_main(&start) : session_main(&start);
 }
 
-static int session_fork(struct listener *listener, struct conn *conn, const struct entry *entry, uint32_t question, struct err *err)
+static int session_fork(struct listener *listener, struct conn *conn, const struct entry *entry,
+	uint32_t question, struct err *err)
 {
 	const enum role role = conn->scan ? ROLE_SCAN : ROLE_SESSION;
 	struct link *broker = roles_broker(listener);
@@ -56,34 +64,47 @@ static int session_fork(struct listener *listener, struct conn *conn, const stru
 	close(pair[1]);
 	rc = conn->pid < 0 ? (int)conn->pid : 0;
 	if (rc == 0) {
-		struct msg_client msg = { .connection = conn->id, .source = (char *)(uintptr_t)entry->source,
-			.local = (char *)(uintptr_t)entry->local, .pid = (uint32_t)conn->pid, .scan = conn->scan };
+		struct msg_client msg = { .connection = conn->id,
+			.source = (char *)(uintptr_t)entry->source,
+			.local = (char *)(uintptr_t)entry->local,
+			.pid = (uint32_t)conn->pid,
+			.scan = conn->scan };
 
 		if (link_send(broker, IPC_CLIENT, question, &msg, &pair[0], 1) < 0)
-			kill(conn->pid, SIGKILL); /* a session that the broker does not know must not live; its end is reported as any other */
+			/* a session that the broker does not know must not live; its end is
+			 * reported as any other */
+			kill(conn->pid, SIGKILL);
 	}
 	close(pair[0]);
 	return rc;
 }
 
-/* The broker asked: always gets a client for its question, and when that cannot be, one that is gone at once. */
+/* The broker asked: always gets a client for its question, and when that cannot be, one that is
+ * gone at once. */
 void conn_scan(struct listener *listener, uint32_t question)
 {
 	const struct entry entry = { .client = -1, .source = "", .local = "" };
-	struct conn *conn = listener->scans < LISTENER_SCANS_MAX ? conn_add(listener, NULL, true) : NULL;
+	struct conn *conn =
+		listener->scans < LISTENER_SCANS_MAX ? conn_add(listener, NULL, true) : NULL;
 	struct err err = { "too many at one time" };
 
 	if (conn && session_fork(listener, conn, &entry, question, &err) == 0)
 		return;
-	log_warning("cannot start a scan: %s", conn || listener->scans ? err.text : "out of memory");
+	log_warning(
+		"cannot start a scan: %s", conn || listener->scans ? err.text : "out of memory");
 	if (conn)
 		conn_remove(listener, conn);
 	int pair[2];
 	if (!roles_broker(listener) || fd_pair(SOCK_SEQPACKET, pair) < 0)
 		return;
-	struct msg_client gone = { .connection = ++listener->conn_last, .source = (char[]){ "" }, .local = (char[]){ "" }, .scan = true };
+	struct msg_client gone = { .connection = ++listener->conn_last,
+		.source = (char[]){ "" },
+		.local = (char[]){ "" },
+		.scan = true };
 	link_send(roles_broker(listener), IPC_CLIENT, question, &gone, &pair[0], 1);
-	link_send(roles_broker(listener), IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = gone.connection, .status = W_EXITCODE(1, 0) },
+	link_send(roles_broker(listener), IPC_CLIENT_GONE, 0,
+		&(struct msg_client_gone){
+			.connection = gone.connection, .status = W_EXITCODE(1, 0) },
 		NULL, 0);
 	close(pair[0]);
 	close(pair[1]);
@@ -132,7 +153,10 @@ static void client_take(struct listener *listener, int client, const struct addr
 		addr_from_sockaddr((struct sockaddr *)&at, len, &local);
 	client_options(fd, &listener->front->session);
 	const struct entry entry = {
-		.client = fd, .proxy = proxy, .source = addr_format_port(peer, source_text), .local = addr_format_port(&local, local_text),
+		.client = fd,
+		.proxy = proxy,
+		.source = addr_format_port(peer, source_text),
+		.local = addr_format_port(&local, local_text),
 	};
 	struct conn *conn = conn_add(listener, &source, false);
 	if (conn && session_fork(listener, conn, &entry, 0, &err) == 0)
@@ -144,7 +168,8 @@ static void client_take(struct listener *listener, int client, const struct addr
 	accept_hold(listener);
 }
 
-/* Out of descriptors: the spare one takes the connection, so that its client is told by a close and the queue moves; then a pause. */
+/* Out of descriptors: the spare one takes the connection, so that its client is told by a close and
+ * the queue moves; then a pause. */
 static void accept_starved(struct listener *listener, int fd)
 {
 	fd_closep(&listener->spare_fd);
@@ -165,7 +190,8 @@ static bool accept_error(struct listener *listener, int fd, int error)
 		accept_starved(listener, fd);
 		return false;
 	}
-	if (error == ENOMEM || error == ENOBUFS || error == EBADF || error == EINVAL || error == ENOTSOCK || error == EOPNOTSUPP) {
+	if (error == ENOMEM || error == ENOBUFS || error == EBADF || error == EINVAL ||
+		error == ENOTSOCK || error == EOPNOTSUPP) {
 		log_error("accept: %s", strerror(error));
 		accept_hold(listener);
 		return false;
@@ -178,11 +204,14 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct listener *listener = arg;
 
-	for (int i = 0; i < LISTENER_ACCEPT_BATCH && listener->phase == PHASE_SERVING && !evtimer_pending(listener->accept_pause, NULL); i++) {
+	for (int i = 0; i < LISTENER_ACCEPT_BATCH && listener->phase == PHASE_SERVING &&
+			!evtimer_pending(listener->accept_pause, NULL);
+		i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
 		struct addr peer;
-		int client = accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int client =
+			accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (client < 0) {
 			if (!accept_error(listener, fd, errno))
@@ -212,7 +241,8 @@ void accept_start(struct listener *listener)
 {
 	if (sockets_watch(&listener->sockets, listener, on_accept) < 0)
 		log_error("out of memory: not every address is listened on");
-	accept_enable(listener, listener->phase == PHASE_SERVING && !evtimer_pending(listener->accept_pause, NULL));
+	accept_enable(listener,
+		listener->phase == PHASE_SERVING && !evtimer_pending(listener->accept_pause, NULL));
 }
 
 int accept_init(struct listener *listener)

@@ -1,7 +1,9 @@
-/* The connections that live, the limits on new ones, and the telling of those that were refused. See listener.h.
+/* The connections that live, the limits on new ones, and the telling of those that were refused.
+ * See listener.h.
  *
- * Limits on connections that have not logged in yet are what keeps one source from holding all places; a source is an IPv4 address or an IPv6
- * /64, and a load balancer whose PROXY header is believed is no source at all (the total still counts). */
+ * Limits on connections that have not logged in yet are what keeps one source from holding all
+ * places; a source is an IPv4 address or an IPv6 /64, and a load balancer whose PROXY header is
+ * believed is no source at all (the total still counts). */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -19,7 +21,8 @@
 static void shed_tell(struct shedding *shedding)
 {
 	if (shedding->count)
-		log_warning("closed %u new connection%s at once: %s", shedding->count, shedding->count == 1 ? "" : "s", shedding->why);
+		log_warning("closed %u new connection%s at once: %s", shedding->count,
+			shedding->count == 1 ? "" : "s", shedding->why);
 	shedding->count = 0;
 }
 
@@ -53,8 +56,8 @@ static struct conn *conn_find(struct listener *listener, uint64_t id)
 	struct conn *conn;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
-		if (conn->id == id)
-			return conn;
+	if (conn->id == id)
+		return conn;
 	return NULL;
 }
 
@@ -63,8 +66,8 @@ static struct conn *conn_of(struct listener *listener, pid_t pid)
 	struct conn *conn;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
-		if (conn->pid == pid)
-			return conn;
+	if (conn->pid == pid)
+		return conn;
 	return NULL;
 }
 
@@ -128,7 +131,8 @@ void conns_signal(struct listener *listener, int sig, bool orphans_only)
 {
 	struct conn *conn = NULL;
 
-	TAILQ_FOREACH(conn, &listener->conns, entry) {
+	TAILQ_FOREACH(conn, &listener->conns, entry)
+	{
 		if (orphans_only && conn->era == listener->era)
 			continue;
 		conn->killed = true;
@@ -150,12 +154,15 @@ void conns_orphaned(struct listener *listener)
 		listener_timer_in(listener->orphans, LISTENER_ORPHAN_MS);
 }
 
-/* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are faults. */
+/* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are
+ * faults. */
 static void conn_log_end(const struct conn *conn, int status)
 {
 	if (WIFSIGNALED(status) && !conn->killed)
-		log_error("connection %llu: its process %d died of signal %d (%s)", (unsigned long long)conn->id, (int)conn->pid, WTERMSIG(status),
-			WTERMSIG(status) == SIGSYS ? "a system call that its sandbox forbids" : strsignal(WTERMSIG(status)));
+		log_error("connection %llu: its process %d died of signal %d (%s)",
+			(unsigned long long)conn->id, (int)conn->pid, WTERMSIG(status),
+			WTERMSIG(status) == SIGSYS ? "a system call that its sandbox forbids"
+						   : strsignal(WTERMSIG(status)));
 }
 
 bool conn_gone(struct listener *listener, pid_t pid, int status)
@@ -167,7 +174,10 @@ bool conn_gone(struct listener *listener, pid_t pid, int status)
 		return false;
 	conn_log_end(conn, status);
 	if (broker && conn->era == listener->era)
-		link_send(broker, IPC_CLIENT_GONE, 0, &(struct msg_client_gone){ .connection = conn->id, .status = (uint32_t)status }, NULL, 0);
+		link_send(broker, IPC_CLIENT_GONE, 0,
+			&(struct msg_client_gone){
+				.connection = conn->id, .status = (uint32_t)status },
+			NULL, 0);
 	conn_remove(listener, conn);
 	drain_check(listener);
 	return true;
@@ -185,13 +195,15 @@ struct addr conns_source(const struct addr *peer)
 	return source;
 }
 
-/* The unauthenticated ones come first in the list, so the walk is as long as that limit, not as there are connections. */
+/* The unauthenticated ones come first in the list, so the walk is as long as that limit, not as
+ * there are connections. */
 static unsigned source_count(const struct listener *listener, const struct addr *source)
 {
 	const struct conn *conn = NULL;
 	unsigned count = 0;
 
-	TAILQ_FOREACH(conn, &listener->conns, entry) {
+	TAILQ_FOREACH(conn, &listener->conns, entry)
+	{
 		if (conn->authenticated)
 			break;
 		count += addr_same_host(&conn->source, source);

@@ -1,8 +1,11 @@
-/* notify.command: run by the only process that may start others, for each notification that the broker hands over.
+/* notify.command: run by the only process that may start others, for each notification that the
+ * broker hands over.
  *
- * The text comes as a sealed file in memory, which becomes the program's standard input: no byte of it is ever in the memory that sessions are forked
- * from. The program is the configuration's, not the broker's choice; it runs unprivileged, in a session of its own, with a bare environment, and is
- * killed after NOTE_TIME_MS. Its output goes where the log goes. What fails is tried again a few times. Nothing waits for any of it. */
+ * The text comes as a sealed file in memory, which becomes the program's standard input: no byte of
+ * it is ever in the memory that sessions are forked from. The program is the configuration's, not
+ * the broker's choice; it runs unprivileged, in a session of its own, with a bare environment, and
+ * is killed after NOTE_TIME_MS. Its output goes where the log goes. What fails is tried again a few
+ * times. Nothing waits for any of it. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -16,12 +19,11 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-
 struct note {
 	TAILQ_ENTRY(note) entry;
 	struct listener *listener;
-	int fd;              /* the text */
-	pid_t pid;           /* 0: it does not run */
+	int fd;	   /* the text */
+	pid_t pid; /* 0: it does not run */
 	unsigned tries;
 	struct event *timer; /* running: its time is over; else, where pending: the next try */
 };
@@ -47,15 +49,19 @@ static int surroundings(int fd)
 		signal(ignored[i], SIG_DFL);
 	if (setsid() < 0 || chdir("/") < 0)
 		return -1;
-	return lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0 ? -1 : dup2(STDERR_FILENO, STDOUT_FILENO);
+	return lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0
+		       ? -1
+		       : dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
 /* Returns only when it could not be run. */
 static int run(const struct listener *listener, int fd)
 {
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LANG=C.UTF-8";
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		    locale[] = "LANG=C.UTF-8";
 	char *environment[] = { path, locale, NULL };
-	const struct role_start start = { .uid = listener->front->uid, .gid = listener->front->gid };
+	const struct role_start start = { .uid = listener->front->uid,
+		.gid = listener->front->gid };
 	char **argv = listener->front->notify;
 	struct err err = { "" };
 
@@ -112,7 +118,8 @@ static void notes_pump(struct listener *listener)
 {
 	struct note *note, *next;
 
-	for (note = TAILQ_FIRST(&listener->notes); note && listener->notes_running < NOTES_RUNNING_MAX; note = next) {
+	for (note = TAILQ_FIRST(&listener->notes);
+		note && listener->notes_running < NOTES_RUNNING_MAX; note = next) {
 		next = TAILQ_NEXT(note, entry);
 		if (note->pid || evtimer_pending(note->timer, NULL))
 			continue;
@@ -132,7 +139,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		notes_pump(note->listener);
 		return;
 	}
-	log_warning("notify.command: process %d takes longer than %d s: killed", (int)note->pid, NOTE_TIME_MS / 1000);
+	log_warning("notify.command: process %d takes longer than %d s: killed", (int)note->pid,
+		NOTE_TIME_MS / 1000);
 	kill(-note->pid, SIGKILL); /* with whatever it has begotten */
 	kill(note->pid, SIGKILL);
 }
@@ -143,7 +151,9 @@ void note_add(struct listener *listener, int fd)
 
 	if (!note) {
 		if (!listener->notes_dropped++ || listener->notes_dropped % 100 == 0)
-			log_error("notify.command: %u notifications wait already; dropped so far: %u", listener->note_count, listener->notes_dropped);
+			log_error(
+				"notify.command: %u notifications wait already; dropped so far: %u",
+				listener->note_count, listener->notes_dropped);
 		fd_closep(&fd);
 		return;
 	}

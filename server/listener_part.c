@@ -1,4 +1,5 @@
-/* One broker, signer or egress: its start, its messages to the listener, its leave. Who holds which post is listener_roles.c. See listener.h. */
+/* One broker, signer or egress: its start, its messages to the listener, its leave. Who holds which
+ * post is listener_roles.c. See listener.h. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -14,7 +15,9 @@
 #include "common/log.h"
 #include "server/session.h"
 
-static role_main_fn *const mains[ROLES] = { [ROLE_BROKER] = broker_main, [ROLE_SIGNER] = signer_main, [ROLE_EGRESS] = egress_main };
+static role_main_fn *const mains[ROLES] = {
+	[ROLE_BROKER] = broker_main, [ROLE_SIGNER] = signer_main, [ROLE_EGRESS] = egress_main
+};
 /* ---- messages of a part ---- */
 
 /* After it was reaped its number may be another's. */
@@ -35,7 +38,8 @@ int part_introduce(struct part *part)
 	if (part->broker_end < 0 || !broker)
 		return -ENOTCONN;
 	rc = link_send(broker, IPC_ROLE, 0, &msg, &part->broker_end, 1);
-	fd_closep(&part->broker_end); /* only the broker may hold it: the part ends when that closes it */
+	/* only the broker may hold it: the part ends when that closes it */
+	fd_closep(&part->broker_end);
 	return rc;
 }
 
@@ -56,7 +60,8 @@ static void on_part_ready(struct part *part, const struct ipc_raw *raw, const vo
 	roles_check(part->listener);
 }
 
-/* Before it is ready: it cannot start. Afterwards only the broker has something to refuse: a configuration. */
+/* Before it is ready: it cannot start. Afterwards only the broker has something to refuse: a
+ * configuration. */
 static void on_part_failed(struct part *part, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
@@ -121,9 +126,13 @@ static const struct {
 	unsigned roles; /* that may say it */
 	part_fn *handle;
 } messages[] = {
-	{ IPC_READY, ANY, on_part_ready }, { IPC_FAILED, ANY, on_part_failed },
-	{ IPC_CONF_TAKEN, BROKER, on_conf_taken }, { IPC_AUTHENTICATED, BROKER, on_authenticated },
-	{ IPC_KILL, BROKER, on_kill }, { IPC_SCAN, BROKER, on_scan }, { IPC_NOTIFY, BROKER, on_notify },
+	{ IPC_READY, ANY, on_part_ready },
+	{ IPC_FAILED, ANY, on_part_failed },
+	{ IPC_CONF_TAKEN, BROKER, on_conf_taken },
+	{ IPC_AUTHENTICATED, BROKER, on_authenticated },
+	{ IPC_KILL, BROKER, on_kill },
+	{ IPC_SCAN, BROKER, on_scan },
+	{ IPC_NOTIFY, BROKER, on_notify },
 };
 
 static part_fn *message_find(const struct part *part, unsigned type)
@@ -137,12 +146,14 @@ static part_fn *message_find(const struct part *part, unsigned type)
 static void on_message(struct link *link, struct ipc_raw *raw)
 {
 	struct part *part = link->owner;
+
 	part_fn *handle = message_find(part, raw->type);
 	struct err err = { "" };
 	union link_msg msg;
 
 	if (!handle || link_decode(raw, &msg, &err) < 0) {
-		log_error("%s %d: message '%s' %s; it is killed", role_name(part->role), (int)part->pid, ipc_msg_name(raw->type),
+		log_error("%s %d: message '%s' %s; it is killed", role_name(part->role),
+			(int)part->pid, ipc_msg_name(raw->type),
 			handle ? err.text : "is not for the listener");
 		part_kill(part);
 		return;
@@ -157,7 +168,8 @@ static void on_closed(struct link *link, const char *why)
 
 	log_debug("%s %d: %s", role_name(part->role), (int)part->pid, why);
 	link_close(link);
-	listener_timer_in(part->deadline, LISTENER_LEAVE_MS); /* whoever closes his link is about to be gone */
+	/* whoever closes his link is about to be gone */
+	listener_timer_in(part->deadline, LISTENER_LEAVE_MS);
 }
 
 static const struct link_ops part_ops = { .message = on_message, .closed = on_closed };
@@ -169,7 +181,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	struct part *part = arg;
 
-	log_error("%s %d %s: killed", role_name(part->role), (int)part->pid, part->ready ? "does not end" : "is not ready in time");
+	log_error("%s %d %s: killed", role_name(part->role), (int)part->pid,
+		part->ready ? "does not end" : "is not ready in time");
 	part_kill(part);
 }
 
@@ -180,7 +193,8 @@ static int part_run(const struct listener *listener, const struct role_start *st
 	return mains[role](start);
 }
 
-static pid_t part_fork(const struct listener *listener, enum role role, struct role_start *start, struct err *err)
+static pid_t part_fork(
+	const struct listener *listener, enum role role, struct role_start *start, struct err *err)
 {
 	int keep[5] = { start->parent, start->bundle }, count = 2;
 
@@ -196,7 +210,8 @@ static pid_t part_fork(const struct listener *listener, enum role role, struct r
 	return pid;
 }
 
-/* Both ends of both links; [0] stays here, [1] goes to the child. A broker has no peer: its links to the others come by message. */
+/* Both ends of both links; [0] stays here, [1] goes to the child. A broker has no peer: its links
+ * to the others come by message. */
 static int pairs_open(enum role role, int parent[2], int peer[2], struct err *err)
 {
 	int rc = fd_pair(SOCK_SEQPACKET, parent);
@@ -209,7 +224,9 @@ static int pairs_open(enum role role, int parent[2], int peer[2], struct err *er
 			close(parent[1]);
 		}
 	}
-	return rc < 0 ? err_set(err, rc, "cannot make links for a %s: %s", role_name(role), strerror(-rc)) : 0;
+	return rc < 0 ? err_set(err, rc, "cannot make links for a %s: %s", role_name(role),
+				strerror(-rc))
+		      : 0;
 }
 
 void part_free(struct part *part)
@@ -230,8 +247,14 @@ static int part_launch(struct part *part, int bundle, uint64_t generation, struc
 	if (rc < 0)
 		return rc;
 	part->broker_end = peer[0];
-	struct role_start start = { .parent = parent[1], .peer = peer[1], .bundle = bundle, .control = -1, .state_dir = -1, .generation = generation,
-		.uid = listener->front->uid, .gid = listener->front->gid };
+	struct role_start start = { .parent = parent[1],
+		.peer = peer[1],
+		.bundle = bundle,
+		.control = -1,
+		.state_dir = -1,
+		.generation = generation,
+		.uid = listener->front->uid,
+		.gid = listener->front->gid };
 	part->pid = part_fork(listener, part->role, &start, err);
 	close(parent[1]);
 	fd_closep(&peer[1]);
@@ -248,7 +271,8 @@ static int part_launch(struct part *part, int bundle, uint64_t generation, struc
 	return 0;
 }
 
-struct part *part_start(struct listener *listener, enum role role, int bundle, uint64_t generation, struct err *err)
+struct part *part_start(
+	struct listener *listener, enum role role, int bundle, uint64_t generation, struct err *err)
 {
 	struct part *part = calloc(1, sizeof(*part));
 
@@ -256,7 +280,9 @@ struct part *part_start(struct listener *listener, enum role role, int bundle, u
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*part = (struct part){ .listener = listener, .role = role, .broker_end = -1, .started = clock_mono_ms() };
+	*part = (struct part){
+		.listener = listener, .role = role, .broker_end = -1, .started = clock_mono_ms()
+	};
 	TAILQ_INSERT_TAIL(&listener->parts, part, entry);
 	part->deadline = listener_timer(listener, on_deadline, part);
 	if (!part->deadline || part_launch(part, bundle, generation, err) < 0) {
@@ -275,7 +301,8 @@ void part_install(struct part *part)
 	post->part = part;
 }
 
-/* Its parent link closes; a signer or egress that the broker has never met goes by that end, too. */
+/* Its parent link closes; a signer or egress that the broker has never met goes by that end, too.
+ */
 void part_leave(struct part *part, int64_t grace_ms)
 {
 	if (part->listener->posts[part->role].part == part)

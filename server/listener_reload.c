@@ -1,11 +1,11 @@
 /* SIGHUP: all or nothing. See listener.h.
  *
- * idle -> reading -> starting -> taking -> idle, and from each back to idle with a reason, the old configuration untouched:
- *   reading   a reader child loads and checks the new configuration;
+ * idle -> reading -> starting -> taking -> idle, and from each back to idle with a reason, the old
+ * configuration untouched: reading   a reader child loads and checks the new configuration;
  *   starting  a new signer and egress start from the new bundle, and the new addresses are bound;
  *   taking    the broker has the bundle and the new links, and says whether it takes them.
- * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the broker lets go of their links. A SIGHUP in the
- * middle is done afterwards. */
+ * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the
+ * broker lets go of their links. A SIGHUP in the middle is done afterwards. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -84,23 +84,28 @@ void reload_refuse(struct listener *listener, const char *reason, bool tell_brok
 		return;
 	log_error("reload refused: %s", reason);
 	if (tell_broker && broker)
-		link_send(broker, IPC_CONF_REFUSED, 0, &(struct msg_reason){ .reason = (char *)(uintptr_t)reason }, NULL, 0);
+		link_send(broker, IPC_CONF_REFUSED, 0,
+			&(struct msg_reason){ .reason = (char *)(uintptr_t)reason }, NULL, 0);
 	reload_over(listener);
-	for (enum role role = ROLE_SIGNER; role <= ROLE_EGRESS && roles_broker(listener) && listener->phase < PHASE_DRAINING; role++)
+	for (enum role role = ROLE_SIGNER;
+		role <= ROLE_EGRESS && roles_broker(listener) && listener->phase < PHASE_DRAINING;
+		role++)
 		if (!listener->posts[role].part)
 			roles_fill(listener, role, 0);
 }
 
 /* ---- taking ---- */
 
-/* The broker's word. Old parts leave their posts but live on until the broker has closed its links to them. */
+/* The broker's word. Old parts leave their posts but live on until the broker has closed its links
+ * to them. */
 void reload_taken(struct listener *listener, uint64_t generation)
 {
 	struct listener_reload *reload = &listener->reload;
 	char where[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 2)] = "";
 
 	if (reload->stage != RELOAD_TAKING || generation != listener->generation + 1) {
-		log_error("broker: took configuration %llu, which nobody offers", (unsigned long long)generation);
+		log_error("broker: took configuration %llu, which nobody offers",
+			(unsigned long long)generation);
 		return;
 	}
 	struct part *fresh[] = { reload->signer, reload->egress };
@@ -126,7 +131,8 @@ void reload_taken(struct listener *listener, uint64_t generation)
 	accept_start(listener);
 	listener_apply_log(listener);
 	sockets_describe(&listener->sockets, where, sizeof(where));
-	log_info("reload: configuration %llu is in force, listening on %s", (unsigned long long)generation, where);
+	log_info("reload: configuration %llu is in force, listening on %s",
+		(unsigned long long)generation, where);
 	reload_over(listener);
 }
 
@@ -142,8 +148,8 @@ static void reload_offer(struct listener *listener)
 		return;
 	}
 	reload->stage = RELOAD_TAKING;
-	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 || part_introduce(reload->signer) < 0 ||
-		part_introduce(reload->egress) < 0)
+	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 ||
+		part_introduce(reload->signer) < 0 || part_introduce(reload->egress) < 0)
 		reload_refuse(listener, "the broker cannot be reached", false);
 }
 
@@ -153,7 +159,8 @@ void reload_ready(struct part *candidate)
 {
 	struct listener_reload *reload = &candidate->listener->reload;
 
-	if (reload->stage == RELOAD_STARTING && reload->signer && reload->signer->ready && reload->egress && reload->egress->ready)
+	if (reload->stage == RELOAD_STARTING && reload->signer && reload->signer->ready &&
+		reload->egress && reload->egress->ready)
 		reload_offer(candidate->listener);
 }
 
@@ -163,9 +170,11 @@ static void reload_start(struct listener *listener)
 	struct err err = { "" };
 
 	reload->stage = RELOAD_STARTING;
-	reload->signer = part_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
+	reload->signer =
+		part_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
 	if (reload->signer)
-		reload->egress = part_start(listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
+		reload->egress = part_start(
+			listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
 	if (!reload->egress)
 		reload_refuse(listener, err.text, true);
 }
@@ -203,7 +212,8 @@ static void on_reader(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	if (what & EV_TIMEOUT)
-		rc = err_set(&err, -ETIMEDOUT, "the reader took longer than %d s", READER_TIME_MS / 1000);
+		rc = err_set(&err, -ETIMEDOUT, "the reader took longer than %d s",
+			READER_TIME_MS / 1000);
 	else
 		rc = reader_result(fd, &reload->front, &reload->bundle, &err);
 	reader_end(reload);
@@ -223,8 +233,10 @@ static void reload_read(struct listener *listener)
 
 	notify_reloading();
 	reload->stage = RELOAD_READING;
-	if (reader_start(listener->options->config, &reload->reader, &reload->reader_fd, &err) == 0) {
-		reload->reader_event = event_new(listener->base, reload->reader_fd, EV_READ, on_reader, listener);
+	if (reader_start(listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
+		0) {
+		reload->reader_event =
+			event_new(listener->base, reload->reader_fd, EV_READ, on_reader, listener);
 		if (reload->reader_event && event_add(reload->reader_event, &limit) == 0)
 			return;
 	}

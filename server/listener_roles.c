@@ -1,7 +1,8 @@
 /* Broker, signer and egress: started, watched, replaced. See listener.h.
  *
- * A part is one process; a post is the office it holds. A signer or egress that dies is replaced after a back-off, and the new one's link goes to
- * the broker. When the broker dies, its sessions end by themselves (their links close), and all three are started anew: signer and egress too,
+ * A part is one process; a post is the office it holds. A signer or egress that dies is replaced
+ * after a back-off, and the new one's link goes to the broker. When the broker dies, its sessions
+ * end by themselves (their links close), and all three are started anew: signer and egress too,
  * since their links led to the dead one. */
 #include "server/listener.h"
 
@@ -77,7 +78,8 @@ void roles_fill(struct listener *listener, enum role role, int64_t delay_ms)
 int roles_start(struct listener *listener, struct err *err)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
-		struct part *part = part_start(listener, staffed[i], listener->bundle, listener->generation, err);
+		struct part *part = part_start(
+			listener, staffed[i], listener->bundle, listener->generation, err);
 
 		if (!part)
 			return -ECHILD;
@@ -93,16 +95,20 @@ static int64_t post_delay(struct post *post, int64_t lived_ms)
 	if (lived_ms >= LISTENER_STEADY_MS || !post->delay_ms)
 		post->delay_ms = LISTENER_BACKOFF_MIN_MS;
 	else if (post->delay_ms < LISTENER_BACKOFF_MAX_MS)
-		post->delay_ms = post->delay_ms * 2 < LISTENER_BACKOFF_MAX_MS ? post->delay_ms * 2 : LISTENER_BACKOFF_MAX_MS;
+		post->delay_ms = post->delay_ms * 2 < LISTENER_BACKOFF_MAX_MS
+					 ? post->delay_ms * 2
+					 : LISTENER_BACKOFF_MAX_MS;
 	return post->delay_ms;
 }
 
 static void describe_end(const struct part *part, int status, struct err *ret)
 {
 	if (WIFSIGNALED(status))
-		err_set(ret, 0, "%s %d died of signal %d (%s)", role_name(part->role), (int)part->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		err_set(ret, 0, "%s %d died of signal %d (%s)", role_name(part->role),
+			(int)part->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		err_set(ret, 0, "%s %d ended with status %d", role_name(part->role), (int)part->pid, WEXITSTATUS(status));
+		err_set(ret, 0, "%s %d ended with status %d", role_name(part->role), (int)part->pid,
+			WEXITSTATUS(status));
 }
 
 /* Sessions see their links close. Whoever was linked to the dead broker goes with it. */
@@ -119,7 +125,8 @@ static void broker_lost(struct listener *listener)
 	conns_orphaned(listener);
 }
 
-static void part_replace(struct listener *listener, enum role role, int64_t lived_ms, const char *how)
+static void part_replace(
+	struct listener *listener, enum role role, int64_t lived_ms, const char *how)
 {
 	int64_t delay_ms = post_delay(&listener->posts[role], lived_ms);
 
@@ -133,18 +140,20 @@ static void part_replace(struct listener *listener, enum role role, int64_t live
 		log_error("%s", how);
 		return;
 	}
-	log_error("%s; starting %s in %lld ms", how, role == ROLE_BROKER ? "all roles again" : "another", (long long)delay_ms);
+	log_error("%s; starting %s in %lld ms", how,
+		role == ROLE_BROKER ? "all roles again" : "another", (long long)delay_ms);
 	roles_fill(listener, role, delay_ms);
 	for (size_t i = 0; role == ROLE_BROKER && i < STAFFED; i++)
 		if (staffed[i] != ROLE_BROKER)
 			roles_fill(listener, staffed[i], delay_ms);
 }
 
-/* While a reload is taken, the broker may let the old signer and egress go before we have read that it did; if it refuses in the end,
- * reload_refuse() fills the post. */
+/* While a reload is taken, the broker may let the old signer and egress go before we have read that
+ * it did; if it refuses in the end, reload_refuse() fills the post. */
 static bool end_expected(const struct part *part)
 {
-	return part->leaving || (part->listener->reload.stage == RELOAD_TAKING && part->role != ROLE_BROKER);
+	return part->leaving ||
+	       (part->listener->reload.stage == RELOAD_TAKING && part->role != ROLE_BROKER);
 }
 
 static void part_ended(struct part *part, bool held, const char *how)
@@ -167,8 +176,8 @@ static struct part *part_of(struct listener *listener, pid_t pid)
 	struct part *part;
 
 	TAILQ_FOREACH(part, &listener->parts, entry)
-		if (part->pid == pid)
-			return part;
+	if (part->pid == pid)
+		return part;
 	return NULL;
 }
 

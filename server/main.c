@@ -1,5 +1,5 @@
-/* bartizand: options, and then the listener. It always runs in the foreground and logs to standard error; a service manager or a shell does the
- * rest.
+/* bartizand: options, and then the listener. It always runs in the foreground and logs to standard
+ * error; a service manager or a shell does the rest.
  *
  * -t and -T check in this process: it serves nobody and ends. */
 #include <errno.h>
@@ -34,9 +34,14 @@ static const char usage[] =
 	"  -h, --help\n";
 
 static const struct option longs[] = {
-	{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 't' }, { "dump", no_argument, NULL, 'T' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "check", no_argument, NULL, 't' },
+	{ "dump", no_argument, NULL, 'T' },
 	{ "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' }, { "debug", no_argument, NULL, 'd' }, { "ready-fd", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+	{ "help", no_argument, NULL, 'h' },
+	{ "debug", no_argument, NULL, 'd' },
+	{ "ready-fd", required_argument, NULL, 'r' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int check(const char *config, bool dump)
@@ -74,7 +79,10 @@ static int ready_fd_parse(const char *text, int *ret)
 	return 0;
 }
 
-struct choice { struct listener_options options; char mode; };
+struct choice {
+	struct listener_options options;
+	char mode;
+};
 
 /* 0: go on; 1: wrong use; mode says what to do. */
 static int options_parse(int argc, char **argv, struct choice *choice)
@@ -87,7 +95,10 @@ static int options_parse(int argc, char **argv, struct choice *choice)
 		else if (option == 'd')
 			choice->options.debug = true;
 		else if (option == 'r' && ready_fd_parse(optarg, &choice->options.ready_fd) < 0)
-			return fprintf(stderr, "bartizand: --ready-fd '%s' is not an open descriptor\n", optarg), 1;
+			return fprintf(stderr,
+				       "bartizand: --ready-fd '%s' is not an open descriptor\n",
+				       optarg),
+			       1;
 		else if (option == '?')
 			return 1;
 		else if (option != 'r')
@@ -113,7 +124,8 @@ int main(int argc, char **argv)
 	log_setup(role_name(ROLE_LISTENER), choice.options.debug ? LOG_DEBUG_ : LOG_INFO_);
 	if (choice.mode == 't' || choice.mode == 'T')
 		return check(choice.options.config, choice.mode == 'T');
-	char *config FREE_CLEANUP = strdup(choice.options.config); /* the title is written over argv */
+	/* the title is written over argv */
+	char *config FREE_CLEANUP = strdup(choice.options.config);
 	if (!config)
 		return 1;
 	choice.options.config = config;

@@ -1,4 +1,5 @@
-/* See notify.h. The socket is opened for each message and never blocks: a service manager that does not read must not hold the listener. */
+/* See notify.h. The socket is opened for each message and never blocks: a service manager that does
+ * not read must not hold the listener. */
 #include "server/notify.h"
 
 #include <stddef.h>
@@ -25,7 +26,8 @@ static void notify_send(const char *text)
 		to.sun_path[0] = '\0'; /* abstract */
 	int fd FD_CLEANUP = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
+	if (fd < 0 ||
+		sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
 		log_warning("service manager: cannot notify: %m");
 }
 
@@ -38,7 +40,8 @@ void notify_reloading(void)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld\n", (long long)clock_mono_us());
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+		(long long)clock_mono_us());
 	notify_send(text);
 }
 

@@ -1,4 +1,5 @@
-/* The service manager's readiness protocol (sd_notify(3)) by hand: one datagram to $NOTIFY_SOCKET. Does nothing when that is not set. */
+/* The service manager's readiness protocol (sd_notify(3)) by hand: one datagram to $NOTIFY_SOCKET.
+ * Does nothing when that is not set. */
 #ifndef BARTIZAN_NOTIFY_H
 #define BARTIZAN_NOTIFY_H
 

@@ -14,7 +14,8 @@
 #define V1_MAX 107 /* with CR LF */
 #define V2_FIXED 16
 
-static const uint8_t v2_signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
+static const uint8_t v2_signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55,
+	0x49, 0x54, 0x0a };
 
 static int malformed(struct err *err, const char *why)
 {
@@ -25,7 +26,9 @@ static int parse_v1_fields(char *line, struct addr *ret, struct err *err)
 {
 	char *save = NULL, *fields[6];
 	size_t count = 0;
-	for (char *word = strtok_r(line, " ", &save); word && count < 6; word = strtok_r(NULL, " ", &save))
+
+	for (char *word = strtok_r(line, " ", &save); word && count < 6;
+		word = strtok_r(NULL, " ", &save))
 		fields[count++] = word;
 	if (count >= 2 && !strcmp(fields[1], "UNKNOWN")) {
 		*ret = (struct addr){ 0 };
@@ -46,6 +49,7 @@ static int parse_v1(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	char line[V1_MAX + 1];
 	size_t n = data.len < V1_MAX ? data.len : V1_MAX;
 	const uint8_t *eol = memmem(data.data, n, "\r\n", 2);
+
 	if (!eol)
 		return n == V1_MAX ? malformed(err, "no line end in 107 bytes") : 0;
 	size_t len = (size_t)(eol - data.data);
@@ -77,7 +81,8 @@ static int parse_v2(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	if (!size || len < 2 * size + 4)
 		return malformed(err, "not TCP over IPv4 or IPv6");
 	char text[INET6_ADDRSTRLEN];
-	if (!inet_ntop(size == 4 ? AF_INET : AF_INET6, body, text, sizeof(text)) || addr_parse(text, ret, NULL))
+	if (!inet_ntop(size == 4 ? AF_INET : AF_INET6, body, text, sizeof(text)) ||
+		addr_parse(text, ret, NULL))
 		return malformed(err, "the client's address does not parse");
 	ret->port = (uint16_t)(body[2 * size] << 8 | body[2 * size + 1]);
 	return 1;
@@ -86,6 +91,7 @@ static int parse_v2(struct bytes data, struct addr *ret, size_t *ret_len, struct
 int proxy_header_parse(struct bytes data, struct addr *ret, size_t *ret_len, struct err *err)
 {
 	size_t n = data.len < sizeof(v2_signature) ? data.len : sizeof(v2_signature);
+
 	if (!memcmp(data.data, v2_signature, n))
 		return n < sizeof(v2_signature) ? 0 : parse_v2(data, ret, ret_len, err);
 	n = data.len < 6 ? data.len : 6;
@@ -94,12 +100,14 @@ int proxy_header_parse(struct bytes data, struct addr *ret, size_t *ret_len, str
 	return malformed(err, "missing");
 }
 
-/* Looks at what is there, and takes no byte that is not the header's: the next one belongs to SSH. */
+/* Looks at what is there, and takes no byte that is not the header's: the next one belongs to SSH.
+ */
 int proxy_header_read(int fd, int timeout_ms, struct addr *ret, struct err *err)
 {
 	int64_t deadline = clock_mono_ms() + timeout_ms;
 	uint8_t data[PROXY_HEADER_MAX];
 	size_t seen = 0;
+
 	for (;;) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 		int64_t wait = deadline - clock_mono_ms();
@@ -114,7 +122,9 @@ int proxy_header_read(int fd, int timeout_ms, struct addr *ret, struct err *err)
 			return rc;
 		if (rc == 1)
 			return recv(fd, data, len, 0) == (ssize_t)len ? 0 : -EIO;
-		if ((size_t)n == seen) /* a peeked byte keeps poll() busy: wait for the next one by taking time, bounded by the deadline */
+		/* a peeked byte keeps poll() busy: wait for the next one by taking time, bounded by
+		 * the deadline */
+		if ((size_t)n == seen)
 			poll(NULL, 0, 5);
 		seen = (size_t)n;
 	}

@@ -1,7 +1,8 @@
-/* The PROXY protocol header, versions 1 and 2 (haproxy's proxy-protocol.txt): where a load balancer says who the client is.
+/* The PROXY protocol header, versions 1 and 2 (haproxy's proxy-protocol.txt): where a load balancer
+ * says who the client is.
  *
- * Read by the session, before anything else of the connection, and only where the listener has found the peer in proxy_protocol.from. The broker
- * believes it once, under the same condition. */
+ * Read by the session, before anything else of the connection, and only where the listener has
+ * found the peer in proxy_protocol.from. The broker believes it once, under the same condition. */
 #ifndef BARTIZAN_PROXY_HEADER_H
 #define BARTIZAN_PROXY_HEADER_H
 
@@ -11,8 +12,8 @@
 
 #define PROXY_HEADER_MAX 536
 
-/* 1: *ret is the client (family 0: "LOCAL" or "UNKNOWN", the peer itself), *ret_len bytes belong to the header; 0: more bytes are needed; -EBADMSG.
- * Pure. */
+/* 1: *ret is the client (family 0: "LOCAL" or "UNKNOWN", the peer itself), *ret_len bytes belong to
+ * the header; 0: more bytes are needed; -EBADMSG. Pure. */
 int proxy_header_parse(struct bytes data, struct addr *ret, size_t *ret_len, struct err *err);
 /* Reads exactly the header from a socket, waiting at most timeout_ms. */
 int proxy_header_read(int fd, int timeout_ms, struct addr *ret, struct err *err);

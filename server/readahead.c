@@ -1,5 +1,5 @@
-/* See readahead.h. The two wrapped calls keep the semantics that libssh relies on: end of file and errors are reported after the bytes that came
- * before them. */
+/* See readahead.h. The two wrapped calls keep the semantics that libssh relies on: end of file and
+ * errors are reported after the bytes that came before them. */
 #include "server/readahead.h"
 
 #include <errno.h>
@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* libssh takes EAGAIN for a broken connection, so "readable" is said only when the kernel has said it. */
+/* libssh takes EAGAIN for a broken connection, so "readable" is said only when the kernel has said
+ * it. */
 enum readiness { UNKNOWN, READABLE, DRAINED };
 
 struct ahead {
@@ -42,6 +43,7 @@ void readahead_watch(int fd)
 void readahead_forget(int fd)
 {
 	struct ahead *ahead = find(fd);
+
 	if (!ahead)
 		return;
 	free(ahead->data);
@@ -51,12 +53,14 @@ void readahead_forget(int fd)
 bool readahead_waiting(int fd)
 {
 	const struct ahead *ahead = find(fd);
+
 	return ahead && ahead->len;
 }
 
 void readahead_ready(int fd)
 {
 	struct ahead *ahead = find(fd);
+
 	if (ahead)
 		ahead->ready = READABLE;
 }
@@ -64,6 +68,7 @@ void readahead_ready(int fd)
 void readahead_trim(int fd)
 {
 	struct ahead *ahead = find(fd);
+
 	if (ahead && !ahead->len && ahead->data) {
 		free(ahead->data);
 		ahead->data = NULL;
@@ -78,6 +83,7 @@ static ssize_t kernel_recv(int fd, void *data, size_t len, int flags)
 static ssize_t hand_out(struct ahead *ahead, void *data, size_t len)
 {
 	size_t n = ahead->len < len ? ahead->len : len;
+
 	memcpy(data, ahead->data + ahead->off, n);
 	ahead->off += n;
 	ahead->len -= n;
@@ -89,7 +95,8 @@ static ssize_t fetch(struct ahead *ahead, void *data, size_t len)
 	if (!ahead->data && !(ahead->data = malloc(READAHEAD_SIZE)))
 		return kernel_recv(ahead->fd, data, len, 0);
 	ssize_t got = kernel_recv(ahead->fd, ahead->data, READAHEAD_SIZE, 0);
-	ahead->ready = got > 0 && got < READAHEAD_SIZE ? DRAINED : UNKNOWN; /* end of file and errors show again at the next poll() */
+	/* end of file and errors show again at the next poll() */
+	ahead->ready = got > 0 && got < READAHEAD_SIZE ? DRAINED : UNKNOWN;
 	if (got <= 0)
 		return got;
 	ahead->off = 0;
@@ -100,6 +107,7 @@ static ssize_t fetch(struct ahead *ahead, void *data, size_t len)
 ssize_t recv(int fd, void *data, size_t len, int flags)
 {
 	struct ahead *ahead = watched && !flags ? find(fd) : NULL;
+
 	if (!ahead)
 		return kernel_recv(fd, data, len, flags);
 	return ahead->len ? hand_out(ahead, data, len) : fetch(ahead, data, len);
@@ -110,8 +118,8 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return (int)syscall(SYS_poll, fds, count, timeout);
 }
 
-/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes are here", "nothing new since the last short
- * read", "poll() has just said so". */
+/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes
+ * are here", "nothing new since the last short read", "poll() has just said so". */
 static int answer(struct pollfd *one, const struct ahead *ahead)
 {
 	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
@@ -129,8 +137,10 @@ static int answer(struct pollfd *one, const struct ahead *ahead)
 int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	struct pollfd *one = watched && count == 1 && timeout == 0 ? fds : NULL;
+
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" /* glibc declares poll() as one that only writes to fds */
+/* glibc declares poll() as one that only writes to fds */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 	const struct ahead *ahead = one && (one->events & POLLIN) ? find(one->fd) : NULL;
 #pragma GCC diagnostic pop
 	return ahead ? answer(one, ahead) : kernel_poll(fds, count, timeout);

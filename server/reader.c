@@ -1,5 +1,5 @@
-/* See reader.h. The reader runs with the listener's privileges (key files may be root's alone), reads only the configuration and what it names,
- * and is gone before the first client. */
+/* See reader.h. The reader runs with the listener's privileges (key files may be root's alone),
+ * reads only the configuration and what it names, and is gone before the first client. */
 #include "server/reader.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@
 
 #define CONTROL_GROUP "bartizan"
 
-/* Only root can change, and only root must: as an ordinary user the line is there for the day it runs as root. */
+/* Only root can change, and only root must: as an ordinary user the line is there for the day it
+ * runs as root. */
 static int front_user(const struct conf *conf, struct front *front, struct err *err)
 {
 	struct passwd *user;
@@ -35,8 +36,8 @@ static int front_user(const struct conf *conf, struct front *front, struct err *
 	errno = 0;
 	user = getpwnam(conf->run_as);
 	if (!user)
-		return err_set(err, -ENOENT, "run_as: no user '%s' on this machine%s%s", conf->run_as, errno ? ": " : "",
-			errno ? strerror(errno) : "");
+		return err_set(err, -ENOENT, "run_as: no user '%s' on this machine%s%s",
+			conf->run_as, errno ? ": " : "", errno ? strerror(errno) : "");
 	if (user->pw_uid == 0)
 		return err_set(err, -EPERM, "run_as: '%s' is root", conf->run_as);
 	front->uid = user->pw_uid;
@@ -46,9 +47,14 @@ static int front_user(const struct conf *conf, struct front *front, struct err *
 
 static int front_texts(const struct conf *conf, struct front *front, struct err *err)
 {
-	const struct { char **to; const char *from; } copies[] = {
-		{ &front->host_key, conf->host_key }, { &front->state_dir, conf->state_dir },
-		{ &front->control_socket, conf->control_socket }, { &front->run_as, conf->run_as },
+	const struct {
+		char **to;
+		const char *from;
+	} copies[] = {
+		{ &front->host_key, conf->host_key },
+		{ &front->state_dir, conf->state_dir },
+		{ &front->control_socket, conf->control_socket },
+		{ &front->run_as, conf->run_as },
 	};
 
 	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
@@ -97,15 +103,18 @@ static int front_fill(const struct conf *conf, struct front *front, struct err *
 	};
 	if (notify_copy(conf, front) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (; front->listen_count < conf->listen_count && front->listen_count < CONF_LISTEN_MAX; front->listen_count++)
+	for (; front->listen_count < conf->listen_count && front->listen_count < CONF_LISTEN_MAX;
+		front->listen_count++)
 		front->listen[front->listen_count] = conf->listen_addr[front->listen_count];
-	for (; front->proxy_count < conf->proxy_from_count && front->proxy_count < CONF_NETS_MAX; front->proxy_count++)
+	for (; front->proxy_count < conf->proxy_from_count && front->proxy_count < CONF_NETS_MAX;
+		front->proxy_count++)
 		front->proxy[front->proxy_count] = conf->proxy_from[front->proxy_count];
 	int rc = front_texts(conf, front, err);
 	return rc < 0 ? rc : front_user(conf, front, err);
 }
 
-/* Private keys are loaded and thrown away: what is wrong with them is to be known now, not when the signer starts. */
+/* Private keys are loaded and thrown away: what is wrong with them is to be known now, not when the
+ * signer starts. */
 static int keys_check(const struct config *config, struct err *err)
 {
 	struct sshkey *host SSHKEY_CLEANUP = NULL;
@@ -117,11 +126,13 @@ static int keys_check(const struct config *config, struct err *err)
 		return rc;
 	rc = keyring_read_key(AT_FDCWD, config->conf->host_key, &host, err);
 	if (rc == 0 && strcmp(sshkey_type(host), "ssh-ed25519") != 0)
-		rc = err_set(err, -EINVAL, "'%s' is a %s key, but must be ssh-ed25519", config->conf->host_key, sshkey_type(host));
+		rc = err_set(err, -EINVAL, "'%s' is a %s key, but must be ssh-ed25519",
+			config->conf->host_key, sshkey_type(host));
 	return rc < 0 ? err_prefix(err, rc, "host_key") : 0;
 }
 
-static int config_check(struct files *files, struct config *config, struct front **ret, int *ret_bundle, struct buf *dump, struct err *err)
+static int config_check(struct files *files, struct config *config, struct front **ret,
+	int *ret_bundle, struct buf *dump, struct err *err)
 {
 	struct front *front = calloc(1, sizeof(*front));
 	int rc = front ? keys_check(config, err) : err_set(err, -ENOMEM, "out of memory");
@@ -139,11 +150,13 @@ static int config_check(struct files *files, struct config *config, struct front
 	return 0;
 }
 
-int reader_check(const char *path, struct front **ret, int *ret_bundle, struct buf *dump, struct err *err)
+int reader_check(
+	const char *path, struct front **ret, int *ret_bundle, struct buf *dump, struct err *err)
 {
 	struct files *files = files_from_disk();
 	struct config *config = NULL;
-	int rc = files ? config_load(files, path, &config, err) : err_set(err, -ENOMEM, "out of memory");
+	int rc = files ? config_load(files, path, &config, err)
+		       : err_set(err, -ENOMEM, "out of memory");
 
 	if (rc == 0)
 		rc = config_check(files, config, ret, ret_bundle, dump, err);
@@ -237,7 +250,9 @@ int reader_run(const char *path, struct front **ret, int *ret_bundle, struct err
 	poller.fd = fd;
 	while ((rc = poll(&poller, 1, READER_TIME_MS)) < 0 && errno == EINTR)
 		;
-	rc = rc == 1 ? reader_result(fd, ret, ret_bundle, err) : err_set(err, -ETIMEDOUT, "the reader took longer than %d s", READER_TIME_MS / 1000);
+	rc = rc == 1 ? reader_result(fd, ret, ret_bundle, err)
+		     : err_set(err, -ETIMEDOUT, "the reader took longer than %d s",
+			       READER_TIME_MS / 1000);
 	kill(pid, SIGKILL); /* its answer is its last act */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;

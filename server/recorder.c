@@ -14,7 +14,8 @@ enum { STREAM_OUT, STREAM_ERR, STREAM_IN, STREAMS };
 static const struct {
 	char code;
 	const char *name;
-} streams[STREAMS] = { { 'o', "standard output" }, { 'e', "standard error" }, { 'i', "standard input" } };
+} streams[STREAMS] = { { 'o', "standard output" }, { 'e', "standard error" },
+	{ 'i', "standard input" } };
 
 struct recorder {
 	struct cast *cast;
@@ -28,7 +29,10 @@ struct recorder {
 int recorder_new(int fd, const struct recorder_spec *spec, struct recorder **ret, struct err *err)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
-	int rc = recorder ? cast_open(fd, &spec->header, clock_mono_us(), spec->max, &recorder->cast, err) : -ENOMEM;
+	int rc = recorder ? cast_open(fd, &spec->header, clock_mono_us(), spec->max,
+				    &recorder->cast, err)
+			  : -ENOMEM;
+
 	if (rc) {
 		free(recorder);
 		fd_closep(&fd);
@@ -52,6 +56,7 @@ static void check(struct recorder *recorder, int rc)
 static int stream_of(char code)
 {
 	int i = 0;
+
 	while (i < STREAMS && streams[i].code != code)
 		i++;
 	return i;
@@ -62,13 +67,16 @@ static size_t allowance(struct recorder *recorder, int stream, size_t len)
 {
 	if (recorder->terminal)
 		return len;
-	uint64_t left = recorder->keep > recorder->kept[stream] ? recorder->keep - recorder->kept[stream] : 0;
+	uint64_t left = recorder->keep > recorder->kept[stream]
+				? recorder->keep - recorder->kept[stream]
+				: 0;
 	size_t n = len < left ? len : (size_t)left;
 	recorder->kept[stream] += n;
 	if (n < len && !recorder->dropped[stream]) {
 		char label[128];
-		snprintf(label, sizeof(label), "bartizan: %s goes on: beyond %llu bytes it is counted, not kept", streams[stream].name,
-			(unsigned long long)recorder->keep);
+		snprintf(label, sizeof(label),
+			"bartizan: %s goes on: beyond %llu bytes it is counted, not kept",
+			streams[stream].name, (unsigned long long)recorder->keep);
 		check(recorder, cast_marker(recorder->cast, clock_mono_us(), label));
 	}
 	recorder->dropped[stream] += len - n;
@@ -78,6 +86,7 @@ static size_t allowance(struct recorder *recorder, int stream, size_t len)
 void recorder_tap(struct recorder *recorder, char code, const void *data, size_t len)
 {
 	int stream = stream_of(code);
+
 	if (stream == STREAMS || recorder->failed || (stream == STREAM_IN && !recorder->input))
 		return;
 	size_t n = allowance(recorder, stream, len);
@@ -98,12 +107,14 @@ void recorder_marker(struct recorder *recorder, const char *label)
 int64_t recorder_due(const struct recorder *recorder)
 {
 	int64_t due = recorder->failed ? -1 : cast_due(recorder->cast);
+
 	return due < 0 ? INT64_MAX : due / 1000;
 }
 
 void recorder_turn(struct recorder *recorder)
 {
 	int64_t due = recorder->failed ? -1 : cast_due(recorder->cast);
+
 	if (due >= 0 && due <= clock_mono_us())
 		check(recorder, cast_flush(recorder->cast));
 }
@@ -119,7 +130,8 @@ static void count_dropped(struct recorder *recorder)
 		char label[128];
 		if (!recorder->dropped[i])
 			continue;
-		snprintf(label, sizeof(label), "bartizan: %llu bytes of %s were not kept", (unsigned long long)recorder->dropped[i], streams[i].name);
+		snprintf(label, sizeof(label), "bartizan: %llu bytes of %s were not kept",
+			(unsigned long long)recorder->dropped[i], streams[i].name);
 		recorder_marker(recorder, label);
 	}
 }

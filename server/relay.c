@@ -13,7 +13,9 @@
 
 void stream_init(struct stream *stream, struct chan *chan, char code, bool is_stderr)
 {
-	*stream = (struct stream){ .chan = chan, .code = code, .is_stderr = is_stderr, .pending = BUF_INIT(PENDING_MAX) };
+	*stream = (struct stream){
+		.chan = chan, .code = code, .is_stderr = is_stderr, .pending = BUF_INIT(PENDING_MAX)
+	};
 }
 
 void stream_release(struct stream *stream)
@@ -28,15 +30,18 @@ static uint32_t room(const struct stream *stream)
 	return ssh_channel_window_size(stream->dst);
 }
 
-/* Writes what the destination takes now and tells the transcript. conn->depth is already raised: the write may run callbacks of either leg. */
+/* Writes what the destination takes now and tells the transcript. conn->depth is already raised:
+ * the write may run callbacks of either leg. */
 static size_t push(struct stream *stream, const uint8_t *data, size_t len)
 {
 	uint32_t window = room(stream);
 	uint32_t n = len < window ? (uint32_t)len : window;
+
 	if (!n)
 		return 0;
 	transport_enter(stream->to);
-	int wrote = stream->is_stderr ? ssh_channel_write_stderr(stream->dst, data, n) : ssh_channel_write(stream->dst, data, n);
+	int wrote = stream->is_stderr ? ssh_channel_write_stderr(stream->dst, data, n)
+				      : ssh_channel_write(stream->dst, data, n);
 	transport_enter(stream->from);
 	stream->to->touched = true;
 	if (wrote < 0) {
@@ -60,6 +65,7 @@ static size_t filtered(struct stream *stream, const uint8_t *data, size_t len)
 int stream_data(struct stream *stream, const void *data, size_t len)
 {
 	struct conn *conn = stream->chan->leg->conn;
+
 	if (stream->discard || stream->broken)
 		return (int)len;
 	if (len > STREAM_BUFFERED_MAX) {
@@ -94,6 +100,7 @@ static void fetch_all(struct stream *stream)
 {
 	BUF_CLEANUP struct buf raw = BUF_INIT(PENDING_MAX);
 	struct buf *into = stream->filter ? &raw : &stream->pending;
+
 	stream->unread = false;
 	transport_enter(stream->from);
 	for (;;) {
@@ -115,10 +122,12 @@ static void fetch_all(struct stream *stream)
 void stream_turn(struct stream *stream)
 {
 	struct conn *conn = stream->chan->leg->conn;
+
 	conn->depth++;
 	if (stream->pending.len)
 		flush_pending(stream);
-	while (stream->unread && stream->src && !stream->pending.len && !stream->broken && (stream->discard || room(stream))) {
+	while (stream->unread && stream->src && !stream->pending.len && !stream->broken &&
+		(stream->discard || room(stream))) {
 		fetch_all(stream);
 		if (stream->discard)
 			buf_clear(&stream->pending);
@@ -141,5 +150,6 @@ bool stream_drained(const struct stream *stream)
 
 bool stream_ended(const struct stream *stream)
 {
-	return stream_drained(stream) && (!stream->src || ssh_channel_is_eof(stream->src) || ssh_channel_is_closed(stream->src));
+	return stream_drained(stream) && (!stream->src || ssh_channel_is_eof(stream->src) ||
+						 ssh_channel_is_closed(stream->src));
 }

@@ -1,11 +1,13 @@
 /* The start recipe: fork without exec, names, signals, descriptors, privileges. See role.h.
  *
- * Invariant: between fork() and the moment the child's signals are reset, every signal is blocked; otherwise a signal for the child would run the
- * listener's handler and write into the listener's event loop, whose pipe the child still shares.
+ * Invariant: between fork() and the moment the child's signals are reset, every signal is blocked;
+ * otherwise a signal for the child would run the listener's handler and write into the listener's
+ * event loop, whose pipe the child still shares.
  *
- * Roles ignore SIGHUP and SIGINT (a terminal sends them to the whole group, and a reload or a drain is the listener's business), and broker,
- * signer and egress ignore SIGTERM as well: they finish when their links close, which is how a drain reaches them in order. A session keeps the
- * default for SIGTERM: it is how a drain that took too long ends it. */
+ * Roles ignore SIGHUP and SIGINT (a terminal sends them to the whole group, and a reload or a drain
+ * is the listener's business), and broker, signer and egress ignore SIGTERM as well: they finish
+ * when their links close, which is how a drain reaches them in order. A session keeps the default
+ * for SIGTERM: it is how a drain that took too long ends it. */
 #include "server/role.h"
 
 #include <errno.h>
@@ -24,7 +26,7 @@
 
 struct recipe {
 	const char *name;
-	const char *comm;   /* at most 15 bytes */
+	const char *comm; /* at most 15 bytes */
 	const char *title;
 	bool ignores_term;
 	bool dies_with_parent;
@@ -39,17 +41,23 @@ static const struct recipe recipes[ROLES] = {
 	[ROLE_SESSION] = { "session", "bz-session", "bartizand: session", false, false },
 	[ROLE_SCAN] = { "scan", "bz-scan", "bartizand: scan", false, false },
 	[ROLE_READER] = { "reader", "bz-reader", "bartizand: reader", false, true },
-	[ROLE_NOTIFY] = { "notify", "bz-notify", "bartizand: notify", false, true }, /* until it is the program of notify.command */
+	[ROLE_NOTIFY] = { "notify", "bz-notify", "bartizand: notify", false,
+		true }, /* until it is the program of notify.command */
 };
 
-static struct { char *start; size_t size; } title_area; /* the kernel's view of argv and environ; written once in main() */
+/* the kernel's view of argv and environ; written once in main() */
+static struct {
+	char *start;
+	size_t size;
+} title_area;
 
 const char *role_name(enum role role)
 {
 	return role < ROLES ? recipes[role].name : "unknown";
 }
 
-/* End of the contiguous run of strings that begins at *end; the kernel lays out argv, then environ, without gaps. */
+/* End of the contiguous run of strings that begins at *end; the kernel lays out argv, then environ,
+ * without gaps. */
 static char *run_end(char *end, char *const *list)
 {
 	for (; *list && *list == end; list++)
@@ -96,6 +104,7 @@ void role_title_set(const char *title)
 static void child_signals(const struct recipe *recipe)
 {
 	struct sigaction fresh = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
+
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
@@ -114,7 +123,8 @@ static void child_setup(enum role role, pid_t parent, const int *keep, size_t co
 	const struct recipe *recipe = &recipes[role];
 
 	if (recipe->dies_with_parent) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* the broker may want to know at once; who ignores it sees its links close */
+		/* the broker may want to know at once; who ignores it sees its links close */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1); /* the parent was gone before the line above */
 	}
@@ -141,11 +151,13 @@ pid_t role_fork(enum role role, const int *keep, size_t count, struct err *err)
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		return err_set(err, -error, "cannot start a %s: %s", recipes[role].name, strerror(error));
+		return err_set(
+			err, -error, "cannot start a %s: %s", recipes[role].name, strerror(error));
 	return pid;
 }
 
-/* The parent link is used for one message, so it is made a link for just that long; the role's own fd stays open. */
+/* The parent link is used for one message, so it is made a link for just that long; the role's own
+ * fd stays open. */
 static int report(int parent, enum ipc_type type, const void *msg)
 {
 	struct ipc *link = ipc_new(dup(parent));

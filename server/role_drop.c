@@ -1,8 +1,9 @@
-/* Giving up privileges: what role.h promises of role_drop() and role_keep_listener(). Capabilities by the raw system calls; libcap would be a
- * library for sixty lines.
+/* Giving up privileges: what role.h promises of role_drop() and role_keep_listener(). Capabilities
+ * by the raw system calls; libcap would be a library for sixty lines.
  *
- * Order matters: the bounding set needs CAP_SETPCAP, the groups need CAP_SETGID, both go with the uid. A change of uid clears the parent death
- * signal (commit_creds in the kernel), so it is set again afterwards and the parent looked at once more. */
+ * Order matters: the bounding set needs CAP_SETPCAP, the groups need CAP_SETGID, both go with the
+ * uid. A change of uid clears the parent death signal (commit_creds in the kernel), so it is set
+ * again afterwards and the parent looked at once more. */
 #include "server/role.h"
 
 #include <errno.h>
@@ -18,12 +19,17 @@
 #define CAPS_LAST_TRIED 63 /* as many as a capability set can hold */
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-/* Roles are started with another uid and killed across it, key files are read whoever owns them, the state directory is made for another user,
- * ports below 1024 are bound. SETPCAP is for the children: without it they could not empty their bounding set. */
-#define LISTENER_CAPS (BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER) | \
-		       BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_NET_BIND_SERVICE))
+/* Roles are started with another uid and killed across it, key files are read whoever owns them,
+ * the state directory is made for another user, ports below 1024 are bound. SETPCAP is for the
+ * children: without it they could not empty their bounding set. */
+#define LISTENER_CAPS                                                                            \
+	(BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) | BIT(CAP_CHOWN) | \
+		BIT(CAP_FOWNER) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) |             \
+		BIT(CAP_NET_BIND_SERVICE))
 
-struct caps { uint64_t effective, permitted, inheritable; };
+struct caps {
+	uint64_t effective, permitted, inheritable;
+};
 
 static int caps_get(struct caps *ret)
 {
@@ -50,7 +56,8 @@ static int caps_set(uint64_t keep)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* Without CAP_SETPCAP (an ordinary user) the bounding set stays: no_new_privs makes it meaningless, nothing is executed anyway. */
+/* Without CAP_SETPCAP (an ordinary user) the bounding set stays: no_new_privs makes it meaningless,
+ * nothing is executed anyway. */
 static void bounding_drop(uint64_t keep)
 {
 	for (int cap = 0; cap <= CAPS_LAST_TRIED; cap++)
@@ -99,8 +106,10 @@ static int ids_check(uid_t uid, gid_t gid, struct err *err)
 	uid_t r, e, s;
 	gid_t rg, eg, sg;
 
-	if (getresuid(&r, &e, &s) < 0 || getresgid(&rg, &eg, &sg) < 0 || r != uid || e != uid || s != uid || rg != gid || eg != gid || sg != gid)
-		return err_set(err, -EPERM, "uid and gid did not change to %u and %u", (unsigned)uid, (unsigned)gid);
+	if (getresuid(&r, &e, &s) < 0 || getresgid(&rg, &eg, &sg) < 0 || r != uid || e != uid ||
+		s != uid || rg != gid || eg != gid || sg != gid)
+		return err_set(err, -EPERM, "uid and gid did not change to %u and %u",
+			(unsigned)uid, (unsigned)gid);
 	if (getgroups(0, NULL) != 0)
 		return err_set(err, -EPERM, "supplementary groups are left");
 	if (uid != 0 && (setresuid(0, 0, 0) == 0 || setuid(0) == 0 || seteuid(0) == 0))

@@ -1,4 +1,5 @@
-/* libvterm behind screen.h. The only state beside libvterm's is the scanner and the number of rows that scrolled off. */
+/* libvterm behind screen.h. The only state beside libvterm's is the scanner and the number of rows
+ * that scrolled off. */
 #include "server/screen.h"
 
 #include <errno.h>
@@ -11,8 +12,8 @@
 
 #define PIECE 256 /* bytes scanned at a time */
 
-/* libvterm does not look at what its allocator returns. It allocates at birth and on a resize only: before either, memory for all of it is put
- * by, and an allocation that fails takes that. */
+/* libvterm does not look at what its allocator returns. It allocates at birth and on a resize only:
+ * before either, memory for all of it is put by, and an allocation that fails takes that. */
 struct reserve {
 	void *block;
 	bool spent;
@@ -31,6 +32,7 @@ struct screen {
 static void *allocate(size_t size, void *context)
 {
 	struct reserve *reserve = context;
+
 	void *memory = calloc(1, size);
 	if (!memory && reserve->block) {
 		free(reserve->block);
@@ -63,6 +65,7 @@ static void reserve_release(struct reserve *reserve)
 static int pushed(int columns, const VTermScreenCell *cells, void *context)
 {
 	struct screen *screen = context;
+
 	(void)columns;
 	(void)cells;
 	screen->scrolled++;
@@ -85,6 +88,7 @@ static int clip(unsigned wanted, unsigned min, unsigned max, bool *clipped)
 static void set_size(struct screen *screen, unsigned columns, unsigned rows)
 {
 	bool clipped = false;
+
 	screen->columns = clip(columns, SCREEN_COLUMNS_MIN, SCREEN_COLUMNS_MAX, &clipped);
 	screen->rows = clip(rows, 1, SCREEN_ROWS_MAX, &clipped);
 	screen->scan.modes.clipped = clipped;
@@ -94,7 +98,9 @@ static int start(struct screen *screen)
 {
 	static VTermAllocatorFunctions functions = { .malloc = allocate, .free = deallocate };
 	static const VTermScreenCallbacks callbacks = { .sb_pushline = pushed };
-	screen->vterm = vterm_new_with_allocator(screen->rows, screen->columns, &functions, &screen->reserve);
+
+	screen->vterm = vterm_new_with_allocator(
+		screen->rows, screen->columns, &functions, &screen->reserve);
 	if (!screen->vterm)
 		return -ENOMEM;
 	vterm_set_utf8(screen->vterm, 1);
@@ -110,10 +116,12 @@ static int start(struct screen *screen)
 struct screen *screen_new(unsigned columns, unsigned rows)
 {
 	struct screen *screen = calloc(1, sizeof *screen);
+
 	if (!screen)
 		return NULL;
 	set_size(screen, columns, rows);
-	if (!reserve_take(&screen->reserve, screen->columns, screen->rows) || start(screen) || screen->reserve.spent) {
+	if (!reserve_take(&screen->reserve, screen->columns, screen->rows) || start(screen) ||
+		screen->reserve.spent) {
 		screen_free(screen);
 		return NULL;
 	}
@@ -136,13 +144,15 @@ static void write_text(struct screen *screen, const char *text)
 	vterm_input_write(screen->vterm, text, strlen(text));
 }
 
-/* libvterm 0.1.4 may leave the cursor above the screen, and keeps a saved cursor and a scrolling region that lie outside of the new size: it uses
- * them as indices. The saved cursor becomes the cursor, the region all of the screen. The parser is between two sequences: the scanner writes whole
- * ones. */
+/* libvterm 0.1.4 may leave the cursor above the screen, and keeps a saved cursor and a scrolling
+ * region that lie outside of the new size: it uses them as indices. The saved cursor becomes the
+ * cursor, the region all of the screen. The parser is between two sequences: the scanner writes
+ * whole ones. */
 static void tame_after_resize(struct screen *screen)
 {
 	char text[32];
 	VTermPos position;
+
 	vterm_state_get_cursorpos(screen->state, &position);
 	if (position.row < 0) {
 		snprintf(text, sizeof text, "\033[1;%dH", position.col + 1);
@@ -167,8 +177,10 @@ int screen_resize(struct screen *screen, unsigned columns, unsigned rows)
 void screen_output(struct screen *screen, const uint8_t *data, size_t len)
 {
 	uint8_t out[SCREEN_SCAN_OUT(PIECE)];
+
 	for (size_t at = 0; at < len; at += PIECE) {
-		size_t got = screen_scan(&screen->scan, data + at, len - at < PIECE ? len - at : PIECE, out);
+		size_t got = screen_scan(
+			&screen->scan, data + at, len - at < PIECE ? len - at : PIECE, out);
 		vterm_input_write(screen->vterm, (const char *)out, got);
 	}
 }
@@ -196,8 +208,10 @@ int64_t screen_bottom(const struct screen *screen)
 struct screen_place screen_cursor(const struct screen *screen)
 {
 	VTermPos position;
+
 	vterm_state_get_cursorpos(screen->state, &position);
-	return (struct screen_place){ .row = screen->scrolled + position.row, .column = position.col };
+	return (struct screen_place){ .row = screen->scrolled + position.row,
+		.column = position.col };
 }
 
 /* Bright black of the palette, a grey of the 256 colours, or a middling grey in RGB. */
@@ -206,18 +220,23 @@ static bool is_grey(const VTermColor *color)
 	if (VTERM_COLOR_IS_DEFAULT_FG(color))
 		return false;
 	if (VTERM_COLOR_IS_INDEXED(color))
-		return color->indexed.idx == 8 || (color->indexed.idx >= 236 && color->indexed.idx <= 248) || color->indexed.idx == 59 ||
-		       color->indexed.idx == 102;
+		return color->indexed.idx == 8 ||
+		       (color->indexed.idx >= 236 && color->indexed.idx <= 248) ||
+		       color->indexed.idx == 59 || color->indexed.idx == 102;
 	int red = color->rgb.red, green = color->rgb.green, blue = color->rgb.blue;
-	return abs(red - green) < 24 && abs(green - blue) < 24 && abs(red - blue) < 24 && red >= 0x30 && red <= 0xb0;
+	return abs(red - green) < 24 && abs(green - blue) < 24 && abs(red - blue) < 24 &&
+	       red >= 0x30 && red <= 0xb0;
 }
 
-void screen_cell(const struct screen *screen, struct screen_place place, struct screen_cell *ret_cell)
+void screen_cell(
+	const struct screen *screen, struct screen_place place, struct screen_cell *ret_cell)
 {
 	VTermPos position = { .row = (int)(place.row - screen->scrolled), .col = place.column };
 	VTermScreenCell cell;
+
 	*ret_cell = (struct screen_cell){ .blank = true };
-	bool inside = place.row >= screen_top(screen) && place.row <= screen_bottom(screen) && place.column >= 0 && place.column < screen->columns;
+	bool inside = place.row >= screen_top(screen) && place.row <= screen_bottom(screen) &&
+		      place.column >= 0 && place.column < screen->columns;
 	if (!inside || !vterm_screen_get_cell(screen->cells, position, &cell) || !cell.chars[0])
 		return;
 	ret_cell->blank = false;
@@ -232,6 +251,7 @@ void screen_cell(const struct screen *screen, struct screen_place place, struct 
 static int put_visible(uint32_t character, struct buf *out)
 {
 	uint8_t bytes[4];
+
 	if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character > 0x10ffff)
 		character = 0xfffd;
 	return buf_put(out, bytes, screen_encode(character, bytes));
@@ -240,6 +260,7 @@ static int put_visible(uint32_t character, struct buf *out)
 int screen_cell_text(const struct screen_cell *cell, struct buf *out)
 {
 	int rc = 0;
+
 	if (cell->blank)
 		return buf_putc(out, ' ');
 	for (int i = 0; !rc && i < SCREEN_CELL_CHARACTERS && cell->characters[i]; i++)
@@ -251,6 +272,7 @@ int screen_text(const struct screen *screen, int64_t row, int from, int to, stru
 {
 	struct screen_cell cell;
 	int rc = 0;
+
 	for (int column = from; !rc && column < to; column++) {
 		screen_cell(screen, (struct screen_place){ row, column }, &cell);
 		rc = screen_cell_text(&cell, out);
@@ -262,6 +284,7 @@ int screen_row_end(const struct screen *screen, int64_t row)
 {
 	struct screen_cell cell;
 	int column = screen->columns;
+
 	do {
 		if (!column)
 			return 0;
@@ -270,10 +293,12 @@ int screen_row_end(const struct screen *screen, int64_t row)
 	return column + 1;
 }
 
-/* A wide character that does not fit leaves the last cell of its row blank and begins the next one. */
+/* A wide character that does not fit leaves the last cell of its row blank and begins the next one.
+ */
 bool screen_row_full(const struct screen *screen, int64_t row)
 {
 	struct screen_cell last, before, next;
+
 	screen_cell(screen, (struct screen_place){ row, screen->columns - 1 }, &last);
 	if (!last.blank)
 		return true;

@@ -1,11 +1,13 @@
-/* The scanner before libvterm: a state machine over the backend's bytes, and the list of what libvterm may see. */
+/* The scanner before libvterm: a state machine over the backend's bytes, and the list of what
+ * libvterm may see. */
 #include "server/screen_scan.h"
 
 #include <string.h>
 
 enum { CAN = 0x18, SUB = 0x1a, ESC = 0x1b, BEL = 0x07, SEVERAL = 0xff };
 
-/* ICH CUU CUD CUF CUB CNL CPL CHA CUP CHT ED EL IL DL DCH SU SD ECH CBT HPA HPR REP VPA VPR HVP TBC SM HPB VPB RM SGR DECSTBM */
+/* ICH CUU CUD CUF CUB CNL CPL CHA CUP CHT ED EL IL DL DCH SU SD ECH CBT HPA HPR REP VPA VPR HVP TBC
+ * SM HPB VPB RM SGR DECSTBM */
 static const char csi_finals[] = "@ABCDEFGHIJKLMPSTXZ`abdefghjklmr";
 /* DECSC DECRC IND NEL HTS RI RIS, and DECALN behind `#` */
 static const char escape_finals[] = "78DEHMc";
@@ -31,6 +33,7 @@ size_t screen_encode(uint32_t character, uint8_t out[static 4])
 {
 	static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
 	unsigned more = character < 0x80 ? 0 : character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+
 	out[0] = (uint8_t)(lead[more] | character >> 6 * more);
 	for (unsigned i = 1; i <= more; i++)
 		out[i] = (uint8_t)(0x80 | (character >> 6 * (more - i) & 0x3f));
@@ -47,6 +50,7 @@ static bool is_alternate(unsigned mode)
 static void set_mode(struct screen_scan *scan, unsigned mode, bool on)
 {
 	struct screen_modes *modes = &scan->modes;
+
 	if (mode == 1)
 		modes->cursor_keys = on;
 	if (mode == 2004) {
@@ -123,7 +127,8 @@ static void end_csi(struct screen_scan *scan, struct output *out, uint8_t final)
 		put_csi(scan, out, final);
 	else if (scan->leader == '?' && !scan->intermediate && (final == 'J' || final == 'K'))
 		put_csi(scan, out, final);
-	else if (!scan->leader && !scan->intermediate && strchr(csi_finals, final) && (final != 'b' || scan->ascii))
+	else if (!scan->leader && !scan->intermediate && strchr(csi_finals, final) &&
+		 (final != 'b' || scan->ascii))
 		put_csi(scan, out, final);
 }
 
@@ -141,6 +146,7 @@ static void separator(struct screen_scan *scan, uint8_t byte)
 static void digit(struct screen_scan *scan, uint8_t byte)
 {
 	unsigned *number = &scan->parameters[scan->count - 1];
+
 	scan->given[scan->count - 1] = true;
 	*number = *number * 10 + (unsigned)(byte - '0');
 	if (*number > SCREEN_SCAN_NUMBER_MAX)
@@ -150,6 +156,7 @@ static void digit(struct screen_scan *scan, uint8_t byte)
 static void csi(struct screen_scan *scan, struct output *out, uint8_t byte)
 {
 	bool first = scan->length++ == 0;
+
 	if (byte == CAN || byte == SUB)
 		scan->state = SCAN_GROUND;
 	else if (byte < 0x20)
@@ -206,6 +213,7 @@ static void escape(struct screen_scan *scan, struct output *out, uint8_t byte)
 static void escape_more(struct screen_scan *scan, struct output *out, uint8_t byte)
 {
 	bool charset = strchr("()*+", scan->intermediate) && strchr("0AB", byte);
+
 	if (byte < 0x20) {
 		put(out, byte);
 		return;
@@ -215,7 +223,8 @@ static void escape_more(struct screen_scan *scan, struct output *out, uint8_t by
 		return;
 	}
 	scan->state = SCAN_GROUND;
-	if (scan->intermediate != SEVERAL && (charset || (scan->intermediate == '#' && byte == '8')))
+	if (scan->intermediate != SEVERAL &&
+		(charset || (scan->intermediate == '#' && byte == '8')))
 		put_escape(out, scan->intermediate, byte);
 }
 
@@ -224,7 +233,8 @@ static void escape_more(struct screen_scan *scan, struct output *out, uint8_t by
 static const struct range {
 	uint32_t first, last;
 } standing[] = {
-	/* characters that surely combine with nothing before them, of those that terminals see much */
+	/* characters that surely combine with nothing before them, of those that terminals see much
+	 */
 	{ 0x20, 0x7e },
 	{ 0xa0, 0x2ff },
 	{ 0x370, 0x482 },
@@ -248,7 +258,8 @@ static bool stands_alone(uint32_t character)
 	return false;
 }
 
-/* libvterm keeps every combining character of an endless row of them: after a while something is put between. */
+/* libvterm keeps every combining character of an endless row of them: after a while something is
+ * put between. */
 static void put_character(struct screen_scan *scan, struct output *out, uint32_t character)
 {
 	if (character >= 0x80 && character < 0xa0)
@@ -268,12 +279,14 @@ static void end_character(struct screen_scan *scan, struct output *out)
 {
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	uint32_t character = scan->character;
-	bool good = character >= least[scan->bytes] && character <= 0x10ffff && (character < 0xd800 || character > 0xdfff) &&
-		    (character & 0xfffe) != 0xfffe;
+	bool good = character >= least[scan->bytes] && character <= 0x10ffff &&
+		    (character < 0xd800 || character > 0xdfff) && (character & 0xfffe) != 0xfffe;
+
 	put_character(scan, out, good ? character : 0xfffd);
 }
 
-/* A character is written when it is whole; libvterm overruns a buffer over one that is cut short. */
+/* A character is written when it is whole; libvterm overruns a buffer over one that is cut short.
+ */
 static void ground(struct screen_scan *scan, struct output *out, uint8_t byte)
 {
 	if (scan->missing && (byte & 0xc0) == 0x80) {
@@ -309,7 +322,9 @@ static void scan_byte(struct screen_scan *scan, struct output *out, uint8_t byte
 {
 	if (byte == ESC) {
 		scan->missing = 0;
-		scan->state = scan->state == SCAN_STRING || scan->state == SCAN_STRING_ESCAPE ? SCAN_STRING_ESCAPE : SCAN_ESCAPE;
+		scan->state = scan->state == SCAN_STRING || scan->state == SCAN_STRING_ESCAPE
+				      ? SCAN_STRING_ESCAPE
+				      : SCAN_ESCAPE;
 		return;
 	}
 	if (scan->state != SCAN_STRING && scan->state != SCAN_CSI && (byte == CAN || byte == SUB))
@@ -332,6 +347,7 @@ static void scan_byte(struct screen_scan *scan, struct output *out, uint8_t byte
 size_t screen_scan(struct screen_scan *scan, const uint8_t *data, size_t len, uint8_t *out)
 {
 	struct output output = { .data = out };
+
 	for (size_t i = 0; i < len; i++)
 		scan_byte(scan, &output, data[i]);
 	scan->modes.in_string = scan->state == SCAN_STRING || scan->state == SCAN_STRING_ESCAPE;

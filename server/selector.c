@@ -23,8 +23,8 @@ int selector_parse(const char *user, struct selector *ret)
 		return 0;
 	char host[ADDR_HOST_MAX];
 	uint16_t port;
-	if (at == user || addr_split_host_port(at + 1, 0, host, &port, NULL) || !text_name_ok(user, (size_t)(at - user)) ||
-			!text_target_ok(host, strlen(host)))
+	if (at == user || addr_split_host_port(at + 1, 0, host, &port, NULL) ||
+		!text_name_ok(user, (size_t)(at - user)) || !text_target_ok(host, strlen(host)))
 		return -EINVAL;
 	ret->login = text_dup(user, (size_t)(at - user));
 	ret->target = text_dup(host, strlen(host));

@@ -1,4 +1,5 @@
-/* The life of a session process: drop, sandbox, PROXY header, outer leg, loop. See session.h and conn.h. */
+/* The life of a session process: drop, sandbox, PROXY header, outer leg, loop. See session.h and
+ * conn.h. */
 #include "server/session.h"
 
 #include <errno.h>
@@ -25,12 +26,16 @@ static ssh_bind make_bind(const struct session_start *start, struct err *err)
 	struct crypto_bar bar;
 	ssh_bind bind = ssh_bind_new();
 	ssh_key key = host_key_import(start->host_key);
-	/* the default list of accepted keys has plain signature names and certificates, and no ssh-rsa: left alone on purpose (facts/libssh.md) */
+
+	/* the default list of accepted keys has plain signature names and certificates, and no
+	 * ssh-rsa: left alone on purpose (facts/libssh.md) */
 	if (!bind || !key || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
-			ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0 ||
-			ssh_bind_options_set(bind, SSH_BIND_OPTIONS_BANNER, IDENTIFICATION) < 0 ||
-			crypto_bar_make((enum conf_crypto)start->conf->crypto, NULL, &bar, err) || crypto_bar_apply_server(&bar, bind)) {
-		err_set(err, -EIO, "libssh refused the server's options: %s", bind ? ssh_get_error(bind) : "out of memory");
+		ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0 ||
+		ssh_bind_options_set(bind, SSH_BIND_OPTIONS_BANNER, IDENTIFICATION) < 0 ||
+		crypto_bar_make((enum conf_crypto)start->conf->crypto, NULL, &bar, err) ||
+		crypto_bar_apply_server(&bar, bind)) {
+		err_set(err, -EIO, "libssh refused the server's options: %s",
+			bind ? ssh_get_error(bind) : "out of memory");
 		ssh_bind_free(bind);
 		return NULL;
 	}
@@ -41,6 +46,7 @@ static int proxy_header(struct conn *conn, struct err *err)
 {
 	struct addr source;
 	char text[ADDR_TEXT_MAX];
+
 	if (!conn->start->conf->proxy)
 		return 0;
 	int rc = proxy_header_read(conn->start->client, PROXY_WAIT_MS, &source, err);
@@ -55,13 +61,15 @@ static int proxy_header(struct conn *conn, struct err *err)
 static int confine(const struct session_start *start, struct err *err)
 {
 	int rc = role_drop(&start->role, err);
+
 	return rc ? rc : sandbox_session(err);
 }
 
 static void release(struct conn *conn)
 {
 	while (conn->legs) {
-		struct leg *last = conn->legs, **at = &conn->legs; /* inner ones first: they hold channels of the outer */
+		/* inner ones first: they hold channels of the outer */
+		struct leg *last = conn->legs, **at = &conn->legs;
 		while (last->next) {
 			at = &last->next;
 			last = last->next;
@@ -80,7 +88,10 @@ static void release(struct conn *conn)
 int session_main(const struct session_start *start)
 {
 	struct err err = { "" };
-	struct conn conn = { .start = start, .broker = ipc_new(start->role.peer), .now = clock_mono_ms() };
+	struct conn conn = {
+		.start = start, .broker = ipc_new(start->role.peer), .now = clock_mono_ms()
+	};
+
 	conn_catch_signals();
 	int rc = conn.broker ? confine(start, &err) : -ENOMEM;
 	if (!rc && !(conn.bind = make_bind(start, &err)))

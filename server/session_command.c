@@ -16,15 +16,15 @@
 
 struct command {
 	struct chan *chan;
-	struct buf out[2];      /* standard output and error, waiting for the client */
+	struct buf out[2]; /* standard output and error, waiting for the client */
 	struct player *player;
-	int fd;                 /* the transcript being replayed; -1 */
+	int fd; /* the transcript being replayed; -1 */
 	int64_t began_us, due_us;
-	struct buf next;        /* what is due at due_us, when fetched */
-	bool fetched, raw;      /* raw: a terminal's own bytes, not to be touched */
-	bool told;              /* the broker knows of it */
-	bool reads, input_ended;/* it takes input: `login --token`; and has had all of it */
-	size_t input;           /* bytes passed on */
+	struct buf next;	 /* what is due at due_us, when fetched */
+	bool fetched, raw;	 /* raw: a terminal's own bytes, not to be touched */
+	bool told;		 /* the broker knows of it */
+	bool reads, input_ended; /* it takes input: `login --token`; and has had all of it */
+	size_t input;		 /* bytes passed on */
 	bool done;
 	unsigned status;
 };
@@ -56,6 +56,7 @@ int command_words(const char *line, char ***ret)
 	size_t count = 0;
 	bool in_word = false;
 	int rc = list ? 0 : -ENOMEM;
+
 	for (const char *at = line; !rc && *at; at++) {
 		bool blank = !quote && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r');
 		if (blank) {
@@ -67,7 +68,7 @@ int command_words(const char *line, char ***ret)
 		if (quote ? *at == quote : *at == '\'' || *at == '"')
 			quote = quote ? 0 : *at;
 		else if (*at == '\\' && quote != '\'' && at[1])
-			rc = buf_putc(&word, (uint8_t)*++at);
+			rc = buf_putc(&word, (uint8_t) * ++at);
 		else
 			rc = buf_putc(&word, (uint8_t)*at);
 	}
@@ -87,24 +88,33 @@ int command_words(const char *line, char ***ret)
 static void tell_broker(struct command *command, char **words)
 {
 	struct chan *chan = command->chan;
-	struct msg_command msg = { .channel = chan->id, .argv = words, .terminal = chan->pty, .columns = chan->pty ? chan->columns : 0 };
+	struct msg_command msg = { .channel = chan->id,
+		.argv = words,
+		.terminal = chan->pty,
+		.columns = chan->pty ? chan->columns : 0 };
+
 	command->told = true;
-	command->reads = words[0] && !strcmp(words[0], "login") && words[1] && !strcmp(words[1], "--token");
+	command->reads =
+		words[0] && !strcmp(words[0], "login") && words[1] && !strcmp(words[1], "--token");
 	conn_send(chan->leg->conn, IPC_COMMAND, &msg);
 }
 
 void command_start(struct chan *chan, enum access_kind kind, const char *line)
 {
 	char **words = NULL;
+
 	if (kind != ACCESS_EXEC && kind != ACCESS_SHELL) {
-		chan_refuse(chan, EXIT_DENIED, "this is the gateway itself: name a target (ssh -J gw TARGET, or LOGIN@TARGET@gw)");
+		chan_refuse(chan, EXIT_DENIED,
+			"this is the gateway itself: name a target (ssh -J gw TARGET, or "
+			"LOGIN@TARGET@gw)");
 		return;
 	}
 	int rc = strlen(line) > COMMAND_LINE_MAX ? -E2BIG : command_words(line, &words);
 	struct command *command = rc ? NULL : calloc(1, sizeof(*command));
 	if (!command) {
 		yaml_strings_free(words);
-		chan_refuse(chan, 2, rc == -EINVAL ? "a quote is left open" : "the command line is too long");
+		chan_refuse(chan, 2,
+			rc == -EINVAL ? "a quote is left open" : "the command line is too long");
 		return;
 	}
 	command->chan = chan;
@@ -140,6 +150,7 @@ void command_free(struct command *command)
 static int put(struct command *command, uint32_t stream, const uint8_t *data, size_t len)
 {
 	struct buf *out = &command->out[stream == 2];
+
 	if (!command->chan->pty || command->raw)
 		return buf_put(out, data, len);
 	int rc = 0; /* a terminal in raw mode wants CR LF */
@@ -165,9 +176,11 @@ void command_done(struct command *command, unsigned status)
 void command_play(struct command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
-	struct player_options options = {
-		.speed = play->speed_milli / 1000.0, .idle_us = play->idle_us, .from_us = play->from_us, .text = play->text
-	};
+	struct player_options options = { .speed = play->speed_milli / 1000.0,
+		.idle_us = play->idle_us,
+		.from_us = play->from_us,
+		.text = play->text };
+
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);
 		command_done(command, EXIT_OURS);
@@ -178,11 +191,13 @@ void command_play(struct command *command, const struct msg_play *play, int fd)
 	command->began_us = clock_mono_us();
 }
 
-/* Empty data is the end. More than a token's length is not passed on: the broker sees that it is too long. */
+/* Empty data is the end. More than a token's length is not passed on: the broker sees that it is
+ * too long. */
 static void pass_input(struct command *command, const void *data, size_t len)
 {
 	size_t room = INPUT_MAX - command->input;
 	struct msg_command_input msg = { command->chan->id, { data, len < room ? len : room } };
+
 	if (command->done || command->input_ended || (len && !room))
 		return;
 	command->input_ended = !len;
@@ -193,17 +208,21 @@ static void pass_input(struct command *command, const void *data, size_t len)
 int command_input(struct chan *chan, const void *data, size_t len)
 {
 	struct command *command = chan->command;
+
 	if (command && memchr(data, 3, len)) /* Ctrl-C */
 		command_done(command, 130);
 	for (size_t at = 0; command && command->reads && at < len; at += IPC_OUTPUT_MAX)
-		pass_input(command, (const char *)data + at, len - at < IPC_OUTPUT_MAX ? len - at : IPC_OUTPUT_MAX);
+		pass_input(command, (const char *)data + at,
+			len - at < IPC_OUTPUT_MAX ? len - at : IPC_OUTPUT_MAX);
 	return (int)len;
 }
 
-/* What came before there was a command: libssh holds it, does not tell of it again, and reports no EOF before it is read. */
+/* What came before there was a command: libssh holds it, does not tell of it again, and reports no
+ * EOF before it is read. */
 static void take_early(struct chan *chan)
 {
 	uint8_t data[4096];
+
 	if (!chan->in.unread)
 		return;
 	chan->in.unread = false;
@@ -218,6 +237,7 @@ static bool fetch(struct command *command)
 	struct err err;
 	struct bytes bytes;
 	int rc = player_next(command->player, &command->due_us, &bytes, &err);
+
 	buf_clear(&command->next);
 	if (rc > 0 && buf_put(&command->next, bytes.data, bytes.len))
 		rc = -ENOMEM;
@@ -230,7 +250,8 @@ static bool fetch(struct command *command)
 /* The pieces of a replay whose time has come; never ahead of a slow reader. */
 static void play_turn(struct command *command)
 {
-	while (command->player && !command->done && !command->out[0].len && (command->fetched || fetch(command))) {
+	while (command->player && !command->done && !command->out[0].len &&
+		(command->fetched || fetch(command))) {
 		if (clock_mono_us() - command->began_us < command->due_us)
 			return;
 		if (put(command, 1, buf_data(&command->next), command->next.len))
@@ -243,8 +264,11 @@ static void write_out(struct command *command, int which)
 {
 	struct chan *chan = command->chan;
 	struct buf *out = &command->out[which];
-	while (out->len && transport_writable(&chan->leg->transport) && ssh_channel_window_size(chan->client)) {
-		int n = which ? ssh_channel_write_stderr(chan->client, buf_data(out), (uint32_t)out->len)
+
+	while (out->len && transport_writable(&chan->leg->transport) &&
+		ssh_channel_window_size(chan->client)) {
+		int n = which ? ssh_channel_write_stderr(
+					chan->client, buf_data(out), (uint32_t)out->len)
 			      : ssh_channel_write(chan->client, buf_data(out), (uint32_t)out->len);
 		chan->leg->transport.touched = true;
 		if (n <= 0)
@@ -256,6 +280,7 @@ static void write_out(struct command *command, int which)
 void command_turn(struct chan *chan)
 {
 	struct command *command = chan->command;
+
 	chan->leg->last_active = chan->leg->conn->now;
 	play_turn(command);
 	chan->leg->conn->depth++;

@@ -1,5 +1,5 @@
-/* Messages from the broker to a session process: one table. A message that is malformed or unknown ends the process, as ours would end us there. See
- * conn.h. */
+/* Messages from the broker to a session process: one table. A message that is malformed or unknown
+ * ends the process, as ours would end us there. See conn.h. */
 #include <errno.h>
 #include <string.h>
 
@@ -17,6 +17,7 @@
 static int take(struct ipc_raw *raw, size_t i)
 {
 	int fd = i < raw->fd_count ? raw->fds[i] : -1;
+
 	if (i < raw->fd_count)
 		raw->fds[i] = -1;
 	return fd;
@@ -40,6 +41,7 @@ static void on_hold(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_hold *hold = msg;
 	struct chan *chan = conn_channel(conn, hold->channel);
+
 	(void)raw;
 	if (chan)
 		chan_hold(chan, hold->text, hold->status);
@@ -49,6 +51,7 @@ static void on_ask(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_ask *ask = msg;
 	struct chan *chan = conn_channel(conn, ask->channel);
+
 	(void)raw;
 	if (chan)
 		chan_question(chan, ask->prompt, ask->max);
@@ -58,6 +61,7 @@ static void on_line_verdict(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_line_verdict *verdict = msg;
 	struct chan *chan = conn_channel(conn, verdict->channel);
+
 	(void)raw;
 	if (chan && chan->guard)
 		chan_guard_verdict(chan->guard, verdict);
@@ -67,6 +71,7 @@ static void on_leg(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_leg_answer *answer = msg;
 	struct leg *leg = conn_leg(conn, answer->leg);
+
 	(void)raw;
 	if (leg)
 		leg_named(leg, answer);
@@ -77,6 +82,7 @@ static void on_decision(struct conn *conn, void *msg, struct ipc_raw *raw)
 	const struct msg_decision *decision = msg;
 	struct chan *chan = conn_channel(conn, decision->channel);
 	int fd = take(raw, 0);
+
 	if (chan)
 		chan_decided(chan, decision, fd);
 	else
@@ -88,6 +94,7 @@ static void on_grant(struct conn *conn, void *msg, struct ipc_raw *raw)
 	struct msg_grant *grant = msg;
 	struct leg *leg = conn_leg(conn, grant->leg);
 	int socket = take(raw, 0), agent = take(raw, 1);
+
 	if (leg && !leg->upstream)
 		leg->upstream = upstream_new(leg);
 	if (leg && leg->upstream) {
@@ -103,6 +110,7 @@ static void on_grant(struct conn *conn, void *msg, struct ipc_raw *raw)
 static void on_notice(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_notice *notice = msg;
+
 	(void)raw;
 	for (struct leg *leg = conn->legs; leg; leg = leg->next)
 		if (notice->leg == IPC_LEG_ALL || leg->id == notice->leg)
@@ -113,6 +121,7 @@ static void on_end(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_end *end = msg;
 	struct leg *leg = end->leg == IPC_LEG_ALL ? NULL : conn_leg(conn, end->leg);
+
 	(void)raw;
 	if (end->leg == IPC_LEG_ALL)
 		conn_end(conn, end->exit, end->reason);
@@ -124,6 +133,7 @@ static void on_output(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_output *output = msg;
 	struct chan *chan = conn_channel(conn, output->channel);
+
 	(void)raw;
 	if (chan && chan->command)
 		command_output(chan->command, output->stream, output->data);
@@ -134,6 +144,7 @@ static void on_play(struct conn *conn, void *msg, struct ipc_raw *raw)
 	const struct msg_play *play = msg;
 	struct chan *chan = conn_channel(conn, play->channel);
 	int fd = take(raw, 0);
+
 	if (chan && chan->command)
 		command_play(chan->command, play, fd);
 	else
@@ -144,6 +155,7 @@ static void on_exit(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
 	const struct msg_command_exit *done = msg;
 	struct chan *chan = conn_channel(conn, done->channel);
+
 	(void)raw;
 	if (chan && chan->command)
 		command_done(chan->command, done->status);
@@ -171,11 +183,16 @@ static const struct {
 static bool handle(struct conn *conn, struct ipc_raw *raw)
 {
 	struct err err;
-	union { char bytes[IPC_STRUCT_MAX]; uint64_t aligned; } msg;
+	union {
+		char bytes[IPC_STRUCT_MAX];
+		uint64_t aligned;
+	} msg;
+
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (table[i].type != raw->type)
 			continue;
-		if (raw->fd_count > ipc_msg_fds_max(table[i].type) || ipc_msg_decode(table[i].type, raw->body, &msg, &err))
+		if (raw->fd_count > ipc_msg_fds_max(table[i].type) ||
+			ipc_msg_decode(table[i].type, raw->body, &msg, &err))
 			break;
 		table[i].handler(conn, &msg, raw);
 		ipc_msg_free(table[i].type, &msg);

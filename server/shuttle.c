@@ -28,7 +28,8 @@ static size_t send_up(struct shuttle *shuttle, const void *data, size_t len)
 	return len;
 }
 
-/* RFC 4253 section 4.2: a client begins with its identification. Anything else is a forward that nothing could inspect. */
+/* RFC 4253 section 4.2: a client begins with its identification. Anything else is a forward that
+ * nothing could inspect. */
 static bool look(struct shuttle *shuttle, const char *data, size_t len)
 {
 	if (!shuttle->spoke && len) {
@@ -39,7 +40,8 @@ static bool look(struct shuttle *shuttle, const char *data, size_t len)
 	return !shuttle->not_ssh;
 }
 
-static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *context)
+static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
+	int is_stderr, void *context)
 {
 	(void)session;
 	(void)channel;
@@ -73,6 +75,7 @@ static void on_close(ssh_session session, ssh_channel channel, void *context)
 struct shuttle *shuttle_new(struct leg *outer, ssh_channel channel, int fd)
 {
 	struct shuttle *shuttle = calloc(1, sizeof(*shuttle));
+
 	if (!shuttle || fd_nonblock(fd)) {
 		fd_closep(&fd);
 		free(shuttle);
@@ -84,7 +87,10 @@ struct shuttle *shuttle_new(struct leg *outer, ssh_channel channel, int fd)
 	shuttle->down = BUF_INIT(2 * SLICE);
 	shuttle->up = BUF_INIT(STREAM_BUFFERED_MAX + 4 * SLICE);
 	shuttle->callbacks = (struct ssh_channel_callbacks_struct){
-		.userdata = shuttle, .channel_data_function = on_data, .channel_eof_function = on_eof, .channel_close_function = on_close,
+		.userdata = shuttle,
+		.channel_data_function = on_data,
+		.channel_eof_function = on_eof,
+		.channel_close_function = on_close,
 	};
 	ssh_callbacks_init(&shuttle->callbacks);
 	ssh_set_channel_callbacks(channel, &shuttle->callbacks);
@@ -108,13 +114,15 @@ void shuttle_free(struct shuttle *shuttle)
 void shuttle_orphan(struct shuttle *shuttle)
 {
 	shuttle->channel = NULL;
-	shuttle->client_done = shuttle->client_closed = shuttle->inner_done = shuttle->close_sent = true;
+	shuttle->client_done = shuttle->client_closed = shuttle->inner_done = shuttle->close_sent =
+		true;
 	shuttle->unread = false;
 }
 
 static bool room_down(const struct shuttle *shuttle)
 {
-	return !shuttle->client_closed && transport_writable(&shuttle->outer->transport) && ssh_channel_window_size(shuttle->channel) > 0;
+	return !shuttle->client_closed && transport_writable(&shuttle->outer->transport) &&
+	       ssh_channel_window_size(shuttle->channel) > 0;
 }
 
 bool shuttle_can_move(const struct shuttle *shuttle)
@@ -126,7 +134,8 @@ short shuttle_events(const struct shuttle *shuttle)
 {
 	if (shuttle->fd < 0 || shuttle->inner_done)
 		return 0;
-	return (short)((room_down(shuttle) && !shuttle->down.len ? POLLIN : 0) | (shuttle->unread || shuttle->up.len ? POLLOUT : 0));
+	return (short)((room_down(shuttle) && !shuttle->down.len ? POLLIN : 0) |
+		       (shuttle->unread || shuttle->up.len ? POLLOUT : 0));
 }
 
 static void write_down(struct shuttle *shuttle)
@@ -147,10 +156,12 @@ static void write_down(struct shuttle *shuttle)
 
 static void turn_down(struct shuttle *shuttle)
 {
-	for (int i = 0; i < 8 && !shuttle->inner_done; i++) { /* bounded: other legs have their turn, too */
+	/* bounded: other legs have their turn, too */
+	for (int i = 0; i < 8 && !shuttle->inner_done; i++) {
 		uint8_t *at;
 		write_down(shuttle);
-		if (shuttle->down.len || !room_down(shuttle) || buf_grow(&shuttle->down, SLICE, &at))
+		if (shuttle->down.len || !room_down(shuttle) ||
+			buf_grow(&shuttle->down, SLICE, &at))
 			return;
 		ssize_t n = recv(shuttle->fd, at, SLICE, MSG_DONTWAIT);
 		buf_grow_done(&shuttle->down, n > 0 ? (size_t)n : 0);
@@ -185,8 +196,11 @@ static void turn_up(struct shuttle *shuttle)
 	do {
 		if (!shuttle->up.len && shuttle->unread && shuttle->channel)
 			fetch_up(shuttle);
-		size_t n = shuttle->channel && shuttle->up.len && look(shuttle, (const char *)buf_data(&shuttle->up), shuttle->up.len)
-				? send_up(shuttle, buf_data(&shuttle->up), shuttle->up.len) : 0;
+		size_t n = shuttle->channel && shuttle->up.len &&
+					   look(shuttle, (const char *)buf_data(&shuttle->up),
+						   shuttle->up.len)
+				   ? send_up(shuttle, buf_data(&shuttle->up), shuttle->up.len)
+				   : 0;
 		if (!n)
 			break;
 		buf_consume(&shuttle->up, n);
@@ -198,6 +212,7 @@ static void turn_up(struct shuttle *shuttle)
 void shuttle_turn(struct shuttle *shuttle, short revents)
 {
 	struct conn *conn = shuttle->outer->conn;
+
 	(void)revents;
 	conn->depth++;
 	if (shuttle->fd >= 0 && !shuttle->inner_done) {
@@ -206,8 +221,10 @@ void shuttle_turn(struct shuttle *shuttle, short revents)
 	}
 	write_down(shuttle);
 	if (shuttle->client_closed && !shuttle->up.len && !shuttle->unread)
-		shuttle->inner_done = true; /* nobody is left to hear what the inner leg still says */
-	if (shuttle->inner_done && (!shuttle->down.len || shuttle->client_closed) && !shuttle->close_sent) {
+		/* nobody is left to hear what the inner leg still says */
+		shuttle->inner_done = true;
+	if (shuttle->inner_done && (!shuttle->down.len || shuttle->client_closed) &&
+		!shuttle->close_sent) {
 		transport_enter(&shuttle->outer->transport);
 		shuttle->close_sent = ssh_channel_close(shuttle->channel) != SSH_AGAIN;
 		shuttle->outer->transport.touched |= shuttle->close_sent;
@@ -218,5 +235,6 @@ void shuttle_turn(struct shuttle *shuttle, short revents)
 
 bool shuttle_done(const struct shuttle *shuttle)
 {
-	return shuttle->inner_done && (shuttle->close_sent || transport_dead(&shuttle->outer->transport));
+	return shuttle->inner_done &&
+	       (shuttle->close_sent || transport_dead(&shuttle->outer->transport));
 }

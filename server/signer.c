@@ -1,9 +1,11 @@
 /* The signer: private keys, and what may be signed with them.
  *
- * It loads keys and password files with the listener's privileges, drops those, enters its sandbox, and from then on reads one thing: its link to
- * the broker. It answers in order, one question at a time, and ends when that link closes. The broker may be taken over one day; so the signer
- * checks what it can check alone: no certificate beyond SIGNER_LIFETIME_MAX, none by the audit key, no signature by the audit key over anything
- * but a checkpoint, no agent signature over anything but an SSH login of the stated account. */
+ * It loads keys and password files with the listener's privileges, drops those, enters its sandbox,
+ * and from then on reads one thing: its link to the broker. It answers in order, one question at a
+ * time, and ends when that link closes. The broker may be taken over one day; so the signer checks
+ * what it can check alone: no certificate beyond SIGNER_LIFETIME_MAX, none by the audit key, no
+ * signature by the audit key over anything but a checkpoint, no agent signature over anything but
+ * an SSH login of the stated account. */
 #include "server/signer.h"
 
 #include <errno.h>
@@ -75,7 +77,8 @@ static int signer_turn(const struct keyring *keyring, struct ipc *link)
 		return errno == EINTR ? 0 : -errno;
 	while ((rc = ipc_recv(link, &raw)) == 1) {
 		if (signer_answer(keyring, link, &raw) == -EBADMSG)
-			log_error("refused a malformed or unexpected message '%s'", ipc_msg_name(raw.type));
+			log_error("refused a malformed or unexpected message '%s'",
+				ipc_msg_name(raw.type));
 		ipc_raw_close(&raw);
 		rc = flush(link);
 		if (rc < 0)
@@ -98,7 +101,8 @@ int signer_main(const struct role_start *start)
 	struct ipc *link = ipc_new(start->peer);
 	if (!link || role_report_ready(start->parent) < 0)
 		return 1;
-	log_debug("ready with %zu keys and %zu passwords", keyring->key_count, keyring->password_count);
+	log_debug("ready with %zu keys and %zu passwords", keyring->key_count,
+		keyring->password_count);
 	while ((rc = signer_turn(keyring, link)) == 0)
 		;
 	if (rc != -EPIPE)

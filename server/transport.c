@@ -17,14 +17,15 @@
 #include "common/text.h"
 #include "server/readahead.h"
 
-/* The transport that is inside the library now. A session process is single-threaded, and this is its one variable that callbacks without context
- * need. */
+/* The transport that is inside the library now. A session process is single-threaded, and this is
+ * its one variable that callbacks without context need. */
 static struct transport *current;
 
 static const struct {
 	const char *words;
 	size_t offset;
-} witnesses[] = { /* what libssh 0.10 and 0.11 log, and the flag it sets */
+} witnesses[] = {
+	/* what libssh 0.10 and 0.11 log, and the flag it sets */
 	{ "supports strict kex, enabling", offsetof(struct transport, strict_kex) },
 	{ "Received an invalid signature", offsetof(struct transport, bad_signature) },
 	{ "Received an auth-agent-req request", offsetof(struct transport, agent_asked) },
@@ -56,7 +57,9 @@ void transport_enter(struct transport *transport)
 
 bool transport_dead(const struct transport *transport)
 {
-	return !transport->session || (ssh_get_status(transport->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) || !ssh_is_connected(transport->session);
+	return !transport->session ||
+	       (ssh_get_status(transport->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) ||
+	       !ssh_is_connected(transport->session);
 }
 
 bool transport_writable(const struct transport *transport)
@@ -67,14 +70,19 @@ bool transport_writable(const struct transport *transport)
 short transport_events(const struct transport *transport)
 {
 	int flags = ssh_get_poll_flags(transport->session);
-	return (short)(POLLIN | ((flags & SSH_WRITE_PENDING) || !transport_writable(transport) ? POLLOUT : 0));
+
+	return (short)(POLLIN |
+		       ((flags & SSH_WRITE_PENDING) || !transport_writable(transport) ? POLLOUT
+										      : 0));
 }
 
-/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (facts: the OpenSSH client keeps Nagle on until its session starts,
- * sshd until exec). The option is not sticky, so it is set again before each wait of a handshake. */
+/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (facts: the OpenSSH
+ * client keeps Nagle on until its session starts, sshd until exec). The option is not sticky, so it
+ * is set again before each wait of a handshake. */
 void transport_quickack(const struct transport *transport)
 {
 	int on = 1;
+
 	if (transport->tcp && transport->fd >= 0)
 		setsockopt(transport->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
@@ -94,12 +102,14 @@ void transport_free(struct transport *transport)
 const char *transport_error(const struct transport *transport, char *out, size_t size)
 {
 	const char *text = transport->session ? ssh_get_error(transport->session) : "";
+
 	return text_clean(out, size, text, strlen(text));
 }
 
 static char *copy(const char *text)
 {
 	BUF_CLEANUP struct buf visible = BUF_INIT(1024);
+
 	text_visible(&visible, text ? text : "", text ? strlen(text) : 0, 512);
 	return text_dup(buf_data(&visible), visible.len);
 }
@@ -109,7 +119,9 @@ static void host_key_facts(ssh_session session, struct msg_evidence *ret)
 	ssh_key key = NULL;
 	char *base64 = NULL;
 	char fp[SSHKEY_FP_MAX] = "";
-	if (ssh_get_server_publickey(session, &key) == SSH_OK && ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK) {
+
+	if (ssh_get_server_publickey(session, &key) == SSH_OK &&
+		ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK) {
 		BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
 		if (!text_base64_decode(&blob, base64, strlen(base64)))
 			sshkey_fingerprint_blob(buf_bytes(&blob), fp);
@@ -120,9 +132,11 @@ static void host_key_facts(ssh_session session, struct msg_evidence *ret)
 	ssh_key_free(key);
 }
 
-void transport_evidence(const struct transport *transport, bool server, const char *host_key_line, struct msg_evidence *ret)
+void transport_evidence(const struct transport *transport, bool server, const char *host_key_line,
+	struct msg_evidence *ret)
 {
 	ssh_session session = transport->session;
+
 	memset(ret, 0, sizeof(*ret));
 	ret->kex = copy(ssh_get_kex_algo(session));
 	ret->cipher_in = copy(ssh_get_cipher_in(session));
@@ -135,7 +149,8 @@ void transport_evidence(const struct transport *transport, bool server, const ch
 		host_key_facts(session, ret);
 		return;
 	}
-	SSHKEY_CLEANUP struct sshkey *key = NULL; /* the server's own key: no getter, but we offer exactly one */
+	/* the server's own key: no getter, but we offer exactly one */
+	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	char fp[SSHKEY_FP_MAX] = "";
 	if (!sshkey_from_line(host_key_line, &key, NULL)) {
 		sshkey_fingerprint(key, fp);

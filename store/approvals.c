@@ -11,26 +11,32 @@
 #include "store/sql.h"
 
 #define ID_TRIES 32
-#define COLUMNS                                                                                                                                \
-	"id, provider, subject, user, source, target, login, kind, rule, by, command, exact, reason, needed, votes, state, created, decided, " \
-	"deadline, window, until, "                                                                                                            \
+#define COLUMNS                                                                                \
+	"id, provider, subject, user, source, target, login, kind, rule, by, command, exact, " \
+	"reason, needed, votes, state, created, decided, "                                     \
+	"deadline, window, until, "                                                            \
 	"uses_max, uses, note, decided_by"
 
 /* ---- the state machine ---- */
 
-static const char *const state_names[APPROVAL_STATES] = { "pending", "approved", "denied", "expired", "cancelled", "revoked", "used up" };
-static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "timeout", "cancel", "revoke", "last use", "give back" };
+static const char *const state_names[APPROVAL_STATES] = { "pending", "approved", "denied",
+	"expired", "cancelled", "revoked", "used up" };
+static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "timeout", "cancel",
+	"revoke", "last use", "give back" };
 
 #define NO (-1)
 static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
 	/* quorum, refuse, timeout, cancel, revoke, last use, give back */
-	[APPROVAL_PENDING] =    { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED, NO, NO, NO },
-	[APPROVAL_APPROVED] =   { NO, NO, APPROVAL_EXPIRED, NO, APPROVAL_REVOKED, APPROVAL_USED_UP, APPROVAL_APPROVED },
-	[APPROVAL_DENIED] =     { NO, NO, NO, NO, NO, NO, NO },
-	[APPROVAL_EXPIRED] =    { NO, NO, NO, NO, NO, NO, NO },
-	[APPROVAL_CANCELLED] =  { NO, NO, NO, NO, NO, NO, NO },
-	[APPROVAL_REVOKED] =    { NO, NO, NO, NO, NO, NO, NO },
-	[APPROVAL_USED_UP] =    { NO, NO, NO, NO, APPROVAL_REVOKED, NO, APPROVAL_APPROVED }, /* what it opened may still run */
+	[APPROVAL_PENDING] = { APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_EXPIRED,
+		APPROVAL_CANCELLED, NO, NO, NO },
+	[APPROVAL_APPROVED] = { NO, NO, APPROVAL_EXPIRED, NO, APPROVAL_REVOKED, APPROVAL_USED_UP,
+		APPROVAL_APPROVED },
+	[APPROVAL_DENIED] = { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_EXPIRED] = { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_CANCELLED] = { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_REVOKED] = { NO, NO, NO, NO, NO, NO, NO },
+	[APPROVAL_USED_UP] = { NO, NO, NO, NO, APPROVAL_REVOKED, NO,
+		APPROVAL_APPROVED }, /* what it opened may still run */
 };
 
 const char *approval_state_name(enum approval_state state)
@@ -45,7 +51,8 @@ const char *approval_event_name(enum approval_event event)
 
 int approval_next(enum approval_state state, enum approval_event event)
 {
-	if ((size_t)state >= APPROVAL_STATES || (size_t)event >= APPROVAL_EVENTS || table[state][event] == NO)
+	if ((size_t)state >= APPROVAL_STATES || (size_t)event >= APPROVAL_EVENTS ||
+		table[state][event] == NO)
 		return -EPERM;
 	return table[state][event];
 }
@@ -54,8 +61,10 @@ int approval_next(enum approval_state state, enum approval_event event)
 
 void approval_release(struct approval *approval)
 {
-	char *texts[] = { approval->provider, approval->subject, approval->user, approval->source, approval->target, approval->login, approval->kind,
-		approval->rule, approval->by, approval->reason, approval->note, approval->decided_by };
+	char *texts[] = { approval->provider, approval->subject, approval->user, approval->source,
+		approval->target, approval->login, approval->kind, approval->rule, approval->by,
+		approval->reason, approval->note, approval->decided_by };
+
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	buf_release(&approval->command);
@@ -64,7 +73,9 @@ void approval_release(struct approval *approval)
 
 static int read_texts(sqlite3_stmt *stmt, struct approval *ret)
 {
-	const struct { int column; char **to;
+	const struct {
+		int column;
+		char **to;
 	} texts[] = {
 		{ 1, &ret->provider },
 		{ 2, &ret->subject },
@@ -80,6 +91,7 @@ static int read_texts(sqlite3_stmt *stmt, struct approval *ret)
 		{ 24, &ret->decided_by },
 	};
 	int rc = 0;
+
 	for (size_t i = 0; !rc && i < sizeof(texts) / sizeof(texts[0]); i++)
 		rc = sql_text(stmt, texts[i].column, texts[i].to);
 	return rc;
@@ -91,7 +103,8 @@ static int read_row(sqlite3_stmt *stmt, struct approval *ret)
 	const char *id = (const char *)sqlite3_column_text(stmt, 0);
 	int rc = id && id_short_ok(id) ? read_texts(stmt, ret) : -EBADMSG;
 	if (!rc && sqlite3_column_bytes(stmt, 10))
-		rc = buf_put(&ret->command, sqlite3_column_blob(stmt, 10), (size_t)sqlite3_column_bytes(stmt, 10));
+		rc = buf_put(&ret->command, sqlite3_column_blob(stmt, 10),
+			(size_t)sqlite3_column_bytes(stmt, 10));
 	if (rc) {
 		approval_release(ret);
 		return rc;
@@ -115,6 +128,7 @@ static int read_row(sqlite3_stmt *stmt, struct approval *ret)
 static int one_row(struct store *store, sqlite3_stmt *stmt, struct approval *ret, struct err *err)
 {
 	int rc = sql_step(store, stmt, err);
+
 	if (rc == 1)
 		rc = read_row(stmt, ret);
 	else if (!rc)
@@ -126,9 +140,12 @@ static int one_row(struct store *store, sqlite3_stmt *stmt, struct approval *ret
 int approvals_get(struct store *store, const char *id, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
+
 	if (!id_short_ok(id))
-		return err_set(err, -ENOENT, "'%.32s' is no request's id: 5 letters and digits", id);
-	int rc = sql_query(store, &stmt, err, "SELECT " COLUMNS " FROM approvals WHERE id = ?", "t", id);
+		return err_set(
+			err, -ENOENT, "'%.32s' is no request's id: 5 letters and digits", id);
+	int rc = sql_query(
+		store, &stmt, err, "SELECT " COLUMNS " FROM approvals WHERE id = ?", "t", id);
 	if (!rc)
 		rc = one_row(store, stmt, ret, err);
 	return rc == -ENOENT ? err_set(err, rc, "no request '%s'", id) : rc;
@@ -136,21 +153,30 @@ int approvals_get(struct store *store, const char *id, struct approval *ret, str
 
 /* ---- create ---- */
 
-static int within_limits(struct store *store, const struct approval *approval, const struct approval_limits *limits, struct err *err)
+static int within_limits(struct store *store, const struct approval *approval,
+	const struct approval_limits *limits, struct err *err)
 {
 	int64_t mine = 0, all = 0;
-	if ((approval->reason && strlen(approval->reason) > APPROVALS_REASON_MAX) || approval->command.len > APPROVALS_COMMAND_MAX)
+
+	if ((approval->reason && strlen(approval->reason) > APPROVALS_REASON_MAX) ||
+		approval->command.len > APPROVALS_COMMAND_MAX)
 		return err_set(err, -EMSGSIZE, "the reason or the command is too long");
 	if (!approval->votes_needed || approval->votes_needed > APPROVALS_VOTES_MAX)
 		return err_set(err, -EINVAL, "a request needs 1 to %d votes", APPROVALS_VOTES_MAX);
-	int rc = sql_number(store, &mine, err, "SELECT COUNT(*) FROM approvals WHERE state = 0 AND provider = ? AND subject = ?", "tt",
-		approval->provider, approval->subject);
+	int rc = sql_number(store, &mine, err,
+		"SELECT COUNT(*) FROM approvals WHERE state = 0 AND provider = ? AND subject = ?",
+		"tt", approval->provider, approval->subject);
 	if (!rc)
-		rc = sql_number(store, &all, err, "SELECT COUNT(*) FROM approvals WHERE state = 0", "");
+		rc = sql_number(
+			store, &all, err, "SELECT COUNT(*) FROM approvals WHERE state = 0", "");
 	if (!rc && limits->per_person && mine >= limits->per_person)
-		rc = err_set(err, -EDQUOT, "you have %" PRId64 " requests waiting already: cancel one, or wait for a vote", mine);
+		rc = err_set(err, -EDQUOT,
+			"you have %" PRId64
+			" requests waiting already: cancel one, or wait for a vote",
+			mine);
 	if (!rc && limits->total && all >= limits->total)
-		rc = err_set(err, -EDQUOT, "%" PRId64 " requests are waiting already: the queue is full", all);
+		rc = err_set(err, -EDQUOT,
+			"%" PRId64 " requests are waiting already: the queue is full", all);
 	return rc;
 }
 
@@ -158,10 +184,13 @@ static int free_id(struct store *store, char id[static 8], struct err *err)
 {
 	int64_t taken = 1;
 	int rc = 0;
+
 	for (int i = 0; !rc && taken && i < ID_TRIES; i++) {
 		id_short_new(id);
 		rc = sql_number(store, &taken, err,
-			"SELECT (SELECT COUNT(*) FROM approvals WHERE id = ?1) + (SELECT COUNT(*) FROM reviews WHERE id = ?1)", "t", id);
+			"SELECT (SELECT COUNT(*) FROM approvals WHERE id = ?1) + (SELECT COUNT(*) "
+			"FROM reviews WHERE id = ?1)",
+			"t", id);
 	}
 	return !rc && taken ? err_set(err, -ENOSPC, "no free id was found") : rc;
 }
@@ -171,21 +200,28 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-int approvals_create(struct store *store, struct approval *approval, int64_t now_ms, const struct approval_limits *limits, struct err *err)
+int approvals_create(struct store *store, struct approval *approval, int64_t now_ms,
+	const struct approval_limits *limits, struct err *err)
 {
 	bool mine;
 	int rc = sql_enter(store, &mine, err);
+
 	if (rc)
 		return rc;
 	rc = within_limits(store, approval, limits, err);
 	if (!rc)
 		rc = free_id(store, approval->id, err);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?, ?, 0, ?, 0, '', '')",
-			"ttttttttttbitiiiii", approval->id, approval->provider, approval->subject, approval->user, or_empty(approval->source),
-			approval->target, approval->login, approval->kind, or_empty(approval->rule), or_empty(approval->by),
-			buf_bytes(&approval->command), (int64_t)approval->exact, or_empty(approval->reason), (int64_t)approval->votes_needed, now_ms,
-			approval->deadline, approval->window, (int64_t)approval->uses_max);
+		rc = sql_run(store, err,
+			"INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+			"0, 0, ?, 0, ?, ?, 0, ?, 0, '', '')",
+			"ttttttttttbitiiiii", approval->id, approval->provider, approval->subject,
+			approval->user, or_empty(approval->source), approval->target,
+			approval->login, approval->kind, or_empty(approval->rule),
+			or_empty(approval->by), buf_bytes(&approval->command),
+			(int64_t)approval->exact, or_empty(approval->reason),
+			(int64_t)approval->votes_needed, now_ms, approval->deadline,
+			approval->window, (int64_t)approval->uses_max);
 	if (!rc) {
 		approval->created = now_ms;
 		approval->state = APPROVAL_PENDING;
@@ -196,77 +232,96 @@ int approvals_create(struct store *store, struct approval *approval, int64_t now
 /* ---- changes of state ---- */
 
 /* Moves a row along the table. The WHERE clause makes the race's one winner. */
-static int move(struct store *store, const struct approval *approval, enum approval_event event, const char *by, const char *note, int64_t now_ms,
-	struct err *err)
+static int move(struct store *store, const struct approval *approval, enum approval_event event,
+	const char *by, const char *note, int64_t now_ms, struct err *err)
 {
 	int next = approval_next(approval->state, event);
+
 	if (next < 0)
-		return err_set(err, -EALREADY, "request '%s' is %s", approval->id, approval_state_name(approval->state));
-	int rc = sql_run(store, err, "UPDATE approvals SET state = ?, decided = ?, note = ?, decided_by = ? WHERE id = ? AND state = ?", "iittti",
-		(int64_t)next, now_ms, or_empty(note), or_empty(by), approval->id, (int64_t)approval->state);
+		return err_set(err, -EALREADY, "request '%s' is %s", approval->id,
+			approval_state_name(approval->state));
+	int rc = sql_run(store, err,
+		"UPDATE approvals SET state = ?, decided = ?, note = ?, decided_by = ? WHERE id = "
+		"? AND state = ?",
+		"iittti", (int64_t)next, now_ms, or_empty(note), or_empty(by), approval->id,
+		(int64_t)approval->state);
 	if (!rc && sql_changes(store) != 1)
-		rc = err_set(err, -EALREADY, "request '%s' was decided by somebody else", approval->id);
+		rc = err_set(
+			err, -EALREADY, "request '%s' was decided by somebody else", approval->id);
 	return rc;
 }
 
-static int record_vote(struct store *store, const struct approval *approval, const struct vote *vote, int64_t now_ms, struct err *err)
+static int record_vote(struct store *store, const struct approval *approval,
+	const struct vote *vote, int64_t now_ms, struct err *err)
 {
 	int64_t voted = 0;
-	if (text_equal(approval->provider, vote->who->provider) && text_equal(approval->subject, vote->who->subject))
+
+	if (text_equal(approval->provider, vote->who->provider) &&
+		text_equal(approval->subject, vote->who->subject))
 		return err_set(err, -EPERM, "nobody votes on his own request");
 	if (vote->note && strlen(vote->note) > APPROVALS_NOTE_MAX)
 		return err_set(err, -EMSGSIZE, "the note is too long");
-	int rc = sql_number(store, &voted, err, "SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?", "ttt", approval->id,
-		vote->who->provider, vote->who->subject);
+	int rc = sql_number(store, &voted, err,
+		"SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?",
+		"ttt", approval->id, vote->who->provider, vote->who->subject);
 	if (!rc && voted)
 		rc = err_set(err, -EEXIST, "you have voted on request '%s' already", approval->id);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)", "ttttiti", approval->id, vote->who->provider,
-			vote->who->subject, vote->who->user, (int64_t)vote->approve, or_empty(vote->note), now_ms);
+		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)",
+			"ttttiti", approval->id, vote->who->provider, vote->who->subject,
+			vote->who->user, (int64_t)vote->approve, or_empty(vote->note), now_ms);
 	return rc;
 }
 
 /* A voter may narrow what was asked for, never widen it. */
-static int count_vote(struct store *store, struct approval *approval, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, struct err *err)
+static int count_vote(struct store *store, struct approval *approval, const struct vote *vote,
+	int64_t lapse_ms, int64_t now_ms, struct err *err)
 {
 	if (vote->window > 0 && vote->window < approval->window)
 		approval->window = vote->window;
 	if (vote->uses && (!approval->uses_max || vote->uses < approval->uses_max))
 		approval->uses_max = vote->uses;
-	int rc = sql_run(store, err, "UPDATE approvals SET votes = votes + 1, window = ?, uses_max = ? WHERE id = ? AND state = 0", "iit",
-		approval->window, (int64_t)approval->uses_max, approval->id);
+	int rc = sql_run(store, err,
+		"UPDATE approvals SET votes = votes + 1, window = ?, uses_max = ? WHERE id = ? AND "
+		"state = 0",
+		"iit", approval->window, (int64_t)approval->uses_max, approval->id);
 	if (rc || ++approval->votes < approval->votes_needed)
 		return rc;
 	rc = move(store, approval, APPROVAL_QUORUM, vote->who->user, vote->note, now_ms, err);
 	if (!rc)
-		rc = sql_run(store, err, "UPDATE approvals SET until = ? WHERE id = ?", "it", lapse_ms + approval->window, approval->id);
+		rc = sql_run(store, err, "UPDATE approvals SET until = ? WHERE id = ?", "it",
+			lapse_ms + approval->window, approval->id);
 	if (!rc)
 		approval->state = APPROVAL_APPROVED;
 	return rc;
 }
 
-static int vote_inside(struct store *store, struct approval *approval, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, struct err *err)
+static int vote_inside(struct store *store, struct approval *approval, const struct vote *vote,
+	int64_t lapse_ms, int64_t now_ms, struct err *err)
 {
 	if (approval->state != APPROVAL_PENDING)
-		return err_set(err, -EALREADY, "request '%s' is %s", approval->id, approval_state_name(approval->state));
+		return err_set(err, -EALREADY, "request '%s' is %s", approval->id,
+			approval_state_name(approval->state));
 	if (lapse_ms >= approval->deadline)
 		return err_set(err, -EALREADY, "request '%s' has expired", approval->id);
 	int rc = record_vote(store, approval, vote, now_ms, err);
 	if (!rc && vote->approve)
 		return count_vote(store, approval, vote, lapse_ms, now_ms, err);
 	if (!rc)
-		rc = move(store, approval, APPROVAL_REFUSE, vote->who->user, vote->note, now_ms, err);
+		rc = move(
+			store, approval, APPROVAL_REFUSE, vote->who->user, vote->note, now_ms, err);
 	if (!rc)
 		approval->state = APPROVAL_DENIED;
 	return rc;
 }
 
-int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state,
-	struct err *err)
+int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms,
+	int64_t now_ms, enum approval_state *ret_state, struct err *err)
 {
 	bool mine;
 	struct approval approval = { 0 };
 	int rc = sql_enter(store, &mine, err);
+
 	if (rc)
 		return rc;
 	rc = approvals_get(store, id, &approval, err);
@@ -279,11 +334,13 @@ int approvals_vote(struct store *store, const char *id, const struct vote *vote,
 	return rc;
 }
 
-static int end_by(struct store *store, const char *id, enum approval_event event, const char *by, const char *note, int64_t now_ms, struct err *err)
+static int end_by(struct store *store, const char *id, enum approval_event event, const char *by,
+	const char *note, int64_t now_ms, struct err *err)
 {
 	bool mine;
 	struct approval approval = { 0 };
 	int rc = sql_enter(store, &mine, err);
+
 	if (rc)
 		return rc;
 	if (note && strlen(note) > APPROVALS_NOTE_MAX)
@@ -296,22 +353,27 @@ static int end_by(struct store *store, const char *id, enum approval_event event
 	return sql_leave(store, mine, rc, err);
 }
 
-int approvals_cancel(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err)
+int approvals_cancel(struct store *store, const char *id, const char *by, const char *note,
+	int64_t now_ms, struct err *err)
 {
 	return end_by(store, id, APPROVAL_CANCEL, by, note, now_ms, err);
 }
 
-int approvals_revoke(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err)
+int approvals_revoke(struct store *store, const char *id, const char *by, const char *note,
+	int64_t now_ms, struct err *err)
 {
 	return end_by(store, id, APPROVAL_REVOKE, by, note, now_ms, err);
 }
 
-int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err)
+int approvals_extend(
+	struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err)
 {
 	if (more_ms <= 0)
 		return err_set(err, -EINVAL, "an extension is longer than nothing");
-	int rc = sql_run(store, err, "UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until > ?", "iti", more_ms, id,
-		lapse_ms);
+	int rc = sql_run(store, err,
+		"UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until "
+		"> ?",
+		"iti", more_ms, id, lapse_ms);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "request '%s' has no grant that lasts", id);
 	return rc;
@@ -320,22 +382,29 @@ int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64
 /* ---- expiry ---- */
 
 /* One at a time, so that the visitor may use the store. */
-static int next_overdue(struct store *store, int64_t lapse_ms, struct approval *ret, struct err *err)
+static int next_overdue(
+	struct store *store, int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sql_query(store, &stmt, err,
-		"SELECT " COLUMNS " FROM approvals WHERE (state = 0 AND deadline <= ?1) OR (state = 1 AND until <= ?1) LIMIT 1", "i", lapse_ms);
+		"SELECT " COLUMNS " FROM approvals WHERE (state = 0 AND deadline <= ?1) OR (state "
+		"= 1 AND until <= ?1) LIMIT 1",
+		"i", lapse_ms);
+
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
-int approvals_expire(
-	struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err)
+int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms,
+	approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err)
 {
 	struct approval approval;
 	int rc;
+
 	while (!(rc = next_overdue(store, lapse_ms, &approval, err))) {
 		rc = move(store, &approval, APPROVAL_TIMEOUT, "",
-			approval.state == APPROVAL_PENDING ? "nobody decided in time" : "the window is over", now_ms, err);
+			approval.state == APPROVAL_PENDING ? "nobody decided in time"
+							   : "the window is over",
+			now_ms, err);
 		if (!rc && visit)
 			rc = visit(&approval, context); /* state: the one before */
 		approval_release(&approval);
@@ -344,50 +413,66 @@ int approvals_expire(
 	}
 	if (rc != -ENOENT)
 		return rc;
-	rc = sql_number(
-		store, ret_next, err, "SELECT COALESCE(MIN(CASE state WHEN 0 THEN deadline ELSE until END), -1) FROM approvals WHERE state <= 1", "");
+	rc = sql_number(store, ret_next, err,
+		"SELECT COALESCE(MIN(CASE state WHEN 0 THEN deadline ELSE until END), -1) FROM "
+		"approvals WHERE state <= 1",
+		"");
 	return rc;
 }
 
 /* ---- grants ---- */
 
 static const char find_text[] =
-	"SELECT " COLUMNS " FROM approvals WHERE provider = ?1 AND subject = ?2 AND target = ?3 AND login IN (?4, '" APPROVALS_ANY_LOGIN "')"
-	" AND kind = ?5 AND exact = ?6 AND (exact = 0 OR command = ?7) AND (?8 IS NULL OR rule = ?8) AND (?9 IS NULL OR by = ?9)"
-	" AND ((state = 1 AND until > ?10 AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND deadline > ?10))"
+	"SELECT " COLUMNS " FROM approvals WHERE provider = ?1 AND subject = ?2 AND target = ?3 "
+	"AND login IN (?4, '" APPROVALS_ANY_LOGIN "')"
+	" AND kind = ?5 AND exact = ?6 AND (exact = 0 OR command = ?7) AND (?8 IS NULL OR rule = "
+	"?8) AND (?9 IS NULL OR by = ?9)"
+	" AND ((state = 1 AND until > ?10 AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND "
+	"deadline > ?10))"
 	" ORDER BY state DESC, created DESC LIMIT 1";
 
-int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err)
+int approvals_find(struct store *store, const struct approval_scope *scope, bool exact,
+	int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, find_text, "tttttibtti", scope->who->provider, scope->who->subject, scope->target, scope->login,
-		scope->kind, (int64_t)exact, scope->command, scope->rule, scope->by, lapse_ms);
+	int rc = sql_query(store, &stmt, err, find_text, "tttttibtti", scope->who->provider,
+		scope->who->subject, scope->target, scope->login, scope->kind, (int64_t)exact,
+		scope->command, scope->rule, scope->by, lapse_ms);
+
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
 /* Who decided, and when, stays. */
-static int step(struct store *store, const struct approval *approval, enum approval_event event, struct err *err)
+static int step(struct store *store, const struct approval *approval, enum approval_event event,
+	struct err *err)
 {
 	int next = approval_next(approval->state, event);
+
 	if (next < 0)
-		return err_set(err, -EALREADY, "request '%s' is %s", approval->id, approval_state_name(approval->state));
-	return sql_run(store, err, "UPDATE approvals SET state = ? WHERE id = ?", "it", (int64_t)next, approval->id);
+		return err_set(err, -EALREADY, "request '%s' is %s", approval->id,
+			approval_state_name(approval->state));
+	return sql_run(store, err, "UPDATE approvals SET state = ? WHERE id = ?", "it",
+		(int64_t)next, approval->id);
 }
 
-int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err)
+int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel,
+	int64_t lapse_ms, int64_t now_ms, struct err *err)
 {
 	bool mine;
 	struct approval approval = { 0 };
 	int rc = sql_enter(store, &mine, err);
+
 	if (rc)
 		return rc;
 	rc = sql_run(store, err,
-		"UPDATE approvals SET uses = uses + 1 WHERE id = ? AND state = 1 AND until > ? AND (uses_max = 0 OR uses < uses_max)", "ti", id,
-		lapse_ms);
+		"UPDATE approvals SET uses = uses + 1 WHERE id = ? AND state = 1 AND until > ? AND "
+		"(uses_max = 0 OR uses < uses_max)",
+		"ti", id, lapse_ms);
 	if (!rc && sql_changes(store) != 1)
 		rc = err_set(err, -EALREADY, "the grant of request '%.8s' is over or used up", id);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO uses VALUES (?, ?, ?, ?)", "ttii", id, session, (int64_t)channel, now_ms);
+		rc = sql_run(store, err, "INSERT INTO uses VALUES (?, ?, ?, ?)", "ttii", id,
+			session, (int64_t)channel, now_ms);
 	if (!rc)
 		rc = approvals_get(store, id, &approval, err);
 	if (!rc && approval.uses_max && approval.uses >= approval.uses_max)
@@ -398,22 +483,30 @@ int approvals_use(struct store *store, const char *id, const char *session, uint
 
 static int take_out(struct store *store, const char *id, const char *session, struct err *err)
 {
-	int rc = sql_run(store, err, "DELETE FROM uses WHERE approval = ? AND session = ?", "tt", id, session);
+	int rc = sql_run(store, err, "DELETE FROM uses WHERE approval = ? AND session = ?", "tt",
+		id, session);
 	int64_t count = rc ? 0 : sql_changes(store);
+
 	if (!rc && !count)
-		return err_set(err, -ENOENT, "session '%s' has used nothing of request '%s'", session, id);
-	return rc ? rc : sql_run(store, err, "UPDATE approvals SET uses = uses - ? WHERE id = ?", "it", count, id);
+		return err_set(
+			err, -ENOENT, "session '%s' has used nothing of request '%s'", session, id);
+	return rc ? rc
+		  : sql_run(store, err, "UPDATE approvals SET uses = uses - ? WHERE id = ?", "it",
+			    count, id);
 }
 
-int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms, struct err *err)
+int approvals_give_back(
+	struct store *store, const char *id, const char *session, int64_t lapse_ms, struct err *err)
 {
 	bool mine;
 	struct approval approval = { 0 };
 	int rc = sql_enter(store, &mine, err);
+
 	if (rc)
 		return rc;
 	rc = approvals_get(store, id, &approval, err);
-	if (!rc && (approval.until <= lapse_ms || approval_next(approval.state, APPROVAL_GIVE_BACK) < 0))
+	if (!rc && (approval.until <= lapse_ms ||
+			   approval_next(approval.state, APPROVAL_GIVE_BACK) < 0))
 		rc = err_set(err, -ENOENT, "the grant of request '%s' is over", id);
 	if (!rc)
 		rc = take_out(store, id, session, err);
@@ -423,28 +516,35 @@ int approvals_give_back(struct store *store, const char *id, const char *session
 	return sql_leave(store, mine, rc, err);
 }
 
-int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, void *context, struct err *err)
+int approvals_uses(
+	struct store *store, const char *id, approval_use_fn *visit, void *context, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT session, channel FROM uses WHERE approval = ?", "t", id);
+	int rc = sql_query(
+		store, &stmt, err, "SELECT session, channel FROM uses WHERE approval = ?", "t", id);
+
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1)
-		rc = visit((const char *)sqlite3_column_text(stmt, 0), (uint32_t)sql_int(stmt, 1), context);
+		rc = visit((const char *)sqlite3_column_text(stmt, 0), (uint32_t)sql_int(stmt, 1),
+			context);
 	sql_close(store, stmt);
 	return rc;
 }
 
 /* ---- lists ---- */
 
-int approvals_each(
-	struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context, struct err *err)
+int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms,
+	approval_visit_fn *visit, void *context, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sql_query(store, &stmt, err,
-		"SELECT " COLUMNS
-		" FROM approvals WHERE (?1 < 0 OR state = ?1) AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR subject = ?3) AND"
-		" (NOT ?4 OR (state = 0 AND deadline > ?5) OR (state = 1 AND until > ?5)) ORDER BY created DESC, id LIMIT ?6",
-		"ittiii", (int64_t)filter->state, filter->provider, filter->subject, (int64_t)filter->open_only, lapse_ms,
+		"SELECT " COLUMNS " FROM approvals WHERE (?1 < 0 OR state = ?1) AND (?2 IS NULL OR "
+		"provider = ?2) AND (?3 IS NULL OR subject = ?3) AND"
+		" (NOT ?4 OR (state = 0 AND deadline > ?5) OR (state = 1 AND until > ?5)) ORDER BY "
+		"created DESC, id LIMIT ?6",
+		"ittiii", (int64_t)filter->state, filter->provider, filter->subject,
+		(int64_t)filter->open_only, lapse_ms,
 		(int64_t)(filter->limit ? filter->limit : INT32_MAX));
+
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		struct approval approval;
 		rc = read_row(stmt, &approval);
@@ -460,25 +560,41 @@ static json_t *voters(struct store *store, const char *id)
 {
 	sqlite3_stmt *stmt = NULL;
 	json_t *list = json_array();
-	if (sql_query(store, &stmt, NULL, "SELECT user, approve FROM votes WHERE approval = ? ORDER BY at", "t", id))
+
+	if (sql_query(store, &stmt, NULL,
+		    "SELECT user, approve FROM votes WHERE approval = ? ORDER BY at", "t", id))
 		return list;
 	while (sql_step(store, stmt, NULL) == 1)
-		json_array_append_new(list, json_sprintf("%s:%s", sql_int(stmt, 1) ? "approve" : "deny", (const char *)sqlite3_column_text(stmt, 0)));
+		json_array_append_new(
+			list, json_sprintf("%s:%s", sql_int(stmt, 1) ? "approve" : "deny",
+				      (const char *)sqlite3_column_text(stmt, 0)));
 	sql_close(store, stmt);
 	return list;
 }
 
-json_t *approval_json(struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms)
+json_t *approval_json(
+	struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms)
 {
 	bool granted = approval->state == APPROVAL_APPROVED;
 	int64_t end = granted ? approval->until : approval->deadline;
 	bool open = granted || approval->state == APPROVAL_PENDING;
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, s:s}", "id", approval->id,
-		"state", approval_state_name(approval->state), "requester", json_visible(approval->user, strlen(approval->user)), "target",
-		json_visible(approval->target, strlen(approval->target)), "login", json_visible(approval->login, strlen(approval->login)), "kind",
-		approval->kind, "command", approval->command.len ? json_visible(buf_data(&approval->command), approval->command.len) : json_null(),
-		"reason", json_visible(approval->reason, strlen(approval->reason)), "created", json_time_ms(approval->created), "expires",
-		open ? json_time_ms(now_ms + end - lapse_ms) : json_null(), "votes", (int)approval->votes, "needed", (int)approval->votes_needed,
-		"by", approval->by, "voters", voters(store, approval->id), "note", json_visible(approval->note, strlen(approval->note)), "exact",
-		(int)approval->exact, "uses", (int)approval->uses, "uses_max", (int)approval->uses_max, "rule", approval->rule);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, "
+			 "s:o, s:b, s:i, s:i, s:s}",
+		"id", approval->id, "state", approval_state_name(approval->state), "requester",
+		json_visible(approval->user, strlen(approval->user)), "target",
+		json_visible(approval->target, strlen(approval->target)), "login",
+		json_visible(approval->login, strlen(approval->login)), "kind", approval->kind,
+		"command",
+		approval->command.len
+			? json_visible(buf_data(&approval->command), approval->command.len)
+			: json_null(),
+		"reason", json_visible(approval->reason, strlen(approval->reason)), "created",
+		json_time_ms(approval->created), "expires",
+		open ? json_time_ms(now_ms + end - lapse_ms) : json_null(), "votes",
+		(int)approval->votes, "needed", (int)approval->votes_needed, "by", approval->by,
+		"voters", voters(store, approval->id), "note",
+		json_visible(approval->note, strlen(approval->note)), "exact", (int)approval->exact,
+		"uses", (int)approval->uses, "uses_max", (int)approval->uses_max, "rule",
+		approval->rule);
 }

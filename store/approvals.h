@@ -1,9 +1,11 @@
-/* The approval queue: requests, votes, uses, and the reviews that break-glass leaves behind (design.md section 8).
+/* The approval queue: requests, votes, uses, and the reviews that break-glass leaves behind
+ * (design.md section 8).
  *
- * The state machine is one table (approvals.c); a change is one transaction, and a race has one winner: whoever comes second is told the state he
- * found (-EALREADY). Deadlines and windows are lapse time (lapse.h), so a changed wall clock moves nothing; wall time is kept beside it for people.
- * Nobody votes on his own request: identities are compared by provider and subject. Whether somebody may vote at all is policy's, asked by the
- * caller. */
+ * The state machine is one table (approvals.c); a change is one transaction, and a race has one
+ * winner: whoever comes second is told the state he found (-EALREADY). Deadlines and windows are
+ * lapse time (lapse.h), so a changed wall clock moves nothing; wall time is kept beside it for
+ * people. Nobody votes on his own request: identities are compared by provider and subject. Whether
+ * somebody may vote at all is policy's, asked by the caller. */
 #ifndef BARTIZAN_APPROVALS_H
 #define BARTIZAN_APPROVALS_H
 
@@ -46,29 +48,36 @@ int approval_next(enum approval_state state, enum approval_event event);
 
 struct approval { /* one request; strings owned, released by approval_release() */
 	char id[8];
-	char *provider, *subject, *user;  /* who asks */
+	char *provider, *subject, *user; /* who asks */
 	char *source, *target, *login, *kind;
-	char *rule, *by;                  /* rule that held it; role that votes */
-	struct buf command;               /* exact bytes; empty: the whole kind on that target as that login */
-	bool exact;                       /* the grant is for these bytes only (a guard's) */
-	char *reason;                     /* given by the requester; "" : none */
-	unsigned votes_needed, votes;     /* votes: for it so far */
+	char *rule, *by; /* rule that held it; role that votes */
+	/* exact bytes; empty: the whole kind on that target as that login */
+	struct buf command;
+	bool exact;		      /* the grant is for these bytes only (a guard's) */
+	char *reason;		      /* given by the requester; "" : none */
+	unsigned votes_needed, votes; /* votes: for it so far */
 	enum approval_state state;
-	int64_t created, decided;         /* wall ms; decided 0: not yet */
-	int64_t deadline;                 /* lapse ms: pending until then */
-	int64_t window;                   /* ms that the grant lasts from the last vote on */
-	int64_t until;                    /* lapse ms: end of the grant, 0 before */
-	unsigned uses_max, uses;          /* uses_max 0: unlimited */
-	char *note;                       /* of the last vote, denial, cancellation or revocation */
-	char *decided_by;                 /* user who gave the deciding vote, cancelled or revoked */
+	int64_t created, decided; /* wall ms; decided 0: not yet */
+	int64_t deadline;	  /* lapse ms: pending until then */
+	int64_t window;		  /* ms that the grant lasts from the last vote on */
+	int64_t until;		  /* lapse ms: end of the grant, 0 before */
+	unsigned uses_max, uses;  /* uses_max 0: unlimited */
+	char *note;		  /* of the last vote, denial, cancellation or revocation */
+	/* user who gave the deciding vote, cancelled or revoked */
+	char *decided_by;
 };
 void approval_release(struct approval *approval);
 
-struct approval_limits { unsigned per_person, total; }; /* pending at one time */
+struct approval_limits {
+	unsigned per_person, total;
+}; /* pending at one time */
 
-/* Fills id, created, state. -EDQUOT: too many pending (the words say whose limit); -EMSGSIZE: reason or command too long. */
-int approvals_create(struct store *store, struct approval *approval, int64_t now_ms, const struct approval_limits *limits, struct err *err);
-int approvals_get(struct store *store, const char *id, struct approval *ret, struct err *err); /* -ENOENT */
+/* Fills id, created, state. -EDQUOT: too many pending (the words say whose limit); -EMSGSIZE:
+ * reason or command too long. */
+int approvals_create(struct store *store, struct approval *approval, int64_t now_ms,
+	const struct approval_limits *limits, struct err *err);
+/* -ENOENT */
+int approvals_get(struct store *store, const char *id, struct approval *ret, struct err *err);
 
 struct vote {
 	const struct identity *who;
@@ -77,24 +86,30 @@ struct vote {
 	int64_t window;
 	unsigned uses;
 }; /* window, uses: the voter's, narrowing; 0: as asked */
-/* One vote. *ret_state is the state afterwards. -EPERM: his own request; -EEXIST: has voted; -EALREADY: not pending any more (its state in err). The
- * quorum's vote begins the window; a denial decides at once. */
-int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms, int64_t now_ms, enum approval_state *ret_state,
-	struct err *err);
+/* One vote. *ret_state is the state afterwards. -EPERM: his own request; -EEXIST: has voted;
+ * -EALREADY: not pending any more (its state in err). The quorum's vote begins the window; a denial
+ * decides at once. */
+int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms,
+	int64_t now_ms, enum approval_state *ret_state, struct err *err);
 /* Cancel (requester or local), revoke (an approved one), extend (lapse ms more). */
-int approvals_cancel(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
-int approvals_revoke(struct store *store, const char *id, const char *by, const char *note, int64_t now_ms, struct err *err);
+int approvals_cancel(struct store *store, const char *id, const char *by, const char *note,
+	int64_t now_ms, struct err *err);
+int approvals_revoke(struct store *store, const char *id, const char *by, const char *note,
+	int64_t now_ms, struct err *err);
 /* Also a used up one: what it opened runs on. */
-int approvals_extend(struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err);
-/* Pending ones whose deadline has passed become expired, grants whose window is over end; each is told to visit. *ret_next: lapse time of the next
- * deadline, -1: none. */
+int approvals_extend(
+	struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err);
+/* Pending ones whose deadline has passed become expired, grants whose window is over end; each is
+ * told to visit. *ret_next: lapse time of the next deadline, -1: none. */
 typedef int approval_visit_fn(const struct approval *approval, void *context);
-int approvals_expire(
-	struct store *store, int64_t lapse_ms, int64_t now_ms, approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
+int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms,
+	approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
 
 /* ---- what ends soon (approvals_due.c) ---- */
-/* Requests and grants whose end lies in (after, upto]: told once each when the caller's bounds follow each other. */
-int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit, void *context, struct err *err);
+/* Requests and grants whose end lies in (after, upto]: told once each when the caller's bounds
+ * follow each other. */
+int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit,
+	void *context, struct err *err);
 /* lapse time of the first end later than after; -1: none */
 int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err);
 
@@ -102,16 +117,23 @@ struct approval_scope {
 	const struct identity *who;
 	const char *target, *login, *kind;
 	struct bytes command;
-	const char *rule, *by; /* NULL: of any. A grant counts only where the rule that was asked for it asks for it now */
+	/* NULL: of any. A grant counts only where the rule that was asked for it asks for it now */
+	const char *rule, *by;
 };
-/* An open request of the same scope (so that the same command picks it up again), or a grant that covers it now: exact ones by their bytes; one for
- * the login APPROVALS_ANY_LOGIN, asked ahead, by every login. -ENOENT: neither. pending wins over nothing, a grant over pending. */
-int approvals_find(struct store *store, const struct approval_scope *scope, bool exact, int64_t lapse_ms, struct approval *ret, struct err *err);
-/* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or revoked: the second of two that race is told so. */
-int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel, int64_t lapse_ms, int64_t now_ms, struct err *err);
+/* An open request of the same scope (so that the same command picks it up again), or a grant that
+ * covers it now: exact ones by their bytes; one for the login APPROVALS_ANY_LOGIN, asked ahead, by
+ * every login. -ENOENT: neither. pending wins over nothing, a grant over pending. */
+int approvals_find(struct store *store, const struct approval_scope *scope, bool exact,
+	int64_t lapse_ms, struct approval *ret, struct err *err);
+/* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or
+ * revoked: the second of two that race is told so. */
+int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel,
+	int64_t lapse_ms, int64_t now_ms, struct err *err);
 
-/* What this session took of a grant opened nothing: its uses are there again. -ENOENT: it took none, or the grant is over or revoked. */
-int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms, struct err *err);
+/* What this session took of a grant opened nothing: its uses are there again. -ENOENT: it took
+ * none, or the grant is over or revoked. */
+int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms,
+	struct err *err);
 
 struct approval_filter {
 	int state;
@@ -119,25 +141,34 @@ struct approval_filter {
 	bool open_only;
 	unsigned limit;
 }; /* state -1: any; open_only: pending, and approved with a window that lasts */
-int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms, approval_visit_fn *visit, void *context,
-	struct err *err); /* newest first */
-/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes","needed","by","voters","note"}: command in visible
- * form. */
-json_t *approval_json(struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms);
+int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms,
+	approval_visit_fn *visit, void *context, struct err *err); /* newest first */
+/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes","needed","by","voters","note"}:
+ * command in visible form. */
+json_t *approval_json(
+	struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms);
 
 /* Sessions that an approval opened, for its revocation. */
 typedef int approval_use_fn(const char *session, uint32_t channel, void *context);
-int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, void *context, struct err *err);
+int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, void *context,
+	struct err *err);
 
 /* ---- reviews: a break-glass session stays on this list until somebody else has signed it ---- */
-struct review { char id[8]; char *session, *provider, *subject, *user, *target, *reason, *signed_by, *note; int64_t created, signed_at; };
+struct review {
+	char id[8];
+	char *session, *provider, *subject, *user, *target, *reason, *signed_by, *note;
+	int64_t created, signed_at;
+};
 void review_release(struct review *review);
-int reviews_create(struct store *store, const struct identity *who, const char *session, const char *target, const char *reason, int64_t now_ms,
-	char ret_id[static 8], struct err *err);
+int reviews_create(struct store *store, const struct identity *who, const char *session,
+	const char *target, const char *reason, int64_t now_ms, char ret_id[static 8],
+	struct err *err);
 /* -EPERM: his own; -EALREADY: signed. */
-int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note, int64_t now_ms, struct err *err);
+int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,
+	int64_t now_ms, struct err *err);
 typedef int review_visit_fn(const struct review *review, void *context);
-int reviews_each(struct store *store, bool open_only, review_visit_fn *visit, void *context, struct err *err);
+int reviews_each(struct store *store, bool open_only, review_visit_fn *visit, void *context,
+	struct err *err);
 json_t *review_json(const struct review *review);
 
 #endif

@@ -11,16 +11,22 @@
 
 int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err)
 {
-	return sql_number(store, ret, err, "SELECT COALESCE(MIN(" END "), -1) FROM approvals WHERE state <= 1 AND " END " > ?", "i", after);
+	return sql_number(store, ret, err,
+		"SELECT COALESCE(MIN(" END "), -1) FROM approvals WHERE state <= 1 AND " END " > ?",
+		"i", after);
 }
 
 /* The ids first, so that the visitor may use the store. */
-static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8], size_t *ret_count, struct err *err)
+static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8],
+	size_t *ret_count, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	size_t count = 0;
-	int rc = sql_query(store, &stmt, err, "SELECT id FROM approvals WHERE state <= 1 AND " END " > ? AND " END " <= ? LIMIT ?", "iii", after,
-		upto, (int64_t)IDS_MAX);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT id FROM approvals WHERE state <= 1 AND " END " > ? AND " END
+		" <= ? LIMIT ?",
+		"iii", after, upto, (int64_t)IDS_MAX);
+
 	while (!rc && (rc = sql_step(store, stmt, err)) == 1) {
 		const char *id = (const char *)sqlite3_column_text(stmt, 0);
 		snprintf(ids[count++], sizeof(ids[0]), "%s", id ? id : "");
@@ -31,11 +37,14 @@ static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8
 	return rc;
 }
 
-int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit, void *context, struct err *err)
+int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit,
+	void *context, struct err *err)
 {
 	FREE_CLEANUP char(*ids)[8] = calloc(IDS_MAX, sizeof(*ids));
 	size_t count = 0;
-	int rc = ids ? ids_of(store, after, upto, ids, &count, err) : err_set(err, -ENOMEM, "out of memory");
+	int rc = ids ? ids_of(store, after, upto, ids, &count, err)
+		     : err_set(err, -ENOMEM, "out of memory");
+
 	for (size_t i = 0; !rc && i < count; i++) {
 		struct approval approval = { 0 };
 		rc = approvals_get(store, ids[i], &approval, err);

@@ -1,7 +1,8 @@
 /* The audit chain: one row an event, each with the hash of the one before it; signed checkpoints.
  *
- * hash = SHA-256 over the wire encoding of: u64 seq, u64 time (ms), string type, string JSON (as stored, compact, sorted keys), string previous hash
- * (32 bytes; all zero for the first). An event is written before the act it permits. A checkpoint signs "bartizan-audit-checkpoint-v1", u64 seq,
+ * hash = SHA-256 over the wire encoding of: u64 seq, u64 time (ms), string type, string JSON (as
+ * stored, compact, sorted keys), string previous hash (32 bytes; all zero for the first). An event
+ * is written before the act it permits. A checkpoint signs "bartizan-audit-checkpoint-v1", u64 seq,
  * string hash with the audit key. */
 #ifndef BARTIZAN_AUDIT_H
 #define BARTIZAN_AUDIT_H
@@ -15,35 +16,50 @@
 #define AUDIT_DATA_MAX 65536
 #define AUDIT_HASH_LEN 32
 
-struct audit_row { uint64_t seq; int64_t time; const char *type; const char *data; uint8_t previous[AUDIT_HASH_LEN], hash[AUDIT_HASH_LEN]; };
+struct audit_row {
+	uint64_t seq;
+	int64_t time;
+	const char *type;
+	const char *data;
+	uint8_t previous[AUDIT_HASH_LEN], hash[AUDIT_HASH_LEN];
+};
 
-/* Appends; steals no reference. data is an object; NULL: {}. type: 1 to AUDIT_TYPE_MAX of a-z, 0-9, '-', '.'. Joins an open transaction, or makes its
- * own: the previous hash is read inside it, so that a draining broker and its successor can both append. */
-int audit_append(struct store *store, int64_t now_ms, const char *type, json_t *data, uint64_t *ret_seq, struct err *err);
+/* Appends; steals no reference. data is an object; NULL: {}. type: 1 to AUDIT_TYPE_MAX of a-z, 0-9,
+ * '-', '.'. Joins an open transaction, or makes its own: the previous hash is read inside it, so
+ * that a draining broker and its successor can both append. */
+int audit_append(struct store *store, int64_t now_ms, const char *type, json_t *data,
+	uint64_t *ret_seq, struct err *err);
 
-uint64_t audit_last(struct store *store); /* newest seq, 0 when empty */
+uint64_t audit_last(struct store *store);     /* newest seq, 0 when empty */
 uint64_t audit_unsigned(struct store *store); /* events since the last checkpoint */
 /* What a checkpoint of the newest event signs (append to out), and storing the signer's answer. */
 int audit_checkpoint_data(struct store *store, uint64_t *ret_seq, struct buf *out, struct err *err);
-int audit_checkpoint_put(struct store *store, uint64_t seq, int64_t now_ms, const struct sshkey *key, struct bytes signature, struct err *err);
+int audit_checkpoint_put(struct store *store, uint64_t seq, int64_t now_ms,
+	const struct sshkey *key, struct bytes signature, struct err *err);
 
-typedef int audit_visit_fn(const struct audit_row *row, void *context); /* row borrowed; non-zero stops */
-int audit_each(struct store *store, uint64_t from_seq, audit_visit_fn *visit, void *context, struct err *err);
+/* row borrowed; non-zero stops */
+typedef int audit_visit_fn(const struct audit_row *row, void *context);
+int audit_each(struct store *store, uint64_t from_seq, audit_visit_fn *visit, void *context,
+	struct err *err);
 json_t *audit_json(const struct audit_row *row); /* {"seq","time","type",…data…,"hash"} */
 
-struct audit_report { /* of a verification */
+struct audit_report {				   /* of a verification */
 	uint64_t events, checkpoints, transcripts; /* checked */
-	uint64_t bad;             /* things that are wrong; each was told to problem() */
-	uint64_t signed_up_to;    /* seq of the last good checkpoint */
+	uint64_t bad;	       /* things that are wrong; each was told to problem() */
+	uint64_t signed_up_to; /* seq of the last good checkpoint */
 };
-/* What it finds: events edited, removed, reordered, put in between; forged checkpoints; transcripts and session.json that changed or are missing
- * (their digests are in the chain: "session-sealed", "channel-sealed"); rows of sessions that say otherwise than the chain. What it cannot find:
- * events cut off after the last signed checkpoint, and, with key NULL, a chain that was written anew from its beginning and signed with another key.
- * Neither can anything inside the machine that holds the signer; keep checkpoints elsewhere too.
+/* What it finds: events edited, removed, reordered, put in between; forged checkpoints; transcripts
+ * and session.json that changed or are missing (their digests are in the chain: "session-sealed",
+ * "channel-sealed"); rows of sessions that say otherwise than the chain. What it cannot find:
+ * events cut off after the last signed checkpoint, and, with key NULL, a chain that was written
+ * anew from its beginning and signed with another key. Neither can anything inside the machine that
+ * holds the signer; keep checkpoints elsewhere too.
  *
- * Walks chain, checkpoints (key NULL: any key, but the same throughout) and the digests of sealed transcripts, offline. problem is called for each
- * fault: "event 17: hash does not fit its contents". 0 when the walk could be made, whatever it found. */
-int audit_verify(struct store *store, const struct sshkey *key, void (*problem)(const char *text, void *context), void *context,
-	struct audit_report *ret, struct err *err);
+ * Walks chain, checkpoints (key NULL: any key, but the same throughout) and the digests of sealed
+ * transcripts, offline. problem is called for each fault: "event 17: hash does not fit its
+ * contents". 0 when the walk could be made, whatever it found. */
+int audit_verify(struct store *store, const struct sshkey *key,
+	void (*problem)(const char *text, void *context), void *context, struct audit_report *ret,
+	struct err *err);
 
 #endif

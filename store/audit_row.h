@@ -9,7 +9,10 @@
 #define AUDIT_COLUMNS "seq, time, type, data, previous, hash"
 
 int audit_hash(const struct audit_row *row, uint8_t ret[static AUDIT_HASH_LEN]);
-bool audit_row_take(sqlite3_stmt *stmt, struct audit_row *ret); /* of AUDIT_COLUMNS; borrowed until the next step; false: not of our form */
-int audit_checkpoint_bytes(uint64_t seq, const uint8_t hash[static AUDIT_HASH_LEN], struct buf *out); /* what a checkpoint signs */
+/* of AUDIT_COLUMNS; borrowed until the next step; false: not of our form */
+bool audit_row_take(sqlite3_stmt *stmt, struct audit_row *ret);
+/* what a checkpoint signs */
+int audit_checkpoint_bytes(
+	uint64_t seq, const uint8_t hash[static AUDIT_HASH_LEN], struct buf *out);
 
 #endif

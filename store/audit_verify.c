@@ -1,7 +1,8 @@
-/* Walks the audit chain offline and tells everything that is wrong with it. Nothing read here is believed: the file may have been written by anybody.
+/* Walks the audit chain offline and tells everything that is wrong with it. Nothing read here is
+ * believed: the file may have been written by anybody.
  *
- * Two passes: the chain with its checkpoints in one snapshot; then, a few at a time so that a living broker's log can be trimmed meanwhile, the
- * digests that the chain has sealed. */
+ * Two passes: the chain with its checkpoints in one snapshot; then, a few at a time so that a
+ * living broker's log can be trimmed meanwhile, the digests that the chain has sealed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -19,22 +20,23 @@
 
 struct walk {
 	struct store *store;
-	const struct sshkey *key;   /* asked for, or the first checkpoint's */
+	const struct sshkey *key; /* asked for, or the first checkpoint's */
 	struct sshkey *found;
 	void (*problem)(const char *text, void *context);
 	void *context;
 	struct audit_report report;
-	uint64_t expected;          /* number of the next event */
+	uint64_t expected;	      /* number of the next event */
 	uint8_t hash[AUDIT_HASH_LEN]; /* of the event before it, computed */
-	bool broken;                /* a fault was found before the checkpoint at hand */
-	sqlite3_stmt *checkpoints;  /* stands on the next one */
-	uint64_t checkpoint_seq;    /* its event; 0: none left */
+	bool broken;		      /* a fault was found before the checkpoint at hand */
+	sqlite3_stmt *checkpoints;    /* stands on the next one */
+	uint64_t checkpoint_seq;      /* its event; 0: none left */
 };
 
 static void __attribute__((format(printf, 2, 3))) problem(struct walk *walk, const char *fmt, ...)
 {
 	char text[PROBLEM_MAX];
 	va_list args;
+
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
@@ -48,6 +50,7 @@ static void __attribute__((format(printf, 2, 3))) problem(struct walk *walk, con
 static int checkpoint_next(struct walk *walk, struct err *err)
 {
 	int rc = sql_step(walk->store, walk->checkpoints, err);
+
 	walk->checkpoint_seq = rc == 1 ? (uint64_t)sql_int(walk->checkpoints, 0) : 0;
 	return rc < 0 ? rc : 0;
 }
@@ -55,6 +58,7 @@ static int checkpoint_next(struct walk *walk, struct err *err)
 static struct bytes blob(sqlite3_stmt *stmt, int column)
 {
 	const void *data = sqlite3_column_blob(stmt, column);
+
 	return (struct bytes){ data, data ? (size_t)sqlite3_column_bytes(stmt, column) : 0 };
 }
 
@@ -64,6 +68,7 @@ static int checkpoint_check(struct walk *walk, struct err *err)
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	BUF_CLEANUP struct buf data = BUF_INIT(256);
 	struct bytes key_blob = blob(walk->checkpoints, 2), signature = blob(walk->checkpoints, 3);
+
 	if (key_blob.len > SSHKEY_BLOB_MAX || signature.len > SSHKEY_SIG_MAX)
 		return err_set(err, -EBADMSG, "too long");
 	int rc = sshkey_from_blob(key_blob, &key, err);
@@ -81,16 +86,18 @@ static int checkpoint_check(struct walk *walk, struct err *err)
 	return rc;
 }
 
-/* All checkpoints of events up to the one whose hash was just computed. Those of earlier events were looked at when these came: if one is left, its
- * event did not come. */
+/* All checkpoints of events up to the one whose hash was just computed. Those of earlier events
+ * were looked at when these came: if one is left, its event did not come. */
 static int checkpoints_up_to(struct walk *walk, uint64_t seq, struct err *err)
 {
 	int rc = 0;
+
 	while (!rc && walk->checkpoint_seq && walk->checkpoint_seq <= seq) {
 		struct err why = { "" };
 		walk->report.checkpoints++;
 		if (walk->checkpoint_seq < seq)
-			problem(walk, "checkpoint of event %" PRIu64 ": the event is missing", walk->checkpoint_seq);
+			problem(walk, "checkpoint of event %" PRIu64 ": the event is missing",
+				walk->checkpoint_seq);
 		else if (checkpoint_check(walk, &why))
 			problem(walk, "checkpoint of event %" PRIu64 ": %s", seq, why.text);
 		else if (!walk->broken)
@@ -110,21 +117,25 @@ static void gap(struct walk *walk, uint64_t seq)
 	if (seq == walk->expected + 1)
 		problem(walk, "event %" PRIu64 " is missing", walk->expected);
 	else
-		problem(walk, "events %" PRIu64 " to %" PRIu64 " are missing", walk->expected, seq - 1);
+		problem(walk, "events %" PRIu64 " to %" PRIu64 " are missing", walk->expected,
+			seq - 1);
 }
 
 static void event_check(struct walk *walk, bool readable, const struct audit_row *row)
 {
 	uint8_t computed[AUDIT_HASH_LEN];
 	uint64_t bad = walk->report.bad;
+
 	if (!readable || audit_hash(row, computed)) {
 		problem(walk, "event %" PRIu64 " is damaged", row->seq);
 		memset(computed, 0, sizeof(computed));
 	} else {
 		if (memcmp(computed, row->hash, AUDIT_HASH_LEN))
-			problem(walk, "event %" PRIu64 ": hash does not fit its contents", row->seq);
+			problem(walk, "event %" PRIu64 ": hash does not fit its contents",
+				row->seq);
 		if (row->seq == walk->expected && memcmp(row->previous, walk->hash, AUDIT_HASH_LEN))
-			problem(walk, "event %" PRIu64 " does not continue event %" PRIu64, row->seq, row->seq - 1);
+			problem(walk, "event %" PRIu64 " does not continue event %" PRIu64,
+				row->seq, row->seq - 1);
 	}
 	walk->broken |= walk->report.bad != bad;
 	memcpy(walk->hash, computed, AUDIT_HASH_LEN);
@@ -134,6 +145,7 @@ static int chain_row(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 {
 	struct audit_row row;
 	bool readable = audit_row_take(stmt, &row);
+
 	walk->report.events++;
 	gap(walk, row.seq);
 	event_check(walk, readable, &row);
@@ -144,16 +156,20 @@ static int chain_row(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 static int chain(struct walk *walk, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(walk->store, &walk->checkpoints, err, "SELECT seq, time, key, signature FROM checkpoints ORDER BY seq", "");
+	int rc = sql_query(walk->store, &walk->checkpoints, err,
+		"SELECT seq, time, key, signature FROM checkpoints ORDER BY seq", "");
+
 	if (!rc)
 		rc = checkpoint_next(walk, err);
 	if (!rc)
-		rc = sql_query(walk->store, &stmt, err, "SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq", "");
+		rc = sql_query(walk->store, &stmt, err,
+			"SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq", "");
 	while (!rc && (rc = sql_step(walk->store, stmt, err)) == 1)
 		rc = chain_row(walk, stmt, err);
 	sql_close(walk->store, stmt);
 	if (!rc && walk->checkpoint_seq >= walk->expected)
-		problem(walk, "events after %" PRIu64 " are missing: event %" PRIu64 " was signed", walk->expected - 1, walk->checkpoint_seq);
+		problem(walk, "events after %" PRIu64 " are missing: event %" PRIu64 " was signed",
+			walk->expected - 1, walk->checkpoint_seq);
 	sql_close(walk->store, walk->checkpoints);
 	walk->checkpoints = NULL;
 	return rc;
@@ -162,6 +178,7 @@ static int chain(struct walk *walk, struct err *err)
 static int chain_in_snapshot(struct walk *walk, struct err *err)
 {
 	int rc = sql_run(walk->store, err, "BEGIN", "");
+
 	if (!rc)
 		rc = chain(walk, err);
 	store_rollback(walk->store);
@@ -178,25 +195,33 @@ static void file_check(struct walk *walk, const struct seal *seal)
 {
 	char hex[65];
 	struct err why = { "" };
+
 	walk->report.transcripts++;
 	if (transcripts_digest(walk->store, seal->path, seal->file, hex, &why))
 		problem(walk, "session %s: %s", seal->session, why.text);
 	else if (strcmp(hex, seal->digest))
-		problem(walk, "session %s: '%s' was changed after it was sealed", seal->session, seal->file);
+		problem(walk, "session %s: '%s' was changed after it was sealed", seal->session,
+			seal->file);
 }
 
 /* The row that the CLI shows must say what the chain says. */
 static int row_check(struct walk *walk, const struct seal *seal, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(walk->store, &stmt, err, "SELECT 1 FROM sessions s LEFT JOIN channels c ON c.session = s.id AND c.file = ?2"
-		" WHERE s.id = ?1 AND s.path = ?3 AND CASE WHEN ?2 = 'session.json' THEN s.digest ELSE c.digest END = ?4", "tttt",
-		seal->session, seal->file, seal->path, seal->digest);
+	int rc = sql_query(walk->store, &stmt, err,
+		"SELECT 1 FROM sessions s LEFT JOIN channels c ON c.session = s.id AND c.file = ?2"
+		" WHERE s.id = ?1 AND s.path = ?3 AND CASE WHEN ?2 = 'session.json' THEN s.digest "
+		"ELSE c.digest END = ?4",
+		"tttt", seal->session, seal->file, seal->path, seal->digest);
+
 	if (!rc)
 		rc = sql_step(walk->store, stmt, err);
 	sql_close(walk->store, stmt);
 	if (!rc)
-		problem(walk, "session %s: the row of '%s' is missing or says otherwise than the audit chain", seal->session, seal->file);
+		problem(walk,
+			"session %s: the row of '%s' is missing or says otherwise than the audit "
+			"chain",
+			seal->session, seal->file);
 	return rc < 0 ? rc : 0;
 }
 
@@ -204,11 +229,15 @@ static int seal_check(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 {
 	struct audit_row row;
 	JSON_CLEANUP json_t *data = NULL;
-	if (!audit_row_take(stmt, &row) || json_parse((struct bytes){ (const uint8_t *)row.data, strlen(row.data) }, AUDIT_DATA_MAX, &data, NULL))
+
+	if (!audit_row_take(stmt, &row) ||
+		json_parse((struct bytes){ (const uint8_t *)row.data, strlen(row.data) },
+			AUDIT_DATA_MAX, &data, NULL))
 		return 0; /* was told in the first pass, or is not of our making */
-	struct seal seal = { json_get_string(data, "session"), json_get_string(data, "path"), json_get_string(data, "file"),
-		json_get_string(data, "digest") };
-	if (!seal.session || !seal.path || !seal.file || !seal.digest || !id_ulid_ok(seal.session)) {
+	struct seal seal = { json_get_string(data, "session"), json_get_string(data, "path"),
+		json_get_string(data, "file"), json_get_string(data, "digest") };
+	if (!seal.session || !seal.path || !seal.file || !seal.digest ||
+		!id_ulid_ok(seal.session)) {
 		problem(walk, "event %" PRIu64 " seals nothing", row.seq);
 		return 0;
 	}
@@ -222,9 +251,11 @@ static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 	sqlite3_stmt *stmt = NULL;
 	int count = 0;
 	int rc = sql_query(walk->store, &stmt, err,
-		"SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ? AND seq < ? AND type IN ('session-sealed', 'channel-sealed')"
+		"SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ? AND seq < ? AND type IN "
+		"('session-sealed', 'channel-sealed')"
 		" ORDER BY seq LIMIT 64",
 		"ii", *seq, (int64_t)walk->expected);
+
 	while (!rc && (rc = sql_step(walk->store, stmt, err)) == 1) {
 		*seq = sql_int(stmt, 0);
 		count++;
@@ -234,25 +265,34 @@ static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 	return rc ? rc : count == SEALS_AT_ONCE;
 }
 
-/* Every seal has its row (row_check); more rows than seals: somebody marked one as sealed. One statement is one snapshot. */
+/* Every seal has its row (row_check); more rows than seals: somebody marked one as sealed. One
+ * statement is one snapshot. */
 static int rows_without_seal(struct walk *walk, struct err *err)
 {
 	int64_t more = 0;
 	int rc = sql_number(walk->store, &more, err,
-		"SELECT (SELECT COUNT(*) FROM sessions WHERE digest IS NOT NULL) + (SELECT COUNT(*) FROM channels WHERE digest IS NOT NULL)"
-		" - (SELECT COUNT(*) FROM audit WHERE type IN ('session-sealed', 'channel-sealed'))",
+		"SELECT (SELECT COUNT(*) FROM sessions WHERE digest IS NOT NULL) + (SELECT "
+		"COUNT(*) FROM channels WHERE digest IS NOT NULL)"
+		" - (SELECT COUNT(*) FROM audit WHERE type IN ('session-sealed', "
+		"'channel-sealed'))",
 		"");
+
 	if (!rc && more > 0)
-		problem(walk, "%" PRId64 " rows have a digest that is not in the audit chain", more);
+		problem(walk, "%" PRId64 " rows have a digest that is not in the audit chain",
+			more);
 	return rc;
 }
 
-int audit_verify(struct store *store, const struct sshkey *key, void (*tell)(const char *text, void *context), void *context,
-	struct audit_report *ret, struct err *err)
+int audit_verify(struct store *store, const struct sshkey *key,
+	void (*tell)(const char *text, void *context), void *context, struct audit_report *ret,
+	struct err *err)
 {
-	struct walk walk = { .store = store, .key = key, .problem = tell, .context = context, .expected = 1 };
+	struct walk walk = {
+		.store = store, .key = key, .problem = tell, .context = context, .expected = 1
+	};
 	int64_t seq = 0;
 	int rc = chain_in_snapshot(&walk, err);
+
 	if (!rc)
 		do
 			rc = seals_some(&walk, &seq, err);

@@ -12,17 +12,22 @@ struct certificate_row { /* a certificate that the gateway issued */
 	uint64_t serial;
 	char *provider, *subject, *user, *key_id, *key_fp;
 	int64_t valid_after, valid_before; /* seconds */
-	int64_t issued; /* ms */
+	int64_t issued;			   /* ms */
 };
 void certificate_row_release(struct certificate_row *row);
 
-/* Inserts or updates by (provider, subject); groups are replaced: they follow the identity, not the certificate. */
-int identities_put(struct store *store, const struct identity *who, int64_t now_ms, struct err *err);
-/* Fills user, provider, subject, groups; by serial also serial, key_id, key_fp and expires. By certificate serial (and key fingerprint, which must
- * agree), or by user name: then the user must be unique. -ENOENT: never seen, not issued here; -EACCES: issued for another key; -ENOTUNIQ: several
- * providers know the user, and none of them is "local". */
-int identities_by_serial(struct store *store, uint64_t serial, const char *key_fp, struct identity **ret, struct err *err);
-int identities_by_user(struct store *store, const char *user, struct identity **ret, struct err *err);
+/* Inserts or updates by (provider, subject); groups are replaced: they follow the identity, not the
+ * certificate. */
+int identities_put(
+	struct store *store, const struct identity *who, int64_t now_ms, struct err *err);
+/* Fills user, provider, subject, groups; by serial also serial, key_id, key_fp and expires. By
+ * certificate serial (and key fingerprint, which must agree), or by user name: then the user must
+ * be unique. -ENOENT: never seen, not issued here; -EACCES: issued for another key; -ENOTUNIQ:
+ * several providers know the user, and none of them is "local". */
+int identities_by_serial(struct store *store, uint64_t serial, const char *key_fp,
+	struct identity **ret, struct err *err);
+int identities_by_user(
+	struct store *store, const char *user, struct identity **ret, struct err *err);
 
 /* Never given twice, also across crashes and power failures; not inside a transaction (-EBUSY). */
 int certificates_next_serial(struct store *store, uint64_t *ret, struct err *err);

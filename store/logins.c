@@ -1,4 +1,5 @@
-/* Logins at providers. See logins.h. Claims are one JSON object of texts, small and bounded, because nothing ever looks for them by SQL. */
+/* Logins at providers. See logins.h. Claims are one JSON object of texts, small and bounded,
+ * because nothing ever looks for them by SQL. */
 #include "store/logins.h"
 
 #include <errno.h>
@@ -16,9 +17,13 @@ static int claims_text(const struct claim *claims, struct buf *out, struct err *
 {
 	JSON_CLEANUP json_t *object = json_object();
 	size_t count = 0;
+
 	for (; claims && claims->name; claims++, count++) {
-		if (count == IDENTITY_CLAIMS_MAX || strlen(claims->name) > LOGIN_CLAIM_MAX || strlen(claims->value) > LOGIN_CLAIM_MAX)
-			return err_set(err, -EMSGSIZE, "a login keeps at most %d claims of %d bytes", IDENTITY_CLAIMS_MAX, LOGIN_CLAIM_MAX);
+		if (count == IDENTITY_CLAIMS_MAX || strlen(claims->name) > LOGIN_CLAIM_MAX ||
+			strlen(claims->value) > LOGIN_CLAIM_MAX)
+			return err_set(err, -EMSGSIZE,
+				"a login keeps at most %d claims of %d bytes", IDENTITY_CLAIMS_MAX,
+				LOGIN_CLAIM_MAX);
 		if (json_object_set_new(object, claims->name, json_string(claims->value)))
 			return err_set(err, -EINVAL, "a claim is not text");
 	}
@@ -39,12 +44,15 @@ static int claims_parse(const char *text, struct claim **ret, struct err *err)
 	JSON_CLEANUP json_t *object = NULL;
 	const char *name;
 	json_t *value;
-	int rc = json_parse((struct bytes){ (const uint8_t *)text, strlen(text) }, STORE_LONG_TEXT_MAX, &object, err);
+	int rc = json_parse((struct bytes){ (const uint8_t *)text, strlen(text) },
+		STORE_LONG_TEXT_MAX, &object, err);
+
 	if (rc)
 		return rc;
 	struct claim *claims = calloc(json_object_size(object) + 1, sizeof(*claims));
 	size_t count = 0;
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		if (!claims || !json_is_string(value))
 			break;
 		claims[count].name = strdup(name);
@@ -67,12 +75,15 @@ static int claims_parse(const char *text, struct claim **ret, struct err *err)
 
 /* ---- rows ---- */
 
-int logins_put(struct store *store, const struct identity *who, const char *certificate, int64_t now, struct err *err)
+int logins_put(struct store *store, const struct identity *who, const char *certificate,
+	int64_t now, struct err *err)
 {
 	BUF_CLEANUP struct buf claims = BUF_INIT(STORE_LONG_TEXT_MAX);
 	bool mine;
+
 	if (!who->serial || !who->key_fp || !who->provider || !who->subject || !who->user)
-		return err_set(err, -EINVAL, "login without serial, key, provider, subject or user");
+		return err_set(
+			err, -EINVAL, "login without serial, key, provider, subject or user");
 	int rc = claims_text(who->claims, &claims, err);
 	if (!rc)
 		rc = sql_enter(store, &mine, err);
@@ -80,11 +91,13 @@ int logins_put(struct store *store, const struct identity *who, const char *cert
 		return rc;
 	rc = sql_run(store, err, "DELETE FROM logins WHERE expires < ?", "i", now - LOGIN_KEPT_S);
 	if (!rc)
-		rc = sql_run(store, err, "INSERT INTO logins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		rc = sql_run(store, err,
+			"INSERT INTO logins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
 			"ittttt"
 			"iiil",
-			(int64_t)who->serial, who->key_fp, who->provider, who->subject, who->user, certificate, who->login_time, who->expires,
-			(int64_t)who->machine, buf_cstr(&claims));
+			(int64_t)who->serial, who->key_fp, who->provider, who->subject, who->user,
+			certificate, who->login_time, who->expires, (int64_t)who->machine,
+			buf_cstr(&claims));
 	return sql_leave(store, mine, rc, err);
 }
 
@@ -105,8 +118,11 @@ static void row_release(struct row *row)
 static int row_take(struct store *store, sqlite3_stmt *stmt, struct row *ret, struct err *err)
 {
 	int rc = sql_step(store, stmt, err);
+
 	if (rc == 1) {
-		*ret = (struct row){ .serial = (uint64_t)sql_int(stmt, 0), .login_time = sql_int(stmt, 2), .machine = sql_int(stmt, 3),
+		*ret = (struct row){ .serial = (uint64_t)sql_int(stmt, 0),
+			.login_time = sql_int(stmt, 2),
+			.machine = sql_int(stmt, 3),
 			.forgotten = sql_int(stmt, 5) };
 		rc = sql_text(stmt, 1, &ret->certificate);
 		if (!rc)
@@ -122,6 +138,7 @@ static int complete(struct identity *who, const struct row *row, struct err *err
 {
 	struct claim *claims = NULL;
 	int rc = claims_parse(row->claims, &claims, err);
+
 	if (rc)
 		return err_prefix(err, rc, "login %" PRIu64, row->serial);
 	claims_free(who->claims);
@@ -131,13 +148,17 @@ static int complete(struct identity *who, const struct row *row, struct err *err
 	return 0;
 }
 
-int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct identity **ret, char **ret_certificate, struct err *err)
+int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct identity **ret,
+	char **ret_certificate, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct row row = { 0 };
 	struct identity *who = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT serial, certificate, login_time, machine, claims, forgotten FROM logins"
-		" WHERE key_fp = ? AND expires > ? AND NOT forgotten ORDER BY serial DESC LIMIT 1", "ti", key_fp, now);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT serial, certificate, login_time, machine, claims, forgotten FROM logins"
+		" WHERE key_fp = ? AND expires > ? AND NOT forgotten ORDER BY serial DESC LIMIT 1",
+		"ti", key_fp, now);
+
 	if (!rc)
 		rc = row_take(store, stmt, &row, err);
 	if (rc == -ENOENT)
@@ -162,7 +183,10 @@ int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct i
 int logins_owner(struct store *store, const char *key_fp, char **ret_user, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT user FROM logins WHERE key_fp = ? ORDER BY serial DESC LIMIT 1", "t", key_fp);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT user FROM logins WHERE key_fp = ? ORDER BY serial DESC LIMIT 1", "t",
+		key_fp);
+
 	if (!rc)
 		rc = sql_step(store, stmt, err);
 	if (rc == 0)
@@ -177,8 +201,11 @@ int logins_complete(struct store *store, struct identity *who, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct row row = { 0 };
-	int rc = sql_query(store, &stmt, err, "SELECT serial, certificate, login_time, machine, claims, forgotten FROM logins WHERE serial = ?", "i",
-		(int64_t)who->serial);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT serial, certificate, login_time, machine, claims, forgotten FROM logins "
+		"WHERE serial = ?",
+		"i", (int64_t)who->serial);
+
 	if (!rc)
 		rc = row_take(store, stmt, &row, err);
 	if (rc == -ENOENT)
@@ -193,8 +220,11 @@ int logins_complete(struct store *store, struct identity *who, struct err *err)
 
 int logins_refresh(struct store *store, uint64_t serial, int64_t login_time, struct err *err)
 {
-	int rc = sql_run(store, err, "UPDATE logins SET login_time = MAX(login_time, ?) WHERE serial = ? AND NOT forgotten", "ii", login_time,
-		(int64_t)serial);
+	int rc = sql_run(store, err,
+		"UPDATE logins SET login_time = MAX(login_time, ?) WHERE serial = ? AND NOT "
+		"forgotten",
+		"ii", login_time, (int64_t)serial);
+
 	if (!rc && !sql_changes(store))
 		rc = err_set(err, -ENOENT, "certificate %" PRIu64 " belongs to no login", serial);
 	return rc;
@@ -209,16 +239,27 @@ static int forgotten(struct store *store, int rc, uint64_t *ret_count)
 
 int logins_forget_key(struct store *store, const char *key_fp, uint64_t *ret_count, struct err *err)
 {
-	return forgotten(store, sql_run(store, err, "UPDATE logins SET forgotten = 1 WHERE key_fp = ? AND NOT forgotten", "t", key_fp), ret_count);
+	return forgotten(store,
+		sql_run(store, err,
+			"UPDATE logins SET forgotten = 1 WHERE key_fp = ? AND NOT forgotten", "t",
+			key_fp),
+		ret_count);
 }
 
 int logins_forget_user(struct store *store, const char *user, uint64_t *ret_count, struct err *err)
 {
-	return forgotten(store, sql_run(store, err, "UPDATE logins SET forgotten = 1 WHERE user = ? AND NOT forgotten", "t", user), ret_count);
+	return forgotten(store,
+		sql_run(store, err,
+			"UPDATE logins SET forgotten = 1 WHERE user = ? AND NOT forgotten", "t",
+			user),
+		ret_count);
 }
 
 int logins_forget_serial(struct store *store, uint64_t serial, uint64_t *ret_count, struct err *err)
 {
-	return forgotten(
-		store, sql_run(store, err, "UPDATE logins SET forgotten = 1 WHERE serial = ? AND NOT forgotten", "i", (int64_t)serial), ret_count);
+	return forgotten(store,
+		sql_run(store, err,
+			"UPDATE logins SET forgotten = 1 WHERE serial = ? AND NOT forgotten", "i",
+			(int64_t)serial),
+		ret_count);
 }

@@ -5,28 +5,42 @@
 #include <stdarg.h>
 #include <string.h>
 
-struct code { int sqlite, rc; };
+struct code {
+	int sqlite, rc;
+};
 
 static const struct code codes[] = {
-	{ SQLITE_BUSY, -EBUSY }, { SQLITE_LOCKED, -EBUSY }, { SQLITE_FULL, -ENOSPC }, { SQLITE_NOMEM, -ENOMEM }, { SQLITE_READONLY, -EROFS },
-	{ SQLITE_CORRUPT, -EBADMSG }, { SQLITE_NOTADB, -EBADMSG }, { SQLITE_CONSTRAINT, -EEXIST }, { SQLITE_TOOBIG, -EMSGSIZE },
-	{ SQLITE_CANTOPEN, -EACCES }, { SQLITE_PERM, -EACCES }, { SQLITE_AUTH, -EACCES },
+	{ SQLITE_BUSY, -EBUSY },
+	{ SQLITE_LOCKED, -EBUSY },
+	{ SQLITE_FULL, -ENOSPC },
+	{ SQLITE_NOMEM, -ENOMEM },
+	{ SQLITE_READONLY, -EROFS },
+	{ SQLITE_CORRUPT, -EBADMSG },
+	{ SQLITE_NOTADB, -EBADMSG },
+	{ SQLITE_CONSTRAINT, -EEXIST },
+	{ SQLITE_TOOBIG, -EMSGSIZE },
+	{ SQLITE_CANTOPEN, -EACCES },
+	{ SQLITE_PERM, -EACCES },
+	{ SQLITE_AUTH, -EACCES },
 };
 
 int sql_error(struct store *store, int code, struct err *err)
 {
 	int rc = -EIO;
+
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i].sqlite == (code & 0xff))
 			rc = codes[i].rc;
 	if ((code & 0xff) == SQLITE_IOERR && store->db && sqlite3_system_errno(store->db) == ENOSPC)
 		rc = -ENOSPC;
-	return err_set(err, rc, "database: %s", store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
+	return err_set(err, rc, "database: %s",
+		store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
 }
 
 int sql_exec(struct store *store, const char *text, struct err *err)
 {
 	int code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+
 	return code == SQLITE_OK ? 0 : sql_error(store, code, err);
 }
 
@@ -66,13 +80,16 @@ static int bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t max)
 	if (!text)
 		return SQLITE_OK; /* unbound is NULL */
 	size_t len = strnlen(text, max + 1);
-	return len > max ? SQLITE_TOOBIG : sqlite3_bind_text(stmt, at, text, (int)len, SQLITE_STATIC);
+	return len > max ? SQLITE_TOOBIG
+			 : sqlite3_bind_text(stmt, at, text, (int)len, SQLITE_STATIC);
 }
 
 static int bind_bytes(sqlite3_stmt *stmt, int at, struct bytes bytes)
 {
-	return bytes.len > STORE_TEXT_MAX ? SQLITE_TOOBIG
-					  : sqlite3_bind_blob(stmt, at, bytes.data ? bytes.data : (const void *)"", (int)bytes.len, SQLITE_STATIC);
+	return bytes.len > STORE_TEXT_MAX
+		       ? SQLITE_TOOBIG
+		       : sqlite3_bind_blob(stmt, at, bytes.data ? bytes.data : (const void *)"",
+				 (int)bytes.len, SQLITE_STATIC);
 }
 
 static int bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)
@@ -87,22 +104,27 @@ static int bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)
 }
 
 /* Takes the statement: closes it when a value does not fit. */
-static int bind(struct store *store, sqlite3_stmt *stmt, struct err *err, const char *types, va_list *args)
+static int bind(
+	struct store *store, sqlite3_stmt *stmt, struct err *err, const char *types, va_list *args)
 {
 	int code = SQLITE_OK;
+
 	for (int at = 1; code == SQLITE_OK && types[at - 1]; at++)
 		code = bind_one(stmt, at, types[at - 1], args);
 	if (code == SQLITE_OK)
 		return 0;
-	int rc = code == SQLITE_TOOBIG ? err_set(err, -EMSGSIZE, "database: a value is too long") : sql_error(store, code, err);
+	int rc = code == SQLITE_TOOBIG ? err_set(err, -EMSGSIZE, "database: a value is too long")
+				       : sql_error(store, code, err);
 	sql_close(store, stmt);
 	return rc;
 }
 
-static int query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, va_list *args)
+static int query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
+	const char *types, va_list *args)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = prepare(store, text, &stmt, err);
+
 	if (!rc)
 		rc = bind(store, stmt, err, types, args);
 	if (!rc)
@@ -110,20 +132,24 @@ static int query(struct store *store, sqlite3_stmt **ret, struct err *err, const
 	return rc;
 }
 
-int sql_query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, ...)
+int sql_query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
+	const char *types, ...)
 {
 	va_list args;
+
 	va_start(args, types);
 	int rc = query(store, ret, err, text, types, &args);
 	va_end(args);
 	return rc;
 }
 
-int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text, const char *types, ...)
+int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
+	const char *types, ...)
 {
 	va_list args;
 	sqlite3_stmt *stmt = NULL;
 	int code = sqlite3_prepare_v2(store->db, text, -1, &stmt, NULL);
+
 	if (code != SQLITE_OK)
 		return sql_error(store, code, err);
 	va_start(args, types);
@@ -137,6 +163,7 @@ int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, con
 int sql_step(struct store *store, sqlite3_stmt *stmt, struct err *err)
 {
 	int code = sqlite3_step(stmt);
+
 	if (code == SQLITE_ROW)
 		return 1;
 	return code == SQLITE_DONE ? 0 : sql_error(store, code, err);
@@ -146,6 +173,7 @@ int sql_run(struct store *store, struct err *err, const char *text, const char *
 {
 	va_list args;
 	sqlite3_stmt *stmt = NULL;
+
 	va_start(args, types);
 	int rc = query(store, &stmt, err, text, types, &args);
 	va_end(args);
@@ -161,10 +189,12 @@ int64_t sql_changes(struct store *store)
 	return sqlite3_changes64(store->db);
 }
 
-int sql_number(struct store *store, int64_t *ret, struct err *err, const char *text, const char *types, ...)
+int sql_number(struct store *store, int64_t *ret, struct err *err, const char *text,
+	const char *types, ...)
 {
 	va_list args;
 	sqlite3_stmt *stmt = NULL;
+
 	va_start(args, types);
 	int rc = query(store, &stmt, err, text, types, &args);
 	va_end(args);
@@ -175,7 +205,8 @@ int sql_number(struct store *store, int64_t *ret, struct err *err, const char *t
 		rc = err_set(err, -ENOENT, "database: no such row");
 	if (rc == 1) {
 		int64_t number = sql_int(stmt, 0);
-		rc = sql_step(store, stmt, err); /* to its end: a statement that changes something commits there */
+		/* to its end: a statement that changes something commits there */
+		rc = sql_step(store, stmt, err);
 		if (rc >= 0)
 			*ret = number;
 	}
@@ -186,6 +217,7 @@ int sql_number(struct store *store, int64_t *ret, struct err *err, const char *t
 int sql_text(sqlite3_stmt *stmt, int column, char **ret)
 {
 	const unsigned char *text = sqlite3_column_text(stmt, column);
+
 	if (!text) {
 		*ret = NULL;
 		return sqlite3_column_type(stmt, column) == SQLITE_NULL ? 0 : -ENOMEM;

@@ -1,7 +1,9 @@
 /* Opening and closing the database. SQLite's set-up is decided here and nowhere else.
  *
- * The file is named /proc/self/fd/N/bartizan.db, N being our own copy of the state directory's descriptor, so nothing above that directory need be
- * reachable after privileges are dropped. SQLite would resolve the link N to a path again; its lstat is replaced by stat, which sees no links. */
+ * The file is named /proc/self/fd/N/bartizan.db, N being our own copy of the state directory's
+ * descriptor, so nothing above that directory need be reachable after privileges are dropped.
+ * SQLite would resolve the link N to a path again; its lstat is replaced by stat, which sees no
+ * links. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 static void follow_no_links(void)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
 	if (vfs && vfs->iVersion >= 3 && vfs->xSetSystemCall)
 		vfs->xSetSystemCall(vfs, "lstat", (sqlite3_syscall_ptr)stat);
 }
@@ -26,7 +29,9 @@ static void follow_no_links(void)
 
 static struct flock byte_lock(int64_t instance)
 {
-	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)instance, .l_len = 1 };
+	return (struct flock){
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)instance, .l_len = 1
+	};
 }
 
 bool store_instance_alive(struct store *store, int64_t instance)
@@ -40,10 +45,12 @@ bool store_instance_alive(struct store *store, int64_t instance)
 
 static int instance_begin(struct store *store, struct err *err)
 {
-	store->lock = openat(store->dir, STORE_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	store->lock = openat(
+		store->dir, STORE_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock < 0)
 		return err_set(err, -errno, "'%s': %s", STORE_LOCK_FILE, strerror(errno));
-	int rc = sql_number(store, &store->instance, err, "UPDATE meta SET value = value + 1 WHERE key = 'instance' RETURNING value", "");
+	int rc = sql_number(store, &store->instance, err,
+		"UPDATE meta SET value = value + 1 WHERE key = 'instance' RETURNING value", "");
 	struct flock lock = byte_lock(store->instance);
 	if (!rc && fcntl(store->lock, F_OFD_SETLK, &lock))
 		rc = err_set(err, -errno, "'%s': %s", STORE_LOCK_FILE, strerror(errno));
@@ -52,20 +59,24 @@ static int instance_begin(struct store *store, struct err *err)
 
 /* ---- opening ---- */
 
-/* Made by us, for SQLite would give it the mode 0644; WAL and shared memory take the mode from it. */
+/* Made by us, for SQLite would give it the mode 0644; WAL and shared memory take the mode from it.
+ */
 static int make_file(int dir, struct err *err)
 {
-	FD_CLEANUP int fd = openat(dir, STORE_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	FD_CLEANUP int fd =
+		openat(dir, STORE_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
 	if (fd < 0 || fchmod(fd, 0600))
 		return err_set(err, -errno, "'%s': %s", STORE_FILE, strerror(errno));
 	return 0;
 }
 
-/* A database that nobody has open and that was closed properly has no WAL beside it. Such a one is read as immutable: SQLite would create WAL and
- * shared memory. */
+/* A database that nobody has open and that was closed properly has no WAL beside it. Such a one is
+ * read as immutable: SQLite would create WAL and shared memory. */
 static bool is_at_rest(int dir)
 {
 	struct stat st;
+
 	return fstatat(dir, STORE_FILE "-wal", &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
@@ -73,8 +84,10 @@ static int open_file(struct store *store, struct err *err)
 {
 	char uri[96];
 	struct stat st;
-	int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (store->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+	int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+		    (store->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 	int rc = store->read_only ? 0 : make_file(store->dir, err);
+
 	if (!rc && fstatat(store->dir, STORE_FILE, &st, 0))
 		rc = err_set(err, -errno, "'%s': %s", STORE_FILE, strerror(errno));
 	if (rc)
@@ -87,7 +100,9 @@ static int open_file(struct store *store, struct err *err)
 
 static int set_up(struct store *store, struct err *err)
 {
-	static const char both[] = "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;";
+	static const char both[] = "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA "
+				   "temp_store=MEMORY; PRAGMA cell_size_check=ON;";
+
 	sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (store->read_only) {
@@ -96,12 +111,17 @@ static int set_up(struct store *store, struct err *err)
 		return rc ? rc : sql_exec(store, "PRAGMA query_only=ON;", err);
 	}
 	int rc = sql_exec(store, both, err);
-	return rc ? rc : sql_exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;", err);
+	return rc ? rc
+		  : sql_exec(store,
+			    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA "
+			    "journal_size_limit=67108864;",
+			    err);
 }
 
 int store_open(int state_dir, bool read_only, struct store **ret, struct err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
+
 	if (!store)
 		return err_set(err, -ENOMEM, "no memory to open the database");
 	store->lock = -1;

@@ -1,4 +1,5 @@
-/* The folders of transcripts. See transcripts.h. Every step from the state directory down is opened by descriptor and never through a link. */
+/* The folders of transcripts. See transcripts.h. Every step from the state directory down is opened
+ * by descriptor and never through a link. */
 #include "store/transcripts.h"
 
 #include <errno.h>
@@ -26,8 +27,10 @@
 static bool path_ok(const char *path)
 {
 	static const char form[] = ROOT "/dddd/dd/dd/";
+
 	for (size_t i = sizeof(ROOT); form[i]; i++)
-		if (strnlen(path, i + 1) <= i || (form[i] == 'd' ? path[i] < '0' || path[i] > '9' : path[i] != form[i]))
+		if (strnlen(path, i + 1) <= i ||
+			(form[i] == 'd' ? path[i] < '0' || path[i] > '9' : path[i] != form[i]))
 			return false;
 	return !strncmp(path, form, sizeof(ROOT)) && id_ulid_ok(path + sizeof(form) - 1);
 }
@@ -35,20 +38,25 @@ static bool path_ok(const char *path)
 static bool name_ok(const char *name)
 {
 	size_t len = strnlen(name, TRANSCRIPT_NAME_MAX + 1);
-	return len && len <= TRANSCRIPT_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len && name[0] != '.';
+
+	return len && len <= TRANSCRIPT_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len && name[0] != '.';
 }
 
 static int open_dir(int at, const char *name)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens step by step what is between two slashes; with create, makes what is missing, the last one anew. */
+/* Opens step by step what is between two slashes; with create, makes what is missing, the last one
+ * anew. */
 static int walk(int at, const char *path, bool create)
 {
 	char part[TRANSCRIPT_PATH_MAX];
 	int dir = -1, rc = 0;
+
 	while (!rc && *path) {
 		size_t len = strcspn(path, "/");
 		bool last = !path[len];
@@ -69,19 +77,24 @@ static int walk(int at, const char *path, bool create)
 static int folder(struct store *store, const char *path, struct err *err)
 {
 	if (!path_ok(path))
-		return err_set(err, -EINVAL, "'%.*s' is not the folder of a session", TRANSCRIPT_PATH_MAX, path);
+		return err_set(err, -EINVAL, "'%.*s' is not the folder of a session",
+			TRANSCRIPT_PATH_MAX, path);
 	int fd = walk(store_dir(store), path, false);
 	return fd < 0 ? err_set(err, fd, "'%s': %s", path, strerror(-fd)) : fd;
 }
 
-int transcripts_create(struct store *store, const char *session, int64_t started_ms, char path[static TRANSCRIPT_PATH_MAX], struct err *err)
+int transcripts_create(struct store *store, const char *session, int64_t started_ms,
+	char path[static TRANSCRIPT_PATH_MAX], struct err *err)
 {
 	time_t seconds = (time_t)(started_ms / 1000);
 	struct tm day;
-	if (!id_ulid_ok(session) || started_ms < 0 || !gmtime_r(&seconds, &day) || day.tm_year > 9999 - 1900)
+
+	if (!id_ulid_ok(session) || started_ms < 0 || !gmtime_r(&seconds, &day) ||
+		day.tm_year > 9999 - 1900)
 		return err_set(err, -EINVAL, "session id or time is not one");
 	char made[TRANSCRIPT_PATH_MAX];
-	snprintf(made, sizeof(made), ROOT "/%04d/%02d/%02d/%s", (day.tm_year + 1900) % 10000, day.tm_mon % 12 + 1, day.tm_mday % 32, session);
+	snprintf(made, sizeof(made), ROOT "/%04d/%02d/%02d/%s", (day.tm_year + 1900) % 10000,
+		day.tm_mon % 12 + 1, day.tm_mday % 32, session);
 	FD_CLEANUP int fd = walk(store_dir(store), made, true);
 	if (fd < 0)
 		return err_set(err, fd, "'%s': %s", made, strerror(-fd));
@@ -91,10 +104,12 @@ int transcripts_create(struct store *store, const char *session, int64_t started
 
 /* ---- files ---- */
 
-static int open_in(struct store *store, const char *path, const char *name, int flags, struct err *err)
+static int open_in(
+	struct store *store, const char *path, const char *name, int flags, struct err *err)
 {
 	if (!name_ok(name))
-		return err_set(err, -EINVAL, "'%.*s' is not the name of a transcript", TRANSCRIPT_NAME_MAX, name);
+		return err_set(err, -EINVAL, "'%.*s' is not the name of a transcript",
+			TRANSCRIPT_NAME_MAX, name);
 	FD_CLEANUP int dir = folder(store, path, err);
 	if (dir < 0)
 		return dir;
@@ -106,6 +121,7 @@ int transcripts_file(struct store *store, const char *path, const char *name, st
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd = open_in(store, path, name, O_RDWR | O_APPEND | O_CREAT | O_EXCL, err);
+
 	if (fd < 0 || !fcntl(fd, F_OFD_SETLK, &lock))
 		return fd;
 	int rc = err_set(err, -errno, "'%s/%s' cannot be locked: %s", path, name, strerror(errno));
@@ -113,10 +129,12 @@ int transcripts_file(struct store *store, const char *path, const char *name, st
 	return rc;
 }
 
-static int open_regular(struct store *store, const char *path, const char *name, int flags, struct err *err)
+static int open_regular(
+	struct store *store, const char *path, const char *name, int flags, struct err *err)
 {
 	struct stat st;
 	int fd = open_in(store, path, name, flags, err);
+
 	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
 		return fd;
 	fd_closep(&fd);
@@ -135,8 +153,10 @@ int transcripts_mend(struct store *store, const char *path, const char *name, st
 
 static int replace(int dir, const struct buf *text)
 {
-	FD_CLEANUP int fd = openat(dir, JSON_NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	FD_CLEANUP int fd = openat(
+		dir, JSON_NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int rc = fd < 0 ? -errno : fd_write_all(fd, buf_data(text), text->len);
+
 	if (!rc && (fsync(fd) || renameat(dir, JSON_NEW_NAME, dir, JSON_NAME) || fsync(dir)))
 		rc = -errno;
 	return rc;
@@ -146,6 +166,7 @@ int transcripts_write_json(struct store *store, const char *path, json_t *sessio
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(TRANSCRIPT_JSON_MAX);
 	FD_CLEANUP int dir = folder(store, path, err);
+
 	if (dir < 0)
 		return dir;
 	int rc = json_pretty(session, &text);
@@ -158,6 +179,7 @@ int transcripts_read_json(struct store *store, const char *path, json_t **ret, s
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(TRANSCRIPT_JSON_MAX);
 	FD_CLEANUP int fd = transcripts_read(store, path, JSON_NAME, err);
+
 	if (fd < 0)
 		return fd;
 	int rc = fd_read_all(fd, TRANSCRIPT_JSON_MAX, &text, err);
@@ -171,6 +193,7 @@ static int digest_fd(int fd, uint8_t ret[static EVP_MAX_MD_SIZE])
 	uint8_t chunk[DIGEST_CHUNK];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	int rc = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+
 	while (!rc) {
 		ssize_t got = read(fd, chunk, sizeof(chunk));
 		if (!got)
@@ -186,10 +209,12 @@ static int digest_fd(int fd, uint8_t ret[static EVP_MAX_MD_SIZE])
 	return rc;
 }
 
-int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65], struct err *err)
+int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
+	struct err *err)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	FD_CLEANUP int fd = transcripts_read(store, path, name, err);
+
 	if (fd < 0)
 		return fd;
 	int rc = digest_fd(fd, digest);
@@ -201,6 +226,7 @@ int transcripts_digest(struct store *store, const char *path, const char *name, 
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err)
 {
 	struct statvfs st;
+
 	if (fstatvfs(store_dir(store), &st))
 		return err_set(err, -errno, "state directory: %s", strerror(errno));
 	*ret = (uint64_t)st.f_bavail * st.f_frsize;

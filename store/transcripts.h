@@ -1,6 +1,8 @@
-/* The folders of transcripts: state_dir/transcripts/YYYY/MM/DD/SESSION/, one .cast per channel and session.json.
+/* The folders of transcripts: state_dir/transcripts/YYYY/MM/DD/SESSION/, one .cast per channel and
+ * session.json.
  *
- * Names are made here from validated ULIDs and numbers; nothing of a client reaches a path. Folders 0700, files 0600. */
+ * Names are made here from validated ULIDs and numbers; nothing of a client reaches a path. Folders
+ * 0700, files 0600. */
 #ifndef BARTIZAN_TRANSCRIPTS_H
 #define BARTIZAN_TRANSCRIPTS_H
 
@@ -9,27 +11,33 @@
 #include "store/store.h"
 
 #define TRANSCRIPT_PATH_MAX 96
-#define TRANSCRIPT_NAME_MAX 64                 /* a-z, 0-9, '-', '.', not beginning with '.' */
+#define TRANSCRIPT_NAME_MAX 64 /* a-z, 0-9, '-', '.', not beginning with '.' */
 #define TRANSCRIPT_JSON_MAX (16 * 1024 * 1024)
 #define TRANSCRIPT_LOST_REASON "the gateway stopped while the session was open"
 
 /* Creates the folder for a session begun at started_ms; path is relative to the state directory. */
-int transcripts_create(struct store *store, const char *session, int64_t started_ms, char path[static TRANSCRIPT_PATH_MAX], struct err *err);
-/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or -errno. The file is locked for as long as that
- * descriptor or a copy of it, in whatever process, is open: recovery leaves a file alone that somebody may still append to. */
+int transcripts_create(struct store *store, const char *session, int64_t started_ms,
+	char path[static TRANSCRIPT_PATH_MAX], struct err *err);
+/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or
+ * -errno. The file is locked for as long as that descriptor or a copy of it, in whatever process,
+ * is open: recovery leaves a file alone that somebody may still append to. */
 int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
-int transcripts_read(struct store *store, const char *path, const char *name, struct err *err); /* fd for reading */
-int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err); /* for reading and writing: recovery only */
+/* fd for reading */
+int transcripts_read(struct store *store, const char *path, const char *name, struct err *err);
+/* for reading and writing: recovery only */
+int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err);
 /* session.json: written whole to a temporary name, synced, renamed. */
 int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err);
 int transcripts_read_json(struct store *store, const char *path, json_t **ret, struct err *err);
-int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65], struct err *err); /* SHA-256 */
+/* SHA-256 */
+int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
+	struct err *err);
 /* Of the file system, as an ordinary user may use them. */
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err);
 
-/* At start: every session still open is closed as lost with its last time, its transcripts are cut at a line end and marked, its session.json
- * completed, an audit event "session-lost" appended. One damaged session never blocks the others; nothing is deleted. *ret_count sessions were
- * closed. */
+/* At start: every session still open is closed as lost with its last time, its transcripts are cut
+ * at a line end and marked, its session.json completed, an audit event "session-lost" appended. One
+ * damaged session never blocks the others; nothing is deleted. *ret_count sessions were closed. */
 int transcripts_recover(struct store *store, int64_t now_ms, unsigned *ret_count, struct err *err);
 
 #endif

@@ -1,8 +1,9 @@
-/* Closes what a crash left open. Runs in the broker at its start; reads files that may be damaged in any way, and goes on to the next session
- * whatever it finds.
+/* Closes what a crash left open. Runs in the broker at its start; reads files that may be damaged
+ * in any way, and goes on to the next session whatever it finds.
  *
- * A session is taken only if nobody can still be at it: the store that opened it is not open in a living process (store_instance_alive), and none of
- * its transcripts is locked by a session process that outlived its broker. Each session's rows, seals and event are one transaction. */
+ * A session is taken only if nobody can still be at it: the store that opened it is not open in a
+ * living process (store_instance_alive), and none of its transcripts is locked by a session process
+ * that outlived its broker. Each session's rows, seals and event are one transaction. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,16 +20,17 @@
 #include "store/transcripts.h"
 
 #define CHANNELS_MAX 100000 /* of one session that are mended; further ones are only closed */
-#define PROBLEMS_MAX 20     /* told in the event; with more of them it would be too long to be written */
+/* told in the event; with more of them it would be too long to be written */
+#define PROBLEMS_MAX 20
 
 struct lost { /* a session being closed */
 	struct store *store;
 	const struct session_row *row;
 	struct channel_row *channels; /* those that were open */
 	size_t count;
-	int64_t ended;      /* ms: the last time that anything of it shows */
-	json_t *problems;   /* texts, for the event */
-	json_int_t more;    /* that are not among them */
+	int64_t ended;	  /* ms: the last time that anything of it shows */
+	json_t *problems; /* texts, for the event */
+	json_int_t more;  /* that are not among them */
 };
 
 static void note(struct lost *lost, const struct err *why)
@@ -55,6 +57,7 @@ static char *copy(const char *text)
 static int channel_keep(const struct channel_row *row, void *context)
 {
 	struct lost *lost = context;
+
 	seen_at(lost, row->started);
 	seen_at(lost, row->ended);
 	if (row->ended || lost->count == CHANNELS_MAX)
@@ -66,8 +69,8 @@ static int channel_keep(const struct channel_row *row, void *context)
 	grown[lost->count] = *row;
 	grown[lost->count].session = copy(row->session);
 	grown[lost->count].file = copy(row->file);
-	grown[lost->count].kind = grown[lost->count].detail = grown[lost->count].exit_signal = grown[lost->count].reason = grown[lost->count].digest =
-		NULL;
+	grown[lost->count].kind = grown[lost->count].detail = grown[lost->count].exit_signal =
+		grown[lost->count].reason = grown[lost->count].digest = NULL;
 	lost->count++;
 	return 0;
 }
@@ -76,6 +79,7 @@ static int open_for_mending(struct lost *lost, const char *name, struct err *err
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd = transcripts_mend(lost->store, lost->row->path, name, err);
+
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock)) {
 		int rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		fd_closep(&fd);
@@ -88,7 +92,9 @@ static int open_for_mending(struct lost *lost, const char *name, struct err *err
 static bool is_held(struct lost *lost)
 {
 	for (size_t i = 0; i < lost->count; i++) {
-		FD_CLEANUP int fd = lost->channels[i].file ? open_for_mending(lost, lost->channels[i].file, NULL) : -1;
+		FD_CLEANUP int fd = lost->channels[i].file
+					    ? open_for_mending(lost, lost->channels[i].file, NULL)
+					    : -1;
 		if (fd == -EBUSY)
 			return true;
 	}
@@ -101,6 +107,7 @@ static void channel_mend(struct lost *lost, struct channel_row *channel)
 	struct stat st;
 	int64_t last_us = 0;
 	char hex[65];
+
 	channel->ended = channel->started;
 	channel->exit_status = -1;
 	channel->reason = strdup(TRANSCRIPT_LOST_REASON);
@@ -130,9 +137,11 @@ static json_t *json_channel(json_t *list, uint32_t number)
 {
 	size_t i;
 	json_t *entry;
-	json_array_foreach(list, i, entry)
-		if (json_is_integer(json_object_get(entry, "channel")) && json_integer_value(json_object_get(entry, "channel")) == (json_int_t)number)
-			return entry;
+
+	json_array_foreach(
+		list, i, entry) if (json_is_integer(json_object_get(entry, "channel")) &&
+				    json_integer_value(json_object_get(entry, "channel")) ==
+					    (json_int_t)number) return entry;
 	entry = json_pack("{s:I}", "channel", (json_int_t)number);
 	json_array_append_new(list, entry);
 	return entry;
@@ -141,6 +150,7 @@ static json_t *json_channel(json_t *list, uint32_t number)
 static void json_complete_channels(struct lost *lost, json_t *session)
 {
 	json_t *list = json_object_get(session, "channels");
+
 	if (!json_is_array(list)) {
 		list = json_array();
 		json_object_set_new(session, "channels", list);
@@ -162,8 +172,10 @@ static int json_complete(struct lost *lost, char hex[static 65], struct err *err
 	struct err why;
 	JSON_CLEANUP json_t *session = NULL;
 	int unread = transcripts_read_json(lost->store, lost->row->path, &session, &why);
+
 	if (!unread && !json_is_object(session))
-		unread = err_set(&why, -EBADMSG, "'%s/session.json': not an object", lost->row->path);
+		unread = err_set(
+			&why, -EBADMSG, "'%s/session.json': not an object", lost->row->path);
 	if (unread) {
 		note(lost, &why);
 		json_decref(session);
@@ -185,20 +197,26 @@ static int rows_close(struct lost *lost, const char *digest, int64_t now_ms, str
 {
 	bool mine;
 	int rc = sql_enter(lost->store, &mine, err);
+
 	if (rc)
 		return rc;
 	for (size_t i = 0; !rc && i < lost->count; i++)
 		rc = channels_end(lost->store, &lost->channels[i], err);
 	if (!rc && lost->count == CHANNELS_MAX)
-		rc = sql_run(lost->store, err, "UPDATE channels SET ended = ?2, reason = ?3 WHERE session = ?1 AND ended = 0", "tit", lost->row->id,
-			lost->ended, TRANSCRIPT_LOST_REASON);
+		rc = sql_run(lost->store, err,
+			"UPDATE channels SET ended = ?2, reason = ?3 WHERE session = ?1 AND ended "
+			"= 0",
+			"tit", lost->row->id, lost->ended, TRANSCRIPT_LOST_REASON);
 	if (!rc)
-		rc = sessions_end(lost->store, lost->row->id, SESSION_LOST, lost->ended, TRANSCRIPT_LOST_REASON, digest, err);
-	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O, s:I}", "session", lost->row->id, "user", lost->row->user,
-		"target", lost->row->target, "login", lost->row->login, "ended", json_time_ms(lost->ended), "reason", TRANSCRIPT_LOST_REASON,
-		"problems", lost->problems, "more_problems", lost->more);
+		rc = sessions_end(lost->store, lost->row->id, SESSION_LOST, lost->ended,
+			TRANSCRIPT_LOST_REASON, digest, err);
+	JSON_CLEANUP json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:O, s:I}",
+		"session", lost->row->id, "user", lost->row->user, "target", lost->row->target,
+		"login", lost->row->login, "ended", json_time_ms(lost->ended), "reason",
+		TRANSCRIPT_LOST_REASON, "problems", lost->problems, "more_problems", lost->more);
 	if (!rc)
-		rc = event ? audit_append(lost->store, now_ms, "session-lost", event, NULL, err) : -ENOMEM;
+		rc = event ? audit_append(lost->store, now_ms, "session-lost", event, NULL, err)
+			   : -ENOMEM;
 	return sql_leave(lost->store, mine, rc, err);
 }
 
@@ -206,6 +224,7 @@ static int session_close(struct lost *lost, int64_t now_ms, struct err *err)
 {
 	char hex[65];
 	struct err why;
+
 	for (size_t i = 0; i < lost->count; i++)
 		channel_mend(lost, &lost->channels[i]);
 	bool written = !json_complete(lost, hex, &why);
@@ -215,11 +234,15 @@ static int session_close(struct lost *lost, int64_t now_ms, struct err *err)
 }
 
 /* 1: closed; 0: somebody is still at it. */
-static int session_recover(struct store *store, const struct session_row *row, int64_t now_ms, struct err *err)
+static int session_recover(
+	struct store *store, const struct session_row *row, int64_t now_ms, struct err *err)
 {
-	struct lost lost = { .store = store, .row = row, .ended = row->started, .problems = json_array() };
+	struct lost lost = {
+		.store = store, .row = row, .ended = row->started, .problems = json_array()
+	};
 	int rc = lost.problems ? channels_each(store, row->id, channel_keep, &lost, err) : -ENOMEM;
 	bool held = !rc && is_held(&lost);
+
 	if (!rc && !held)
 		rc = session_close(&lost, now_ms, err);
 	for (size_t i = 0; i < lost.count; i++)
@@ -233,7 +256,10 @@ static int session_recover(struct store *store, const struct session_row *row, i
 static int next_open(struct store *store, char id[static ID_ULID_LEN + 1], struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, "SELECT instance, id FROM sessions WHERE state = 0 AND id > ? ORDER BY id", "t", id);
+	int rc = sql_query(store, &stmt, err,
+		"SELECT instance, id FROM sessions WHERE state = 0 AND id > ? ORDER BY id", "t",
+		id);
+
 	if (!rc)
 		rc = sql_step(store, stmt, err);
 	while (rc == 1 && store_instance_alive(store, sql_int(stmt, 0)))
@@ -249,6 +275,7 @@ int transcripts_recover(struct store *store, int64_t now_ms, unsigned *ret_count
 	char id[ID_ULID_LEN + 1] = "";
 	unsigned count = 0;
 	int rc, first = 0;
+
 	while ((rc = next_open(store, id, err)) == 1) {
 		struct session_row row = { 0 };
 		struct err why = { "" };
