@@ -24,9 +24,10 @@ cppflags = -I. -D_GNU_SOURCE $(pkg_cflags) $(CPPFLAGS)
 ldflags := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-library := $(wildcard common/*.c oidc/*.c policy/*.c store/*.c)
-server := $(filter-out server/main.c,$(wildcard server/*.c))
-cli := $(wildcard cli/*.c)
+sources = $(sort $(shell find $(1) -name '*.c'))
+library := $(call sources,common keys cast conf shell lineguard oidc policy store)
+server := $(filter-out server/main.c,$(call sources,server))
+cli := $(call sources,cli)
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -66,7 +67,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libserver.a $(BUILD)/libbartiz
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $^ $(pkg_libs) $(ssh_libs) -lcmocka
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
 
 # ---- dependencies: packages by name, from the lists in packaging/; silent when nothing is missing ----

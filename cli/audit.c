@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "policy/config.h"
 #include "store/audit.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 
 struct options {
 	const char *dir;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 
 /* The one public key in FILE ("-": standard input) as a line. */
 static int read_key(const char *path, struct buf *ret, struct err *err)

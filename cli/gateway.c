@@ -17,7 +17,7 @@
 
 #include "common/access.h"
 #include "common/fd.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 /* The configuration's control_socket, without checking the rest: engineers may ask where no key
  * file is readable. 0 with *ret NULL: it names none. */

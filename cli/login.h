@@ -14,8 +14,8 @@
 #include <signal.h>
 
 #include "cli/cli.h"
-#include "common/sshcert.h"
-#include "common/sshkey.h"
+#include "keys/sshcert.h"
+#include "keys/sshkey.h"
 #include "oidc/discovery.h"
 #include "oidc/http.h"
 #include "oidc/pkce.h"

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "common/addr.h"
-#include "common/conf_provider.h"
+#include "conf/provider.h"
 #include "common/fd.h"
 #include "common/text.h"
 #include "common/url.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes",
 	"user", "ssh_config", "callback_port", NULL };

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/cast.h"
+#include "cast/cast.h"
 #include "common/clock.h"
 #include "common/fd.h"
 

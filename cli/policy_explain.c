@@ -11,7 +11,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "common/text.h"
 #include "policy/config.h"
 #include "policy/decide.h"

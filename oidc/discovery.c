@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/conf_provider.h"
+#include "conf/provider.h"
 #include "common/json.h"
 #include "common/text.h"
 #include "common/url.h"

@@ -5,7 +5,7 @@
  * nothing from the environment. Every answer is bounded in bytes and time. The status is the
  * caller's business (an OAuth error is a 400 with JSON), but for redirects, which are failures.
  *
- * How it is driven: with hooks by an event loop (server/egress_http.c); without, by http_run().
+ * How it is driven: with hooks by an event loop (server/egress/http.c); without, by http_run().
  * Callbacks come from inside http_socket_ready(), http_timer_fired() and http_run() only. */
 #ifndef BARTIZAN_HTTP_H
 #define BARTIZAN_HTTP_H

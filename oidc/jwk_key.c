@@ -14,7 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "common/text.h"
 #include "common/wire.h"
 #include "oidc/base64url.h"

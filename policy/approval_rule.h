@@ -12,7 +12,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/pattern.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 #define APPROVAL_VOTES_MAX 16
 #define APPROVAL_WINDOW_MAX_MS (30LL * 24 * 3600 * 1000)

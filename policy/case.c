@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 
 #define TEXT_LEN 4096
 #define RIGHTS_ALL                                                          \

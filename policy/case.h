@@ -6,7 +6,7 @@
 
 #include "common/access.h"
 #include "common/err.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 struct policy_case { /* texts are the tree's, who's lists its own */
 	const char *name, *rule, *reason;

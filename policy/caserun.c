@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 #include "policy/case.h"
 #include "policy/config.h"
 #include "policy/decide.h"

@@ -2,7 +2,7 @@
 #ifndef BARTIZAN_CONFIG_H
 #define BARTIZAN_CONFIG_H
 
-#include "common/conf.h"
+#include "conf/conf.h"
 #include "common/files.h"
 #include "policy/ruleset.h"
 #include "policy/target.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "common/text.h"
 #include "policy/match.h"
 

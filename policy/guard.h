@@ -28,8 +28,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/json.h"
-#include "common/yaml.h"
-#include "policy/shellwords.h"
+#include "conf/yaml.h"
+#include "shell/shell.h"
 
 #define GUARD_COUNT_MAX 256
 #define GUARD_ENTRIES_MAX 256	/* of a guard */

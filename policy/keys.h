@@ -3,7 +3,7 @@
 #ifndef BARTIZAN_POLICY_KEYS_H
 #define BARTIZAN_POLICY_KEYS_H
 
-#include "common/conf.h"
+#include "conf/conf.h"
 
 extern const struct conf_row policy_keys[];
 extern const size_t policy_key_count;

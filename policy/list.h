@@ -10,7 +10,7 @@
 
 #include "common/err.h"
 #include "common/pattern.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 struct patterns {
 	struct pattern **list;

@@ -12,7 +12,7 @@
 #include "common/err.h"
 #include "common/files.h"
 #include "common/pattern.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 #include "policy/target.h"
 
 #define RULESET_RULES_MAX 10000

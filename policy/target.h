@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "common/files.h"
 #include "common/pattern.h"
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 #define TARGET_COUNT_MAX 10000
 #define TARGET_LABELS_MAX 64

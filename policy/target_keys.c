@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "common/text.h"
 
 #define SSH_PORT 22

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/addr.h"
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "common/text.h"
 #include "policy/keys.h"
 

@@ -14,9 +14,9 @@
 #include "common/log.h"
 #include "policy/config.h"
 #include "common/version.h"
-#include "server/listener.h"
-#include "server/reader.h"
-#include "server/role.h"
+#include "server/listener/listener.h"
+#include "server/listener/reader.h"
+#include "server/role/role.h"
 
 #define CONFIG_DEFAULT "/etc/bartizan/config.yaml"
 #define DUMP_MAX CONFIG_DUMP_MAX

@@ -9,7 +9,7 @@
 
 #include "common/buf.h"
 #include "common/json.h"
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "store/store.h"
 
 #define AUDIT_TYPE_MAX 64

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/cast.h"
+#include "cast/cast.h"
 #include "common/fd.h"
 #include "common/id.h"
 #include "store/audit.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/krl.h"
+#include "keys/krl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

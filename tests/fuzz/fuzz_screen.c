@@ -2,20 +2,20 @@
  *
  * libvterm and the guard must survive everything; nothing is forwarded twice or out of nowhere. The sources are included: the fuzzers link against
  * the library below server/ only. */
-#include "server/lineguard.c"
-#include "server/lineguard_clear.c"
-#include "server/lineguard_follow.c"
-#include "server/lineguard_input.c"
-#include "server/lineguard_keys.c"
-#include "server/lineguard_line.c"
-#include "server/lineguard_notice.c"
-#include "server/lineguard_prompt.c"
-#include "server/lineguard_read.c"
-#include "server/lineguard_settle.c"
-#include "server/lineguard_typing.c"
-#include "server/lineguard_verdict.c"
-#include "server/screen.c"
-#include "server/screen_scan.c"
+#include "lineguard/lineguard.c"
+#include "lineguard/clear.c"
+#include "lineguard/follow.c"
+#include "lineguard/input.c"
+#include "lineguard/keys.c"
+#include "lineguard/line.c"
+#include "lineguard/notice.c"
+#include "lineguard/prompt.c"
+#include "lineguard/read.c"
+#include "lineguard/settle.c"
+#include "lineguard/typing.c"
+#include "lineguard/verdict.c"
+#include "lineguard/screen.c"
+#include "lineguard/screen_scan.c"
 
 struct world {
 	size_t typed, forwarded, made; /* bytes; made: Ctrl-C and Ctrl-U of the guard's own */

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 #include "common/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

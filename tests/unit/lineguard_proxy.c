@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "server/lineguard.h"
+#include "lineguard/lineguard.h"
 
 #define PIECE 4096
 

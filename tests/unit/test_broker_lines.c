@@ -1,7 +1,7 @@
 /* Lines of a guarded shell in the broker: what may be said of them when, what is answered, what is written down, and what an approval covers. */
 #include "tests/unit/broker_world.h"
 
-#include "server/lineguard.h"
+#include "lineguard/lineguard.h"
 #include "store/approvals.h"
 
 static struct peer *session;

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-#include "common/cast.h"
+#include "cast/cast.h"
 #include "common/text.h"
 #include "tests/unit/scratch.h"
 

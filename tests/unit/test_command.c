@@ -1,5 +1,5 @@
 /* The gateway's own commands against a real store and a real policy; only the broker's acts are recorded instead of done. */
-#include "server/command.h"
+#include "server/broker/command/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +13,12 @@
 #include <cmocka.h>
 
 #include "common/fd.h"
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "common/version.h"
-#include "server/broker_login.h"
-#include "server/broker_provider.h"
-#include "server/broker_revoke.h"
-#include "server/command_impl.h"
+#include "server/broker/login/login.h"
+#include "server/broker/login/provider.h"
+#include "server/broker/login/revoke.h"
+#include "server/broker/command/impl.h"
 #include "store/audit.h"
 #include "store/transcripts.h"
 

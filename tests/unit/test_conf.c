@@ -1,6 +1,6 @@
 /* The table of keys: defaults, limits, refusals, the dump, and that example, manual and code say the same. The example and the manual are
  * read from the source folder, in which tests run. */
-#include "common/conf.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Providers and revocation lists in the configuration: defaults, values, refusals, limits, and what is printed. */
-#include "common/conf_provider.h"
+#include "conf/provider.h"
 
 #include "tests/unit/policy_world.h"
 

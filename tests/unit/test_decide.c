@@ -6,7 +6,7 @@
 #include <glob.h>
 #include <time.h>
 
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "policy/approval_rule.h"
 #include "policy/caserun.h"
 #include "policy/guard.h"

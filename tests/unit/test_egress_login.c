@@ -1,5 +1,5 @@
 /* Providers and logins of the egress role against a provider that says what the test wants, over http on loopback. TLS is for the lab's real one. */
-#include "server/egress_login.h"
+#include "server/egress/login.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 #include "common/clock.h"
 #include "oidc/device.h"
-#include "server/egress_http.h"
+#include "server/egress/http.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATIENCE_S 15

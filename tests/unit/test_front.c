@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/wire.h"
-#include "server/front.h"
+#include "server/role/listener_conf.h"
 
 static char host_key[] = "/etc/bartizan/host", state_dir[] = "/var/lib/bartizan", control[] = "/run/c.sock", run_as[] = "bartizan";
 

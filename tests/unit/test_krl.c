@@ -1,9 +1,9 @@
 /* Key revocation lists: ours and ssh-keygen's answers agree on lists that ssh-keygen made; what is malformed, too large or not understood is refused. */
-#include "common/krl.h"
+#include "keys/krl.h"
 
 #include <errno.h>
 
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "common/wire.h"
 #include "tests/unit/keygen.h"
 

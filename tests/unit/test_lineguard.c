@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/lineguard.h"
-#include "server/screen.h"
+#include "lineguard/lineguard.h"
+#include "lineguard/screen.h"
 
 #define MS 1000
 

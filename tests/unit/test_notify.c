@@ -16,9 +16,9 @@
 #include <cmocka.h>
 
 #include "common/fd.h"
-#include "server/broker_notify.h"
-#include "server/egress_notify.h"
-#include "server/listener.h"
+#include "server/broker/approval/notify.h"
+#include "server/egress/webhook.h"
+#include "server/listener/listener.h"
 #include "tests/unit/scratch.h"
 
 /* ---- timers: noted, and fired by hand ---- */

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "common/cast.h"
+#include "cast/cast.h"
 #include "common/json.h"
 #include "tests/unit/scratch.h"
 

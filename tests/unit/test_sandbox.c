@@ -30,8 +30,8 @@
 #include "common/fd.h"
 #include "common/ipc.h"
 #include "common/ipc_msg.h"
-#include "server/role.h"
-#include "server/sandbox.h"
+#include "server/role/role.h"
+#include "server/role/sandbox.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1

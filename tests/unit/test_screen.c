@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/screen.h"
-#include "server/screen_scan.h"
+#include "lineguard/screen.h"
+#include "lineguard/screen_scan.h"
 
 static void put(struct screen *screen, const char *text)
 {

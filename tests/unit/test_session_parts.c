@@ -11,12 +11,12 @@
 
 #include <cmocka.h>
 
-#include "common/yaml.h"
-#include "server/crypto_bar.h"
-#include "server/debian_version.h"
-#include "server/proxy_header.h"
-#include "server/selector.h"
-#include "server/session_command.h"
+#include "conf/yaml.h"
+#include "server/libssh/crypto_bar.h"
+#include "server/libssh/debian_version.h"
+#include "server/session/proxy_header.h"
+#include "server/session/selector.h"
+#include "server/session/chan_command.h"
 
 static void selectors(void **state)
 {

@@ -1,6 +1,6 @@
 /* Command lines taken apart: kinds of bytes, sources, how a command was reached, and every limit at its edge. What becomes of whole lines is in
  * tests/guard/, see test_guard.c. */
-#include "policy/shellwords.h"
+#include "shell/shell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

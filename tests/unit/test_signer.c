@@ -19,10 +19,10 @@
 
 #include "common/fd.h"
 #include "common/files.h"
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
-#include "server/signer.h"
+#include "server/signer/signer.h"
 #include "tests/unit/scratch.h"
 
 #define DAY (24 * 3600ULL)

@@ -1,5 +1,5 @@
 /* Certificates of ssh-keygen are read as they were meant; invalid ones are refused in words; what we issue OpenSSH reads. */
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 
 #include <errno.h>
 #include <time.h>

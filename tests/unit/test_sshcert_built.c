@@ -1,5 +1,5 @@
 /* Certificates built by hand, one row for each thing that must be refused (and a few that must not), with the words of the refusal. */
-#include "common/sshcert.h"
+#include "keys/sshcert.h"
 
 #include <errno.h>
 #include <stdbool.h>

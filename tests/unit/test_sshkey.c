@@ -1,5 +1,5 @@
 /* Keys, lines and private files against what ssh-keygen and openssl make, and against what an attacker would. */
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* Signatures: ours hold, damaged, misnamed and foreign ones do not; hardware keys are played by ordinary ones. */
-#include "common/sshkey.h"
+#include "keys/sshkey.h"
 
 #include <errno.h>
 

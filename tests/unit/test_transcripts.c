@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "common/cast.h"
+#include "cast/cast.h"
 #include "common/id.h"
 #include "store/audit.h"
 #include "store/sql.h"

@@ -1,5 +1,5 @@
 /* The YAML tree: positions, what is refused, limits, typed readings, and writing. */
-#include "common/yaml.h"
+#include "conf/yaml.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,0 +1,81 @@
+/* One IPC_ACCESS on its way from question to answer. Shared by server/broker/access/access.c, which owns the
+ * order, and by the steps: server/broker/access/guard.c, server/broker/access/break_glass.c, server/broker/access/need.c; and by
+ * server/broker/access/wait.c, which keeps it while a human is waited for.
+ *
+ * Whatever wakes a held access begins at the beginning: policy first, then guard, then approvals.
+ * Nothing decided before is believed later. */
+#ifndef BARTIZAN_BROKER_ACCESS_ACCESS_H
+#define BARTIZAN_BROKER_ACCESS_ACCESS_H
+
+#include "server/broker/core/peer.h"
+#include "store/approvals.h"
+
+#define NEEDS_MAX 2 /* of one access: its rule's and its guard's */
+#define NEED_BY_MAX 4096
+#define ACCESS_QUESTIONS_MAX 3 /* an answer that does not do is asked for again */
+
+enum step { STEP_GO_ON, STEP_DENY, STEP_HOLD };
+
+struct need { /* an approval that an access cannot do without */
+	bool exact;
+	const struct approval_rule *settings; /* of the rule; NULL: a guard's defaults */
+	char by[NEED_BY_MAX];		      /* roles, any of which votes, joined by commas */
+	int64_t window, expires, wait;
+	unsigned uses;
+	bool drain;
+};
+
+struct asking {
+	struct leg *leg;
+	uint32_t number; /* of the channel */
+	bool pty;
+	struct access access; /* borrowed from the message or the hold */
+	struct decision decision;
+	struct leg_channel *channel;
+	struct held *hold; /* NULL: it has not had to wait */
+	bool logged_in;	   /* just now, because a rule asked for it */
+	bool warned;	   /* a guard's warning was said, where nobody could be asked */
+	unsigned exit;	   /* of a refusal */
+	int fd;		   /* transcript, -1: none */
+	uint64_t cast_max;
+	json_t *judgement; /* the guard's, NULL: none */
+	struct need needs[NEEDS_MAX];
+	size_t need_count;
+	struct approval grants[NEEDS_MAX]; /* one for each need, when all are met */
+	size_t grant_count;
+};
+
+/* server/broker/access/access.c */
+/* STEP_DENY */
+enum step asking_refuse(struct asking *asking, unsigned exit, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+enum step access_judge(struct asking *asking); /* the policy alone */
+/* msg is borrowed for as long as the asking lives */
+struct asking access_asking(struct leg *leg, const struct msg_access *msg);
+/* from the beginning to an answer, or to a hold; releases what asking owns */
+void access_proceed(struct asking *asking);
+
+/* For server/broker/access/fresh_login.c. What was waited for has come: the policy is asked again, and IPC_DECISION
+ * goes out. What was waited for is not waited for a second time. Nothing happens where the channel
+ * is not held any more. */
+void access_again(struct leg *leg, const struct msg_access *msg);
+void access_refuse(struct leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
+
+/* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the terminal, or
+ * refuse. */
+enum step guard_step(struct asking *asking);
+/* server/broker/access/break_glass.c */
+enum step glass_step(struct asking *asking);
+/* allowed: event and review, before it opens */
+int glass_opened(struct asking *asking, struct err *err);
+/* server/broker/access/need.c */
+enum step need_step(struct asking *asking);
+/* -E2BIG */
+int need_add(struct asking *asking, bool exact, const char *const *roles,
+	const struct approval_rule *settings);
+/* For a request that is made ahead (server/broker/command/request_ahead.c): fills approval but for its reason's owner.
+ */
+/* takes one use of each grant; -EALREADY: somebody was quicker */
+int need_use(struct asking *asking, struct err *err);
+
+#endif

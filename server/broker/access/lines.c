@@ -1,0 +1,306 @@
+/* See server/broker/access/lines.h. A line goes: judged -> allow, warn or deny; or held -> the request changes ->
+ * judged again. */
+#include "server/broker/access/lines_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "common/wire.h"
+#include "policy/decide.h"
+#include "server/broker/access/wait.h"
+#include "server/broker/record/record.h"
+
+#define TEXT_MAX (2 * LINEGUARD_TEXT_MAX + 1) /* of one candidate, joined */
+
+/* ---- birth and death ---- */
+
+static const char *reason_of(const struct asking *asking)
+{
+	const char *reason = "";
+
+	for (size_t i = 0; i < asking->grant_count && !*reason; i++)
+		reason = asking->grants[i].reason;
+	return reason;
+}
+
+int lines_begin(struct asking *asking, struct err *err)
+{
+	if (!asking->decision.guard || asking->access.kind != ACCESS_SHELL || !asking->pty)
+		return 0;
+	struct lines *lines = calloc(1, sizeof(*lines));
+	if (!lines)
+		return err_set(err, -ENOMEM, "the gateway is out of memory");
+	*lines = (struct lines){ .leg = asking->leg,
+		.channel = asking->number,
+		.rule = strdup(asking->decision.rule),
+		.reason = strdup(reason_of(asking)) };
+	if (!lines->rule || !lines->reason) {
+		lines_free(lines);
+		return err_set(err, -ENOMEM, "the gateway is out of memory");
+	}
+	asking->channel->lines = lines;
+	return 0;
+}
+
+void lines_free(struct lines *lines)
+{
+	if (!lines)
+		return;
+	lines_wait_over(lines);
+	free(lines->rule), free(lines->reason), free(lines);
+}
+
+/* ---- the answer ---- */
+
+void lines_send(const struct lines *lines, enum line_verdict verdict, const char *notice)
+{
+	struct msg_line_verdict msg = { lines->leg->number, lines->channel, lines->number, verdict,
+		(char *)notice };
+
+	link_send(&lines->leg->client->link, IPC_LINE_VERDICT, 0, &msg, NULL, 0);
+}
+
+static const char *const verdict_names[] = {
+	[LINE_ALLOW] = "allow", [LINE_WARN] = "warn", [LINE_HOLD] = "hold", [LINE_DENY] = "deny"
+};
+
+static json_t *event_of(const struct lines *lines)
+{
+	json_t *data = broker_leg_event(lines->leg);
+
+	json_object_set_new(data, "channel", json_integer(lines->channel));
+	json_object_set_new(data, "line", json_integer(lines->number));
+	return data;
+}
+
+static json_t *visible_or_null(struct bytes text)
+{
+	return text.len ? json_visible(text.data,
+				  text.len < RECORD_DETAIL_MAX ? text.len : RECORD_DETAIL_MAX)
+			: json_null();
+}
+
+int lines_audit(const struct judging *judging, enum line_verdict verdict)
+{
+	const struct lines *lines = judging->lines;
+	const struct typed_line *line = &judging->line;
+	json_t *data = event_of(lines);
+
+	json_object_set_new(
+		data, "command", line->count ? visible_or_null(line->texts[0].text) : json_null());
+	json_object_set_new(
+		data, "confidence", json_string(line_confidence_name(judging->msg->confidence)));
+	json_object_set_new(data, "why",
+		line->blind ? json_visible(line->blind, strlen(line->blind)) : json_null());
+	json_object_set_new(data, "rule", json_string(lines->rule));
+	json_object_set_new(data, "verdict", json_string(verdict_names[verdict]));
+	json_object_set_new(
+		data, "reason", json_visible(judging->found.reason, strlen(judging->found.reason)));
+	if (judging->approval)
+		json_object_set_new(data, "approval", json_string(judging->approval));
+	return broker_audit(lines_broker(lines), "line-judged", data);
+}
+
+/* The event first; what cannot be written down does not run. */
+void lines_answer(struct judging *judging, enum line_verdict verdict)
+{
+	struct lines *lines = judging->lines;
+
+	lines_wait_over(lines);
+	if (lines_audit(judging, verdict) && verdict != LINE_DENY) {
+		verdict = LINE_DENY;
+		snprintf(judging->notice, sizeof(judging->notice),
+			"bartizan: the gateway cannot write its audit log");
+	}
+	if (verdict != LINE_ALLOW)
+		log_info("session %s: channel %u, line %u: %s: %s", lines->leg->session,
+			lines->channel, lines->number, verdict_names[verdict], judging->notice);
+	lines->said = verdict;
+	lines_send(lines, verdict, judging->notice);
+}
+
+void lines_refuse(struct judging *judging, const char *words)
+{
+	char clean[LINEGUARD_NOTICE_MAX - 16];
+
+	snprintf(judging->found.reason, sizeof(judging->found.reason), "%s",
+		text_clean(clean, sizeof(clean), words, strlen(words)));
+	snprintf(judging->notice, sizeof(judging->notice), "bartizan: %s", clean);
+	lines_answer(judging, LINE_DENY);
+}
+
+/* ---- judging ---- */
+
+static void on_allow(struct judging *judging)
+{
+	lines_answer(judging, LINE_ALLOW);
+}
+
+static void on_warn(struct judging *judging)
+{
+	snprintf(judging->notice, sizeof(judging->notice), "bartizan: warning: %.480s",
+		judging->found.reason);
+	lines_answer(judging, LINE_WARN);
+}
+
+static void on_deny(struct judging *judging)
+{
+	char words[JUDGEMENT_REASON_MAX];
+
+	snprintf(words, sizeof(words), "%s", judging->found.reason);
+	lines_refuse(judging, words);
+}
+
+static void (*const acts[])(struct judging *judging) = {
+	[GUARD_ALLOW] = on_allow,
+	[GUARD_WARN] = on_warn,
+	[GUARD_APPROVE] = lines_approve,
+	[GUARD_DENY] = on_deny,
+};
+
+/* The shell's own rule must still let it be, when people have thought about it for a while. */
+static bool still_allowed(const struct lines *lines, struct decision *decision)
+{
+	const struct leg *leg = lines->leg;
+	const struct config *config = lines_broker(lines)->config;
+	const struct access access = { .who = leg->client->who,
+		.source = leg->client->source,
+		.target = leg->target,
+		.login = leg->login,
+		.kind = ACCESS_SHELL,
+		.now = clock_wall() };
+
+	decide(config->ruleset, targets_find(config->targets, leg->target), &access, decision);
+	return decision->verdict != VERDICT_DENY;
+}
+
+void lines_judge(struct judging *judging, bool again)
+{
+	struct lines *lines = judging->lines;
+	struct decision decision;
+	char words[512];
+	const struct guard *guard = ruleset_guard(
+		lines_broker(lines)->config->ruleset, lines->rule, &judging->settings);
+
+	if (!guard) {
+		snprintf(words, sizeof(words),
+			"rule '%.200s', by which this shell was opened, has no guard any more: "
+			"open the shell again",
+			lines->rule);
+		lines_refuse(judging, words);
+	} else if (again && !still_allowed(lines, &decision)) {
+		lines_refuse(judging, decision.reason);
+	} else if (typed_judge(guard, &judging->line, &judging->found) ||
+		   (size_t)judging->found.verdict >= sizeof(acts) / sizeof(acts[0])) {
+		lines_refuse(judging, "the guard could not judge this line");
+	} else {
+		acts[judging->found.verdict](judging);
+	}
+	typed_release(&judging->found);
+}
+
+/* ---- what the session says ---- */
+
+int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err *err)
+{
+	struct wire in = WIRE_OF(msg->texts.data, msg->texts.len);
+
+	*ret = (struct typed_line){ .continues = msg->continues,
+		.blind = msg->confidence == LINE_BLIND ? *msg->why ? msg->why : "it cannot be read"
+						       : NULL };
+	while (!wire_done(&in)) {
+		uint8_t joined;
+		struct bytes text;
+		if (ret->count == TYPED_TEXTS_MAX || wire_get_u8(&in, &joined) || joined > 1 ||
+			wire_get_string(&in, &text) || text.len > TEXT_MAX)
+			return err_set(err, -EPROTO, "the texts of a line are malformed");
+		ret->texts[ret->count++] = (struct typed_text){ text, joined };
+	}
+	if (!ret->count && !ret->blind)
+		return err_set(err, -EPROTO, "a line without a text");
+	return 0;
+}
+
+/* *ret NULL: the channel has ended meanwhile. */
+static int lines_of(struct client *client, uint32_t number, uint32_t channel, struct lines **ret,
+	struct err *err)
+{
+	struct leg *leg;
+	int rc = broker_leg_of(client, number, &leg, err);
+	const struct leg_channel *found =
+		!rc && leg ? broker_leg_channel(leg, channel, false) : NULL;
+
+	*ret = found && found->state == CHANNEL_OPEN ? found->lines : NULL;
+	if (!rc && leg && (!found || (found->state != CHANNEL_ENDED && !*ret)))
+		return err_set(err, -EPROTO, "the lines of channel %u are not judged", channel);
+	return rc;
+}
+
+int handle_line(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_line *msg = data;
+	struct lines *lines;
+	struct judging judging = { .msg = msg };
+	int rc = lines_of(client, msg->leg, msg->channel, &lines, err);
+
+	if (rc || !lines)
+		return rc;
+	if (msg->line <= lines->number || msg->confidence > LINE_BLIND)
+		return err_set(err, -EPROTO, "line %u is none", msg->line);
+	rc = lines_unpack(msg, &judging.line, err);
+	if (rc)
+		return rc;
+	lines_give_up(lines); /* another line stands there now */
+	lines->number = msg->line;
+	judging.lines = lines;
+	lines_judge(&judging, false);
+	return 0;
+}
+
+/* The analyser is gone, and nothing is judged any more: the guard says what then, as of every line
+ * that cannot be read. */
+static void analyser_failed(struct lines *lines, const char *why)
+{
+	const struct approval_rule *ignored;
+	const struct guard *guard =
+		ruleset_guard(lines_broker(lines)->config->ruleset, lines->rule, &ignored);
+	char shown[200];
+
+	log_warning("session %s: channel %u: the guard's analyser failed: %s", lines->leg->session,
+		lines->channel, text_clean(shown, sizeof(shown), why, strlen(why)));
+	if (!guard || guard_blind(guard) == GUARD_DENY)
+		broker_leg_stop(
+			lines->leg, EXIT_OURS, "the lines of this shell cannot be judged any more");
+}
+
+int handle_line_end(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_line_end *msg = data;
+	struct lines *lines;
+	int rc = lines_of(client, msg->leg, msg->channel, &lines, err);
+
+	if (rc || !lines)
+		return rc;
+	if (msg->line != lines->number)
+		return err_set(err, -EPROTO, "line %u is not the one that was judged", msg->line);
+	bool failed = !strcmp(msg->end, "failed");
+	if (lines->waiting && !strcmp(msg->end, line_end_name(LINE_CANCELLED)))
+		lines_give_up(lines);
+	if (lines->said == LINE_ALLOW && !failed)
+		return 0;
+	json_t *event = event_of(lines);
+	json_object_set_new(event, "end", json_visible(msg->end, strlen(msg->end)));
+	json_object_set_new(event, "command", visible_or_null(msg->text));
+	json_object_set_new(
+		event, "why", *msg->why ? json_visible(msg->why, strlen(msg->why)) : json_null());
+	json_object_set_new(event, "took_ms", json_integer(msg->took_us / 1000));
+	broker_audit(lines_broker(lines), failed ? "guard-failed" : "line-ended", event);
+	if (failed)
+		analyser_failed(lines, msg->why);
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* Lines typed in a shell whose rule has a guard: each is judged before its Enter goes on
+ * (lineguard/lineguard.h is the session's half).
+ *
+ * Deny has the line cleared; warn asks at the terminal; approve waits for an approval of these very
+ * bytes, on this target, as this login. Every judgement is an audit event, written before the
+ * answer. The rule is looked up by name each time: a reload counts for the shells that are open,
+ * and a shell whose rule is gone runs nothing any more. What a session says about how surely it has
+ * read a line is its word: whoever has taken the session over needs no line. */
+#ifndef BARTIZAN_BROKER_ACCESS_LINES_H
+#define BARTIZAN_BROKER_ACCESS_LINES_H
+
+#include "server/broker/access/access.h"
+#include "server/broker/approval/queue.h"
+
+/* An access that is allowed: where it is a shell with a terminal and its rule has a guard, its
+ * lines are judged from now on. */
+int lines_begin(struct asking *asking, struct err *err);
+void lines_free(struct lines *lines); /* NULL: nothing. A request that a line waits for stays */
+
+/* something happened to the request */
+void lines_changed(struct broker *broker, const char *id);
+/* a second has passed; false: no status is shown */
+bool lines_live(struct broker *broker);
+/* lines that wait for this request */
+unsigned lines_waiting(struct broker *broker, const char *id);
+
+int handle_line(struct client *client, const void *msg, struct err *err);
+int handle_line_end(struct client *client, const void *msg, struct err *err);
+
+#endif

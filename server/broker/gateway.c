@@ -1,0 +1,94 @@
+/* The gateway's own commands over `ssh gw …`: IPC_COMMAND, IPC_COMMAND_INPUT and IPC_COMMAND_STOP
+ * of an authenticated session. */
+#include <errno.h>
+#include <string.h>
+
+#include "policy/ruleset.h"
+#include "server/broker/core/peer.h"
+
+static void on_ended(struct running *running, void *context)
+{
+	(void)running;
+	struct client *client = context;
+	client->running_count--;
+}
+
+static int refuse(struct client *client, uint32_t channel, const char *words, unsigned status)
+{
+	struct bytes text = { (const uint8_t *)words, strlen(words) };
+
+	link_send(&client->link, IPC_OUTPUT, 0, &(struct msg_output){ channel, 2, text }, NULL, 0);
+	link_send(&client->link, IPC_COMMAND_EXIT, 0, &(struct msg_command_exit){ channel, status },
+		NULL, 0);
+	return 0;
+}
+
+/* Who has proved nothing but a key. */
+static bool limited_may(char *const *argv)
+{
+	if (!argv[0] || !strcmp(argv[0], "help"))
+		return true;
+	return !strcmp(argv[0], "login") && argv[1] && !strcmp(argv[1], "--token");
+}
+
+int handle_command(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_command *msg = data;
+
+	if (running_find(&client->running, msg->channel))
+		return err_set(err, -EPROTO, "channel %u runs a command already", msg->channel);
+	if (client->running_count >= CLIENT_COMMANDS_MAX)
+		return refuse(client, msg->channel,
+			"bartizan: too many commands at a time on one connection\n", EXIT_WAIT);
+	if (client->state == CLIENT_LIMITED && !limited_may(msg->argv))
+		return refuse(client, msg->channel,
+			"bartizan: log in first: ssh gw login --token < TOKEN, and use the "
+			"certificate that it prints\n",
+			EXIT_DENIED);
+	if (client->who->force_command)
+		return refuse(client, msg->channel,
+			"bartizan: the certificate allows its forced command only\n", EXIT_DENIED);
+	struct running_spec spec = {
+		.who = identity_copy(client->who),
+		.source = client->source,
+		.key = client->key,
+		.may = client->state == CLIENT_AUTHENTICATED
+			       ? ruleset_may(client->broker->config->ruleset, client->who)
+			       : 0,
+		.terminal = msg->terminal,
+		.columns = msg->columns,
+		.channel = msg->channel,
+		.link = &client->link,
+		.ended = on_ended,
+		.context = client,
+	};
+	client->running_count++;
+	if (!spec.who || running_start(client->broker, &client->running, &spec, msg->argv)) {
+		client->running_count--;
+		return refuse(client, msg->channel, "bartizan: the gateway is out of memory\n",
+			EXIT_OURS);
+	}
+	return 0;
+}
+
+int handle_command_stop(struct client *client, const void *data, struct err *err)
+{
+	(void)err;
+	const struct msg_channel *msg = data;
+	struct running *running = running_find(&client->running, msg->channel);
+	if (running) {
+		running_stop(running);
+		client->running_count--;
+	}
+	return 0;
+}
+
+int handle_command_input(struct client *client, const void *data, struct err *err)
+{
+	(void)err;
+	const struct msg_command_input *msg = data;
+	struct running *running = running_find(&client->running, msg->channel);
+	if (running)
+		running_input(running, msg->data);
+	return 0;
+}

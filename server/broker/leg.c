@@ -1,0 +1,357 @@
+/* Legs: where a client wants to go, and how long it may stay. IPC_LEG and IPC_LEG_END, time limits,
+ * telling a session to end.
+ *
+ * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
+ * kill, full disk) tells the session, and kills the process when it does not obey. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "policy/decide.h"
+#include "server/broker/core/peer.h"
+#include "server/broker/dial/dial.h"
+#include "server/broker/access/fresh_login.h"
+#include "server/broker/access/wait.h"
+#include "server/broker/access/lines.h"
+#include "server/broker/record/record.h"
+
+struct leg *broker_leg_find(const struct client *client, uint32_t number)
+{
+	struct leg *leg;
+
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
+		if (leg->number == number)
+			return leg;
+	return NULL;
+}
+
+bool broker_leg_used(const struct client *client, uint32_t number)
+{
+	for (size_t i = client->used_count; i > 0; i--)
+		if (client->used[i - 1] == number)
+			return true;
+	return false;
+}
+
+int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err)
+{
+	*ret = broker_leg_find(client, number);
+	return *ret || broker_leg_used(client, number)
+		       ? 0
+		       : err_set(err, -EPROTO, "leg %u was never named", number);
+}
+
+struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create)
+{
+	struct leg_channel *channel;
+
+	for (channel = LIST_FIRST(&leg->channels); channel; channel = LIST_NEXT(channel, entry))
+		if (channel->number == number)
+			return channel;
+	if (!create || leg->channel_count >= LEG_CHANNELS_MAX ||
+		!(channel = calloc(1, sizeof(*channel))))
+		return NULL;
+	channel->number = number;
+	leg->channel_count++;
+	LIST_INSERT_HEAD(&leg->channels, channel, entry);
+	return channel;
+}
+
+const char *broker_leg_user(const struct leg *leg)
+{
+	return leg->client->who->user;
+}
+
+json_t *broker_leg_event(const struct leg *leg)
+{
+	json_t *data = client_event(leg->client);
+
+	json_object_set_new(data, "session", json_string(leg->session));
+	json_object_set_new(data, "target", json_string(leg->target));
+	json_object_set_new(data, "login", json_string_or_null(leg->login));
+	return data;
+}
+
+/* ---- naming ---- */
+
+static int use_number(struct client *client, uint32_t number)
+{
+	if (client->used_count == client->used_size) {
+		size_t size = client->used_size ? client->used_size * 2 : 8;
+		uint32_t *used = reallocarray(client->used, size, sizeof(*used));
+		if (!used)
+			return -ENOMEM;
+		client->used = used;
+		client->used_size = size;
+	}
+	client->used[client->used_count++] = number;
+	return 0;
+}
+
+static void leg_answer(struct client *client, const struct msg_leg *msg, unsigned exit,
+	const char *reason, const char *session)
+{
+	struct msg_leg_answer out = { .leg = msg->leg,
+		.ok = session != NULL,
+		.exit = exit,
+		.reason = (char *)reason,
+		.session = (char *)session };
+
+	link_send(&client->link, IPC_LEG_ANSWER, 0, &out, NULL, 0);
+}
+
+static int leg_refuse(struct client *client, const struct msg_leg *msg, unsigned exit,
+	const char *rule, const char *reason)
+{
+	json_t *data = client_event(client);
+
+	json_object_set_new(data, "target", json_visible(msg->target, strlen(msg->target)));
+	json_object_set_new(data, "login", json_visible(msg->login, strlen(msg->login)));
+	json_object_set_new(data, "rule", json_string_or_null(rule));
+	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
+	broker_audit(client->broker, "access-denied", data);
+	char target[256], login[256];
+	log_info("connection %llu: %s may not go to %s as %s: %s",
+		(unsigned long long)client->connection, client->who->user,
+		text_clean(target, sizeof(target), msg->target, strlen(msg->target)),
+		text_clean(login, sizeof(login), msg->login, strlen(msg->login)), reason);
+	leg_answer(client, msg, exit, reason, NULL);
+	return 0;
+}
+
+static bool port_ok(const struct target *target, uint32_t port)
+{
+	return port == 0 || port == 22 || port == target->port ||
+	       (target->is_pattern && !target->host && port < 65536);
+}
+
+/* A connection may outlive its certificate, and so may the sessions on it; new ones may not begin.
+ */
+static int expired(const struct client *client, struct err *err)
+{
+	char ago[64];
+
+	clock_duration_format((clock_wall() - client->who->expires) * 1000, ago, sizeof(ago));
+	return err_set(
+		err, EXIT_DENIED, "certificate expired %s ago: connect again with a new one", ago);
+}
+
+/* 0: the identity may have some business there. Otherwise the exit status, with the words. */
+static unsigned leg_judge(struct client *client, const struct msg_leg *msg,
+	struct decision *decision, struct err *err)
+{
+	const struct config *config = client->broker->config;
+	const struct target *target = NULL;
+
+	if (!text_name_ok(msg->login, strlen(msg->login)))
+		return (unsigned)err_set(
+			err, EXIT_DENIED, "the login on the target is not a user name");
+	if (text_target_ok(msg->target, strlen(msg->target)))
+		target = targets_find(config->targets, msg->target);
+	char name[256];
+	if (client->state == CLIENT_LIMITED)
+		return (unsigned)err_set(err, EXIT_DENIED,
+			"log in first: ssh gw login --token < TOKEN, and use the certificate that "
+			"it prints");
+	if (client->leaving)
+		return (unsigned)err_set(err, EXIT_DENIED, "this connection is about to end");
+	if (client->who->expires <= clock_wall())
+		return (unsigned)expired(client, err);
+	if (!target)
+		return (unsigned)err_set(err, EXIT_DENIED, "no target '%s' (see: ssh gw targets)",
+			text_clean(name, sizeof(name), msg->target, strlen(msg->target)));
+	struct access access = { .who = client->who,
+		.source = client->source,
+		.target = msg->target,
+		.login = msg->login,
+		.now = clock_wall() };
+	if (!decide_any(config->ruleset, target, &access, decision))
+		return (unsigned)err_set(err, EXIT_DENIED, "%s", decision->reason);
+	if (!port_ok(target, msg->port))
+		return (unsigned)err_set(err, EXIT_DENIED, "target '%s' is not reached at port %u",
+			msg->target, msg->port);
+	if (client->leg_count >= (uint64_t)config->conf->targets_per_connection)
+		return (unsigned)err_set(err, EXIT_DENIED,
+			"too many targets on one connection (limits.targets_per_connection)");
+	if (broker_disk_low(client->broker) && !broker_break_glass(client->broker, client->who))
+		return (unsigned)err_set(err, EXIT_OURS, "the gateway has no room for transcripts");
+	return 0;
+}
+
+static void leg_free(struct leg *leg)
+{
+	struct leg_channel *channel;
+
+	while ((channel = LIST_FIRST(&leg->channels))) {
+		LIST_REMOVE(channel, entry);
+		lines_free(channel->lines);
+		free(channel);
+	}
+	if (leg->timer)
+		event_free(leg->timer);
+	free(leg->dial_failure), free(leg->glass_reason);
+	free(leg->target), free(leg->login), free((void *)leg->pubkey.data);
+	free(leg);
+}
+
+static struct leg *leg_new(struct client *client, const struct msg_leg *msg)
+{
+	const struct target *target = targets_find(client->broker->config->targets, msg->target);
+	struct leg *leg = calloc(1, sizeof(*leg));
+
+	if (!leg)
+		return NULL;
+	*leg = (struct leg){ .client = client, .number = msg->leg, .mode = msg->mode };
+	LIST_INIT(&leg->channels);
+	id_ulid_new(leg->session);
+	leg->target = text_dup(msg->target, strlen(msg->target));
+	leg->login = text_dup(msg->login, strlen(msg->login));
+	leg->pubkey = (struct bytes){ (const uint8_t *)text_dup(msg->pubkey.data, msg->pubkey.len),
+		msg->pubkey.len };
+	leg->port = target->is_pattern && !target->host ? (uint16_t)msg->port : 0;
+	if (leg->target && leg->login && leg->pubkey.data)
+		leg->record = record_new(leg);
+	if (!leg->record) {
+		leg_free(leg);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&client->legs, leg, entry);
+	client->leg_count++;
+	evidence_named(leg);
+	return leg;
+}
+
+int handle_leg(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_leg *msg = data;
+	struct decision decision = { 0 };
+	struct err why = { 0 };
+
+	if (msg->leg == IPC_LEG_ALL || broker_leg_used(client, msg->leg))
+		return err_set(err, -EPROTO, "leg %u was named before", msg->leg);
+	if (msg->mode != MODE_JUMP && msg->mode != MODE_DIRECT)
+		return err_set(err, -EPROTO, "mode %u is none", msg->mode);
+	if (client->used_count >= CLIENT_LEGS_MAX || use_number(client, msg->leg))
+		return err_set(err, -EPROTO, "too many legs");
+	unsigned exit = leg_judge(client, msg, &decision, &why);
+	if (exit)
+		return leg_refuse(client, msg, exit, decision.rule, why.text);
+	struct leg *leg = leg_new(client, msg);
+	if (!leg)
+		return leg_refuse(client, msg, EXIT_OURS, NULL, "the gateway is out of memory");
+	leg_answer(client, msg, 0, "", leg->session);
+	return 0;
+}
+
+/* ---- the end ---- */
+
+void broker_leg_end(struct leg *leg, const char *reason, bool lost)
+{
+	struct client *client = leg->client;
+
+	leg->state = LEG_ENDED;
+	LIST_REMOVE(leg, entry);
+	client->leg_count--;
+	fresh_forget(client, leg->number, IPC_LEG_ALL);
+	holds_leave(leg);
+	grants_forget(leg);
+	dial_cancel(leg);
+	record_end(leg->record, reason, lost);
+	leg_free(leg);
+}
+
+int handle_leg_end(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_leg_end *msg = data;
+	struct leg *leg;
+	int rc = broker_leg_of(client, msg->leg, &leg, err);
+
+	if (!rc && leg)
+		broker_leg_end(leg, msg->reason, false);
+	return rc;
+}
+
+/* ---- limits ---- */
+
+static const struct {
+	int64_t before;
+	const char *words;
+} warnings[] = { { 300000, "5 minutes" }, { 60000, "1 minute" } };
+#define WARNINGS (sizeof(warnings) / sizeof(warnings[0]))
+
+static void leg_notice(struct leg *leg, const char *left)
+{
+	char text[256], limit[64];
+
+	snprintf(text, sizeof(text), "this session ends in %s (limit of %s)", left,
+		clock_duration_format(leg->limit, limit, sizeof(limit)));
+	link_send(&leg->client->link, IPC_NOTICE, 0, &(struct msg_notice){ leg->number, text },
+		NULL, 0);
+}
+
+static void arm(struct leg *leg, int64_t wait)
+{
+	struct timeval when = timeval_of(wait > 0 ? wait : 0);
+
+	if (evtimer_add(leg->timer, &when))
+		log_error("session %s: no timer for its limit", leg->session);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct leg *leg = arg;
+	int64_t left = leg->deadline - clock_mono_ms();
+	if (leg->ending) {
+		client_violation(leg->client, "end", "a session did not end when it was told to");
+		return;
+	}
+	if (left <= 0) {
+		char reason[128], limit[64];
+		snprintf(reason, sizeof(reason), "session limit of %s reached",
+			clock_duration_format(leg->limit, limit, sizeof(limit)));
+		broker_leg_stop(leg, EXIT_DENIED, reason);
+		return;
+	}
+	while (leg->warned < WARNINGS && left <= warnings[leg->warned].before + 500)
+		leg_notice(leg, warnings[leg->warned++].words);
+	arm(leg, leg->warned < WARNINGS ? left - warnings[leg->warned].before : left);
+}
+
+static bool need_timer(struct leg *leg)
+{
+	if (!leg->timer)
+		leg->timer = evtimer_new(leg->client->broker->base, on_timer, leg);
+	return leg->timer;
+}
+
+void broker_leg_limit(struct leg *leg, int64_t limit_ms)
+{
+	int64_t now = clock_mono_ms();
+
+	if (!limit_ms || leg->ending || (leg->deadline && leg->deadline <= now + limit_ms) ||
+		!need_timer(leg))
+		return;
+	leg->deadline = now + limit_ms;
+	leg->limit = limit_ms;
+	leg->warned = 0;
+	/* a limit of a minute needs no warning of five */
+	while (leg->warned < WARNINGS && limit_ms <= warnings[leg->warned].before)
+		leg->warned++;
+	arm(leg, leg->warned < WARNINGS ? limit_ms - warnings[leg->warned].before : limit_ms);
+}
+
+void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason)
+{
+	if (leg->ending)
+		return;
+	leg->ending = true;
+	log_info("session %s: told to end: %s", leg->session, reason);
+	client_send_end(leg->client, leg->number, exit, reason);
+	if (need_timer(leg))
+		arm(leg, BROKER_GRACE_MS);
+}

@@ -1,0 +1,198 @@
+/* Login: a session's IPC_PROXY and IPC_AUTH. Who it is, is decided in server/broker/login/identify.c; here it is
+ * counted, audited and answered.
+ *
+ * The session has verified the proof of possession (msg->proved); everything else is verified here.
+ * A client becomes authenticated in client_authenticated() only, and only after the event "login"
+ * is in the chain. */
+#include "server/broker/login/auth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "server/broker/core/peer.h"
+#include "server/broker/login/login.h"
+#include "server/broker/login/revoke.h"
+
+static bool proxy_believed(const struct conf *conf, const struct addr *peer)
+{
+	for (size_t i = 0; i < conf->proxy_from_count; i++)
+		if (net_contains(&conf->proxy_from[i], peer))
+			return true;
+	return false;
+}
+
+int handle_proxy(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_proxy *msg = data;
+	struct addr source = { 0 };
+	struct err why;
+
+	if (client->user)
+		return err_set(err, -EPROTO, "after the login began");
+	if (!proxy_believed(client->broker->config->conf, &client->source))
+		return err_set(err, -EPROTO, "this peer's PROXY header is not believed");
+	if (addr_parse_port(msg->source, &source, &why))
+		return err_set(err, -EPROTO, "%s", why.text);
+	char text[ADDR_TEXT_MAX];
+	log_info("connection %llu: %s speaks for %s", (unsigned long long)client->connection,
+		client->source_text, addr_format_port(&source, text));
+	client->source = source;
+	addr_format_port(&source, client->source_text);
+	return 0;
+}
+
+static void answer(
+	struct client *client, bool proved, const struct identity *who, const char *reason)
+{
+	struct msg_auth_answer out = {
+		.ok = who != NULL, .proved = proved, .reason = (char *)reason
+	};
+
+	if (who) {
+		out.user = who->user;
+		out.rights = who->rights;
+		out.force_command = who->force_command;
+		out.expires = who->expires;
+	}
+	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
+}
+
+static json_t *auth_event(const struct client *client, const struct auth_seen *seen)
+{
+	json_t *data = client_event(client);
+
+	json_object_set_new(data, "name", json_visible(client->user, strlen(client->user)));
+	json_object_set_new(data, "key", json_string_or_null(*seen->key_fp ? seen->key_fp : NULL));
+	if (seen->serial)
+		json_object_set_new(data, "serial", json_integer((json_int_t)seen->serial));
+	if (!seen->certificate)
+		return data;
+	json_object_set_new(data, "ca", json_string_or_null(*seen->ca_fp ? seen->ca_fp : NULL));
+	json_object_set_new(data, "key_id", json_string(seen->key_id));
+	return data;
+}
+
+/* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key:
+ * one event tells it, none where a certificate has told the reason, and offering them costs no
+ * attempt. The attempts bound the rest. */
+static void audit_refusal(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+{
+	if (!seen->certificate && client->plain_refused)
+		return;
+	client->plain_refused = true;
+	json_t *data = auth_event(client, seen);
+	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
+	json_object_set_new(data, "proved", json_boolean(proved));
+	broker_audit(client->broker, "login-refused", data);
+	char name[256];
+	log_info("connection %llu from %s: login of '%s' refused: %s",
+		(unsigned long long)client->connection, client->source_text,
+		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
+}
+
+int auth_refuse(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+{
+	const int64_t most = client->broker->config->conf->login_attempts;
+
+	audit_refusal(client, proved, seen, reason);
+	if (proved || seen->certificate)
+		client->attempts++;
+	else
+		client->probes++;
+	answer(client, proved, NULL, reason);
+	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
+		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
+	return 0;
+}
+
+int auth_admit(
+	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err)
+{
+	json_t *data = auth_event(client, seen);
+
+	json_object_set_new(data, "user", json_string_or_null(who->user));
+	json_object_set_new(data, "provider", json_string_or_null(who->provider));
+	if (broker_audit(client->broker, "login", data)) {
+		identity_free(who);
+		return auth_refuse(client, true, seen, "the gateway cannot write its audit log");
+	}
+	struct identity *taken = who;
+	if (client_authenticated(client, &taken)) {
+		identity_free(taken);
+		return err_set(err, -EPROTO, "not in a state to be authenticated");
+	}
+	log_info("connection %llu from %s: login of %s, certificate serial %llu, key %s",
+		(unsigned long long)client->connection, client->source_text, who->user,
+		(unsigned long long)seen->serial, seen->key_fp);
+	evidence_flush(client);
+	answer(client, true, who, "");
+	return 0;
+}
+
+static int pin_user(struct client *client, const char *user, struct err *err)
+{
+	if (client->user && strcmp(client->user, user))
+		return err_set(err, -EACCES, "the user name may not change on one connection");
+	if (!client->user && !(client->user = text_dup(user, strlen(user))))
+		return err_set(err, -EACCES, "the gateway is out of memory");
+	return 0;
+}
+
+static int identified(struct client *client, const struct msg_auth *msg,
+	const struct auth_seen *seen, struct identity *who, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (!msg->proved) {
+		answer(client, false, who, "");
+		identity_free(who);
+		return 0;
+	}
+	if (client_keep_key(client, msg->key, &why)) {
+		identity_free(who);
+		return auth_refuse(client, true, seen, why.text);
+	}
+	return auth_admit(client, seen, who, err);
+}
+
+int handle_auth(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_auth *msg = data;
+	struct broker *broker = client->broker;
+	const struct auth_question question = { .store = broker->store,
+		.conf = broker->config->conf,
+		.issuing = broker_key(broker, "issuing"),
+		.key = msg->key,
+		.user = msg->user,
+		.source = client->source,
+		.now = clock_wall(),
+		.krl = revoked_list(broker) };
+	struct auth_seen seen = { 0 };
+	struct identity *who = NULL;
+	struct err why = { 0 };
+
+	if (client->state == CLIENT_AUTHENTICATED || client->state == CLIENT_LIMITED)
+		return msg->proved ? err_set(err, -EPROTO, "is authenticated already") : 0;
+	if (client->attempts >= broker->config->conf->login_attempts ||
+		client->probes >= CLIENT_PROBES_MAX)
+		return err_set(err, -EPROTO, "goes on after too many attempts");
+	int rc = pin_user(client, msg->user, &why);
+	if (rc && !client->user)
+		return err_set(err, -EPROTO, "%s", why.text);
+	if (!rc && client->state == CLIENT_PROVED)
+		rc = err_set(&why, -EACCES,
+			"another key was proved on this connection: its login has to be finished "
+			"first");
+	if (!rc)
+		rc = auth_identify(&question, &seen, &who, &why);
+	if (rc == -ENOKEY)
+		return login_offer(client, msg, &seen, why.text);
+	return rc ? auth_refuse(client, msg->proved, &seen, why.text)
+		  : identified(client, msg, &seen, who, err);
+}

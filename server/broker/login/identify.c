@@ -1,0 +1,235 @@
+/* From a certificate to an identity. See server/broker/login/auth.h; the list of what must be refused is that of
+ * OpenSSH and the CVEs since. */
+#include "server/broker/login/auth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "common/wire.h"
+#include "server/broker/login/revoke.h"
+#include "store/identities.h"
+#include "store/logins.h"
+
+static bool is_certificate(struct bytes key)
+{
+	struct wire in = WIRE_OF(key.data, key.len);
+	struct bytes type;
+
+	return !wire_get_string(&in, &type) && sshcert_is_cert_type(type);
+}
+
+/* Our own authority, or one of the configuration's: the plain key, byte for byte. */
+static bool trusted(const struct auth_question *question, const struct sshcert *cert,
+	const struct conf_trusted **ret_foreign)
+{
+	*ret_foreign = NULL;
+	if (question->issuing && sshkey_same(cert->ca, question->issuing))
+		return true;
+	for (size_t i = 0; i < question->conf->trusted_count && !*ret_foreign; i++)
+		if (sshkey_same(cert->ca, question->conf->trusted[i].key))
+			*ret_foreign = &question->conf->trusted[i];
+	return *ret_foreign != NULL;
+}
+
+static struct identity *identity_new(const char *provider, const char *user)
+{
+	struct identity *who = calloc(1, sizeof(*who));
+
+	if (!who)
+		return NULL;
+	who->provider = text_dup(provider, strlen(provider));
+	who->user = text_dup(user, strlen(user));
+	who->subject = text_dup(user, strlen(user));
+	who->groups = calloc(1, sizeof(*who->groups));
+	if (!who->provider || !who->user || !who->subject || !who->groups)
+		identity_freep(&who);
+	return who;
+}
+
+/* A certificate of ours names one user; groups follow the identity in the store. One signed by hand
+ * with our authority's key has a serial that we do not know. */
+static int ours(const struct auth_question *question, const struct sshcert *cert,
+	const char *key_fp, struct identity **ret, struct err *err)
+{
+	if (cert->principal_count != 1)
+		return err_set(err, -EACCES,
+			"the certificate names %zu principals: one of this gateway's authority "
+			"names exactly one",
+			cert->principal_count);
+	const char *user = cert->principals[0];
+	struct err why = { 0 };
+	int rc = cert->serial
+			 ? identities_by_serial(question->store, cert->serial, key_fp, ret, &why)
+			 : -ENOENT;
+	if (rc == -ENOENT)
+		rc = identities_by_user(question->store, user, ret, &why);
+	if (rc == -ENOENT) {
+		*ret = identity_new("local", user);
+		return *ret ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
+	}
+	if (rc)
+		return err_set(err, -EACCES, "the certificate's owner could not be looked up: %s",
+			why.text);
+	if (strcmp((*ret)->user, user)) {
+		identity_freep(ret);
+		return err_set(err, -EACCES,
+			"the certificate names another user than the one it was issued to");
+	}
+	return 0;
+}
+
+static const char *pick_principal(const struct sshcert *cert, const char *wanted, struct err *err)
+{
+	if (cert->principal_count == 1)
+		return cert->principals[0];
+	for (size_t i = 0; i < cert->principal_count; i++)
+		if (text_equal(cert->principals[i], wanted))
+			return cert->principals[i];
+	err_set(err, -EACCES,
+		"the certificate names %zu principals: log in with one of them as the user name",
+		cert->principal_count);
+	return NULL;
+}
+
+/* Users of a foreign authority are that authority's: the same name elsewhere is somebody else, and
+ * has no groups here. */
+static int foreign(const struct auth_question *question, const struct sshcert *cert,
+	const struct conf_trusted *trust, const char *ca_fp, struct identity **ret, struct err *err)
+{
+	char provider[SSHKEY_FP_MAX + 4];
+
+	snprintf(provider, sizeof(provider), "ca:%s", ca_fp);
+	const char *user = trust->user == CONF_USER_KEY_ID
+				   ? cert->key_id
+				   : pick_principal(cert, question->user, err);
+	if (!user)
+		return -EACCES;
+	if (!text_name_ok(user, strlen(user)))
+		return err_set(err, -EACCES, "the certificate's key id is not a user name");
+	*ret = identity_new(provider, user);
+	return *ret ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
+}
+
+static int identity_take_cert(
+	struct identity *who, const struct sshcert *cert, const struct auth_seen *seen)
+{
+	free(who->key_id), free(who->key_fp), free(who->ca_fp), free(who->force_command);
+	who->serial = cert->serial;
+	who->key_id = text_dup(cert->key_id, strlen(cert->key_id));
+	who->key_fp = text_dup(seen->key_fp, strlen(seen->key_fp));
+	who->ca_fp = text_dup(seen->ca_fp, strlen(seen->ca_fp));
+	who->force_command = cert->force_command
+				     ? text_dup(cert->force_command, strlen(cert->force_command))
+				     : NULL;
+	who->expires = cert->valid_before > INT64_MAX ? INT64_MAX : (int64_t)cert->valid_before;
+	who->rights = cert->rights;
+	return who->key_id && who->key_fp && who->ca_fp &&
+			       (who->force_command || !cert->force_command)
+		       ? 0
+		       : -ENOMEM;
+}
+
+/* Nobody by now, but perhaps somebody who is revoked: whoever logged in with it last hears so
+ * before the next login, not after it. */
+static int unknown_key(
+	const struct auth_question *question, const struct auth_seen *seen, struct err *err)
+{
+	struct identity owner = { 0 };
+	struct err why;
+	int rc = logins_owner(question->store, seen->key_fp, &owner.user, &why);
+
+	if (rc && rc != -ENOENT)
+		return err_set(
+			err, -EACCES, "the login of this key could not be looked up: %s", why.text);
+	rc = revoke_check(question->store, question->krl, owner.user ? &owner : NULL, question->key,
+		question->now, err);
+	free(owner.user);
+	return rc ? rc
+		  : err_set(err, -ENOKEY,
+			    "a certificate is needed: this gateway does not accept plain keys");
+}
+
+/* A plain key comes in silently while the login that was made with it counts: its certificate is in
+ * force, with or without the file. */
+static int plain_key(const struct auth_question *question, struct auth_seen *seen,
+	struct identity **ret, struct err *err)
+{
+	struct identity *who = NULL;
+	struct err why = { 0 };
+
+	sshkey_fingerprint_blob(question->key, seen->key_fp);
+	int rc = question->issuing ? logins_by_key(question->store, seen->key_fp, question->now,
+					     &who, NULL, &why)
+				   : -ENOENT;
+	if (rc == -ENOENT)
+		return unknown_key(question, seen, err);
+	if (rc)
+		return err_set(
+			err, -EACCES, "the login of this key could not be looked up: %s", why.text);
+	sshkey_fingerprint(question->issuing, seen->ca_fp);
+	seen->serial = who->serial;
+	who->rights = AUTH_LOGIN_RIGHTS;
+	who->ca_fp = strdup(seen->ca_fp);
+	rc = who->ca_fp ? revoke_check(question->store, question->krl, who, question->key,
+				  question->now, err)
+			: err_set(err, -EACCES, "the gateway is out of memory");
+	if (rc)
+		identity_free(who);
+	else
+		*ret = who;
+	return rc;
+}
+
+/* From the certificate to who it is, trust and time checked already. */
+static int owner(const struct auth_question *question, const struct sshcert *cert,
+	const struct conf_trusted *foreign_ca, const struct auth_seen *seen, struct identity **ret,
+	struct err *err)
+{
+	struct identity *who = NULL;
+	struct err why = { 0 };
+	int rc = foreign_ca ? foreign(question, cert, foreign_ca, seen->ca_fp, &who, err)
+			    : ours(question, cert, seen->key_fp, &who, err);
+
+	if (!rc && identity_take_cert(who, cert, seen))
+		rc = err_set(err, -EACCES, "the gateway is out of memory");
+	if (!rc)
+		rc = revoke_check(
+			question->store, question->krl, who, question->key, question->now, err);
+	if (!rc && !foreign_ca && logins_complete(question->store, who, &why))
+		rc = err_set(
+			err, -EACCES, "the certificate is not accepted any more: %s", why.text);
+	if (rc)
+		identity_free(who);
+	else
+		*ret = who;
+	return rc;
+}
+
+int auth_identify(const struct auth_question *question, struct auth_seen *seen,
+	struct identity **ret, struct err *err)
+{
+	SSHCERT_CLEANUP struct sshcert *cert = NULL;
+	const struct conf_trusted *foreign_ca;
+	struct err why = { 0 };
+
+	memset(seen, 0, sizeof(*seen));
+	if (!is_certificate(question->key))
+		return plain_key(question, seen, ret, err);
+	seen->certificate = true;
+	if (sshcert_parse(question->key, &cert, &why))
+		return err_set(err, -EACCES, "the certificate is not acceptable: %s", why.text);
+	seen->serial = cert->serial;
+	sshkey_fingerprint(cert->key, seen->key_fp);
+	sshkey_fingerprint(cert->ca, seen->ca_fp);
+	text_clean(seen->key_id, sizeof(seen->key_id), cert->key_id, strlen(cert->key_id));
+	if (!trusted(question, cert, &foreign_ca))
+		return err_set(err, -EACCES,
+			"certificate was not issued by an authority that is trusted here (CA %s)",
+			seen->ca_fp);
+	if (sshcert_check(cert, question->now, &question->source, &why))
+		return err_set(err, -EACCES, "%s", why.text);
+	return owner(question, cert, foreign_ca, seen, ret, err);
+}

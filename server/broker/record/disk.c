@@ -1,0 +1,68 @@
+/* Room for transcripts: looked at every two seconds. When it runs out, sessions that must be
+ * recorded end, and new ones do not begin, save for whoever may break the glass. */
+#include "common/log.h"
+#include "policy/ruleset.h"
+#include "server/broker/core/peer.h"
+#include "server/broker/record/record.h"
+
+uint64_t broker_free_bytes(struct broker *broker)
+{
+	uint64_t free_bytes = 0;
+	struct err err = { 0 };
+
+	if (transcripts_free_bytes(broker->store, &free_bytes, &err))
+		/* not known counts as none */
+		log_error("free space of the state directory: %s", err.text);
+	return free_bytes;
+}
+
+bool broker_disk_low(struct broker *broker)
+{
+	return broker_free_bytes(broker) < (uint64_t)broker->config->conf->min_free;
+}
+
+bool broker_break_glass(struct broker *broker, const struct identity *who)
+{
+	const char *role = broker->config->conf->break_glass;
+
+	return role && ruleset_in_role(broker->config->ruleset, role, who);
+}
+
+static void end_recorded(struct client *client)
+{
+	struct leg *leg;
+
+	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
+		if (leg->state == LEG_OPEN && record_required(leg->record) &&
+			!broker_break_glass(client->broker, client->who))
+			broker_leg_stop(
+				leg, EXIT_OURS, "the gateway has no room left for transcripts");
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct broker *broker = arg;
+	bool low = broker_disk_low(broker);
+	if (low && !broker->private->disk_low)
+		log_error("the state directory has less than transcripts.min_free left: recorded "
+			  "sessions end, new ones are refused");
+	else if (!low && broker->private->disk_low)
+		log_info("the state directory has room again");
+	broker->private->disk_low = low;
+	struct client *client;
+	if (!low)
+		return;
+	for (client = LIST_FIRST(&broker->private->clients); client;
+		client = LIST_NEXT(client, entry)) {
+		end_recorded(client);
+	}
+}
+
+int broker_disk_watch(struct broker *broker)
+{
+	struct timeval every = timeval_of(BROKER_DISK_MS);
+
+	broker->private->disk_timer = event_new(broker->base, -1, EV_PERSIST, on_timer, broker);
+	return broker->private->disk_timer ? event_add(broker->private->disk_timer, &every) : -1;
+}

@@ -1,0 +1,264 @@
+/* SIGHUP: all or nothing. See listener.h.
+ *
+ * idle -> reading -> starting -> taking -> idle, and from each back to idle with a reason, the old
+ * configuration untouched: reading   a reader child loads and checks the new configuration;
+ *   starting  a new signer and egress start from the new bundle, and the new addresses are bound;
+ *   taking    the broker has the bundle and the new links, and says whether it takes them.
+ * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the
+ * broker lets go of their links. A SIGHUP in the middle is done afterwards. */
+#include "server/listener/listener.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "server/listener/systemd.h"
+#include "server/listener/reader.h"
+
+bool reload_is_candidate(const struct part *part)
+{
+	const struct listener_reload *reload = &part->listener->reload;
+
+	return part == reload->signer || part == reload->egress;
+}
+
+static void reader_end(struct listener_reload *reload)
+{
+	if (reload->reader > 0)
+		kill(reload->reader, SIGKILL); /* answered, or too late */
+	reload->reader = 0;
+	if (reload->reader_event)
+		event_free(reload->reader_event);
+	reload->reader_event = NULL;
+	fd_closep(&reload->reader_fd);
+}
+
+void reload_reader_gone(struct listener *listener, pid_t pid)
+{
+	if (listener->reload.reader == pid)
+		listener->reload.reader = 0;
+}
+
+static void candidate_drop(struct part **candidate)
+{
+	struct part *part = *candidate;
+
+	*candidate = NULL;
+	if (part && !part->leaving)
+		part_leave(part, LISTENER_LEAVE_MS);
+}
+
+/* Whatever is left of an attempt goes; what was handed on is NULL or -1 by then. */
+static void reload_clear(struct listener *listener)
+{
+	struct listener_reload *reload = &listener->reload;
+
+	reader_end(reload);
+	candidate_drop(&reload->signer);
+	candidate_drop(&reload->egress);
+	sockets_close(&reload->sockets);
+	front_free(reload->front);
+	reload->front = NULL;
+	fd_closep(&reload->bundle);
+	reload->stage = RELOAD_IDLE;
+}
+
+static void reload_over(struct listener *listener)
+{
+	reload_clear(listener);
+	if (listener->phase < PHASE_DRAINING)
+		notify_ready();
+	reload_next(listener);
+}
+
+void reload_refuse(struct listener *listener, const char *reason, bool tell_broker)
+{
+	struct link *broker = roles_broker(listener);
+
+	if (listener->reload.stage == RELOAD_IDLE)
+		return;
+	log_error("reload refused: %s", reason);
+	if (tell_broker && broker)
+		link_send(broker, IPC_CONF_REFUSED, 0,
+			&(struct msg_reason){ .reason = (char *)(uintptr_t)reason }, NULL, 0);
+	reload_over(listener);
+	for (enum role role = ROLE_SIGNER;
+		role <= ROLE_EGRESS && roles_broker(listener) && listener->phase < PHASE_DRAINING;
+		role++)
+		if (!listener->posts[role].part)
+			roles_fill(listener, role, 0);
+}
+
+/* ---- taking ---- */
+
+/* The broker's word. Old parts leave their posts but live on until the broker has closed its links
+ * to them. */
+void reload_taken(struct listener *listener, uint64_t generation)
+{
+	struct listener_reload *reload = &listener->reload;
+	char where[CONF_LISTEN_MAX * (ADDR_TEXT_MAX + 2)] = "";
+
+	if (reload->stage != RELOAD_TAKING || generation != listener->generation + 1) {
+		log_error("broker: took configuration %llu, which nobody offers",
+			(unsigned long long)generation);
+		return;
+	}
+	struct part *fresh[] = { reload->signer, reload->egress };
+	reload->signer = reload->egress = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		struct part *old = fresh[i] ? listener->posts[fresh[i]->role].part : NULL;
+
+		if (old)
+			part_leave(old, LISTENER_RETIRE_MS);
+		if (fresh[i])
+			part_install(fresh[i]);
+	}
+	front_free(listener->front);
+	listener->front = reload->front;
+	reload->front = NULL;
+	fd_closep(&listener->bundle);
+	listener->bundle = reload->bundle;
+	reload->bundle = -1;
+	listener->generation = generation;
+	sockets_close(&listener->sockets);
+	listener->sockets = reload->sockets;
+	reload->sockets.count = 0;
+	accept_start(listener);
+	listener_apply_log(listener);
+	sockets_describe(&listener->sockets, where, sizeof(where));
+	log_info("reload: configuration %llu is in force, listening on %s",
+		(unsigned long long)generation, where);
+	reload_over(listener);
+}
+
+static void reload_offer(struct listener *listener)
+{
+	struct listener_reload *reload = &listener->reload;
+	struct link *broker = roles_broker(listener);
+	struct msg_conf conf = { .generation = listener->generation + 1 };
+	struct err err = { "" };
+
+	if (sockets_open(&reload->sockets, reload->front, &listener->sockets, &err) < 0) {
+		reload_refuse(listener, err.text, true);
+		return;
+	}
+	reload->stage = RELOAD_TAKING;
+	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 ||
+		part_introduce(reload->signer) < 0 || part_introduce(reload->egress) < 0)
+		reload_refuse(listener, "the broker cannot be reached", false);
+}
+
+/* ---- starting ---- */
+
+void reload_ready(struct part *candidate)
+{
+	struct listener_reload *reload = &candidate->listener->reload;
+
+	if (reload->stage == RELOAD_STARTING && reload->signer && reload->signer->ready &&
+		reload->egress && reload->egress->ready)
+		reload_offer(candidate->listener);
+}
+
+static void reload_start(struct listener *listener)
+{
+	struct listener_reload *reload = &listener->reload;
+	struct err err = { "" };
+
+	reload->stage = RELOAD_STARTING;
+	reload->signer =
+		part_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
+	if (reload->signer)
+		reload->egress = part_start(
+			listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
+	if (!reload->egress)
+		reload_refuse(listener, err.text, true);
+}
+
+/* ---- reading ---- */
+
+static void keep_text(char **fresh, char *const *now, const char *key)
+{
+	char *copy;
+
+	if (text_equal(*fresh, *now) || !(copy = strdup(*now)))
+		return;
+	log_warning("reload: '%s' has changed; that needs a restart", key);
+	free(*fresh);
+	*fresh = copy;
+}
+
+/* What cannot change in a running gateway stays as it is. */
+static void keep_fixed(struct front *fresh, const struct front *now)
+{
+	keep_text(&fresh->host_key, &now->host_key, "host_key");
+	keep_text(&fresh->state_dir, &now->state_dir, "state_dir");
+	keep_text(&fresh->control_socket, &now->control_socket, "control_socket");
+	keep_text(&fresh->run_as, &now->run_as, "run_as");
+	fresh->uid = now->uid;
+	fresh->gid = now->gid;
+	fresh->control_gid = now->control_gid;
+}
+
+static void on_reader(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+	struct listener_reload *reload = &listener->reload;
+	struct err err = { "" };
+	int rc;
+
+	if (what & EV_TIMEOUT)
+		rc = err_set(&err, -ETIMEDOUT, "the reader took longer than %d s",
+			READER_TIME_MS / 1000);
+	else
+		rc = reader_result(fd, &reload->front, &reload->bundle, &err);
+	reader_end(reload);
+	if (rc < 0) {
+		reload_refuse(listener, err.text, true);
+		return;
+	}
+	keep_fixed(reload->front, listener->front);
+	reload_start(listener);
+}
+
+static void reload_read(struct listener *listener)
+{
+	struct listener_reload *reload = &listener->reload;
+	const struct timeval limit = { .tv_sec = READER_TIME_MS / 1000 };
+	struct err err = { "out of memory" };
+
+	notify_reloading();
+	reload->stage = RELOAD_READING;
+	if (reader_start(listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
+		0) {
+		reload->reader_event =
+			event_new(listener->base, reload->reader_fd, EV_READ, on_reader, listener);
+		if (reload->reader_event && event_add(reload->reader_event, &limit) == 0)
+			return;
+	}
+	reload_refuse(listener, err.text, true);
+}
+
+void reload_next(struct listener *listener)
+{
+	struct listener_reload *reload = &listener->reload;
+
+	if (!reload->again || listener->phase != PHASE_SERVING || reload->stage != RELOAD_IDLE)
+		return;
+	reload->again = false;
+	reload_read(listener);
+}
+
+void reload_request(struct listener *listener)
+{
+	if (listener->phase >= PHASE_DRAINING) {
+		log_warning("reload refused: this instance is ending");
+		return;
+	}
+	listener->reload.again = true;
+	reload_next(listener);
+}

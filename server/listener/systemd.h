@@ -1,0 +1,10 @@
+/* The service manager's readiness protocol (sd_notify(3)) by hand: one datagram to $NOTIFY_SOCKET.
+ * Does nothing when that is not set. */
+#ifndef BARTIZAN_LISTENER_SYSTEMD_H
+#define BARTIZAN_LISTENER_SYSTEMD_H
+
+void notify_ready(void);
+void notify_reloading(void); /* to be followed by notify_ready() whatever came of it */
+void notify_stopping(void);
+
+#endif

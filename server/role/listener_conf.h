@@ -1,0 +1,42 @@
+/* The part of the configuration that the listener may know: what to listen on, whom to run as, how
+ * many to admit, and what a session is told.
+ *
+ * Made by the reader (reader.c) from the whole configuration and handed over as one message, so
+ * that no policy, no target and no key ever lies in the memory that sessions are forked from. */
+#ifndef BARTIZAN_ROLE_LISTENER_CONF_H
+#define BARTIZAN_ROLE_LISTENER_CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/addr.h"
+#include "conf/conf.h"
+#include "server/session/session.h"
+
+#define FRONT_SIZE_MAX 65536
+#define FRONT_TEXT_MAX 4096
+
+struct front {
+	struct addr listen[CONF_LISTEN_MAX];
+	size_t listen_count;
+	/* run_as "": no change; these and the ids below change only with a restart */
+	char *host_key, *state_dir, *control_socket, *run_as;
+	uint32_t uid, gid;    /* UINT32_MAX: stay */
+	uint32_t control_gid; /* group of the control socket; UINT32_MAX: none */
+	uint32_t unauthenticated, unauthenticated_per_source, connections;
+	int64_t drain_ms;
+	uint32_t log_level;
+	struct session_conf session;
+	char **notify; /* notify.command, NULL-terminated; never NULL */
+	struct net proxy[CONF_NETS_MAX];
+	size_t proxy_count;
+};
+
+int front_encode(const struct front *front, struct buf *out);
+int front_decode(struct bytes in, struct front **ret); /* -EBADMSG: malformed; caller frees */
+void front_free(struct front *front);
+/* whether its PROXY header is believed */
+bool front_proxy(const struct front *front, const struct addr *peer);
+
+#endif

@@ -1,0 +1,143 @@
+/* A channel of a leg: the client's channel and, once policy allowed it, the backend's, relayed (RFC
+ * 4254 sections 5 and 6).
+ *
+ * Requests before the start (pty-req, env) are kept and answered here; the request that starts it
+ * (shell, exec, subsystem) is held until the broker and then the backend have answered. After that
+ * window-change and signal pass at once, bytes pass through streams, exit status, EOF and close are
+ * explicit and in order. */
+#ifndef BARTIZAN_SESSION_CHAN_H
+#define BARTIZAN_SESSION_CHAN_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/buf.h"
+#include "server/relay/stream.h"
+
+#define CHAN_ENV_MAX 128 /* variables; further ones are refused */
+#define CHAN_ENV_BYTES_MAX 32768
+#define CHAN_TELL_MAX 8192
+#define CHAN_CLOSE_MS 10000 /* how long we wait for the client's close */
+
+enum chan_state {
+	CHAN_NEW,     /* open, waits for shell, exec or subsystem */
+	CHAN_ASKED,   /* the broker decides */
+	CHAN_WAITING, /* allowed; the outbound session is being opened */
+	CHAN_OPENING, /* the backend's channel is being opened */
+	CHAN_PTY,
+	CHAN_ENV,
+	CHAN_STARTING, /* requests to the backend, one at a time */
+	CHAN_RELAY,
+	CHAN_COMMAND, /* the gateway's own command answers */
+	CHAN_TELLING, /* last words, then the end */
+	CHAN_CLOSING, /* our close is being sent, the client's is awaited */
+	CHAN_DONE,    /* to be swept */
+};
+
+struct chan_env {
+	char *name, *value;
+};
+
+#define CHAN_ANSWER_MAX 1024 /* a line typed at a question of ours */
+
+struct chan_guard;
+struct command; /* server/session/chan_command.h */
+struct recorder;
+
+struct chan {
+	struct chan *next;
+	struct leg *leg;
+	uint32_t id;
+	enum chan_state state;
+	ssh_channel client, backend;
+	struct ssh_channel_callbacks_struct client_callbacks, backend_callbacks;
+	bool client_closed, backend_closed;	    /* the peer's CLOSE has come */
+	bool client_close_sent, backend_close_sent; /* ours has gone */
+	/* nothing may be sent on it before its number is known */
+	bool backend_opening, backend_open;
+
+	/* before the start */
+	bool pty;
+	char *term;
+	unsigned columns, rows;
+	bool resized; /* since the backend was told */
+	struct chan_env env[CHAN_ENV_MAX];
+	size_t env_count, env_bytes, env_sent;
+	char *early_signal; /* sent by the client before the backend's channel was ready */
+	ssh_message start;  /* held until it is answered */
+	enum access_kind kind;
+	char *detail; /* command or subsystem */
+
+	struct stream in, out, err;
+	bool in_eof, out_eof; /* EOF was passed on */
+	struct recorder *recorder;
+	struct command *command; /* CHAN_COMMAND */
+
+	/* waiting for a human (server/session/chan_wait.c) */
+	struct buf held_words; /* our lines, not yet taken by the client's window */
+	bool status_shown;     /* a status line stands on the terminal */
+	char *waits_for;       /* first line of what was said of it; NULL: nothing */
+	bool asking;	       /* a question is being answered */
+	struct buf answer;
+	size_t answer_max;
+
+	struct chan_guard *guard; /* a shell whose lines are judged (server/session/chan_lines.h) */
+
+	/* the end */
+	bool exited;
+	int64_t exit_status; /* -1: none */
+	char *exit_signal, *exit_message, *exit_language;
+	bool exit_core, exit_sent;
+	bool refused;	       /* the exit status is our own: the backend's no longer counts */
+	struct buf last_words; /* for stderr, before the end */
+	char *end_reason;      /* for the record; NULL: normal */
+	int64_t deadline;      /* CHAN_CLOSING */
+};
+
+struct chan *chan_new(struct leg *leg, ssh_channel client);
+void chan_free(struct chan *chan);
+void chan_turn(struct chan *chan);
+int64_t chan_due(const struct chan *chan);
+void chan_set_state(struct chan *chan, enum chan_state state);
+
+/* The client's request on it (chan_request.c); takes the message. */
+void chan_request(struct chan *chan, ssh_message message);
+void chan_ask(struct chan *chan); /* IPC_ACCESS: once the leg is named */
+/* The broker's answer. fd: transcript or -1; taken. */
+struct msg_decision;
+void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd);
+/* Says text on stderr (a line, "bartizan: " is put in front) and ends with the exit status. */
+void chan_refuse(struct chan *chan, unsigned exit, const char *reason);
+/* a line on stderr of a running terminal; best effort */
+void chan_notice(struct chan *chan, const char *text);
+void chan_tap(struct chan *chan, char code, const void *data, size_t len);
+/* server/session/chan_wait.c: what a person sees and answers while the channel waits. */
+void chan_hold(struct chan *chan, const char *text, const char *status);
+void chan_question(struct chan *chan, const char *prompt, size_t max);
+/* a line for later: shown when the wait is over */
+void chan_hold_note(struct chan *chan, const char *text);
+void chan_hold_turn(struct chan *chan);
+/* bytes consumed: none unless a question is open or Ctrl-C is among them */
+int chan_hold_input(struct chan *chan, const char *data, size_t len);
+/* The gateway goes away: what was waited for stays, and the same command picks it up. false:
+ * nothing was. */
+bool chan_hold_lost(struct chan *chan, const char *reason);
+/* the wait is over: leave a clean line */
+void chan_hold_end(struct chan *chan);
+/* between the start request and its answer: latency counts */
+bool chan_busy(const struct chan *chan);
+
+/* chan_open.c: the backend's half */
+int chan_open_backend(struct chan *chan); /* SSH_OK, SSH_AGAIN, SSH_ERROR */
+void chan_open_turn(struct chan *chan);
+/* chan_close.c: relay, exit, EOF, close */
+void chan_relay_turn(struct chan *chan);
+void chan_tell_turn(struct chan *chan);
+void chan_close_turn(struct chan *chan);
+void chan_report(struct chan *chan); /* IPC_CHANNEL_END, once allowed */
+
+#endif

@@ -1,0 +1,38 @@
+/* The gateway's own commands on a channel without target: `ssh gw whoami`, `ssh gw replay ID`. The
+ * words go to the broker (IPC_COMMAND), its output comes back; a transcript is replayed here, at
+ * its own pace, from a descriptor the broker handed over. */
+#ifndef BARTIZAN_SESSION_CHAN_COMMAND_H
+#define BARTIZAN_SESSION_CHAN_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/buf.h"
+#include "common/ipc_msg.h"
+
+#define COMMAND_LINE_MAX 8192
+#define COMMAND_WORDS_MAX 64
+/* what may wait for a slow reader: then the command ends */
+#define COMMAND_OUTPUT_MAX (16 * 1024 * 1024)
+
+struct chan;
+struct command;
+
+/* answers the held request */
+void command_start(struct chan *chan, enum access_kind kind, const char *line);
+/* NULL allowed; tells the broker to stop */
+void command_free(struct command *command);
+void command_turn(struct chan *chan);
+int64_t command_due(const struct command *command);
+/* Ctrl-C ends it; passed on where the command reads, else dropped */
+int command_input(struct chan *chan, const void *data, size_t len);
+void command_output(struct command *command, uint32_t stream, struct bytes data);
+void command_play(struct command *command, const struct msg_play *play, int fd); /* takes fd */
+void command_done(struct command *command, unsigned status);
+
+/* Splits a line into words: blanks separate, ' and " group, backslash quotes one character.
+ * -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with yaml_strings_free. */
+int command_words(const char *line, char ***ret);
+
+#endif

@@ -1,0 +1,290 @@
+/* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that
+ * starts it. See chan.h. */
+/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
+ * has decided */
+#define SSH_SUPPRESS_DEPRECATED
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/fd.h"
+#include "keys/sshcert.h"
+#include "common/text.h"
+#include "server/session/chan.h"
+#include "server/session/chan_lines.h"
+#include "server/session/conn.h"
+#include "server/relay/recorder.h"
+#include "server/session/chan_command.h"
+#include "server/session/upstream.h"
+
+#define SIZE_MAX_CELLS 10000 /* a terminal is not larger in either direction */
+
+static unsigned cells(int value, unsigned fallback)
+{
+	return value <= 0 ? fallback : value > SIZE_MAX_CELLS ? SIZE_MAX_CELLS : (unsigned)value;
+}
+
+/* For session.json: what was asked, as it was asked. The broker bounds and cleans it. */
+static void note(struct chan *chan, const char *what, const char *detail)
+{
+	struct msg_request msg = {
+		.leg = chan->leg->id, .channel = chan->id, .what = (char *)what
+	};
+	size_t len = strlen(detail);
+
+	msg.detail =
+		(struct bytes){ (const uint8_t *)detail, len < IPC_TEXT_MAX ? len : IPC_TEXT_MAX };
+	conn_send(chan->leg->conn, IPC_REQUEST, &msg);
+}
+
+static bool on_pty(struct chan *chan, ssh_message message)
+{
+	const char *term = ssh_message_channel_request_pty_term(message);
+
+	if (chan->state != CHAN_NEW || chan->pty || !term || strlen(term) > 255)
+		return false;
+	if (!(chan->leg->conn->rights & SSHCERT_PTY)) {
+		conn_event(chan->leg->conn, chan->leg, "request-refused",
+			"pty-req: the certificate does not permit a terminal");
+		return false;
+	}
+	chan->term = strdup(term);
+	chan->columns = cells(ssh_message_channel_request_pty_width(message), 80);
+	chan->rows = cells(ssh_message_channel_request_pty_height(message), 24);
+	chan->pty = chan->term != NULL;
+	return chan->pty;
+}
+
+static bool on_env(struct chan *chan, ssh_message message)
+{
+	const char *name = ssh_message_channel_request_env_name(message),
+		   *value = ssh_message_channel_request_env_value(message);
+
+	if (chan->state != CHAN_NEW || !name || !value || chan->env_count == CHAN_ENV_MAX)
+		return false;
+	size_t size = strlen(name) + strlen(value);
+	if (!*name || strchr(name, '=') || chan->env_bytes + size > CHAN_ENV_BYTES_MAX)
+		return false;
+	struct chan_env env = { strdup(name), strdup(value) };
+	if (!env.name || !env.value) {
+		free(env.name);
+		free(env.value);
+		return false;
+	}
+	chan->env[chan->env_count++] = env;
+	chan->env_bytes += size;
+	return true;
+}
+
+static bool on_window(struct chan *chan, ssh_message message)
+{
+	if (!chan->pty || chan->state >= CHAN_COMMAND)
+		return false;
+	chan->columns = cells(ssh_message_channel_request_pty_width(message), chan->columns);
+	chan->rows = cells(ssh_message_channel_request_pty_height(message), chan->rows);
+	chan->resized = true;
+	if (chan->recorder)
+		/* before the output that it governs */
+		recorder_resize(chan->recorder, chan->columns, chan->rows);
+	if (chan->guard)
+		chan_guard_resize(chan->guard);
+	return true;
+}
+
+static bool on_x11(struct chan *chan, ssh_message message)
+{
+	(void)message;
+	conn_event(chan->leg->conn, chan->leg, "x11-refused", "X11 forwarding is not relayed");
+	leg_notice(chan->leg, "X11 forwarding is refused: this gateway does not relay it");
+	return false;
+}
+
+/* What came before the start is told together with it: only then is the leg surely named. */
+static void note_all(struct chan *chan)
+{
+	char size[512];
+
+	snprintf(size, sizeof(size), "%ux%u %s", chan->columns, chan->rows,
+		chan->term ? chan->term : "");
+	if (chan->pty)
+		note(chan, "pty-req", size);
+	for (size_t i = 0; i < chan->env_count; i++) {
+		BUF_CLEANUP struct buf detail = BUF_INIT(CHAN_ENV_BYTES_MAX + 2);
+		if (!buf_printf(&detail, "%s=%s", chan->env[i].name, chan->env[i].value))
+			note(chan, "env", buf_cstr(&detail));
+	}
+}
+
+void chan_ask(struct chan *chan)
+{
+	note_all(chan);
+	struct msg_access msg = {
+		.leg = chan->leg->id,
+		.channel = chan->id,
+		.kind = chan->kind,
+		.detail = { (const uint8_t *)chan->detail, strlen(chan->detail) },
+		.pty = chan->pty,
+		.term = chan->term,
+		.columns = chan->columns,
+		.rows = chan->rows,
+	};
+	conn_send(chan->leg->conn, IPC_ACCESS, &msg);
+}
+
+/* Holds the message: it is answered when the backend has answered. Where the broker has not yet
+ * said who this leg is, the question waits (leg_named).
+ */
+static void ask(struct chan *chan, enum access_kind kind, const char *detail, ssh_message message)
+{
+	chan->kind = kind;
+	chan->detail = strdup(detail);
+	chan->start = message;
+	if (!chan->detail || strlen(detail) > IPC_DETAIL_MAX) {
+		chan_refuse(chan, EXIT_OURS, "the command is too long to be judged");
+		return;
+	}
+	if (chan->leg->naming == LEG_NAMELESS) {
+		command_start(chan, kind, detail);
+		return;
+	}
+	if (chan->leg->naming == LEG_REFUSED) {
+		chan_refuse(chan, chan->leg->refusal_exit, chan->leg->refusal);
+		return;
+	}
+	chan_set_state(chan, CHAN_ASKED);
+	if (chan->leg->naming == LEG_NAMED)
+		chan_ask(chan);
+}
+
+/* A certificate's force-command replaces what was asked for; the user's wish travels in the
+ * environment, as with OpenSSH (PROTOCOL.certkeys). */
+static bool forced(struct chan *chan, const char *asked, ssh_message message)
+{
+	const char *force = chan->leg->conn->force_command;
+
+	if (!force || chan->leg->naming == LEG_NAMELESS)
+		return false;
+	if (asked && chan->env_count < CHAN_ENV_MAX) {
+		struct chan_env env = { strdup("SSH_ORIGINAL_COMMAND"), strdup(asked) };
+		if (env.name && env.value)
+			chan->env[chan->env_count++] = env;
+	}
+	ask(chan, ACCESS_EXEC, force, message);
+	return true;
+}
+
+static void start(struct chan *chan, int subtype, ssh_message message)
+{
+	const char *command = ssh_message_channel_request_command(message),
+		   *subsystem = ssh_message_channel_request_subsystem(message);
+
+	if (subtype == SSH_CHANNEL_REQUEST_EXEC && command) {
+		if (!forced(chan, command, message))
+			ask(chan, ACCESS_EXEC, command, message);
+	} else if (subtype == SSH_CHANNEL_REQUEST_SHELL) {
+		if (!forced(chan, NULL, message))
+			ask(chan, ACCESS_SHELL, "", message);
+	} else if (subtype == SSH_CHANNEL_REQUEST_SUBSYSTEM && subsystem) {
+		if (!forced(chan, subsystem, message))
+			ask(chan, strcmp(subsystem, "sftp") ? ACCESS_SUBSYSTEM : ACCESS_SFTP,
+				subsystem, message);
+	} else {
+		ssh_message_reply_default(message);
+		ssh_message_free(message);
+	}
+}
+
+static const struct {
+	int subtype;
+	bool (*handler)(struct chan *chan, ssh_message message); /* whether it was granted */
+} requests[] = {
+	{ SSH_CHANNEL_REQUEST_PTY, on_pty },
+	{ SSH_CHANNEL_REQUEST_ENV, on_env },
+	{ SSH_CHANNEL_REQUEST_WINDOW_CHANGE, on_window },
+	{ SSH_CHANNEL_REQUEST_X11, on_x11 },
+};
+
+void chan_request(struct chan *chan, ssh_message message)
+{
+	int subtype = ssh_message_subtype(message);
+
+	transport_enter(&chan->leg->transport);
+	chan->leg->transport.touched = true;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (requests[i].subtype != subtype)
+			continue;
+		if (requests[i].handler(chan, message))
+			ssh_message_channel_request_reply_success(message);
+		else
+			ssh_message_reply_default(message);
+		ssh_message_free(message);
+		return;
+	}
+	bool starts = subtype == SSH_CHANNEL_REQUEST_EXEC || subtype == SSH_CHANNEL_REQUEST_SHELL ||
+		      subtype == SSH_CHANNEL_REQUEST_SUBSYSTEM;
+	if (starts && chan->state == CHAN_NEW) {
+		start(chan, subtype, message);
+		return;
+	}
+	ssh_message_reply_default(message);
+	ssh_message_free(message);
+}
+
+/* ---- the broker's answer ---- */
+
+static int begin_record(
+	struct chan *chan, const struct msg_decision *decision, int fd, struct err *err)
+{
+	struct recorder_spec spec = {
+		.header = { .width = chan->pty ? chan->columns : 80,
+			.height = chan->pty ? chan->rows : 24,
+			.timestamp = clock_wall(),
+			.term = chan->term,
+			.title = decision->title,
+			.session = chan->leg->session,
+			.kind = access_kind_name(chan->kind),
+			.command = chan->kind == ACCESS_EXEC ? chan->detail : NULL },
+		.terminal = chan->pty,
+		.input = decision->record_input,
+		.required = decision->record_required,
+		.stream_keep = decision->stream_keep,
+		.max = decision->cast_max,
+	};
+
+	return recorder_new(fd, &spec, &chan->recorder, err);
+}
+
+void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd)
+{
+	struct err err;
+
+	if (chan->state != CHAN_ASKED) {
+		fd_closep(&fd);
+		return;
+	}
+	if (decision->verdict != VERDICT_ALLOW) {
+		fd_closep(&fd);
+		chan_refuse(chan, decision->exit, decision->reason);
+		return;
+	}
+	chan_hold_end(chan);
+	chan_set_state(chan, CHAN_WAITING);
+	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
+		chan->leg->idle = decision->idle;
+	if (decision->record && begin_record(chan, decision, fd, &err) &&
+		decision->record_required) {
+		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", err.text);
+		chan_refuse(chan, EXIT_OURS,
+			"the transcript cannot be written, and policy requires one");
+		return;
+	}
+	if (decision->guard && !(chan->guard = chan_guard_new(chan))) {
+		chan_refuse(chan, EXIT_OURS, "the guard of this shell cannot be set up");
+		return;
+	}
+	if (!chan->leg->upstream)
+		chan->leg->upstream = upstream_new(chan->leg);
+	if (!chan->leg->upstream)
+		chan_refuse(chan, EXIT_OURS, "out of memory");
+}

@@ -1,0 +1,319 @@
+/* Login of a leg. Outer: publickey with a certificate, or with a plain key and a login at a
+ * provider behind it, judged by the broker; libssh verifies that the client holds the key (VALID),
+ * everything else about it is the broker's. Inner: `none` is enough, because the outer connection
+ * is authenticated; the user name is the login on the target. See leg.h. */
+/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
+ * has decided */
+#define SSH_SUPPRESS_DEPRECATED
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/sshkey.h"
+#include "common/text.h"
+#include "server/session/conn.h"
+#include "server/session/leg.h"
+#include "server/session/selector.h"
+
+static void reply(struct leg *leg, ssh_message message)
+{
+	transport_enter(&leg->transport);
+	unsigned outer = leg->partial ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PUBLICKEY;
+	ssh_message_auth_set_methods(message, leg->outer ? outer : SSH_AUTH_METHOD_NONE);
+	ssh_message_reply_default(message);
+	ssh_message_free(message);
+	leg->transport.touched = true;
+}
+
+/* SSH_MSG_USERAUTH_BANNER (RFC 4252 section 5.4): the only way to say why before login. */
+void leg_say(struct leg *leg, const char *text)
+{
+	BUF_CLEANUP struct buf line = BUF_INIT(4096);
+
+	buf_puts(&line, "bartizan: ");
+	text_visible(&line, text, strlen(text), 2048);
+	buf_puts(&line, "\r\n");
+	ssh_string banner = ssh_string_from_char(buf_cstr(&line));
+	transport_enter(&leg->transport);
+	if (banner)
+		ssh_send_issue_banner(leg->transport.session, banner);
+	ssh_string_free(banner);
+}
+
+/* The first user name counts; a client that changes it is cut (RFC 4252 section 5 allows it,
+ * nothing needs it). */
+static bool user_pinned(struct conn *conn, const char *user)
+{
+	if (!conn->user && strlen(user) <= 512)
+		conn->user = strdup(user);
+	return conn->user && !strcmp(conn->user, user);
+}
+
+static int key_blob(ssh_message message, struct buf *blob)
+{
+	char *base64 = NULL;
+	int rc = -1;
+
+	/* of a certificate: the whole of it */
+	if (ssh_pki_export_pubkey_base64(ssh_message_auth_pubkey(message), &base64) == SSH_OK)
+		rc = text_base64_decode(blob, base64, strlen(base64));
+	ssh_string_free_char(base64);
+	return rc;
+}
+
+static void ask(struct leg *leg, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
+	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
+
+	if (key_blob(message, &blob)) {
+		reply(leg, message);
+		return;
+	}
+	struct msg_auth msg = { .proved = proved, .user = conn->user, .key = buf_bytes(&blob) };
+	leg->held = message;
+	conn_send(conn, IPC_AUTH, &msg);
+}
+
+/* ---- keyboard-interactive (RFC 4256): the login at a provider ---- */
+
+static void clear_prompt(struct leg *leg)
+{
+	if (leg->prompt)
+		ipc_msg_free(IPC_LOGIN_PROMPT, leg->prompt);
+	free(leg->prompt);
+	leg->prompt = NULL;
+}
+
+/* Answers the message that waits with what the broker wants shown. No prompt: the client answers at
+ * once, and its answer is held while the login runs elsewhere; each further text shows progress,
+ * and that the client is still there. */
+static void show_prompt(struct leg *leg)
+{
+	if (!leg->waiting || !leg->prompt)
+		return;
+	BUF_CLEANUP struct buf text = BUF_INIT(2 * IPC_TEXT_MAX),
+			       prompt = BUF_INIT(2 * IPC_TEXT_MAX);
+	const char *line = leg->prompt->text;
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		text_visible(&text, line, strcspn(line, "\n"), IPC_TEXT_MAX);
+		buf_puts(&text, "\n");
+	}
+	if (text.len && !*leg->prompt->prompt)
+		text.len--; /* the client ends the line by itself, unless it asks on the same one */
+	text_visible(&prompt, leg->prompt->prompt, strlen(leg->prompt->prompt), 256);
+	const char *prompts[] = { buf_cstr(&prompt) };
+	char echo[] = { leg->prompt->echo };
+	transport_enter(&leg->transport);
+	ssh_message_auth_interactive_request(
+		leg->waiting, "", buf_cstr(&text), prompt.len ? 1 : 0, prompts, echo);
+	ssh_message_free(leg->waiting);
+	leg->waiting = NULL;
+	leg->transport.touched = true;
+	clear_prompt(leg);
+}
+
+void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
+{
+	clear_prompt(leg);
+	leg->prompt = malloc(sizeof(*prompt));
+	if (!leg->prompt)
+		return;
+	*leg->prompt = *prompt;
+	*prompt = (struct msg_login_prompt){ 0 };
+	show_prompt(leg);
+}
+
+static void interactive(struct leg *leg, ssh_message message)
+{
+	ssh_session session = leg->transport.session;
+	struct msg_login begin = { NULL };
+	struct msg_login_input input = { { NULL, 0 } };
+
+	if (!leg->partial || leg->waiting) {
+		reply(leg, message);
+		return;
+	}
+	leg->waiting = message;
+	if (!ssh_message_auth_kbdint_is_response(message)) {
+		/* the broker bounds the login itself */
+		leg->deadline = leg->conn->now + LOGIN_MAX_MS;
+		conn_send(leg->conn, IPC_LOGIN, &begin);
+		return;
+	}
+	const char *answer = ssh_userauth_kbdint_getnanswers(session) > 0
+				     ? ssh_userauth_kbdint_getanswer(session, 0)
+				     : NULL;
+	if (answer && strlen(answer) <= IPC_TOKEN_MAX)
+		input.text = (struct bytes){ (const uint8_t *)answer, strlen(answer) };
+	conn_send(leg->conn, IPC_LOGIN_INPUT, &input);
+	show_prompt(leg);
+}
+
+/* The key is proved, a person is not: go on with keyboard-interactive. A client that cannot
+ * (BatchMode) reads in the banner what to do. */
+static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	leg->partial = true;
+	if (*answer->reason)
+		leg_say(leg, answer->reason);
+	transport_enter(&leg->transport);
+	ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
+	ssh_message_auth_reply_success(message, 1);
+	ssh_message_free(message);
+}
+
+static void outer_auth(struct leg *leg, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	const char *user = ssh_message_auth_user(message);
+
+	/* An answer to a prompt (RFC 4256 section 3.4) names no user: it belongs to the request
+	 * that was pinned. */
+	bool reply_to_prompt = ssh_message_subtype(message) == SSH_AUTH_METHOD_INTERACTIVE &&
+			       ssh_message_auth_kbdint_is_response(message);
+	if (!reply_to_prompt && (!user || !user_pinned(conn, user))) {
+		conn_event(conn, leg, "bad-signature", "the user name changed between attempts");
+		leg_end(leg, EXIT_DENIED, "the user name may not change between attempts");
+		ssh_message_free(message);
+	} else if (ssh_message_subtype(message) == SSH_AUTH_METHOD_INTERACTIVE &&
+		   !conn->authenticated) {
+		interactive(leg, message);
+	} else if (ssh_message_subtype(message) != SSH_AUTH_METHOD_PUBLICKEY ||
+		   conn->authenticated) {
+		reply(leg, message);
+	} else if (++conn->probes > CONN_ATTEMPTS_HARD) {
+		leg_end(leg, EXIT_DENIED, "too many keys were offered");
+		ssh_message_free(message);
+	} else {
+		ask(leg, message);
+	}
+}
+
+static void inner_auth(struct leg *leg, ssh_message message)
+{
+	const char *user = ssh_message_auth_user(message);
+
+	if (ssh_message_subtype(message) != SSH_AUTH_METHOD_NONE || !user || strlen(user) > 512 ||
+		leg->login) {
+		reply(leg, message);
+		return;
+	}
+	leg->login = strdup(user);
+	ssh_message_auth_reply_success(message, 0);
+	ssh_message_free(message);
+	leg_authenticated(leg);
+	leg_name(leg, MODE_JUMP);
+}
+
+void leg_auth_message(struct leg *leg, ssh_message message)
+{
+	if (leg->state != LEG_AUTH) {
+		ssh_message_reply_default(message);
+		ssh_message_free(message);
+	} else if (leg->outer) {
+		outer_auth(leg, message);
+	} else {
+		inner_auth(leg, message);
+	}
+}
+
+void leg_authenticated(struct leg *leg)
+{
+	leg->transport.touched = true;
+	leg->last_active = leg->conn->now;
+	leg_set_state(leg, LEG_READY);
+}
+
+/* `login@target` names a target in the user name: direct mode. */
+static void direct_mode(struct leg *leg)
+{
+	struct selector selector;
+	int rc = selector_parse(leg->conn->user, &selector);
+
+	if (rc) {
+		leg->naming = LEG_REFUSED;
+		leg->refusal_exit = EXIT_DENIED;
+		leg->refusal =
+			strdup("the user name does not name a target: it has to be LOGIN@TARGET");
+	} else if (selector.login) {
+		leg->login = selector.login;
+		leg->target = selector.target;
+		leg->port = selector.port;
+		leg_name(leg, MODE_DIRECT);
+	}
+}
+
+static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+
+	conn->authenticated = true;
+	conn->rights = answer->rights;
+	conn->force_command = *answer->force_command ? strdup(answer->force_command) : NULL;
+	ssh_message_auth_reply_success(message, 0);
+	ssh_message_free(message);
+	leg_authenticated(leg);
+	direct_mode(leg);
+}
+
+static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
+{
+	struct conn *conn = leg->conn;
+	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))),
+			    "cert") != NULL;
+
+	if (cert || answer->proved || !conn->hinted)
+		leg_say(leg, answer->reason);
+	conn->hinted |= !cert;
+	if (answer->proved)
+		/* only signed attempts count: an agent may hold many keys (field.md 16) */
+		conn->attempts++;
+	reply(leg, message);
+	if (conn->attempts >= conn->start->conf->login_attempts)
+		leg_end(leg, EXIT_DENIED, "too many failed logins");
+}
+
+/* The end of a login by keyboard-interactive. */
+static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
+{
+	ssh_message message = leg->waiting;
+
+	leg->waiting = NULL;
+	leg->transport.touched = true;
+	transport_enter(&leg->transport);
+	if (answer->ok && answer->proved) {
+		accepted(leg, answer, message);
+		return;
+	}
+	leg->conn->attempts++;
+	/* says why, before the client hears that it has failed */
+	leg_end(leg, EXIT_DENIED, answer->reason);
+	reply(leg, message);
+}
+
+void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
+{
+	if (leg->state == LEG_AUTH && !leg->held && leg->waiting) {
+		login_answer(leg, answer);
+		return;
+	}
+	ssh_message message = leg->held;
+	if (!message || leg->state != LEG_AUTH)
+		return;
+	leg->held = NULL;
+	leg->transport.touched = true;
+	transport_enter(&leg->transport);
+	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
+	if (answer->partial && answer->proved && proved) {
+		partial(leg, answer, message);
+	} else if (!answer->ok) {
+		refused(leg, answer, message);
+	} else if (!answer->proved || !proved) {
+		ssh_message_auth_reply_pk_ok_simple(message);
+		ssh_message_free(message);
+	} else {
+		accepted(leg, answer, message);
+	}
+}
