@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/typed_line.h"
 
 /* bytes of input behind a held Enter; what comes beyond is refused with a notice */
 #define LINEGUARD_HELD_MAX 65536
@@ -36,18 +37,6 @@
 #define LINEGUARD_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
 #define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
 #define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */
-
-/* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
- * blind: all else; `why` says what stood in the way. */
-enum line_confidence { LINE_EXACT, LINE_SCREEN, LINE_BLIND };
-
-enum line_source {
-	LINE_FROM_SCREEN, /* from the prompt to the end of the text */
-	LINE_TO_CURSOR,	  /* as far as the cursor */
-	/* from where the first key was typed, when the prompt was found elsewhere */
-	LINE_FROM_ANCHOR,
-	LINE_FROM_KEYS, /* what the keys make */
-};
 
 struct line_text {
 	struct bytes text;
@@ -76,23 +65,9 @@ struct line {
 	int64_t settled_us;			     /* from the Enter to this judgement */
 };
 
-enum line_verdict { LINE_ALLOW, LINE_WARN, LINE_HOLD, LINE_DENY };
-
 /* one line of text for the user; control characters are replaced. "" says nothing */
 struct line_answer {
 	char notice[LINEGUARD_NOTICE_MAX];
-};
-
-/* How a line ended, for markers and events. */
-enum line_end {
-	LINE_FORWARDED, /* allowed, also after a warning or a hold */
-	LINE_CLEARED,	/* refused, and a clean prompt was seen */
-	/* refused, but not seen to be cleared: every further Enter is withheld until the line is
-	   empty */
-	LINE_STUCK,
-	LINE_SWALLOWED, /* refused in a full-screen program: the key was dropped */
-	LINE_CANCELLED, /* the user gave it up, by Ctrl-C or by answering no */
-	LINE_HIDDEN,	/* allowed, and typed without echo: count is 0 */
 };
 
 struct lineguard_callbacks {
@@ -137,9 +112,5 @@ bool lineguard_waiting(const struct lineguard *guard);
 void lineguard_answer(
 	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice);
 bool lineguard_failed(const struct lineguard *guard);
-
-const char *line_confidence_name(enum line_confidence confidence); /* "exact", "screen", "blind" */
-const char *line_end_name(enum line_end end);
-const char *line_source_name(enum line_source source);
 
 #endif

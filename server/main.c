@@ -15,11 +15,24 @@
 #include "policy/config.h"
 #include "common/version.h"
 #include "server/listener/listener.h"
-#include "server/listener/reader.h"
+#include "server/broker/broker.h"
+#include "server/egress/egress.h"
+#include "server/reader/make.h"
 #include "server/role/role.h"
+#include "server/session/session.h"
+#include "server/signer/signer.h"
 
 #define CONFIG_DEFAULT "/etc/bartizan/config.yaml"
 #define DUMP_MAX CONFIG_DUMP_MAX
+
+static const struct role_mains mains = {
+	.broker = broker_main,
+	.signer = signer_main,
+	.egress = egress_main,
+	.session = session_main,
+	.scan = session_scan_main,
+	.reader = reader_main,
+};
 
 static const char usage[] =
 	"usage: bartizand [-c FILE] [-d] [--ready-fd N]\n"
@@ -111,7 +124,7 @@ static int options_parse(int argc, char **argv, struct choice *choice)
 
 int main(int argc, char **argv)
 {
-	struct choice choice = { .options = { .config = CONFIG_DEFAULT, .ready_fd = -1 } };
+	struct choice choice = { .options = { .config = CONFIG_DEFAULT, .mains = &mains, .ready_fd = -1 } };
 
 	if (options_parse(argc, argv, &choice)) {
 		fputs(usage, stderr);

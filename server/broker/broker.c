@@ -4,6 +4,8 @@
  * crash left open, listen on the control socket. IPC_READY goes out when signer and egress are
  * linked and the signer's public keys are known. The broker ends when its link to the listener
  * closes: every session's record is closed, a last checkpoint is asked for. */
+#include "server/broker/broker.h"
+#include "server/broker/client.h"
 #include "server/broker/core/broker.h"
 
 #include <errno.h>
@@ -18,6 +20,9 @@
 #include "common/log.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/access/wait.h"
+#include "server/broker/dial/scan.h"
+#include "server/broker/login/issue.h"
+#include "server/broker/record/disk.h"
 #include "server/broker/record/record.h"
 #include "server/broker/login/revoke.h"
 
@@ -123,7 +128,7 @@ static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 /* The last client is gone: seal, sign, end. */
-void broker_stop_check(struct broker *broker)
+static void stop_check(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
 
@@ -154,7 +159,7 @@ static void stop(struct broker *broker)
 		next = LIST_NEXT(client, entry);
 		client_stop(client);
 	}
-	broker_stop_check(broker);
+	stop_check(broker);
 }
 
 static void parent_closed(struct link *link, const char *why)
@@ -262,7 +267,7 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 	broker->conf_status.generation = start->generation ? start->generation : 1;
 	broker->conf_status.taken = private->started = clock_wall_ms();
 	rc = audit_start(broker, err);
-	if (!rc && broker_disk_watch(broker))
+	if (!rc && disk_watch(broker))
 		rc = err_set(err, -ENOMEM, "no timer");
 	if (!rc && start->control >= 0)
 		rc = control_open(broker, start->control, err);
@@ -273,7 +278,7 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 
 int broker_main(const struct role_start *start)
 {
-	struct broker_private private = { .start = start };
+	struct broker_private private = { .start = start, .on_idle = stop_check };
 	struct broker broker = { .private = &private };
 	struct err err = { 0 };
 

@@ -6,9 +6,12 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "server/broker/client.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/login/auth.h"
+#include "server/broker/login/login.h"
 
 #define BIT(state) (1u << (state))
 #define ONCE 1u

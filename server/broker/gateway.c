@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policy/ruleset.h"
+#include "server/broker/command/running.h"
 #include "server/broker/core/peer.h"
 
 static void on_ended(struct running *running, void *context)

@@ -1,5 +1,4 @@
-/* Legs: where a client wants to go, and how long it may stay. IPC_LEG and IPC_LEG_END, time limits,
- * telling a session to end.
+/* Legs: where a client wants to go. IPC_LEG and IPC_LEG_END.
  *
  * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
  * kill, full disk) tells the session, and kills the process when it does not obey. */
@@ -17,64 +16,9 @@
 #include "server/broker/access/fresh_login.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/record/disk.h"
+#include "server/broker/record/evidence.h"
 #include "server/broker/record/record.h"
-
-struct leg *broker_leg_find(const struct client *client, uint32_t number)
-{
-	struct leg *leg;
-
-	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
-		if (leg->number == number)
-			return leg;
-	return NULL;
-}
-
-bool broker_leg_used(const struct client *client, uint32_t number)
-{
-	for (size_t i = client->used_count; i > 0; i--)
-		if (client->used[i - 1] == number)
-			return true;
-	return false;
-}
-
-int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err)
-{
-	*ret = broker_leg_find(client, number);
-	return *ret || broker_leg_used(client, number)
-		       ? 0
-		       : err_set(err, -EPROTO, "leg %u was never named", number);
-}
-
-struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create)
-{
-	struct leg_channel *channel;
-
-	for (channel = LIST_FIRST(&leg->channels); channel; channel = LIST_NEXT(channel, entry))
-		if (channel->number == number)
-			return channel;
-	if (!create || leg->channel_count >= LEG_CHANNELS_MAX ||
-		!(channel = calloc(1, sizeof(*channel))))
-		return NULL;
-	channel->number = number;
-	leg->channel_count++;
-	LIST_INSERT_HEAD(&leg->channels, channel, entry);
-	return channel;
-}
-
-const char *broker_leg_user(const struct leg *leg)
-{
-	return leg->client->who->user;
-}
-
-json_t *broker_leg_event(const struct leg *leg)
-{
-	json_t *data = client_event(leg->client);
-
-	json_object_set_new(data, "session", json_string(leg->session));
-	json_object_set_new(data, "target", json_string(leg->target));
-	json_object_set_new(data, "login", json_string_or_null(leg->login));
-	return data;
-}
 
 /* ---- naming ---- */
 
@@ -177,7 +121,7 @@ static unsigned leg_judge(struct client *client, const struct msg_leg *msg,
 	if (client->leg_count >= (uint64_t)config->conf->targets_per_connection)
 		return (unsigned)err_set(err, EXIT_DENIED,
 			"too many targets on one connection (limits.targets_per_connection)");
-	if (broker_disk_low(client->broker) && !broker_break_glass(client->broker, client->who))
+	if (disk_low(client->broker) && !disk_exempt(client->broker, client->who))
 		return (unsigned)err_set(err, EXIT_OURS, "the gateway has no room for transcripts");
 	return 0;
 }
@@ -249,7 +193,7 @@ int handle_leg(struct client *client, const void *data, struct err *err)
 
 /* ---- the end ---- */
 
-void broker_leg_end(struct leg *leg, const char *reason, bool lost)
+void leg_end(struct leg *leg, const char *reason, bool lost)
 {
 	struct client *client = leg->client;
 
@@ -271,87 +215,6 @@ int handle_leg_end(struct client *client, const void *data, struct err *err)
 	int rc = broker_leg_of(client, msg->leg, &leg, err);
 
 	if (!rc && leg)
-		broker_leg_end(leg, msg->reason, false);
+		leg_end(leg, msg->reason, false);
 	return rc;
-}
-
-/* ---- limits ---- */
-
-static const struct {
-	int64_t before;
-	const char *words;
-} warnings[] = { { 300000, "5 minutes" }, { 60000, "1 minute" } };
-#define WARNINGS (sizeof(warnings) / sizeof(warnings[0]))
-
-static void leg_notice(struct leg *leg, const char *left)
-{
-	char text[256], limit[64];
-
-	snprintf(text, sizeof(text), "this session ends in %s (limit of %s)", left,
-		clock_duration_format(leg->limit, limit, sizeof(limit)));
-	link_send(&leg->client->link, IPC_NOTICE, 0, &(struct msg_notice){ leg->number, text },
-		NULL, 0);
-}
-
-static void arm(struct leg *leg, int64_t wait)
-{
-	struct timeval when = timeval_of(wait > 0 ? wait : 0);
-
-	if (evtimer_add(leg->timer, &when))
-		log_error("session %s: no timer for its limit", leg->session);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	struct leg *leg = arg;
-	int64_t left = leg->deadline - clock_mono_ms();
-	if (leg->ending) {
-		client_violation(leg->client, "end", "a session did not end when it was told to");
-		return;
-	}
-	if (left <= 0) {
-		char reason[128], limit[64];
-		snprintf(reason, sizeof(reason), "session limit of %s reached",
-			clock_duration_format(leg->limit, limit, sizeof(limit)));
-		broker_leg_stop(leg, EXIT_DENIED, reason);
-		return;
-	}
-	while (leg->warned < WARNINGS && left <= warnings[leg->warned].before + 500)
-		leg_notice(leg, warnings[leg->warned++].words);
-	arm(leg, leg->warned < WARNINGS ? left - warnings[leg->warned].before : left);
-}
-
-static bool need_timer(struct leg *leg)
-{
-	if (!leg->timer)
-		leg->timer = evtimer_new(leg->client->broker->base, on_timer, leg);
-	return leg->timer;
-}
-
-void broker_leg_limit(struct leg *leg, int64_t limit_ms)
-{
-	int64_t now = clock_mono_ms();
-
-	if (!limit_ms || leg->ending || (leg->deadline && leg->deadline <= now + limit_ms) ||
-		!need_timer(leg))
-		return;
-	leg->deadline = now + limit_ms;
-	leg->limit = limit_ms;
-	leg->warned = 0;
-	/* a limit of a minute needs no warning of five */
-	while (leg->warned < WARNINGS && limit_ms <= warnings[leg->warned].before)
-		leg->warned++;
-	arm(leg, leg->warned < WARNINGS ? limit_ms - warnings[leg->warned].before : limit_ms);
-}
-
-void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason)
-{
-	if (leg->ending)
-		return;
-	leg->ending = true;
-	log_info("session %s: told to end: %s", leg->session, reason);
-	client_send_end(leg->client, leg->number, exit, reason);
-	if (need_timer(leg))
-		arm(leg, BROKER_GRACE_MS);
 }

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "server/broker/broker.h"
 #include "server/broker/core/impl.h"
 #include "server/broker/login/revoke.h"
 
@@ -97,8 +98,8 @@ static void swap(struct reload *reload)
 	if (revoked_list_load(broker, &err)) /* it was read when the configuration was checked */
 		log_error("the old revocation list stays in force: %s", err.text);
 	config_free(old);
-	roles_install(broker, &private->signer, reload->signer);
-	roles_install(broker, &private->egress, reload->egress);
+	roles_install(&private->signer, reload->signer);
+	roles_install(&private->egress, reload->egress);
 	reload->signer = reload->egress = NULL;
 	broker->conf_status.generation = reload->generation;
 	broker->conf_status.taken = clock_wall_ms();
@@ -153,7 +154,7 @@ bool reload_role(struct broker *broker, enum role role, int fd)
 		reload ? role == ROLE_SIGNER ? &reload->signer : &reload->egress : NULL;
 	if (!slot || *slot)
 		return false;
-	*slot = service_new(broker, role, fd, lost);
+	*slot = roles_service(broker, role, fd, lost);
 	if (!*slot || (reload->signer && reload->egress &&
 			      ask(reload->signer, IPC_KEYS, &(struct msg_empty){ 0 },
 				      BROKER_SIGN_MS, on_keys, broker, &reload->question)))

@@ -8,6 +8,7 @@
 #include "server/broker/dial/dial.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/record/evidence.h"
 #include "server/broker/record/record.h"
 
 int handle_request(struct client *client, const void *data, struct err *err)
@@ -62,90 +63,6 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
-/* ---- evidence ---- */
-
-static json_t *visible(const char *text)
-{
-	return json_visible(text, strlen(text));
-}
-
-static json_t *evidence_json(const struct msg_evidence *msg)
-{
-	json_t *out = json_object();
-
-	json_object_set_new(out, "kex", visible(msg->kex));
-	json_object_set_new(out, "host_key_algorithm", visible(msg->host_key_algorithm));
-	json_object_set_new(out, "host_key_fingerprint", visible(msg->host_key_fingerprint));
-	json_object_set_new(out, "cipher_in", visible(msg->cipher_in));
-	json_object_set_new(out, "cipher_out", visible(msg->cipher_out));
-	json_object_set_new(out, "mac_in", visible(msg->mac_in));
-	json_object_set_new(out, "mac_out", visible(msg->mac_out));
-	json_object_set_new(out, "banner", visible(msg->banner));
-	json_object_set_new(out, "strict_kex", json_boolean(msg->strict_kex));
-	return out;
-}
-
-static void audit_evidence(
-	struct client *client, const struct leg *leg, const char *transport, json_t *evidence)
-{
-	json_t *data = leg ? broker_leg_event(leg) : client_event(client);
-
-	json_object_set_new(data, "transport", json_string(transport));
-	json_object_update(data, evidence);
-	broker_audit(client->broker, "evidence", data);
-}
-
-void evidence_flush(struct client *client)
-{
-	if (client->outer)
-		audit_evidence(client, NULL, "outer", client->outer);
-}
-
-static int outer_evidence(struct client *client, json_t *evidence)
-{
-	json_decref(client->outer);
-	client->outer = json_incref(evidence);
-	if (client->state == CLIENT_AUTHENTICATED)
-		audit_evidence(client, NULL, "outer", evidence);
-	struct leg *leg;
-	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
-		record_evidence(leg->record, "outer", evidence);
-	}
-	return 0;
-}
-
-static void remember_early(struct client *client, uint32_t number, json_t *evidence)
-{
-	unsigned i = 0;
-
-	while (i < client->early_count && client->early[i].leg != number)
-		i++;
-	if (i == CLIENT_EARLY_MAX)
-		return;
-	if (i == client->early_count)
-		client->early_count++;
-	else
-		json_decref(client->early[i].evidence);
-	client->early[i].leg = number;
-	client->early[i].evidence = json_incref(evidence);
-}
-
-void evidence_named(struct leg *leg)
-{
-	struct client *client = leg->client;
-
-	if (client->outer)
-		record_evidence(leg->record, "outer", client->outer);
-	for (unsigned i = 0; i < client->early_count; i++)
-		if (client->early[i].leg == leg->number) {
-			JSON_CLEANUP json_t *evidence = client->early[i].evidence;
-			client->early[i] = client->early[--client->early_count];
-			record_evidence(leg->record, "inner", evidence);
-			audit_evidence(client, leg, "inner", evidence);
-			return;
-		}
-}
-
 static int leg_evidence(struct client *client, uint32_t number, const char *transport,
 	json_t *evidence, struct err *err)
 {
@@ -157,7 +74,7 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 		if (!inner ||
 			(client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED))
 			return err_set(err, -EPROTO, "leg %u was never named", number);
-		remember_early(client, number, evidence);
+		evidence_early(client, number, evidence);
 		return 0;
 	}
 	if (!leg)
@@ -167,7 +84,7 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 	if (!inner)
 		dial_established(leg);
 	record_evidence(leg->record, transport, evidence);
-	audit_evidence(client, leg, transport, evidence);
+	evidence_audit(client, leg, transport, evidence);
 	return 0;
 }
 
@@ -182,8 +99,10 @@ int handle_evidence(struct client *client, const void *data, struct err *err)
 	if (i == 3)
 		return err_set(err, -EPROTO, "no such transport");
 	JSON_CLEANUP json_t *evidence = evidence_json(msg);
-	return i == 0 ? outer_evidence(client, evidence)
-		      : leg_evidence(client, msg->leg, transports[i], evidence, err);
+	if (i > 0)
+		return leg_evidence(client, msg->leg, transports[i], evidence, err);
+	evidence_outer(client, evidence);
+	return 0;
 }
 
 /* ---- what the session refused by itself ---- */
@@ -230,7 +149,7 @@ int handle_event(struct client *client, const void *data, struct err *err)
 	json_t *event = leg ? broker_leg_event(leg) : client_event(client);
 	json_object_set_new(event, "detail", json_visible(msg->detail.data, msg->detail.len));
 	if (client->user && !client->who)
-		json_object_set_new(event, "name", visible(client->user));
+		json_object_set_new(event, "name", json_visible(client->user, strlen(client->user)));
 	broker_audit(client->broker, last ? "events-suppressed" : type, event);
 	log_info("connection %llu from %s: %s: %.*s", (unsigned long long)client->connection,
 		client->source_text, last ? "events-suppressed" : type, (int)msg->detail.len,

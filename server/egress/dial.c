@@ -6,7 +6,7 @@
  * one dead name server would hold up every other dial; so a thread may outlive its dial by what the
  * resolver's own time-out allows (RES_OPTIONS in egress.c). Nothing comes from the environment: no
  * proxy, no netrc, no redirects; not one byte is sent or read. */
-#include "server/egress/egress.h"
+#include "server/egress/dial.h"
 
 #include <curl/curl.h>
 #include <errno.h>

@@ -1,12 +1,16 @@
-/* The half of the host key that only the session's own files see. The rest is in session.h. */
+/* The host key, in libssh's form: loaded once in the listener, inherited by sessions. */
 #ifndef BARTIZAN_LIBSSH_HOST_KEY_H
 #define BARTIZAN_LIBSSH_HOST_KEY_H
 
-#include <libssh/libssh.h>
+#include "common/err.h"
 
 struct host_key;
+/* exactly one ed25519 key, for there is no getter for the algorithm used */
+int host_key_load(const char *path, struct host_key **ret, struct err *err);
+void host_key_free(struct host_key *key);
+const char *host_key_line(const struct host_key *key); /* "ssh-ed25519 AAAA…" for known_hosts */
 
-/* a private key for an ssh_bind, which frees it; NULL on failure */
-ssh_key host_key_import(const struct host_key *key);
+/* a private key for an ssh_bind, which frees it; NULL on failure. The type is libssh's ssh_key */
+struct ssh_key_struct *host_key_import(const struct host_key *key);
 
 #endif

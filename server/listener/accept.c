@@ -45,7 +45,8 @@ static int session_run(const struct listener *listener, const struct entry *entr
 
 	conf.proxy = entry->proxy;
 	conf.verbose = log_level() == LOG_DEBUG_;
-	return entry->client < 0 ? session_scan_main(&start) : session_main(&start);
+	return (entry->client < 0 ? listener->options->mains->scan
+				  : listener->options->mains->session)(&start);
 }
 
 static int session_fork(struct listener *listener, struct conn *conn, const struct entry *entry,

@@ -6,6 +6,7 @@
  * the broker's choice; it runs unprivileged, in a session of its own, with a bare environment, and
  * is killed after NOTE_TIME_MS. Its output goes where the log goes. What fails is tried again a few
  * times. Nothing waits for any of it. */
+#include "server/libssh/host_key.h"
 #include "server/listener/listener.h"
 
 #include <errno.h>

@@ -20,6 +20,8 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "server/libssh/host_key.h"
+#include "server/libssh/library.h"
 #include "server/listener/systemd.h"
 #include "server/listener/reader.h"
 #include "server/session/session.h"
@@ -227,8 +229,7 @@ static int listener_start(struct listener *listener, struct err *err)
 	int rc = process_setup(listener->options, err);
 
 	rc = rc < 0 ? rc
-		    : reader_run(
-			      listener->options->config, &listener->front, &listener->bundle, err);
+		    : reader_run(listener->options->mains, listener->options->config, &listener->front, &listener->bundle, err);
 	if (rc < 0)
 		return rc;
 	listener_apply_log(listener);

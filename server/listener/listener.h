@@ -24,6 +24,7 @@
 #include "common/err.h"
 #include "server/role/link.h"
 #include "server/role/listener_conf.h"
+#include "server/role/mains.h"
 #include "server/role/role.h"
 
 #define LISTENER_READY_MS 60000 /* a role reports within: a broker may have much to recover */
@@ -45,6 +46,7 @@
 struct listener_options {
 	const char *config; /* path */
 	bool debug;
+	const struct role_mains *mains;
 	int ready_fd; /* gets one line "ready" and is closed; -1: none */
 };
 

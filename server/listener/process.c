@@ -1,5 +1,6 @@
 /* One broker, signer or egress: its start, its messages to the listener, its leave. Who holds which
  * post is server/listener/slots.c. See listener.h. */
+#include "server/libssh/host_key.h"
 #include "server/listener/listener.h"
 
 #include <errno.h>
@@ -15,9 +16,6 @@
 #include "common/log.h"
 #include "server/session/session.h"
 
-static role_main_fn *const mains[ROLES] = {
-	[ROLE_BROKER] = broker_main, [ROLE_SIGNER] = signer_main, [ROLE_EGRESS] = egress_main
-};
 /* ---- messages of a part ---- */
 
 /* After it was reaped its number may be another's. */
@@ -189,8 +187,15 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 /* In the child. The host key is for sessions only. */
 static int part_run(const struct listener *listener, const struct role_start *start, enum role role)
 {
+	const struct role_mains *mains = listener->options->mains;
+	role_main_fn *const table[ROLES] = {
+		[ROLE_BROKER] = mains->broker,
+		[ROLE_SIGNER] = mains->signer,
+		[ROLE_EGRESS] = mains->egress,
+	};
+
 	host_key_free(listener->host_key);
-	return mains[role](start);
+	return table[role](start);
 }
 
 static pid_t part_fork(

@@ -11,19 +11,17 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "server/role/listener_conf.h"
+#include "server/role/mains.h"
 
 #define READER_TIME_MS 30000 /* then it is killed and the reload refused */
 
-/* The whole check, in this process: for the reader child and for `bartizand -t` and `-T`.
- * ret_bundle and dump may be NULL. */
-int reader_check(
-	const char *path, struct front **ret, int *ret_bundle, struct buf *dump, struct err *err);
-
-int reader_start(const char *path, pid_t *ret_pid, int *ret_fd, struct err *err);
+int reader_start(const struct role_mains *mains, const char *path, pid_t *ret_pid, int *ret_fd,
+	struct err *err);
 /* Reads the answer once the fd is readable. Also says why when the child died without one. */
 int reader_result(int fd, struct front **ret, int *ret_bundle, struct err *err);
 /* Start, wait at most READER_TIME_MS, reap: for the first configuration, before there is an event
  * loop. */
-int reader_run(const char *path, struct front **ret, int *ret_bundle, struct err *err);
+int reader_run(const struct role_mains *mains, const char *path, struct front **ret,
+	int *ret_bundle, struct err *err);
 
 #endif

@@ -233,7 +233,7 @@ static void reload_read(struct listener *listener)
 
 	notify_reloading();
 	reload->stage = RELOAD_READING;
-	if (reader_start(listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
+	if (reader_start(listener->options->mains, listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
 		0) {
 		reload->reader_event =
 			event_new(listener->base, reload->reader_fd, EV_READ, on_reader, listener);

@@ -1,21 +1,21 @@
-/* See relay.h. */
+/* See stream.h. */
 #include "server/relay/stream.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "server/session/chan.h"
-#include "server/session/conn.h"
-#include "server/relay/recorder.h"
-
 #define SLICE (64 * 1024)
 #define PENDING_MAX (STREAM_BUFFERED_MAX + 4 * SLICE)
 
-void stream_init(struct stream *stream, struct chan *chan, char code, bool is_stderr)
+void stream_init(struct stream *stream, const struct stream_ops *ops, void *owner, int *depth,
+	char code, bool is_stderr)
 {
-	*stream = (struct stream){
-		.chan = chan, .code = code, .is_stderr = is_stderr, .pending = BUF_INIT(PENDING_MAX)
-	};
+	*stream = (struct stream){ .ops = *ops,
+		.owner = owner,
+		.depth = depth,
+		.code = code,
+		.is_stderr = is_stderr,
+		.pending = BUF_INIT(PENDING_MAX) };
 }
 
 void stream_release(struct stream *stream)
@@ -30,7 +30,7 @@ static uint32_t room(const struct stream *stream)
 	return ssh_channel_window_size(stream->dst);
 }
 
-/* Writes what the destination takes now and tells the transcript. conn->depth is already raised:
+/* Writes what the destination takes now and tells the transcript. *depth is already raised:
  * the write may run callbacks of either leg. */
 static size_t push(struct stream *stream, const uint8_t *data, size_t len)
 {
@@ -49,7 +49,7 @@ static size_t push(struct stream *stream, const uint8_t *data, size_t len)
 		return len;
 	}
 	stream->bytes += (uint64_t)wrote;
-	chan_tap(stream->chan, stream->code, data, (size_t)wrote);
+	stream->ops.tap(stream->owner, stream->code, data, (size_t)wrote);
 	return (size_t)wrote;
 }
 
@@ -57,15 +57,13 @@ static void flush_pending(struct stream *stream);
 
 static size_t filtered(struct stream *stream, const uint8_t *data, size_t len)
 {
-	stream->filter(stream->chan, data, len);
+	stream->ops.filter(stream->owner, data, len);
 	flush_pending(stream);
 	return len;
 }
 
 int stream_data(struct stream *stream, const void *data, size_t len)
 {
-	struct conn *conn = stream->chan->leg->conn;
-
 	if (stream->discard || stream->broken)
 		return (int)len;
 	if (len > STREAM_BUFFERED_MAX) {
@@ -73,10 +71,10 @@ int stream_data(struct stream *stream, const void *data, size_t len)
 		return (int)len;
 	}
 	size_t taken = 0;
-	if (!conn->depth && !stream->pending.len && stream->open) {
-		conn->depth++;
-		taken = stream->filter ? filtered(stream, data, len) : push(stream, data, len);
-		conn->depth--;
+	if (!*stream->depth && !stream->pending.len && stream->open) {
+		++*stream->depth;
+		taken = stream->ops.filter ? filtered(stream, data, len) : push(stream, data, len);
+		--*stream->depth;
 	}
 	stream->unread = taken < len;
 	return (int)taken;
@@ -95,11 +93,11 @@ static void flush_pending(struct stream *stream)
 	buf_trim(&stream->pending);
 }
 
-/* Everything that libssh holds: see relay.h. */
+/* Everything that libssh holds: see stream.h. */
 static void fetch_all(struct stream *stream)
 {
 	BUF_CLEANUP struct buf raw = BUF_INIT(PENDING_MAX);
-	struct buf *into = stream->filter ? &raw : &stream->pending;
+	struct buf *into = stream->ops.filter ? &raw : &stream->pending;
 
 	stream->unread = false;
 	transport_enter(stream->from);
@@ -115,15 +113,13 @@ static void fetch_all(struct stream *stream)
 			break;
 	}
 	if (raw.len && !stream->discard)
-		stream->filter(stream->chan, buf_data(&raw), raw.len);
+		stream->ops.filter(stream->owner, buf_data(&raw), raw.len);
 	stream->from->touched = true;
 }
 
 void stream_turn(struct stream *stream)
 {
-	struct conn *conn = stream->chan->leg->conn;
-
-	conn->depth++;
+	++*stream->depth;
 	if (stream->pending.len)
 		flush_pending(stream);
 	while (stream->unread && stream->src && !stream->pending.len && !stream->broken &&
@@ -135,7 +131,7 @@ void stream_turn(struct stream *stream)
 	}
 	if (stream->discard || stream->broken)
 		stream->unread = false;
-	conn->depth--;
+	--*stream->depth;
 }
 
 bool stream_can_move(const struct stream *stream)

@@ -19,16 +19,23 @@
 /* what libssh may hold for us: beyond, the sender ignores its window and the channel is closed */
 #define STREAM_BUFFERED_MAX (4 * 1024 * 1024)
 
-struct chan;
+struct stream;
+
+struct stream_ops {
+	/* what was written to the destination, for the transcript */
+	void (*tap)(void *owner, char code, const void *data, size_t len);
+	/* takes what comes and puts into pending what goes on; NULL: all goes on */
+	void (*filter)(void *owner, const uint8_t *data, size_t len);
+};
 
 struct stream {
-	struct chan *chan;
+	struct stream_ops ops;
+	void *owner; /* for ops */
+	/* callbacks of libssh under way on this connection: above zero, bytes stay in the library */
+	int *depth;
 	struct transport *from, *to;
 	ssh_channel src, dst; /* NULL: not open yet, or gone */
 	bool is_stderr;
-	void (*filter)(
-		/* takes what comes and puts into pending what goes on; NULL: all goes on */
-		struct chan *chan, const uint8_t *data, size_t len);
 	char code;	    /* for the transcript: 'o', 'e', 'i' */
 	bool open;	    /* bytes may flow: the request was answered */
 	bool discard;	    /* nobody wants them: consume and forget */
@@ -39,7 +46,8 @@ struct stream {
 	uint64_t bytes;	    /* written to dst */
 };
 
-void stream_init(struct stream *stream, struct chan *chan, char code, bool is_stderr);
+void stream_init(struct stream *stream, const struct stream_ops *ops, void *owner, int *depth,
+	char code, bool is_stderr);
 void stream_release(struct stream *stream);
 /* from the data callback: bytes consumed */
 int stream_data(struct stream *stream, const void *data, size_t len);

@@ -66,8 +66,5 @@ pid_t role_fork(enum role role, const int *keep, size_t count, struct err *err);
 int role_report_ready(int parent);
 int role_report_failed(int parent, const char *reason);
 
-int broker_main(const struct role_start *start);
-int signer_main(const struct role_start *start);
-int egress_main(const struct role_start *start);
 
 #endif

@@ -81,8 +81,10 @@ int64_t chan_due(const struct chan *chan)
 		       : due;
 }
 
-void chan_tap(struct chan *chan, char code, const void *data, size_t len)
+static void tap(void *owner, char code, const void *data, size_t len)
 {
+	struct chan *chan = owner;
+
 	chan->leg->last_active = chan->leg->conn->now;
 	if (chan->recorder)
 		recorder_tap(chan->recorder, code, data, len);
@@ -130,6 +132,7 @@ struct chan *chan_new(struct leg *leg, ssh_channel client)
 
 	if (!chan)
 		return NULL;
+	const struct stream_ops ops = { .tap = tap };
 	chan->leg = leg;
 	chan->id = leg->conn->next_channel++;
 	chan->client = client;
@@ -137,9 +140,9 @@ struct chan *chan_new(struct leg *leg, ssh_channel client)
 	chan->last_words = BUF_INIT(CHAN_TELL_MAX);
 	chan->held_words = BUF_INIT(4 * CHAN_TELL_MAX);
 	chan->answer = BUF_INIT(CHAN_ANSWER_MAX);
-	stream_init(&chan->in, chan, 'i', false);
-	stream_init(&chan->out, chan, 'o', false);
-	stream_init(&chan->err, chan, 'e', true);
+	stream_init(&chan->in, &ops, chan, &leg->conn->depth, 'i', false);
+	stream_init(&chan->out, &ops, chan, &leg->conn->depth, 'o', false);
+	stream_init(&chan->err, &ops, chan, &leg->conn->depth, 'e', true);
 	chan->in.from = &leg->transport;
 	chan->in.src = client;
 	chan->out.to = chan->err.to = &leg->transport;

@@ -114,7 +114,6 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 void chan_refuse(struct chan *chan, unsigned exit, const char *reason);
 /* a line on stderr of a running terminal; best effort */
 void chan_notice(struct chan *chan, const char *text);
-void chan_tap(struct chan *chan, char code, const void *data, size_t len);
 /* server/session/chan_wait.c: what a person sees and answers while the channel waits. */
 void chan_hold(struct chan *chan, const char *text, const char *status);
 void chan_question(struct chan *chan, const char *prompt, size_t max);

@@ -130,8 +130,9 @@ static const struct lineguard_callbacks callbacks = { on_forward, on_show, on_ju
 
 /* ---- what the channel calls ---- */
 
-static void filter(struct chan *chan, const uint8_t *data, size_t len)
+static void filter(void *owner, const uint8_t *data, size_t len)
 {
+	struct chan *chan = owner;
 	lineguard_input(chan->guard->lines, clock_mono_us(), data, len);
 }
 
@@ -154,7 +155,7 @@ struct chan_guard *chan_guard_new(struct chan *chan)
 		free(guard);
 		return NULL;
 	}
-	chan->in.filter = filter;
+	chan->in.ops.filter = filter;
 	return guard;
 }
 

@@ -7,6 +7,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "server/libssh/host_key.h"
 #include "server/session/chan.h"
 #include "server/session/conn.h"
 #include "server/libssh/crypto_bar.h"

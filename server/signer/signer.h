@@ -5,6 +5,7 @@
 
 #include "common/ipc.h"
 #include "common/ipc_msg.h"
+#include "server/role/role.h"
 #include "server/signer/keyring.h"
 
 /* seconds: a longer certificate is refused whatever the broker thinks */
@@ -21,5 +22,7 @@ int signer_answer(const struct keyring *keyring, struct ipc *link, const struct 
  * SHA-256, 4 SHA-512 for RSA. */
 int signer_userauth_check(const struct msg_sign_agent *ask, const struct sshkey *key,
 	const char **ret_algorithm, struct err *err);
+
+int signer_main(const struct role_start *start);
 
 #endif

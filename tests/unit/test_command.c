@@ -55,8 +55,8 @@ static struct {
 	bool forgotten;
 	struct issue_spec issue;
 	char user[64];
-	broker_issued_fn *issued;
-	broker_scanned_fn *scanned;
+	issue_done_fn *issued;
+	scan_done_fn *scanned;
 	void *context;
 } did;
 
@@ -94,7 +94,7 @@ const struct sshkey *broker_key(struct broker *broker, const char *name)
 	return strcmp(name, "audit") ? NULL : world.key;
 }
 
-void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by, broker_issued_fn *done, void *context)
+void issue_start(struct broker *broker, const struct issue_spec *spec, const char *by, issue_done_fn *done, void *context)
 {
 	(void)broker;
 	did.issue = *spec;
@@ -104,7 +104,7 @@ void broker_issue(struct broker *broker, const struct issue_spec *spec, const ch
 	did.context = context;
 }
 
-void broker_scan(struct broker *broker, const struct target *target, const char *name, uint16_t port, broker_scanned_fn *done, void *context)
+void scan_start(struct broker *broker, const struct target *target, const char *name, uint16_t port, scan_done_fn *done, void *context)
 {
 	(void)broker;
 	snprintf(did.user, sizeof(did.user), "%s/%s:%u", target->name, name, port);
@@ -154,7 +154,7 @@ void token_check_cancel(struct token_check **slot)
 }
 
 void login_grant(
-	struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, broker_issued_fn *done, void *context)
+	struct broker *broker, const struct identity *who, const struct sshkey *key, json_t *event, const char *by, issue_done_fn *done, void *context)
 {
 	(void)broker, (void)who, (void)key, (void)by, (void)done, (void)context;
 	json_decref(event);

@@ -18,7 +18,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "server/egress/egress.h"
+#include "server/egress/dial.h"
 
 #define ANSWERS_MAX (EGRESS_DIALS_MAX + 8)
 

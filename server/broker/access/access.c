@@ -25,6 +25,7 @@
 #include "server/broker/access/fresh_login.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/record/disk.h"
 #include "server/broker/record/record.h"
 
 #define SETTLE_TRIES 4
@@ -169,10 +170,12 @@ static int open_session(struct asking *asking, struct err *err)
 	struct leg *leg = asking->leg;
 
 	if (leg->state == LEG_NAMED && asking->decision.obligations.record &&
-		broker_disk_low(leg->client->broker) &&
-		!broker_break_glass(leg->client->broker, leg->client->who))
+		disk_low(leg->client->broker) &&
+		!disk_exempt(leg->client->broker, leg->client->who))
 		return err_set(err, -ENOSPC, "the gateway has no room for transcripts");
-	return record_open(leg->record, &asking->decision, err);
+	if (!leg->started)
+		leg->started = clock_wall_ms();
+	return record_open(leg->record, &asking->decision, leg->started, err);
 }
 
 static int prepare(struct asking *asking, struct err *err)

@@ -78,4 +78,7 @@ int need_add(struct asking *asking, bool exact, const char *const *roles,
 /* takes one use of each grant; -EALREADY: somebody was quicker */
 int need_use(struct asking *asking, struct err *err);
 
+int handle_access(struct client *client, const void *msg, struct err *err);
+int handle_access_cancel(struct client *client, const void *msg, struct err *err);
+
 #endif

@@ -13,6 +13,7 @@
 #include "keys/sshcert.h"
 #include "keys/sshkey.h"
 #include "common/text.h"
+#include "server/broker/login/issue.h"
 
 #define RIGHTS_ALL                                                          \
 	(SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | \
@@ -25,7 +26,7 @@ struct issue {
 
 static void issue_stop(struct caller *caller)
 {
-	broker_forget(caller->broker, caller->state);
+	issue_forget(caller->broker, caller->state);
 	free(caller->state);
 	caller->state = NULL;
 }
@@ -90,7 +91,7 @@ static void issue(struct caller *caller, const struct command_args *args, const 
 		.force_command = args->force_command,
 		.local_admin = true,
 	};
-	broker_issue(caller->broker, &spec, caller->who->user, issue_done, state);
+	issue_start(caller->broker, &spec, caller->who->user, issue_done, state);
 }
 
 void command_run_issue(struct caller *caller, const struct command_args *args)

@@ -12,6 +12,7 @@
 #include "common/addr.h"
 #include "keys/sshkey.h"
 #include "conf/yaml.h"
+#include "server/broker/dial/scan.h"
 
 struct scan { /* while the scan is under way */
 	struct caller *caller;
@@ -31,7 +32,7 @@ static const struct table_column scan_columns[] = {
 
 static void scan_stop(struct caller *caller)
 {
-	broker_forget(caller->broker, caller->state);
+	scan_forget(caller->broker, caller->state);
 	free(caller->state);
 	caller->state = NULL;
 }
@@ -178,5 +179,5 @@ void command_run_scan(struct caller *caller, const struct command_args *args)
 	scan->json = args->json;
 	caller->state = scan;
 	caller->stop = scan_stop;
-	broker_scan(caller->broker, target, scan->name, scan->port, scan_done, scan);
+	scan_start(caller->broker, target, scan->name, scan->port, scan_done, scan);
 }

@@ -8,6 +8,7 @@
 #include "common/table.h"
 #include "policy/ruleset.h"
 #include "server/broker/command/command.h"
+#include "server/broker/login/issue.h"
 #include "store/sessions.h"
 
 #define COMMAND_REASON_MAX 512		     /* bytes of --reason */

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "server/broker/login/issue.h"
 #include "server/broker/login/login.h"
 #include "server/broker/login/provider.h"
 #include "store/logins.h"
@@ -70,7 +71,7 @@ static void exchange_free(struct exchange *exchange)
 	exchange->caller->state = NULL;
 	exchange->caller->stop = NULL;
 	exchange->caller->input = NULL;
-	broker_forget(exchange->caller->broker, exchange);
+	issue_forget(exchange->caller->broker, exchange);
 	token_check_cancel(&exchange->check);
 	buf_burn(&exchange->token);
 	free(exchange);

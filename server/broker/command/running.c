@@ -12,6 +12,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "server/broker/core/peer.h"
 
 enum item_kind { ITEM_OUTPUT, ITEM_PLAY, ITEM_EXIT };
 

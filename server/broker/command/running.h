@@ -5,12 +5,12 @@
 
 #include "server/broker/core/impl.h"
 #include "server/broker/command/command.h"
+#include "server/broker/core/peer.h"
 
 /* output that waits for a slow reader; then it is cut off */
 #define RUNNING_BACKLOG_MAX (64 * 1024 * 1024)
 
 struct running;
-LIST_HEAD(running_list, running);
 
 struct running_spec {
 	struct identity *who; /* taken */

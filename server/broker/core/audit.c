@@ -38,7 +38,7 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 			 clock_wall_ms(), key, msg->data, &err))
 		log_error("audit checkpoint %llu: %s",
 			(unsigned long long)broker->private->checkpoint_seq, err.text);
-	broker_stop_check(broker);
+	broker->private->on_idle(broker);
 }
 
 void checkpoint_if_due(struct broker *broker, bool now)

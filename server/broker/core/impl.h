@@ -1,4 +1,5 @@
-/* What broker*.c share with each other and with nobody else. */
+/* The inside of the broker: its state, for its own rooms only. What each room adds to it is listed
+ * here, and only that room touches it. */
 #ifndef BARTIZAN_BROKER_CORE_IMPL_H
 #define BARTIZAN_BROKER_CORE_IMPL_H
 
@@ -6,7 +7,7 @@
 
 #include "keys/sshkey.h"
 #include "server/broker/core/broker.h"
-#include "server/role/link.h"
+#include "server/broker/core/service.h"
 #include "server/role/role.h"
 
 #define BROKER_SIGN_MS 10000 /* the signer answers within */
@@ -44,6 +45,8 @@ struct public_keys {
 };
 
 struct broker_private {
+	/* a client or the last question is gone: perhaps the broker may end. Set by its top */
+	void (*on_idle)(struct broker *broker);
 	const struct role_start *start;
 	struct link parent;
 	struct service *signer, *egress; /* NULL: not there now */
@@ -75,45 +78,12 @@ struct broker_private {
 	int64_t started;
 };
 
-/* broker.c */
-void broker_stop_check(struct broker *broker); /* a client is gone: perhaps the last one */
-
-/* server/broker/roles.c: signer and egress, their keys. */
-void roles_arrived(struct broker *broker, const char *role, int fd); /* takes the fd */
+/* server/broker/core/keys.c */
 int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg, struct err *err);
 void public_keys_release(struct public_keys *keys);
 const struct sshkey *public_keys_find(const struct public_keys *keys, const char *name);
-/* service replaces *current, which is retired */
-void roles_install(struct broker *broker, struct service **current, struct service *service);
-
-/* server/broker/reload.c */
-/* fd: borrowed; refuses by IPC_FAILED */
-int reload_begin(struct broker *broker, uint64_t generation, int fd);
-void reload_refused(struct broker *broker, const char *reason); /* the reader or a role said no */
-/* whether a reload waits for it and took the fd */
-bool reload_role(struct broker *broker, enum role role, int fd);
-void reload_free(struct broker *broker);
 
 /* server/broker/core/audit.c */
 void checkpoint_if_due(struct broker *broker, bool now);
-
-/* server/broker/record/disk.c: free space of the state directory. */
-uint64_t broker_free_bytes(struct broker *broker);
-bool broker_disk_low(struct broker *broker);
-bool broker_break_glass(struct broker *broker, const struct identity *who);
-int broker_disk_watch(struct broker *broker);
-
-/* server/broker/control.c */
-int control_open(struct broker *broker, int fd, struct err *err);
-void control_close(struct broker *broker);
-
-/* server/broker/dial/scan.c, server/broker/login/issue.c: at the end of the broker. */
-void scans_close(struct broker *broker);
-void issues_close(struct broker *broker);
-struct scan *scan_by_id(struct broker *broker, uint32_t id);
-void scan_client(struct scan *scan, const struct msg_client *msg, int fd); /* takes the fd */
-bool scan_gone(struct broker *broker, uint64_t connection);
-void scan_forget(struct broker *broker, void *context);
-void issue_forget(struct broker *broker, void *context);
 
 #endif

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "server/broker/core/peer.h"
-#include "server/broker/record/record.h"
 
 static struct leg *leg_by_session(struct broker *broker, const char *session)
 {
@@ -44,7 +43,7 @@ static void show(const struct leg *leg, broker_live_fn *visit, void *context)
 		.target = leg->target,
 		.login = leg->login,
 		.source = leg->client->source_text,
-		.started = record_started(leg->record),
+		.started = leg->started,
 		.channels = leg->channels_open,
 	};
 
@@ -87,10 +86,4 @@ void broker_counts(struct broker *broker, struct broker_counts *ret)
 		ret->authenticated += client->state == CLIENT_AUTHENTICATED;
 	}
 	broker_live_each(broker, count_session, &ret->sessions);
-}
-
-void broker_forget(struct broker *broker, void *context)
-{
-	issue_forget(broker, context);
-	scan_forget(broker, context);
 }

@@ -9,7 +9,6 @@
 
 #include "common/addr.h"
 #include "common/id.h"
-#include "server/broker/command/running.h"
 #include "server/broker/core/impl.h"
 
 #define CLIENT_LEGS_MAX 16384	/* in the life of one connection */
@@ -43,6 +42,8 @@ struct lines; /* server/broker/access/lines.c */
 struct login; /* server/broker/login/login.c */
 struct fresh; /* server/broker/access/fresh_login.c */
 struct auth_seen;
+struct running; /* server/broker/command/running.h */
+LIST_HEAD(running_list, running);
 LIST_HEAD(leg_list, leg);
 LIST_HEAD(leg_channel_list, leg_channel);
 
@@ -71,6 +72,7 @@ struct leg {
 	struct record *record; /* never NULL */
 	struct dial *dial;
 	char *dial_failure;  /* the grant has failed: later accesses hear the same */
+	int64_t started;     /* wall ms: when it was opened; 0: not yet */
 	int64_t deadline;    /* monotonic ms; 0: none */
 	int64_t limit;	     /* ms: as configured, for the words */
 	struct event *timer; /* deadline, warnings, grace */
@@ -125,82 +127,45 @@ struct client {
 	const char *doomed; /* it is being killed, for this reason */
 };
 
-/* server/broker/client.c */
-void client_arrived(struct broker *broker, const struct msg_client *msg, int fd); /* takes the fd */
-void client_gone(struct broker *broker, const struct msg_client_gone *msg);
+/* ---- clients ---- */
+
 struct client *client_find(struct broker *broker, uint64_t connection);
-/* undoes everything, frees later */
-void client_end(struct client *client, const char *reason);
-/* audit, kill, end */
-void client_violation(struct client *client, const char *message, const char *why);
-/* the broker is ending: tells it, or ends it where it is gone already */
-void client_stop(struct client *client);
+/* {"connection", "source", "user"}: begins an audit event's data */
+json_t *client_event(const struct client *client);
+/* the one setter: an unknown transition is logged and not made */
+void client_set_state(struct client *client, enum client_state state);
 /* the only way to CLIENT_AUTHENTICATED; takes *who */
 int client_authenticated(struct client *client, struct identity **who);
+/* CONNECTED becomes PROVED or LIMITED */
+int client_proved(struct client *client, enum client_state state);
 /* Proved is what the key blob says: kept for the login that follows and for revocations. -EACCES
  * with the reason. */
 int client_keep_key(struct client *client, struct bytes offered, struct err *err);
 /* it has an identity, and can be told something */
 bool client_reachable(const struct client *client);
-/* CONNECTED becomes PROVED or LIMITED */
-int client_proved(struct client *client, enum client_state state);
-/* tells it to go, and sees to it */
-void client_dismiss(struct client *client, uint32_t exit, const char *reason);
-void client_end_after(struct client *client, int64_t ms); /* dismisses it then */
+/* It broke the protocol: audited, its process killed; what hangs on it ends later, from the loop. */
+void client_violation(struct client *client, const char *message, const char *why);
+void client_kill(const struct client *client); /* the process, by the listener */
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
-/* {"connection", "source", "user"}: begins an audit event's data */
-json_t *client_event(const struct client *client);
 
-/* server/broker/client_messages.c */
-void client_message(struct link *link, struct ipc_raw *raw);
+/* ---- legs ---- */
 
-/* Handlers of the table: 0, or -EPROTO with the reason when it was a violation. */
-int handle_proxy(struct client *client, const void *msg, struct err *err);
-int handle_auth(struct client *client, const void *msg, struct err *err);
-int handle_leg(struct client *client, const void *msg, struct err *err);
-int handle_access(struct client *client, const void *msg, struct err *err);
-int handle_access_cancel(struct client *client, const void *msg, struct err *err);
-int handle_request(struct client *client, const void *msg, struct err *err);
-int handle_channel_end(struct client *client, const void *msg, struct err *err);
-int handle_evidence(struct client *client, const void *msg, struct err *err);
-int handle_event(struct client *client, const void *msg, struct err *err);
-int handle_leg_end(struct client *client, const void *msg, struct err *err);
-int handle_command(struct client *client, const void *msg, struct err *err);
-int handle_command_stop(struct client *client, const void *msg, struct err *err);
-
-/* server/broker/login/auth.c: answers of a login, wherever it was decided */
-/* counts, audits, answers; 0 */
-int auth_refuse(
-	struct client *client, bool proved, const struct auth_seen *seen, const char *reason);
-int auth_admit(
-	/* takes who; the end of every good login */
-	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);
-
-/* server/broker/login/login.c */
-int handle_login(struct client *client, const void *msg, struct err *err);
-int handle_login_input(struct client *client, const void *msg, struct err *err);
-void login_cancel(struct client *client);
-
-/* server/broker/gateway.c */
-int handle_command_input(struct client *client, const void *msg, struct err *err);
-
-/* server/broker/leg.c */
 struct leg *broker_leg_find(const struct client *client, uint32_t number);
 bool broker_leg_used(const struct client *client, uint32_t number);
 /* *ret NULL: was refused or has ended; -EPROTO: never named */
 int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err);
 struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create);
-void broker_leg_end(struct leg *leg, const char *reason, bool lost); /* frees it */
+json_t *broker_leg_event(const struct leg *leg); /* client_event() and session, target, login */
+const char *broker_leg_user(const struct leg *leg);
+
+/* ---- time limits: server/broker/core/limit.c ---- */
+
+/* tells it to go, and sees to it */
+void client_dismiss(struct client *client, uint32_t exit, const char *reason);
+void client_end_after(struct client *client, int64_t ms); /* dismisses it then */
 /* tells the session to end it, and sees to it */
 void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason);
 /* the session's whole life from now on, the shortest wins */
 void broker_leg_limit(struct leg *leg, int64_t limit_ms);
-json_t *broker_leg_event(const struct leg *leg); /* client_event() and session, target, login */
-const char *broker_leg_user(const struct leg *leg);
-
-/* server/broker/reports.c */
-/* on login: the outer transport's evidence is written now */
-void evidence_flush(struct client *client);
-void evidence_named(struct leg *leg); /* what came before the leg had a name */
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "policy/target.h"
 #include "server/broker/dial/dial.h"
+#include "server/broker/dial/scan.h"
 
 #define SCAN_TYPES 3
 #define SCAN_KEYS_MAX 16
@@ -40,7 +41,7 @@ struct scan {
 	size_t key_count;
 	char reason[512];
 	struct event *timer;
-	broker_scanned_fn *done;
+	scan_done_fn *done;
 	void *context;
 };
 
@@ -238,8 +239,8 @@ static unsigned count(const struct broker *broker)
 	return n;
 }
 
-void broker_scan(struct broker *broker, const struct target *target, const char *name,
-	uint16_t port, broker_scanned_fn *done, void *context)
+void scan_start(struct broker *broker, const struct target *target, const char *name,
+	uint16_t port, scan_done_fn *done, void *context)
 {
 	static uint32_t last_id;
 	struct scan *scan = count(broker) < SCANS_MAX ? calloc(1, sizeof(*scan)) : NULL;

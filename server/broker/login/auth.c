@@ -16,6 +16,7 @@
 #include "server/broker/core/peer.h"
 #include "server/broker/login/login.h"
 #include "server/broker/login/revoke.h"
+#include "server/broker/record/evidence.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
 {

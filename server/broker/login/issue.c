@@ -10,6 +10,7 @@
 #include "keys/sshcert.h"
 #include "common/text.h"
 #include "server/broker/core/impl.h"
+#include "server/broker/login/issue.h"
 #include "store/identities.h"
 #include "store/logins.h"
 
@@ -23,7 +24,7 @@ struct issue {
 	struct certificate_row row;
 	bool login; /* who comes from a provider: keep the login, too */
 	struct question *question;
-	broker_issued_fn *done;
+	issue_done_fn *done;
 	void *context;
 };
 
@@ -38,7 +39,7 @@ static void issue_free(struct issue *issue)
 
 static void finish(struct issue *issue, bool ok, const char *text)
 {
-	broker_issued_fn *done = issue->done;
+	issue_done_fn *done = issue->done;
 	void *context = issue->context;
 	issue_free(issue);
 	if (done)
@@ -226,8 +227,8 @@ static int ask_signer(struct issue *issue, const struct issue_spec *spec, struct
 	return rc ? err_set(err, rc, "the signer cannot be asked now") : 0;
 }
 
-void broker_issue(struct broker *broker, const struct issue_spec *spec, const char *by,
-	broker_issued_fn *done, void *context)
+void issue_start(struct broker *broker, const struct issue_spec *spec, const char *by,
+	issue_done_fn *done, void *context)
 {
 	struct err err = { 0 };
 	struct issue *issue = calloc(1, sizeof(*issue));

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "server/broker/login/device_flow.h"
+#include "server/broker/login/issue.h"
 #include "server/broker/login/provider.h"
 #include "server/broker/login/revoke.h"
 
@@ -118,7 +119,7 @@ int login_offer(struct client *client, const struct msg_auth *msg, const struct 
 static void login_free(struct login *login)
 {
 	login->client->login = NULL;
-	broker_forget(login->client->broker, login);
+	issue_forget(login->client->broker, login);
 	flow_cancel(&login->flow);
 	token_check_cancel(&login->check);
 	if (login->timer)
@@ -202,7 +203,7 @@ static void audit_login(const struct identity *who, const char *key_fp, json_t *
 }
 
 void login_grant(struct broker *broker, const struct identity *who, const struct sshkey *key,
-	json_t *event, const char *by, broker_issued_fn *done, void *context)
+	json_t *event, const char *by, issue_done_fn *done, void *context)
 {
 	const struct conf *conf = broker->config->conf;
 	char key_fp[SSHKEY_FP_MAX];
@@ -225,7 +226,7 @@ void login_grant(struct broker *broker, const struct identity *who, const struct
 		.rights = AUTH_LOGIN_RIGHTS,
 		.lifetime_s = ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) /
 			      1000 };
-	broker_issue(broker, &spec, by, done, context);
+	issue_start(broker, &spec, by, done, context);
 }
 
 static void issue(struct login *login, struct identity *who)

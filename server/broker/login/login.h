@@ -5,6 +5,7 @@
 
 #include "server/broker/login/auth.h"
 #include "server/broker/core/peer.h"
+#include "server/broker/login/issue.h"
 
 #define LOGIN_TOKEN_USER "token" /* ssh token@gw: no person, whatever providers there are */
 #define LOGIN_BANNER                                                                               \
@@ -20,8 +21,12 @@ int login_offer(struct client *client, const struct msg_auth *msg, const struct 
 
 /* who (borrowed) was verified, by a provider, for somebody who has proved key: checks revocations,
  * audits "login-provider", and has a certificate issued and kept. done is called once, at once or
- * later (broker_forget()). event: what is known of the connection; stolen. */
+ * later (issue_forget()). event: what is known of the connection; stolen. */
 void login_grant(struct broker *broker, const struct identity *who, const struct sshkey *key,
-	json_t *event, const char *by, broker_issued_fn *done, void *context);
+	json_t *event, const char *by, issue_done_fn *done, void *context);
+
+int handle_login(struct client *client, const void *msg, struct err *err);
+int handle_login_input(struct client *client, const void *msg, struct err *err);
+void login_cancel(struct client *client);
 
 #endif

@@ -1,11 +1,13 @@
 /* Room for transcripts: looked at every two seconds. When it runs out, sessions that must be
  * recorded end, and new ones do not begin, save for whoever may break the glass. */
+#include "server/broker/record/disk.h"
+
 #include "common/log.h"
 #include "policy/ruleset.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/record/record.h"
 
-uint64_t broker_free_bytes(struct broker *broker)
+uint64_t disk_free(struct broker *broker)
 {
 	uint64_t free_bytes = 0;
 	struct err err = { 0 };
@@ -16,12 +18,12 @@ uint64_t broker_free_bytes(struct broker *broker)
 	return free_bytes;
 }
 
-bool broker_disk_low(struct broker *broker)
+bool disk_low(struct broker *broker)
 {
-	return broker_free_bytes(broker) < (uint64_t)broker->config->conf->min_free;
+	return disk_free(broker) < (uint64_t)broker->config->conf->min_free;
 }
 
-bool broker_break_glass(struct broker *broker, const struct identity *who)
+bool disk_exempt(struct broker *broker, const struct identity *who)
 {
 	const char *role = broker->config->conf->break_glass;
 
@@ -34,7 +36,7 @@ static void end_recorded(struct client *client)
 
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
 		if (leg->state == LEG_OPEN && record_required(leg->record) &&
-			!broker_break_glass(client->broker, client->who))
+			!disk_exempt(client->broker, client->who))
 			broker_leg_stop(
 				leg, EXIT_OURS, "the gateway has no room left for transcripts");
 }
@@ -43,7 +45,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct broker *broker = arg;
-	bool low = broker_disk_low(broker);
+	bool low = disk_low(broker);
 	if (low && !broker->private->disk_low)
 		log_error("the state directory has less than transcripts.min_free left: recorded "
 			  "sessions end, new ones are refused");
@@ -59,7 +61,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-int broker_disk_watch(struct broker *broker)
+int disk_watch(struct broker *broker)
 {
 	struct timeval every = timeval_of(BROKER_DISK_MS);
 

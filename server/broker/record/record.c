@@ -24,11 +24,6 @@ bool record_kept(const struct record *record)
 	return record->path[0];
 }
 
-int64_t record_started(const struct record *record)
-{
-	return record->started;
-}
-
 /* ---- birth ---- */
 
 static json_t *identity_json(const struct identity *who)
@@ -111,11 +106,12 @@ struct record *record_new(const struct leg *leg)
 	return record;
 }
 
-int record_open(struct record *record, const struct decision *decision, struct err *err)
+int record_open(struct record *record, const struct decision *decision, int64_t started,
+	struct err *err)
 {
 	if (record->opened)
 		return 0;
-	record->started = clock_wall_ms();
+	record->started = started;
 	record->required = decision->obligations.record && decision->obligations.record_required;
 	free(record->rule);
 	record->rule = strdup(decision->rule ? decision->rule : "");

@@ -23,9 +23,10 @@ struct record;
 /* In memory only, from the naming of the leg on: requests and evidence may come before anything was
  * allowed. */
 struct record *record_new(const struct leg *leg);
-/* Row and folder, at the first allow; session.json follows with record_begin(). A second call does
+/* Row and folder, at the first allow (started: wall ms); session.json follows with record_begin(). A second call does
  * nothing. */
-int record_open(struct record *record, const struct decision *decision, struct err *err);
+int record_open(struct record *record, const struct decision *decision, int64_t started,
+	struct err *err);
 int record_begin(struct record *record, struct err *err);
 /* Row of a channel; when the decision says record, its transcript: *ret_fd (caller closes), else
  * -1. *ret_max: bytes it may have. */
@@ -39,7 +40,6 @@ void record_evidence(struct record *record, const char *transport, json_t *evide
 /* of the outbound leg; serial 0: no certificate */
 void record_grant(struct record *record, const char *address, uint64_t serial, const char *ca_fp);
 bool record_required(const struct record *record);
-int64_t record_started(const struct record *record);
 bool record_kept(const struct record *record); /* it has a folder */
 /* Ends it and takes it away from the leg; channels still open end with the reason. lost: the
  * session process is gone, transcripts may need mending. The record frees itself once sealed. */

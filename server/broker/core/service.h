@@ -1,0 +1,57 @@
+/* Signer and egress as the broker sees them: a link, and questions on it that are answered later. */
+#ifndef BARTIZAN_BROKER_CORE_SERVICE_H
+#define BARTIZAN_BROKER_CORE_SERVICE_H
+
+#include "server/role/link.h"
+
+#define QUESTIONS_MAX 16384 /* open ones on one service */
+
+struct broker;
+struct service; /* signer or egress */
+struct question;
+struct issuers;
+LIST_HEAD(question_list, question);
+
+typedef void service_lost_fn(struct service *service);
+typedef void service_unsolicited_fn(
+	struct service *service, unsigned type, uint32_t id, const void *msg);
+
+struct service {
+	struct broker *broker;
+	enum role role;
+	struct link link;
+	struct question_list questions;
+	unsigned count;
+	unsigned holds; /* by service_hold() */
+	/* replaced: closed when the last question is answered and nobody holds it */
+	bool retired;
+	/* A message that answers no question; type 0: the link is gone, which is said once. May be
+	 * NULL. */
+	service_unsolicited_fn *on_unsolicited;
+	struct issuers *issuers; /* of egress: server/broker/login/provider.c */
+	/* the link is gone: forget it; it closes itself right after */
+	service_lost_fn *lost;
+};
+
+/* One of msg and failure is NULL. raw's descriptors may be taken. */
+typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, const char *failure);
+
+/* takes the fd */
+struct service *service_new(struct broker *broker, enum role role, int fd,
+	service_lost_fn *lost, service_unsolicited_fn *on_unsolicited);
+void service_close(struct service *service); /* now; open questions fail */
+/* when the last question is answered, and the last hold let go */
+void service_retire(struct service *service);
+void service_hold(struct service *service);
+void service_let_go(struct service *service);
+
+/* *slot holds the question until it is answered, failed or cancelled, and is NULL then, before fn
+ * is called. fn is never called from inside ask(). -ENOTCONN: no such role now. */
+int ask(struct service *service, enum ipc_type type, const void *msg, int64_t timeout_ms,
+	answer_fn *fn, void *context, struct question **slot);
+void question_cancel(struct question **slot);
+
+/* fn(arg) from the loop, soon. */
+void broker_later(struct broker *broker, void (*fn)(void *arg), void *arg);
+
+#endif
