@@ -147,11 +147,11 @@ static int take_message(struct ipc_raw *raw, struct buf *capture)
 
 	if (raw->type != IPC_OUTPUT && raw->type != IPC_PLAY && raw->type != IPC_COMMAND_EXIT) {
 		cli_error("the gateway sent an unexpected message '%s'", ipc_msg_name(raw->type));
-		return EXIT_OURS;
+		return EXIT_GATEWAY;
 	}
 	if (ipc_msg_decode(raw->type, raw->body, &msg, &err)) {
 		cli_error("the gateway sent a damaged message: %s", err.text);
-		return EXIT_OURS;
+		return EXIT_GATEWAY;
 	}
 	int status;
 	if (raw->type == IPC_OUTPUT)
@@ -159,7 +159,7 @@ static int take_message(struct ipc_raw *raw, struct buf *capture)
 	else if (raw->type == IPC_COMMAND_EXIT)
 		status = (int)(msg.exit.status & 0xff);
 	else
-		status = raw->fd_count == 1 ? cli_play(raw->fds[0], &msg.play) : EXIT_OURS;
+		status = raw->fd_count == 1 ? cli_play(raw->fds[0], &msg.play) : EXIT_GATEWAY;
 	ipc_msg_free(raw->type, &msg);
 	return status;
 }
@@ -167,7 +167,7 @@ static int take_message(struct ipc_raw *raw, struct buf *capture)
 static int lost(int rc)
 {
 	cli_error("the gateway went away before the command ended (%s)", strerror(-rc));
-	return EXIT_OURS;
+	return EXIT_GATEWAY;
 }
 
 static int converse(struct ipc *link, struct buf *capture)

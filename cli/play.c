@@ -32,7 +32,7 @@ static void on_signal(int sig)
 	interrupted = 1;
 }
 
-struct screen { /* of the terminal that shows it */
+struct play_screen { /* of the terminal that shows it */
 	bool is_terminal, alternate, saved;
 	struct termios before;
 	struct sigaction old_int, old_term;
@@ -40,11 +40,11 @@ struct screen { /* of the terminal that shows it */
 	sigset_t mask;
 };
 
-static void screen_begin(struct screen *screen)
+static void screen_begin(struct play_screen *screen)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 
-	*screen = (struct screen){ .is_terminal = isatty(STDOUT_FILENO) };
+	*screen = (struct play_screen){ .is_terminal = isatty(STDOUT_FILENO) };
 	sigset_t held;
 	interrupted = 0;
 	sigemptyset(&held);
@@ -60,7 +60,7 @@ static void screen_begin(struct screen *screen)
 	screen->saved = !tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
 }
 
-static void screen_end(struct screen *screen)
+static void screen_end(struct play_screen *screen)
 {
 	if (screen->is_terminal) {
 		if (screen->alternate)
@@ -78,7 +78,7 @@ static void screen_end(struct screen *screen)
 }
 
 /* Whether the recorded program is in the alternate screen: the last switch decides. */
-static void screen_watch(struct screen *screen, struct bytes bytes)
+static void screen_watch(struct play_screen *screen, struct bytes bytes)
 {
 	static const char switches[] = "\033[?1049";
 	const size_t len = sizeof(switches) - 1;
@@ -90,7 +90,7 @@ static void screen_watch(struct screen *screen, struct bytes bytes)
 
 /* Waits until due (microseconds after start) or a signal; lets a signal in even where there is
  * nothing to wait for. */
-static void wait_until(const struct screen *screen, int64_t start, int64_t due)
+static void wait_until(const struct play_screen *screen, int64_t start, int64_t due)
 {
 	int64_t left;
 
@@ -103,7 +103,7 @@ static void wait_until(const struct screen *screen, int64_t start, int64_t due)
 	} while (left && !interrupted);
 }
 
-static int play(struct player *player, struct screen *screen, bool paced)
+static int play(struct player *player, struct play_screen *screen, bool paced)
 {
 	struct err err = { "" };
 	struct bytes bytes;
@@ -136,7 +136,7 @@ int cli_play(int fd, const struct msg_play *options)
 	};
 	struct err err = { "" };
 	struct player *player = NULL;
-	struct screen screen;
+	struct play_screen screen;
 
 	if (player_open(fd, &player_options, &player, &err))
 		return cli_error("the transcript cannot be played: %s", err.text);

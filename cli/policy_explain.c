@@ -348,10 +348,10 @@ static int decide_and_answer(struct answer *answer, const struct config *config)
 
 	if (decide_explain(config->ruleset, target, answer->access, &answer->decision, &trace)) {
 		cli_error("the trace is too long");
-		status = EXIT_OURS;
+		status = EXIT_GATEWAY;
 	} else if (judge(answer)) {
 		cli_error("out of memory");
-		status = EXIT_OURS;
+		status = EXIT_GATEWAY;
 	} else {
 		status = put_answer(answer, &trace);
 	}

@@ -13,7 +13,7 @@
 #include "common/buf.h"
 
 /* Exit status of the gateway's own refusals. */
-#define EXIT_OURS 70	    /* our fault */
+#define EXIT_GATEWAY 70	    /* our fault */
 #define EXIT_UNREACHABLE 69 /* target out of reach */
 #define EXIT_WAIT 75	    /* waiting or timed out: try again */
 #define EXIT_DENIED 77

@@ -32,7 +32,7 @@ static const struct {
 };
 
 struct deciding {
-	struct question question;
+	struct match_question question;
 	struct decision *decision;
 	struct buf *trace; /* NULL: nobody wants to know */
 	int trace_rc;
@@ -276,7 +276,7 @@ static unsigned permitted(const struct access *access, unsigned kinds)
 	return kinds;
 }
 
-static bool take_name(struct question *question)
+static bool take_name(struct match_question *question)
 {
 	const char *name =
 		question->access->target ? question->access->target : question->target->name;
@@ -291,7 +291,7 @@ static bool take_name(struct question *question)
 
 static void run(struct deciding *d)
 {
-	struct question *question = &d->question;
+	struct match_question *question = &d->question;
 	const char *name = question->access->target ? question->access->target : "";
 	char shown[128];
 
@@ -333,7 +333,7 @@ void decide(const struct ruleset *ruleset, const struct target *target, const st
 bool decide_any(const struct ruleset *ruleset, const struct target *target,
 	const struct access *access, struct decision *ret)
 {
-	struct question question = { .ruleset = ruleset,
+	struct match_question question = { .ruleset = ruleset,
 		.target = target,
 		.access = access,
 		.any = true,
@@ -347,7 +347,7 @@ bool decide_any(const struct ruleset *ruleset, const struct target *target,
 void decide_kind(const struct ruleset *ruleset, const struct target *target,
 	const struct access *access, struct decision *ret)
 {
-	struct question question = { .ruleset = ruleset,
+	struct match_question question = { .ruleset = ruleset,
 		.target = target,
 		.access = access,
 		.any = true,
@@ -366,7 +366,7 @@ unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target
 		struct access one = *access;
 		struct decision decision;
 		one.kind = (enum access_kind)kind;
-		struct question question = { .ruleset = ruleset,
+		struct match_question question = { .ruleset = ruleset,
 			.target = target,
 			.access = &one,
 			.any = true,
@@ -384,7 +384,7 @@ unsigned decide_kinds(const struct ruleset *ruleset, const struct target *target
 int decide_explain(const struct ruleset *ruleset, const struct target *target,
 	const struct access *access, struct decision *ret, struct buf *trace)
 {
-	struct question question = {
+	struct match_question question = {
 		.ruleset = ruleset, .target = target, .access = access, .kinds = one_kind(access)
 	};
 	struct deciding d = { .question = question, .decision = ret, .trace = trace };

@@ -74,7 +74,7 @@ static int none_of(struct buf *out, const char *what, const char *are,
 	return rc < 0 ? rc : put_list(out, at, list);
 }
 
-static int no_kind(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_kind(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	if (question->any)
 		return buf_puts(out, "nothing that is still possible");
@@ -85,22 +85,22 @@ static int no_kind(const struct question *question, const struct rule *rule, str
 	return rc < 0 ? rc : put_kinds(out, rule->kinds);
 }
 
-static int no_role(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_role(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	return none_of(out, question->access->who->user, "in none of", text_at, rule->roles);
 }
 
-static int no_user(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_user(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	return none_of(out, question->access->who->user, "none of", text_at, rule->users);
 }
 
-static int no_group(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_group(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	return none_of(out, question->access->who->user, "in none of", text_at, rule->groups);
 }
 
-static int no_label(const struct question *question, const struct label_want *want, struct buf *out)
+static int no_label(const struct match_question *question, const struct label_want *want, struct buf *out)
 {
 	const char *value = target_label(question->target, want->name);
 	int rc = quote_text(out, "", question->name);
@@ -112,7 +112,7 @@ static int no_label(const struct question *question, const struct label_want *wa
 	return rc < 0 ? rc : put_list(out, text_at, want->values);
 }
 
-static int no_target(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_target(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	for (size_t i = 0; i < rule->label_count; i++) {
 		const char *value = target_label(question->target, rule->labels[i].name);
@@ -125,14 +125,14 @@ static int no_target(const struct question *question, const struct rule *rule, s
 	return none_of(out, question->name, "none of", pattern_at, &rule->names);
 }
 
-static int no_login(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_login(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	if (!question->access->login)
 		return buf_puts(out, "the login is not known");
 	return none_of(out, question->access->login, "none of", pattern_at, &rule->logins);
 }
 
-static int no_source(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_source(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
 	int rc = buf_printf(out, "%s is in none of ", addr_format(&question->access->source, text));
@@ -146,7 +146,7 @@ static int no_source(const struct question *question, const struct rule *rule, s
 	return rc;
 }
 
-static int no_hours(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_hours(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char now[WINDOW_TEXT_MAX], window[WINDOW_TEXT_MAX];
 
@@ -155,7 +155,7 @@ static int no_hours(const struct question *question, const struct rule *rule, st
 		window_format(rule->hours, window));
 }
 
-static int no_command(const struct question *question, const struct rule *rule, struct buf *out)
+static int no_command(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	int rc = quote(out, "", question->access->detail.data, question->access->detail.len);
 
@@ -164,31 +164,31 @@ static int no_command(const struct question *question, const struct rule *rule, 
 	return rc < 0 ? rc : put_list(out, pattern_at, &rule->commands);
 }
 
-static int about_kind(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_kind(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return buf_puts(out, question->any ? "this" : access_kind_name(question->access->kind));
 }
 
-static int about_user(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_user(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "user ", question->access->who->user);
 }
 
-static int about_target(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_target(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "target ", question->name);
 }
 
-static int about_login(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_login(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "login ", question->access->login);
 }
 
-static int about_source(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_source(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -196,7 +196,7 @@ static int about_source(const struct question *question, const struct rule *rule
 	return buf_printf(out, "source %s", addr_format(&question->access->source, text));
 }
 
-static int about_hours(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_hours(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[WINDOW_TEXT_MAX];
 
@@ -204,7 +204,7 @@ static int about_hours(const struct question *question, const struct rule *rule,
 		out, "this time (%s)", window_format_now(rule->hours, question->access->now, text));
 }
 
-static int about_command(const struct question *question, const struct rule *rule, struct buf *out)
+static int about_command(const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote(out, "command ", question->access->detail.data, question->access->detail.len);
@@ -212,8 +212,8 @@ static int about_command(const struct question *question, const struct rule *rul
 
 static const struct {
 	const char *name;
-	int (*no)(const struct question *, const struct rule *, struct buf *);
-	int (*subject)(const struct question *, const struct rule *, struct buf *);
+	int (*no)(const struct match_question *, const struct rule *, struct buf *);
+	int (*subject)(const struct match_question *, const struct rule *, struct buf *);
 } words[PREDICATES] = {
 	[BY_KIND] = { "kind", no_kind, about_kind },
 	[BY_ROLE] = { "roles", no_role, about_user },
@@ -231,19 +231,19 @@ const char *explain_name(enum predicate predicate)
 	return words[predicate].name;
 }
 
-int explain_no(const struct question *question, const struct rule *rule, enum predicate predicate,
+int explain_no(const struct match_question *question, const struct rule *rule, enum predicate predicate,
 	struct buf *out)
 {
 	return words[predicate].no(question, rule, out);
 }
 
-int explain_subject(const struct question *question, enum predicate predicate,
+int explain_subject(const struct match_question *question, enum predicate predicate,
 	const struct rule *rule, struct buf *out)
 {
 	return words[predicate].subject(question, rule, out);
 }
 
-int explain_access(const struct question *question, struct buf *out)
+int explain_access(const struct match_question *question, struct buf *out)
 {
 	const struct access *access = question->access;
 	int rc = buf_puts(out, question->any ? "anything" : access_kind_name(access->kind));

@@ -95,7 +95,7 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
  * FRAGMENT: the end of such a line, alone: only what is named by a pattern counts. */
 enum mode { MODE_WHOLE, MODE_GOES_ON, MODE_FRAGMENT };
 
-struct judging {
+struct guard_judging {
 	const struct guard *guard;
 	struct judgement *judgement;
 	enum mode mode;
@@ -106,7 +106,7 @@ struct judging {
 enum fit { FIT_NO, FIT_MAYBE, FIT_BENT, FIT_FIRM };
 
 static enum pattern_answer ask(
-	struct judging *judging, const struct pattern *pattern, struct bytes text)
+	struct guard_judging *judging, const struct pattern *pattern, struct bytes text)
 {
 	if (judging->errors >= GUARD_ERRORS_MAX)
 		return PATTERN_ERROR;
@@ -115,7 +115,7 @@ static enum pattern_answer ask(
 	return answer;
 }
 
-static enum fit fit_pattern(struct judging *judging, const struct guard_pattern *pattern,
+static enum fit fit_pattern(struct guard_judging *judging, const struct guard_pattern *pattern,
 	const struct forms *forms, bool strict)
 {
 	enum fit fit = FIT_NO;
@@ -137,7 +137,7 @@ static enum fit fit_pattern(struct judging *judging, const struct guard_pattern 
 	return maybe ? FIT_MAYBE : FIT_NO;
 }
 
-static enum fit fit_entry(struct judging *judging, const struct guard_entry *entry,
+static enum fit fit_entry(struct guard_judging *judging, const struct guard_entry *entry,
 	const struct forms *forms, const char **ret_pattern)
 {
 	enum fit best = FIT_NO;
@@ -168,7 +168,7 @@ static size_t first_holder(const struct guard *guard)
 	return i;
 }
 
-static void hold_by(struct judging *judging, size_t entry)
+static void hold_by(struct guard_judging *judging, size_t entry)
 {
 	if (entry < judging->guard->count)
 		judging->holders[entry / 64] |= 1ull << entry % 64;
@@ -182,12 +182,12 @@ static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int 
 			entry, pattern, doubtful };
 }
 
-static bool is_waived(const struct judging *judging, bool unfinished)
+static bool is_waived(const struct guard_judging *judging, bool unfinished)
 {
 	return judging->mode == MODE_FRAGMENT || (judging->mode == MODE_GOES_ON && unfinished);
 }
 
-static void doubt_part(struct judging *judging, struct guard_mark *mark)
+static void doubt_part(struct guard_judging *judging, struct guard_mark *mark)
 {
 	enum guard_verdict verdict = doubt_verdict(judging->guard);
 
@@ -200,7 +200,7 @@ static void doubt_part(struct judging *judging, struct guard_mark *mark)
 /* A part that is only guessed is not denied for being on no list: the line is doubted for it
  * anyhow. */
 static void judge_forms(
-	struct judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
+	struct guard_judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
 {
 	const struct guard *guard = judging->guard;
 	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };
@@ -225,7 +225,7 @@ static void judge_forms(
 	*ret = mark;
 }
 
-static int judge_part(struct judging *judging, size_t index)
+static int judge_part(struct guard_judging *judging, size_t index)
 {
 	__attribute__((cleanup(forms_release))) struct forms forms;
 	const struct shell_command *command = &judging->judgement->line.commands[index];
@@ -245,13 +245,13 @@ static bool has(char *const *list, const char *name)
 	return false;
 }
 
-static bool is_holder(const struct judging *judging, size_t entry)
+static bool is_holder(const struct guard_judging *judging, size_t entry)
 {
 	return judging->holders[entry / 64] >> entry % 64 & 1;
 }
 
 /* The roles that every entry which holds the line names. -ENOENT: none. */
-static int find_roles(const struct judging *judging)
+static int find_roles(const struct guard_judging *judging)
 {
 	const struct guard *guard = judging->guard;
 	size_t first = 0, count = 0;
@@ -282,7 +282,7 @@ static const char *shown(struct bytes text, char out[static SHOWN_MAX])
 
 static const char *const verbs[] = { "allows", "warns of", "wants an approval for", "denies" };
 
-static const struct shell_doubt *first_doubt(const struct judging *judging)
+static const struct shell_doubt *first_doubt(const struct guard_judging *judging)
 {
 	const struct shell_line *line = &judging->judgement->line;
 
@@ -293,7 +293,7 @@ static const struct shell_doubt *first_doubt(const struct judging *judging)
 }
 
 /* Why the verdict is what it is: the first part or doubt that has it. */
-static void explain(const struct judging *judging)
+static void explain(const struct guard_judging *judging)
 {
 	struct judgement *judgement = judging->judgement;
 	const struct shell_line *line = &judgement->line;
@@ -354,7 +354,7 @@ static int note_maybe(struct judgement *judgement, size_t index)
 	return 0;
 }
 
-static int add_doubts(struct judging *judging)
+static int add_doubts(struct guard_judging *judging)
 {
 	struct judgement *judgement = judging->judgement;
 	struct shell_line *line = &judgement->line;
@@ -380,7 +380,7 @@ static int add_doubts(struct judging *judging)
 	return rc;
 }
 
-static int conclude(struct judging *judging)
+static int conclude(struct guard_judging *judging)
 {
 	struct judgement *judgement = judging->judgement;
 	int rc = add_doubts(judging);
@@ -406,7 +406,7 @@ static int judge(const struct guard *guard, struct bytes text, unsigned flags, e
 	struct judgement *ret)
 {
 	struct judgement judgement = { .verdict = GUARD_ALLOW };
-	struct judging judging = { .guard = guard, .judgement = &judgement, .mode = mode };
+	struct guard_judging judging = { .guard = guard, .judgement = &judgement, .mode = mode };
 	int rc = shell_line_read(text, flags, &judgement.line);
 
 	if (!rc) {

@@ -37,13 +37,13 @@ unsigned match_kinds(const struct rule *rule)
 	return rule->commands.count > 0 ? rule->kinds & KIND(ACCESS_EXEC) : rule->kinds;
 }
 
-static enum match by_kind(struct question *question, const struct rule *rule)
+static enum match by_kind(struct match_question *question, const struct rule *rule)
 {
 	return answer(match_kinds(rule) & question->kinds);
 }
 
 /* Membership is worked out once per question: many rules ask for the same roles. */
-static enum match has_role(struct question *question, size_t index)
+static enum match has_role(struct match_question *question, size_t index)
 {
 	if (question->roles[index] == 0)
 		question->roles[index] =
@@ -53,7 +53,7 @@ static enum match has_role(struct question *question, size_t index)
 	return (enum match)(question->roles[index] - 1);
 }
 
-static enum match by_role(struct question *question, const struct rule *rule)
+static enum match by_role(struct match_question *question, const struct rule *rule)
 {
 	enum match result = MATCH_NO;
 
@@ -69,7 +69,7 @@ static enum match by_role(struct question *question, const struct rule *rule)
 
 /* Who has a role that asks for nothing is not worse off for having another one, too. */
 static int64_t roles_login_within(
-	struct question *question, const struct rule *rule, const struct role **ret_role)
+	struct match_question *question, const struct rule *rule, const struct role **ret_role)
 {
 	int64_t within = 0;
 
@@ -88,7 +88,7 @@ static int64_t roles_login_within(
 }
 
 int64_t match_login_within(
-	struct question *question, const struct rule *rule, const struct role **ret_role)
+	struct match_question *question, const struct rule *rule, const struct role **ret_role)
 {
 	const struct role *role = NULL;
 	int64_t within = roles_login_within(question, rule, &role);
@@ -98,12 +98,12 @@ int64_t match_login_within(
 	return of_role ? within : rule->login_within;
 }
 
-static enum match by_user(struct question *question, const struct rule *rule)
+static enum match by_user(struct match_question *question, const struct rule *rule)
 {
 	return answer(one_of(rule->users, question->access->who->user));
 }
 
-static enum match by_group(struct question *question, const struct rule *rule)
+static enum match by_group(struct match_question *question, const struct rule *rule)
 {
 	for (char **group = rule->groups; *group; group++)
 		if (identity_in_group(question->access->who, *group))
@@ -111,7 +111,7 @@ static enum match by_group(struct question *question, const struct rule *rule)
 	return MATCH_NO;
 }
 
-static enum match by_target(struct question *question, const struct rule *rule)
+static enum match by_target(struct match_question *question, const struct rule *rule)
 {
 	for (size_t i = 0; i < rule->label_count; i++) {
 		const char *value = target_label(question->target, rule->labels[i].name);
@@ -123,7 +123,7 @@ static enum match by_target(struct question *question, const struct rule *rule)
 		       : MATCH_YES;
 }
 
-static enum match by_login(struct question *question, const struct rule *rule)
+static enum match by_login(struct match_question *question, const struct rule *rule)
 {
 	const char *login = question->access->login;
 
@@ -133,7 +133,7 @@ static enum match by_login(struct question *question, const struct rule *rule)
 }
 
 /* An unknown address is in no network, and outside of none: on doubt it cannot be evaluated. */
-static enum match by_source(struct question *question, const struct rule *rule)
+static enum match by_source(struct match_question *question, const struct rule *rule)
 {
 	if (question->access->source.family == 0)
 		return MATCH_ERROR;
@@ -143,12 +143,12 @@ static enum match by_source(struct question *question, const struct rule *rule)
 	return MATCH_NO;
 }
 
-static enum match by_hours(struct question *question, const struct rule *rule)
+static enum match by_hours(struct match_question *question, const struct rule *rule)
 {
 	return answer(window_contains(rule->hours, question->access->now));
 }
 
-static enum match by_command(struct question *question, const struct rule *rule)
+static enum match by_command(struct match_question *question, const struct rule *rule)
 {
 	struct bytes command = question->access->detail;
 
@@ -158,7 +158,7 @@ static enum match by_command(struct question *question, const struct rule *rule)
 		&rule->commands, command.len > 0 ? (const char *)command.data : "", command.len);
 }
 
-static enum match (*const predicates[PREDICATES])(struct question *, const struct rule *) = {
+static enum match (*const predicates[PREDICATES])(struct match_question *, const struct rule *) = {
 	[BY_KIND] = by_kind,
 	[BY_ROLE] = by_role,
 	[BY_USER] = by_user,
@@ -187,7 +187,7 @@ bool match_asked(const struct rule *rule, enum predicate predicate)
 	return asked[predicate];
 }
 
-enum match match_rule(struct question *question, const struct rule *rule, enum predicate *ret_by)
+enum match match_rule(struct match_question *question, const struct rule *rule, enum predicate *ret_by)
 {
 	enum match result = MATCH_YES;
 

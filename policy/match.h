@@ -28,7 +28,7 @@ enum match {
 	MATCH_ERROR, /* it cannot be evaluated */
 };
 
-struct question {
+struct match_question {
 	const struct ruleset *ruleset;
 	const struct target *target;
 	const struct access *access;
@@ -39,7 +39,7 @@ struct question {
 };
 
 /* *ret_by: the predicate that said no or could not be evaluated. */
-enum match match_rule(struct question *question, const struct rule *rule, enum predicate *ret_by);
+enum match match_rule(struct match_question *question, const struct rule *rule, enum predicate *ret_by);
 /* whether the rule has that predicate */
 bool match_asked(const struct rule *rule, enum predicate predicate);
 /* kinds it can match at all: with commands only exec */
@@ -48,17 +48,17 @@ unsigned match_kinds(const struct rule *rule);
  * through which it matched; of several such roles the one that asks least. 0: no matter. *ret_role:
  * the role that decides it, NULL: the rule itself. */
 int64_t match_login_within(
-	struct question *question, const struct rule *rule, const struct role **ret_role);
+	struct match_question *question, const struct rule *rule, const struct role **ret_role);
 
 /* explain.c */
 const char *explain_name(enum predicate predicate); /* "logins" */
 /* "'root' is none of deploy" */
-int explain_no(const struct question *question, const struct rule *rule, enum predicate predicate,
+int explain_no(const struct match_question *question, const struct rule *rule, enum predicate predicate,
 	struct buf *out);
 /* "login 'root'" */
-int explain_subject(const struct question *question, enum predicate predicate,
+int explain_subject(const struct match_question *question, enum predicate predicate,
 	const struct rule *rule, struct buf *out);
 /* "exec on 'db1' as 'root' for 'mallory'" */
-int explain_access(const struct question *question, struct buf *out);
+int explain_access(const struct match_question *question, struct buf *out);
 
 #endif

@@ -187,11 +187,11 @@ static int chain_in_snapshot(struct walk *walk, struct err *err)
 
 /* ---- seals ---- */
 
-struct seal { /* borrowed from an event's data */
+struct sealed_file { /* borrowed from an event's data */
 	const char *session, *path, *file, *digest;
 };
 
-static void file_check(struct walk *walk, const struct seal *seal)
+static void file_check(struct walk *walk, const struct sealed_file *seal)
 {
 	char hex[65];
 	struct err why = { "" };
@@ -205,7 +205,7 @@ static void file_check(struct walk *walk, const struct seal *seal)
 }
 
 /* The row that the CLI shows must say what the chain says. */
-static int row_check(struct walk *walk, const struct seal *seal, struct err *err)
+static int row_check(struct walk *walk, const struct sealed_file *seal, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sql_query(walk->store, &stmt, err,
@@ -234,7 +234,7 @@ static int seal_check(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 		json_parse((struct bytes){ (const uint8_t *)row.data, strlen(row.data) },
 			AUDIT_DATA_MAX, &data, NULL))
 		return 0; /* was told in the first pass, or is not of our making */
-	struct seal seal = { json_get_string(data, "session"), json_get_string(data, "path"),
+	struct sealed_file seal = { json_get_string(data, "session"), json_get_string(data, "path"),
 		json_get_string(data, "file"), json_get_string(data, "digest") };
 	if (!seal.session || !seal.path || !seal.file || !seal.digest ||
 		!id_ulid_ok(seal.session)) {

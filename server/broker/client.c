@@ -108,12 +108,12 @@ void client_end(struct client *client, const char *reason)
 	client->end_timer = NULL;
 	login_cancel(client);
 	fresh_cancel(client);
-	struct leg *leg;
+	struct peer_leg *leg;
 	struct running *running;
 	while ((running = LIST_FIRST(&client->running)))
 		running_stop(running);
 	while ((leg = LIST_FIRST(&client->legs)))
-		leg_end(leg, reason, true);
+		peer_leg_end(leg, reason, true);
 	LIST_REMOVE(client, entry);
 	client->broker->private->client_count--;
 	log_info("connection %llu from %s ended%s%s", (unsigned long long)client->connection,
@@ -127,7 +127,7 @@ void client_stop(struct client *client)
 	if (client->gone_timer)
 		client_end(client, client->doomed ? client->doomed : stopped);
 	else
-		client_send_end(client, IPC_LEG_ALL, EXIT_OURS, stopped);
+		client_send_end(client, IPC_LEG_ALL, EXIT_GATEWAY, stopped);
 }
 
 static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
@@ -143,7 +143,7 @@ static void await_gone(struct client *client)
 {
 	struct timeval wait = timeval_of(GONE_MS);
 	struct running *running;
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	link_close(&client->link);
 	login_cancel(client);

@@ -20,7 +20,7 @@ void client_message(struct link *link, struct ipc_raw *raw);
 /* server/broker/leg.c */
 int handle_leg(struct client *client, const void *msg, struct err *err);
 int handle_leg_end(struct client *client, const void *msg, struct err *err);
-void leg_end(struct leg *leg, const char *reason, bool lost); /* frees it */
+void peer_leg_end(struct peer_leg *leg, const char *reason, bool lost); /* frees it */
 
 /* server/broker/reports.c */
 int handle_request(struct client *client, const void *msg, struct err *err);

@@ -1,5 +1,7 @@
 /* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and
  * members of group `bartizan`, as the kernel says who is calling. One command a connection. */
+#include "server/broker/broker.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
@@ -143,7 +145,7 @@ static void command(struct visitor *visitor, const struct msg_command *msg)
 		.link = &visitor->link };
 	if (!spec.who || running_start(broker, &visitor->running, &spec, msg->argv))
 		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n",
-			EXIT_OURS);
+			EXIT_GATEWAY);
 }
 
 static void on_message(struct link *link, struct ipc_raw *raw)

@@ -1,5 +1,7 @@
 /* The gateway's own commands over `ssh gw …`: IPC_COMMAND, IPC_COMMAND_INPUT and IPC_COMMAND_STOP
  * of an authenticated session. */
+#include "server/broker/client.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -67,7 +69,7 @@ int handle_command(struct client *client, const void *data, struct err *err)
 	if (!spec.who || running_start(client->broker, &client->running, &spec, msg->argv)) {
 		client->running_count--;
 		return refuse(client, msg->channel, "bartizan: the gateway is out of memory\n",
-			EXIT_OURS);
+			EXIT_GATEWAY);
 	}
 	return 0;
 }

@@ -2,6 +2,8 @@
  *
  * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
  * kill, full disk) tells the session, and kills the process when it does not obey. */
+#include "server/broker/client.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,13 +124,13 @@ static unsigned leg_judge(struct client *client, const struct msg_leg *msg,
 		return (unsigned)err_set(err, EXIT_DENIED,
 			"too many targets on one connection (limits.targets_per_connection)");
 	if (disk_low(client->broker) && !disk_exempt(client->broker, client->who))
-		return (unsigned)err_set(err, EXIT_OURS, "the gateway has no room for transcripts");
+		return (unsigned)err_set(err, EXIT_GATEWAY, "the gateway has no room for transcripts");
 	return 0;
 }
 
-static void leg_free(struct leg *leg)
+static void leg_free(struct peer_leg *leg)
 {
-	struct leg_channel *channel;
+	struct peer_channel *channel;
 
 	while ((channel = LIST_FIRST(&leg->channels))) {
 		LIST_REMOVE(channel, entry);
@@ -142,14 +144,14 @@ static void leg_free(struct leg *leg)
 	free(leg);
 }
 
-static struct leg *leg_new(struct client *client, const struct msg_leg *msg)
+static struct peer_leg *leg_new(struct client *client, const struct msg_leg *msg)
 {
 	const struct target *target = targets_find(client->broker->config->targets, msg->target);
-	struct leg *leg = calloc(1, sizeof(*leg));
+	struct peer_leg *leg = calloc(1, sizeof(*leg));
 
 	if (!leg)
 		return NULL;
-	*leg = (struct leg){ .client = client, .number = msg->leg, .mode = msg->mode };
+	*leg = (struct peer_leg){ .client = client, .number = msg->leg, .mode = msg->mode };
 	LIST_INIT(&leg->channels);
 	id_ulid_new(leg->session);
 	leg->target = text_dup(msg->target, strlen(msg->target));
@@ -175,7 +177,7 @@ int handle_leg(struct client *client, const void *data, struct err *err)
 	struct decision decision = { 0 };
 	struct err why = { 0 };
 
-	if (msg->leg == IPC_LEG_ALL || broker_leg_used(client, msg->leg))
+	if (msg->leg == IPC_LEG_ALL || peer_leg_used(client, msg->leg))
 		return err_set(err, -EPROTO, "leg %u was named before", msg->leg);
 	if (msg->mode != MODE_JUMP && msg->mode != MODE_DIRECT)
 		return err_set(err, -EPROTO, "mode %u is none", msg->mode);
@@ -184,16 +186,16 @@ int handle_leg(struct client *client, const void *data, struct err *err)
 	unsigned exit = leg_judge(client, msg, &decision, &why);
 	if (exit)
 		return leg_refuse(client, msg, exit, decision.rule, why.text);
-	struct leg *leg = leg_new(client, msg);
+	struct peer_leg *leg = leg_new(client, msg);
 	if (!leg)
-		return leg_refuse(client, msg, EXIT_OURS, NULL, "the gateway is out of memory");
+		return leg_refuse(client, msg, EXIT_GATEWAY, NULL, "the gateway is out of memory");
 	leg_answer(client, msg, 0, "", leg->session);
 	return 0;
 }
 
 /* ---- the end ---- */
 
-void leg_end(struct leg *leg, const char *reason, bool lost)
+void peer_leg_end(struct peer_leg *leg, const char *reason, bool lost)
 {
 	struct client *client = leg->client;
 
@@ -211,10 +213,10 @@ void leg_end(struct leg *leg, const char *reason, bool lost)
 int handle_leg_end(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_leg_end *msg = data;
-	struct leg *leg;
-	int rc = broker_leg_of(client, msg->leg, &leg, err);
+	struct peer_leg *leg;
+	int rc = peer_leg_of(client, msg->leg, &leg, err);
 
 	if (!rc && leg)
-		leg_end(leg, msg->reason, false);
+		peer_leg_end(leg, msg->reason, false);
 	return rc;
 }

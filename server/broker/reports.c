@@ -1,5 +1,7 @@
 /* What a session reports for the record: requests, ends of channels, evidence, and what it refused
  * by itself. */
+#include "server/broker/client.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -14,11 +16,11 @@
 int handle_request(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_request *msg = data;
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	if (msg->leg == IPC_LEG_ALL) /* of a gateway command */
 		return 0;
-	int rc = broker_leg_of(client, msg->leg, &leg, err);
+	int rc = peer_leg_of(client, msg->leg, &leg, err);
 	if (!rc && leg)
 		record_request(leg->record, msg);
 	return rc;
@@ -27,12 +29,12 @@ int handle_request(struct client *client, const void *data, struct err *err)
 int handle_channel_end(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_channel_end *msg = data;
-	struct leg *leg;
-	int rc = msg->leg == IPC_LEG_ALL ? 0 : broker_leg_of(client, msg->leg, &leg, err);
+	struct peer_leg *leg;
+	int rc = msg->leg == IPC_LEG_ALL ? 0 : peer_leg_of(client, msg->leg, &leg, err);
 
 	if (rc || msg->leg == IPC_LEG_ALL || !leg)
 		return rc;
-	struct leg_channel *channel = broker_leg_channel(leg, msg->channel, false);
+	struct peer_channel *channel = peer_leg_channel(leg, msg->channel, false);
 	if (!channel)
 		return 0; /* it never asked for anything */
 	if (channel->state == CHANNEL_ENDED)
@@ -48,7 +50,7 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 		return 0;
 	leg->channels_open--;
 	record_channel_end(leg->record, msg);
-	json_t *event = broker_leg_event(leg);
+	json_t *event = peer_leg_event(leg);
 	json_object_set_new(event, "channel", json_integer(msg->channel));
 	json_object_set_new(event, "exit_status",
 		msg->exit_status < 0 ? json_null() : json_integer(msg->exit_status));
@@ -66,10 +68,10 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 static int leg_evidence(struct client *client, uint32_t number, const char *transport,
 	json_t *evidence, struct err *err)
 {
-	struct leg *leg = broker_leg_find(client, number);
+	struct peer_leg *leg = peer_leg_find(client, number);
 	bool inner = !strcmp(transport, "inner");
 
-	if (!leg && !broker_leg_used(client, number)) {
+	if (!leg && !peer_leg_used(client, number)) {
 		/* it will be refused in words */
 		if (!inner ||
 			(client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED))
@@ -145,8 +147,8 @@ int handle_event(struct client *client, const void *data, struct err *err)
 	if (client->events > CLIENT_EVENTS_MAX)
 		return 0;
 	bool last = client->events++ == CLIENT_EVENTS_MAX;
-	const struct leg *leg = broker_leg_find(client, msg->leg);
-	json_t *event = leg ? broker_leg_event(leg) : client_event(client);
+	const struct peer_leg *leg = peer_leg_find(client, msg->leg);
+	json_t *event = leg ? peer_leg_event(leg) : client_event(client);
 	json_object_set_new(event, "detail", json_visible(msg->detail.data, msg->detail.len));
 	if (client->user && !client->who)
 		json_object_set_new(event, "name", json_visible(client->user, strlen(client->user)));

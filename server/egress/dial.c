@@ -25,8 +25,8 @@
 #include "common/log.h"
 #include "common/text.h"
 
-struct dial {
-	TAILQ_ENTRY(dial) entry;
+struct egress_dial {
+	TAILQ_ENTRY(egress_dial) entry;
 	struct dials *dials;
 	uint32_t id;
 	CURL *easy;
@@ -41,14 +41,14 @@ struct dials {
 	struct event_base *base;
 	CURLM *multi;
 	struct event *timer;
-	TAILQ_HEAD(dial_list, dial) list;
+	TAILQ_HEAD(egress_dial_list, egress_dial) list;
 	unsigned count;
 	uint32_t keepalive_s;
 	dial_done_fn *done;
 	void *context;
 };
 
-static void dial_free(struct dial *dial)
+static void dial_free(struct egress_dial *dial)
 {
 	struct dials *dials = dial->dials;
 
@@ -69,7 +69,7 @@ static int option(int fd, int level, int name, int value)
 }
 
 /* A dup: libcurl closes its own, which ends nothing. */
-static int socket_take(struct dial *dial, char address[static ADDR_TEXT_MAX])
+static int socket_take(struct egress_dial *dial, char address[static ADDR_TEXT_MAX])
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
@@ -99,7 +99,7 @@ static const char *plain_errno(long error)
 	return error == ECONNREFUSED ? "connection refused" : strerror((int)error);
 }
 
-static void reason_connect(struct dial *dial, const char *where, char *out, size_t size)
+static void reason_connect(struct egress_dial *dial, const char *where, char *out, size_t size)
 {
 	long error = 0;
 
@@ -114,7 +114,7 @@ static void reason_connect(struct dial *dial, const char *where, char *out, size
 }
 
 /* In words for the user: what was tried and what happened. */
-static void reason_of(struct dial *dial, CURLcode code, char *out, size_t size)
+static void reason_of(struct egress_dial *dial, CURLcode code, char *out, size_t size)
 {
 	char where[ADDR_HOST_MAX + 16], within[64];
 
@@ -137,7 +137,7 @@ static void reason_of(struct dial *dial, CURLcode code, char *out, size_t size)
 			dial->error[0] ? dial->error : curl_easy_strerror(code));
 }
 
-static void dial_finish(struct dial *dial, CURLcode code)
+static void dial_finish(struct egress_dial *dial, CURLcode code)
 {
 	char address[ADDR_TEXT_MAX] = "", reason[1024] = "";
 	struct dials *dials = dial->dials;
@@ -162,7 +162,7 @@ static void dials_reap(struct dials *dials)
 	int left;
 
 	while ((message = curl_multi_info_read(dials->multi, &left))) {
-		struct dial *dial = NULL;
+		struct egress_dial *dial = NULL;
 		/* message is gone once the handle is removed */
 		CURLcode code = message->data.result;
 
@@ -233,7 +233,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	(void)purpose;
-	struct dial *dial = arg;
+	struct egress_dial *dial = arg;
 
 	addr_from_sockaddr(&to->addr, (socklen_t)to->addrlen, &dial->tried);
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
@@ -267,7 +267,7 @@ static int dial_url(const char *host, uint16_t port, char *out, size_t size, str
 	return 0;
 }
 
-static bool dial_options(struct dial *dial, const char *url, const char *family)
+static bool dial_options(struct egress_dial *dial, const char *url, const char *family)
 {
 	CURL *easy = dial->easy;
 	CURLcode rc = CURLE_OK;
@@ -308,9 +308,9 @@ static bool dial_options(struct dial *dial, const char *url, const char *family)
 	return rc == CURLE_OK;
 }
 
-static struct dial *dial_find(struct dials *dials, uint32_t id)
+static struct egress_dial *dial_find(struct dials *dials, uint32_t id)
 {
-	struct dial *dial;
+	struct egress_dial *dial;
 
 	TAILQ_FOREACH(dial, &dials->list, entry)
 	if (dial->id == id)
@@ -321,7 +321,7 @@ static struct dial *dial_find(struct dials *dials, uint32_t id)
 static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *ask, const char *url,
 	struct err *err)
 {
-	struct dial *dial = calloc(1, sizeof(*dial));
+	struct egress_dial *dial = calloc(1, sizeof(*dial));
 
 	if (!dial)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -359,7 +359,7 @@ int dials_begin(struct dials *dials, uint32_t id, const struct msg_dial *ask, st
 
 void dials_cancel(struct dials *dials, uint32_t id)
 {
-	struct dial *dial = dial_find(dials, id);
+	struct egress_dial *dial = dial_find(dials, id);
 
 	if (dial)
 		dial_free(dial);

@@ -5,6 +5,8 @@
  * server/egress/login.c). It holds no key of ours, no policy and no database; the clients' secrets and
  * people's access tokens end here. What it reads is hostile: name servers' answers, by libc in
  * threads of this process, and what providers send. It ends when its link closes. */
+#include "server/egress/egress.h"
+
 #include "server/egress/dial.h"
 
 #include <errno.h>

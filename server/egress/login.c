@@ -16,8 +16,8 @@
 
 #define FORM_MAX 65536
 
-struct login {
-	TAILQ_ENTRY(login) entry;
+struct egress_login {
+	TAILQ_ENTRY(egress_login) entry;
 	struct logins *logins;
 	uint32_t id;
 	struct provider *provider;
@@ -35,11 +35,11 @@ struct logins {
 	struct http *http;
 	struct logins_ops ops;
 	void *context;
-	TAILQ_HEAD(login_list, login) list;
+	TAILQ_HEAD(egress_login_list, egress_login) list;
 	unsigned count;
 };
 
-static void login_free(struct login *login)
+static void login_free(struct egress_login *login)
 {
 	TAILQ_REMOVE(&login->logins->list, login, entry);
 	login->logins->count--;
@@ -63,7 +63,7 @@ static void answer_failed(struct logins *logins, uint32_t id, const char *kind, 
 	logins->ops.done(logins->context, id, &done);
 }
 
-static void login_failed(struct login *login, const char *kind, const char *why)
+static void login_failed(struct egress_login *login, const char *kind, const char *why)
 {
 	struct logins *logins = login->logins;
 	uint32_t id = login->id;
@@ -74,7 +74,7 @@ static void login_failed(struct login *login, const char *kind, const char *why)
 	answer_failed(logins, id, kind, reason);
 }
 
-static void login_done(struct login *login)
+static void login_done(struct egress_login *login)
 {
 	struct logins *logins = login->logins;
 	const struct msg_login_done done = {
@@ -92,7 +92,7 @@ static void login_done(struct login *login)
 
 /* ---- requests ---- */
 
-static int request_begin(struct login *login, const char *url, struct buf *form, const char *bearer,
+static int request_begin(struct egress_login *login, const char *url, struct buf *form, const char *bearer,
 	size_t max, http_done_fn *done, struct err *err)
 {
 	struct provider_view view;
@@ -124,7 +124,7 @@ static int request_begin(struct login *login, const char *url, struct buf *form,
 
 static void on_userinfo(void *context, const struct http_answer *answer)
 {
-	struct login *login = context;
+	struct egress_login *login = context;
 	JSON_CLEANUP json_t *json = NULL;
 	struct err err = { "" };
 
@@ -138,7 +138,7 @@ static void on_userinfo(void *context, const struct http_answer *answer)
 	login_done(login);
 }
 
-static void userinfo_begin(struct login *login)
+static void userinfo_begin(struct egress_login *login)
 {
 	struct provider_view view;
 	struct err err = { "" };
@@ -157,7 +157,7 @@ static void userinfo_begin(struct login *login)
 
 /* ---- polling ---- */
 
-static void poll_wait(struct login *login)
+static void poll_wait(struct egress_login *login)
 {
 	int64_t ms = login->device.next - clock_mono_ms();
 	const struct timeval wait = { .tv_sec = ms > 0 ? (time_t)(ms / 1000) : 0,
@@ -166,7 +166,7 @@ static void poll_wait(struct login *login)
 	evtimer_add(login->timer, &wait);
 }
 
-static void device_go_on(struct login *login)
+static void device_go_on(struct egress_login *login)
 {
 	switch (login->device.state) {
 	case DEVICE_WAITING: poll_wait(login); break;
@@ -177,13 +177,13 @@ static void device_go_on(struct login *login)
 
 static void on_polled(void *context, const struct http_answer *answer)
 {
-	struct login *login = context;
+	struct egress_login *login = context;
 
 	device_polled(&login->device, answer, clock_mono_ms());
 	device_go_on(login);
 }
 
-static void poll_begin(struct login *login)
+static void poll_begin(struct egress_login *login)
 {
 	struct buf form = BUF_INIT(FORM_MAX);
 	struct provider_view view;
@@ -203,7 +203,7 @@ static void poll_begin(struct login *login)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	struct login *login = arg;
+	struct egress_login *login = arg;
 
 	if (device_expire(&login->device, clock_mono_ms()))
 		device_go_on(login);
@@ -215,7 +215,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static void on_started(void *context, const struct http_answer *answer)
 {
-	struct login *login = context;
+	struct egress_login *login = context;
 	struct provider_view view;
 
 	provider_view(login->provider, &view);
@@ -231,7 +231,7 @@ static void on_started(void *context, const struct http_answer *answer)
 	device_go_on(login);
 }
 
-static void device_begin(struct login *login)
+static void device_begin(struct egress_login *login)
 {
 	struct buf form = BUF_INIT(FORM_MAX);
 	struct provider_view view;
@@ -254,7 +254,7 @@ static void device_begin(struct login *login)
 }
 
 /* Goes on with what was known before, even when the provider was out of reach a moment ago. */
-static void provider_ready(struct login *login)
+static void provider_ready(struct egress_login *login)
 {
 	struct provider_view view;
 
@@ -269,7 +269,7 @@ static void provider_ready(struct login *login)
 
 void logins_provider_changed(struct logins *logins, struct provider *provider)
 {
-	struct login *login, *next;
+	struct egress_login *login, *next;
 
 	for (login = TAILQ_FIRST(&logins->list); login; login = next) {
 		next = TAILQ_NEXT(login, entry);
@@ -278,9 +278,9 @@ void logins_provider_changed(struct logins *logins, struct provider *provider)
 	}
 }
 
-static struct login *login_find(const struct logins *logins, uint32_t id)
+static struct egress_login *login_find(const struct logins *logins, uint32_t id)
 {
-	struct login *login;
+	struct egress_login *login;
 
 	TAILQ_FOREACH(login, &logins->list, entry)
 	if (login->id == id)
@@ -288,14 +288,14 @@ static struct login *login_find(const struct logins *logins, uint32_t id)
 	return NULL;
 }
 
-static struct login *login_new(
+static struct egress_login *login_new(
 	struct logins *logins, uint32_t id, struct provider *provider, int64_t max_age)
 {
-	struct login *login = calloc(1, sizeof(*login));
+	struct egress_login *login = calloc(1, sizeof(*login));
 
 	if (!login)
 		return NULL;
-	*login = (struct login){
+	*login = (struct egress_login){
 		.logins = logins, .id = id, .provider = provider, .max_age = max_age
 	};
 	device_init(&login->device);
@@ -322,7 +322,7 @@ void logins_begin(struct logins *logins, uint32_t id, const struct msg_login_sta
 		answer_failed(logins, id, "refused", "there is no such provider");
 		return;
 	}
-	struct login *login =
+	struct egress_login *login =
 		logins->count < LOGINS_MAX ? login_new(logins, id, provider, start->max_age) : NULL;
 	if (!login) {
 		answer_failed(
@@ -337,7 +337,7 @@ void logins_begin(struct logins *logins, uint32_t id, const struct msg_login_sta
 
 void logins_cancel(struct logins *logins, uint32_t id)
 {
-	struct login *login = login_find(logins, id);
+	struct egress_login *login = login_find(logins, id);
 
 	if (login)
 		login_free(login);

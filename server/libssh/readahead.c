@@ -16,17 +16,17 @@
  * it. */
 enum readiness { UNKNOWN, READABLE, DRAINED };
 
-struct ahead {
+struct read_ahead {
 	int fd;
 	enum readiness ready;
 	uint8_t *data;
 	size_t off, len;
 };
 
-static struct ahead table[READAHEAD_FDS];
+static struct read_ahead table[READAHEAD_FDS];
 static unsigned watched; /* 0: every call goes straight through, as in all roles but the session */
 
-static struct ahead *find(int fd)
+static struct read_ahead *find(int fd)
 {
 	for (unsigned i = 0; i < watched; i++)
 		if (table[i].fd == fd)
@@ -37,12 +37,12 @@ static struct ahead *find(int fd)
 void readahead_watch(int fd)
 {
 	if (fd >= 0 && watched < READAHEAD_FDS && !find(fd))
-		table[watched++] = (struct ahead){ .fd = fd };
+		table[watched++] = (struct read_ahead){ .fd = fd };
 }
 
 void readahead_forget(int fd)
 {
-	struct ahead *ahead = find(fd);
+	struct read_ahead *ahead = find(fd);
 
 	if (!ahead)
 		return;
@@ -52,14 +52,14 @@ void readahead_forget(int fd)
 
 bool readahead_waiting(int fd)
 {
-	const struct ahead *ahead = find(fd);
+	const struct read_ahead *ahead = find(fd);
 
 	return ahead && ahead->len;
 }
 
 void readahead_ready(int fd)
 {
-	struct ahead *ahead = find(fd);
+	struct read_ahead *ahead = find(fd);
 
 	if (ahead)
 		ahead->ready = READABLE;
@@ -67,7 +67,7 @@ void readahead_ready(int fd)
 
 void readahead_trim(int fd)
 {
-	struct ahead *ahead = find(fd);
+	struct read_ahead *ahead = find(fd);
 
 	if (ahead && !ahead->len && ahead->data) {
 		free(ahead->data);
@@ -80,7 +80,7 @@ static ssize_t kernel_recv(int fd, void *data, size_t len, int flags)
 	return syscall(SYS_recvfrom, fd, data, len, flags, NULL, NULL);
 }
 
-static ssize_t hand_out(struct ahead *ahead, void *data, size_t len)
+static ssize_t hand_out(struct read_ahead *ahead, void *data, size_t len)
 {
 	size_t n = ahead->len < len ? ahead->len : len;
 
@@ -90,7 +90,7 @@ static ssize_t hand_out(struct ahead *ahead, void *data, size_t len)
 	return (ssize_t)n;
 }
 
-static ssize_t fetch(struct ahead *ahead, void *data, size_t len)
+static ssize_t fetch(struct read_ahead *ahead, void *data, size_t len)
 {
 	if (!ahead->data && !(ahead->data = malloc(READAHEAD_SIZE)))
 		return kernel_recv(ahead->fd, data, len, 0);
@@ -106,7 +106,7 @@ static ssize_t fetch(struct ahead *ahead, void *data, size_t len)
 
 ssize_t recv(int fd, void *data, size_t len, int flags)
 {
-	struct ahead *ahead = watched && !flags ? find(fd) : NULL;
+	struct read_ahead *ahead = watched && !flags ? find(fd) : NULL;
 
 	if (!ahead)
 		return kernel_recv(fd, data, len, flags);
@@ -120,7 +120,7 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 
 /* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes
  * are here", "nothing new since the last short read", "poll() has just said so". */
-static int answer(struct pollfd *one, const struct ahead *ahead)
+static int answer(struct pollfd *one, const struct read_ahead *ahead)
 {
 	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
 		int rc = kernel_poll(one, 1, 0);
@@ -141,7 +141,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 #pragma GCC diagnostic push
 /* glibc declares poll() as one that only writes to fds */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-	const struct ahead *ahead = one && (one->events & POLLIN) ? find(one->fd) : NULL;
+	const struct read_ahead *ahead = one && (one->events & POLLIN) ? find(one->fd) : NULL;
 #pragma GCC diagnostic pop
 	return ahead ? answer(one, ahead) : kernel_poll(fds, count, timeout);
 }

@@ -28,7 +28,7 @@ struct entry {	    /* what a session's process begins with */
 /* In the child, from here on: never returns to the listener's loop. */
 static int session_run(const struct listener *listener, const struct entry *entry, int peer)
 {
-	struct session_conf conf = listener->front->session;
+	struct session_conf conf = listener->conf->session;
 	const struct session_start start = {
 		.role = { .parent = -1,
 			.peer = peer,
@@ -36,8 +36,8 @@ static int session_run(const struct listener *listener, const struct entry *entr
 			.control = -1,
 			.state_dir = -1,
 			.generation = listener->generation,
-			.uid = listener->front->uid,
-			.gid = listener->front->gid },
+			.uid = listener->conf->uid,
+			.gid = listener->conf->gid },
 		.client = entry->client,
 		.conf = &conf,
 		.host_key = listener->host_key,
@@ -49,7 +49,7 @@ static int session_run(const struct listener *listener, const struct entry *entr
 				  : listener->options->mains->session)(&start);
 }
 
-static int session_fork(struct listener *listener, struct conn *conn, const struct entry *entry,
+static int session_fork(struct listener *listener, struct session_process *conn, const struct entry *entry,
 	uint32_t question, struct err *err)
 {
 	const enum role role = conn->scan ? ROLE_SCAN : ROLE_SESSION;
@@ -85,7 +85,7 @@ static int session_fork(struct listener *listener, struct conn *conn, const stru
 void conn_scan(struct listener *listener, uint32_t question)
 {
 	const struct entry entry = { .client = -1, .source = "", .local = "" };
-	struct conn *conn =
+	struct session_process *conn =
 		listener->scans < LISTENER_SCANS_MAX ? conn_add(listener, NULL, true) : NULL;
 	struct err err = { "too many at one time" };
 
@@ -138,7 +138,7 @@ static void client_take(struct listener *listener, int client, const struct addr
 {
 	int fd FD_CLEANUP = client;
 	char source_text[ADDR_TEXT_MAX], local_text[ADDR_TEXT_MAX];
-	const bool proxy = front_proxy(listener->front, peer);
+	const bool proxy = listener_conf_proxy(listener->conf, peer);
 	const struct addr exempt = { 0 }, source = proxy ? exempt : conns_source(peer);
 	const char *why = conns_refusal(listener, &source);
 	struct sockaddr_storage at;
@@ -152,14 +152,14 @@ static void client_take(struct listener *listener, int client, const struct addr
 	}
 	if (getsockname(fd, (struct sockaddr *)&at, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&at, len, &local);
-	client_options(fd, &listener->front->session);
+	client_options(fd, &listener->conf->session);
 	const struct entry entry = {
 		.client = fd,
 		.proxy = proxy,
 		.source = addr_format_port(peer, source_text),
 		.local = addr_format_port(&local, local_text),
 	};
-	struct conn *conn = conn_add(listener, &source, false);
+	struct session_process *conn = conn_add(listener, &source, false);
 	if (conn && session_fork(listener, conn, &entry, 0, &err) == 0)
 		return;
 	if (conn)

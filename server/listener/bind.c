@@ -62,19 +62,19 @@ static int socket_for(const struct addr *addr, const struct socket_set *before, 
 	return socket_bind(addr, err);
 }
 
-int sockets_open(struct socket_set *set, const struct front *front, const struct socket_set *before,
+int sockets_open(struct socket_set *set, const struct listener_conf *conf, const struct socket_set *before,
 	struct err *err)
 {
 	set->count = 0;
-	for (size_t i = 0; i < front->listen_count; i++) {
-		int fd = socket_for(&front->listen[i], before, err);
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		int fd = socket_for(&conf->listen[i], before, err);
 
 		if (fd < 0) {
 			sockets_close(set);
 			return fd;
 		}
 		set->at[i].fd = fd;
-		set->at[i].wanted = front->listen[i];
+		set->at[i].wanted = conf->listen[i];
 		set->at[i].event = NULL;
 		set->count++;
 	}
@@ -137,37 +137,37 @@ void sockets_describe(const struct socket_set *set, char *out, size_t size)
 
 /* As root a directory that is still root's is handed to run_as; any other owner is somebody's
  * decision and must fit. */
-static int state_dir_own(int fd, const struct front *front, struct err *err)
+static int state_dir_own(int fd, const struct listener_conf *conf, struct err *err)
 {
-	uid_t uid = front->uid != UINT32_MAX ? front->uid : geteuid();
+	uid_t uid = conf->uid != UINT32_MAX ? conf->uid : geteuid();
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_set(
-			err, -errno, "state_dir '%s': %s", front->state_dir, strerror(errno));
+			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
 	if (st.st_uid != uid && geteuid() == 0 && st.st_uid == 0 &&
-		fchown(fd, front->uid, front->gid) < 0)
+		fchown(fd, conf->uid, conf->gid) < 0)
 		return err_set(err, -errno, "state_dir '%s': cannot give it to '%s': %s",
-			front->state_dir, front->run_as, strerror(errno));
+			conf->state_dir, conf->run_as, strerror(errno));
 	if (st.st_uid != uid && st.st_uid != 0)
 		return err_set(err, -EPERM, "state_dir '%s' belongs to uid %u, not to uid %u",
-			front->state_dir, (unsigned)st.st_uid, (unsigned)uid);
+			conf->state_dir, (unsigned)st.st_uid, (unsigned)uid);
 	if ((st.st_mode & 0077) && fchmod(fd, 0700) < 0)
 		return err_set(err, -errno, "state_dir '%s': cannot close it to others: %s",
-			front->state_dir, strerror(errno));
+			conf->state_dir, strerror(errno));
 	return 0;
 }
 
-int state_dir_open(const struct front *front, struct err *err)
+int state_dir_open(const struct listener_conf *conf, struct err *err)
 {
-	if (mkdir(front->state_dir, 0700) < 0 && errno != EEXIST)
+	if (mkdir(conf->state_dir, 0700) < 0 && errno != EEXIST)
 		return err_set(
-			err, -errno, "state_dir '%s': %s", front->state_dir, strerror(errno));
-	int fd = open(front->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
+	int fd = open(conf->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(
-			err, -errno, "state_dir '%s': %s", front->state_dir, strerror(errno));
-	int rc = state_dir_own(fd, front, err);
+			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
+	int rc = state_dir_own(fd, conf, err);
 	if (rc < 0)
 		fd_closep(&fd);
 	return rc < 0 ? rc : fd;
@@ -186,7 +186,7 @@ static void control_folder(const char *path)
 	free(copy);
 }
 
-static int control_bind(int fd, const struct front *front, const char *temporary)
+static int control_bind(int fd, const struct listener_conf *conf, const char *temporary)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int rc;
@@ -198,33 +198,33 @@ static int control_bind(int fd, const struct front *front, const char *temporary
 	umask(mask);
 	if (rc < 0)
 		return rc;
-	if (front->control_gid != UINT32_MAX &&
-		lchown(temporary, (uid_t)-1, front->control_gid) < 0 && geteuid() == 0)
+	if (conf->control_gid != UINT32_MAX &&
+		lchown(temporary, (uid_t)-1, conf->control_gid) < 0 && geteuid() == 0)
 		return -errno; /* an ordinary user outside the group has it for himself */
 	if (chmod(temporary, 0660) < 0 || listen(fd, CONTROL_BACKLOG) < 0 ||
-		rename(temporary, front->control_socket) < 0)
+		rename(temporary, conf->control_socket) < 0)
 		return -errno;
 	return 0;
 }
 
-int control_socket_open(const struct front *front, struct err *err)
+int control_socket_open(const struct listener_conf *conf, struct err *err)
 {
 	char temporary[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int len = snprintf(
-		temporary, sizeof(temporary), "%s.%ld", front->control_socket, (long)getpid());
+		temporary, sizeof(temporary), "%s.%ld", conf->control_socket, (long)getpid());
 
 	if (len < 0 || (size_t)len >= sizeof(temporary))
 		return err_set(err, -ENAMETOOLONG,
 			"control_socket '%s': the path is too long for a socket, by %d bytes",
-			front->control_socket, len - (int)sizeof(temporary) + 1);
-	control_folder(front->control_socket);
+			conf->control_socket, len - (int)sizeof(temporary) + 1);
+	control_folder(conf->control_socket);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc = fd < 0 ? -errno : control_bind(fd, front, temporary);
+	int rc = fd < 0 ? -errno : control_bind(fd, conf, temporary);
 	if (rc < 0) {
 		unlink(temporary);
 		fd_closep(&fd);
 		return err_set(
-			err, rc, "control_socket '%s': %s", front->control_socket, strerror(-rc));
+			err, rc, "control_socket '%s': %s", conf->control_socket, strerror(-rc));
 	}
 	return fd;
 }

@@ -51,9 +51,9 @@ void conns_shed(struct listener *listener, const char *why)
 
 /* ---- the list ---- */
 
-static struct conn *conn_find(struct listener *listener, uint64_t id)
+static struct session_process *conn_find(struct listener *listener, uint64_t id)
 {
-	struct conn *conn;
+	struct session_process *conn;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
 	if (conn->id == id)
@@ -61,9 +61,9 @@ static struct conn *conn_find(struct listener *listener, uint64_t id)
 	return NULL;
 }
 
-static struct conn *conn_of(struct listener *listener, pid_t pid)
+static struct session_process *conn_of(struct listener *listener, pid_t pid)
 {
-	struct conn *conn;
+	struct session_process *conn;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
 	if (conn->pid == pid)
@@ -71,9 +71,9 @@ static struct conn *conn_of(struct listener *listener, pid_t pid)
 	return NULL;
 }
 
-struct conn *conn_add(struct listener *listener, const struct addr *source, bool scan)
+struct session_process *conn_add(struct listener *listener, const struct addr *source, bool scan)
 {
-	struct conn *conn = calloc(1, sizeof(*conn));
+	struct session_process *conn = calloc(1, sizeof(*conn));
 
 	if (!conn)
 		return NULL;
@@ -94,7 +94,7 @@ struct conn *conn_add(struct listener *listener, const struct addr *source, bool
 	return conn;
 }
 
-void conn_remove(struct listener *listener, struct conn *conn)
+void conn_remove(struct listener *listener, struct session_process *conn)
 {
 	TAILQ_REMOVE(&listener->conns, conn, entry);
 	listener->conn_count--;
@@ -107,7 +107,7 @@ void conn_remove(struct listener *listener, struct conn *conn)
 
 void conn_authenticated(struct listener *listener, uint64_t id)
 {
-	struct conn *conn = conn_find(listener, id);
+	struct session_process *conn = conn_find(listener, id);
 
 	if (!conn || conn->authenticated)
 		return;
@@ -119,7 +119,7 @@ void conn_authenticated(struct listener *listener, uint64_t id)
 
 void conn_kill(struct listener *listener, uint64_t id)
 {
-	struct conn *conn = conn_find(listener, id);
+	struct session_process *conn = conn_find(listener, id);
 
 	if (!conn)
 		return;
@@ -129,7 +129,7 @@ void conn_kill(struct listener *listener, uint64_t id)
 
 void conns_signal(struct listener *listener, int sig, bool orphans_only)
 {
-	struct conn *conn = NULL;
+	struct session_process *conn = NULL;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
 	{
@@ -156,7 +156,7 @@ void conns_orphaned(struct listener *listener)
 
 /* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are
  * faults. */
-static void conn_log_end(const struct conn *conn, int status)
+static void conn_log_end(const struct session_process *conn, int status)
 {
 	if (WIFSIGNALED(status) && !conn->killed)
 		log_error("connection %llu: its process %d died of signal %d (%s)",
@@ -168,7 +168,7 @@ static void conn_log_end(const struct conn *conn, int status)
 bool conn_gone(struct listener *listener, pid_t pid, int status)
 {
 	struct link *broker = roles_broker(listener);
-	struct conn *conn = conn_of(listener, pid);
+	struct session_process *conn = conn_of(listener, pid);
 
 	if (!conn)
 		return false;
@@ -199,7 +199,7 @@ struct addr conns_source(const struct addr *peer)
  * there are connections. */
 static unsigned source_count(const struct listener *listener, const struct addr *source)
 {
-	const struct conn *conn = NULL;
+	const struct session_process *conn = NULL;
 	unsigned count = 0;
 
 	TAILQ_FOREACH(conn, &listener->conns, entry)
@@ -213,13 +213,13 @@ static unsigned source_count(const struct listener *listener, const struct addr 
 
 const char *conns_refusal(const struct listener *listener, const struct addr *source)
 {
-	const struct front *front = listener->front;
+	const struct listener_conf *conf = listener->conf;
 
-	if (listener->conn_count >= front->connections)
+	if (listener->conn_count >= conf->connections)
 		return "limits.connections is reached";
-	if (listener->unauthenticated >= front->unauthenticated)
+	if (listener->unauthenticated >= conf->unauthenticated)
 		return "limits.unauthenticated is reached";
-	if (source->family && source_count(listener, source) >= front->unauthenticated_per_source)
+	if (source->family && source_count(listener, source) >= conf->unauthenticated_per_source)
 		return "limits.unauthenticated_per_source is reached by their source";
 	return NULL;
 }

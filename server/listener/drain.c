@@ -38,7 +38,7 @@ struct event *drain_timer_new(struct listener *listener)
 	return listener_timer(listener, on_drain_timer, listener);
 }
 
-/* The broker's going is bounded by part_leave(). Sessions that are left see their links close and
+/* The broker's going is bounded by process_leave(). Sessions that are left see their links close and
  * end by themselves, or as after a drain. */
 static void drain_finish(struct listener *listener)
 {
@@ -60,7 +60,7 @@ void drain_check(struct listener *listener)
 	if (listener->phase == PHASE_DRAINING && (live(listener) == 0 || !roles_broker(listener)))
 		drain_finish(listener);
 	if (listener->phase == PHASE_ENDING && listener->conn_count == 0 &&
-		TAILQ_EMPTY(&listener->parts))
+		TAILQ_EMPTY(&listener->processes))
 		event_base_loopexit(listener->base, NULL);
 }
 
@@ -69,7 +69,7 @@ static void drain_begin(struct listener *listener)
 	char how_long[64];
 
 	listener_phase_set(listener, PHASE_DRAINING);
-	notify_stopping();
+	systemd_stopping();
 	sockets_close(&listener->sockets);
 	reload_refuse(listener, "this instance is ending", true);
 	if (roles_broker(listener))
@@ -77,8 +77,8 @@ static void drain_begin(struct listener *listener)
 	if (live(listener))
 		log_info("draining: %u connections may go on for %s", live(listener),
 			clock_duration_format(
-				listener->front->drain_ms, how_long, sizeof(how_long)));
-	listener_timer_in(listener->drain_timer, listener->front->drain_ms);
+				listener->conf->drain_ms, how_long, sizeof(how_long)));
+	listener_timer_in(listener->drain_timer, listener->conf->drain_ms);
 	drain_check(listener);
 }
 
@@ -87,7 +87,7 @@ static void drain_now(struct listener *listener)
 	if (live(listener))
 		log_warning("ending at once with %u connections", live(listener));
 	if (listener->phase < PHASE_DRAINING) {
-		notify_stopping();
+		systemd_stopping();
 		sockets_close(&listener->sockets);
 	}
 	drain_finish(listener);

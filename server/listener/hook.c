@@ -20,8 +20,8 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-struct note {
-	TAILQ_ENTRY(note) entry;
+struct hook_run {
+	TAILQ_ENTRY(hook_run) entry;
 	struct listener *listener;
 	int fd;	   /* the text */
 	pid_t pid; /* 0: it does not run */
@@ -29,7 +29,7 @@ struct note {
 	struct event *timer; /* running: its time is over; else, where pending: the next try */
 };
 
-static void note_free(struct note *note)
+static void note_free(struct hook_run *note)
 {
 	TAILQ_REMOVE(&note->listener->notes, note, entry);
 	note->listener->note_count--;
@@ -61,9 +61,9 @@ static int run(const struct listener *listener, int fd)
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		    locale[] = "LANG=C.UTF-8";
 	char *environment[] = { path, locale, NULL };
-	const struct role_start start = { .uid = listener->front->uid,
-		.gid = listener->front->gid };
-	char **argv = listener->front->notify;
+	const struct role_start start = { .uid = listener->conf->uid,
+		.gid = listener->conf->gid };
+	char **argv = listener->conf->notify;
 	struct err err = { "" };
 
 	host_key_free(listener->host_key);
@@ -78,7 +78,7 @@ static int run(const struct listener *listener, int fd)
 
 /* ---- one note ---- */
 
-static void retry(struct note *note, const char *why)
+static void retry(struct hook_run *note, const char *why)
 {
 	if (note->tries >= NOTE_TRIES) {
 		log_error("notify.command: %s; given up after %u tries", why, note->tries);
@@ -91,7 +91,7 @@ static void retry(struct note *note, const char *why)
 	listener_timer_in(note->timer, wait < NOTE_RETRY_MS_MAX ? wait : NOTE_RETRY_MS_MAX);
 }
 
-static void note_start(struct note *note)
+static void note_start(struct hook_run *note)
 {
 	struct listener *listener = note->listener;
 	struct err err = { "" };
@@ -111,13 +111,13 @@ static void note_start(struct note *note)
 
 static bool has_command(const struct listener *listener)
 {
-	return listener->front->notify && listener->front->notify[0];
+	return listener->conf->notify && listener->conf->notify[0];
 }
 
 /* Those that have waited for their turn, in order. */
 static void notes_pump(struct listener *listener)
 {
-	struct note *note, *next;
+	struct hook_run *note, *next;
 
 	for (note = TAILQ_FIRST(&listener->notes);
 		note && listener->notes_running < NOTES_RUNNING_MAX; note = next) {
@@ -134,7 +134,7 @@ static void notes_pump(struct listener *listener)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	struct note *note = arg;
+	struct hook_run *note = arg;
 
 	if (!note->pid) {
 		notes_pump(note->listener);
@@ -148,7 +148,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void note_add(struct listener *listener, int fd)
 {
-	struct note *note = listener->note_count < NOTES_MAX ? calloc(1, sizeof(*note)) : NULL;
+	struct hook_run *note = listener->note_count < NOTES_MAX ? calloc(1, sizeof(*note)) : NULL;
 
 	if (!note) {
 		if (!listener->notes_dropped++ || listener->notes_dropped % 100 == 0)
@@ -158,7 +158,7 @@ void note_add(struct listener *listener, int fd)
 		fd_closep(&fd);
 		return;
 	}
-	*note = (struct note){ .listener = listener, .fd = fd };
+	*note = (struct hook_run){ .listener = listener, .fd = fd };
 	note->timer = listener_timer(listener, on_timer, note);
 	TAILQ_INSERT_TAIL(&listener->notes, note, entry);
 	listener->note_count++;
@@ -172,7 +172,7 @@ void note_add(struct listener *listener, int fd)
 
 bool note_gone(struct listener *listener, pid_t pid, int status)
 {
-	struct note *note = TAILQ_FIRST(&listener->notes);
+	struct hook_run *note = TAILQ_FIRST(&listener->notes);
 	struct err why;
 
 	while (note && note->pid != pid)
@@ -197,7 +197,7 @@ bool note_gone(struct listener *listener, pid_t pid, int status)
 
 void notes_free(struct listener *listener)
 {
-	struct note *note;
+	struct hook_run *note;
 
 	while ((note = TAILQ_FIRST(&listener->notes)))
 		note_free(note);

@@ -61,7 +61,7 @@ static void announce(struct listener *listener)
 	if (listener->announced)
 		return;
 	listener->announced = true;
-	notify_ready();
+	systemd_ready();
 	if (listener->options->ready_fd >= 0) {
 		fd_write_all(listener->options->ready_fd, "ready\n", 6);
 		close(listener->options->ready_fd);
@@ -90,7 +90,7 @@ void listener_fail(struct listener *listener, const char *reason)
 void listener_apply_log(struct listener *listener)
 {
 	log_level_set(
-		listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->front->log_level);
+		listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->conf->log_level);
 }
 
 struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg)
@@ -113,7 +113,7 @@ static void children_reap(struct listener *listener)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!conn_gone(listener, pid, status) && !part_gone(listener, pid, status) &&
+		if (!conn_gone(listener, pid, status) && !process_gone(listener, pid, status) &&
 			!note_gone(listener, pid, status))
 			reload_reader_gone(listener, pid);
 }
@@ -201,17 +201,17 @@ static int process_setup(const struct listener_options *options, struct err *err
 
 static int resources_open(struct listener *listener, struct err *err)
 {
-	int rc = sockets_open(&listener->sockets, listener->front, NULL, err);
+	int rc = sockets_open(&listener->sockets, listener->conf, NULL, err);
 
 	if (rc < 0)
 		return rc;
-	rc = host_key_load(listener->front->host_key, &listener->host_key, err);
+	rc = host_key_load(listener->conf->host_key, &listener->host_key, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "host_key");
-	rc = listener->state_dir = state_dir_open(listener->front, err);
+	rc = listener->state_dir = state_dir_open(listener->conf, err);
 	if (rc < 0)
 		return rc;
-	rc = listener->control = control_socket_open(listener->front, err);
+	rc = listener->control = control_socket_open(listener->conf, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -229,11 +229,11 @@ static int listener_start(struct listener *listener, struct err *err)
 	int rc = process_setup(listener->options, err);
 
 	rc = rc < 0 ? rc
-		    : reader_run(listener->options->mains, listener->options->config, &listener->front, &listener->bundle, err);
+		    : reader_run(listener->options->mains, listener->options->config, &listener->conf, &listener->bundle, err);
 	if (rc < 0)
 		return rc;
 	listener_apply_log(listener);
-	if (geteuid() == 0 && listener->front->uid == UINT32_MAX)
+	if (geteuid() == 0 && listener->conf->uid == UINT32_MAX)
 		log_warning("run_as is not set: every role runs as root, without capabilities");
 	rc = resources_open(listener, err);
 	rc = rc < 0 ? rc : loop_open(listener, err);
@@ -245,7 +245,7 @@ static int listener_start(struct listener *listener, struct err *err)
 
 static void listener_free(struct listener *listener)
 {
-	parts_free(listener);
+	processes_free(listener);
 	notes_free(listener);
 	sockets_close(&listener->sockets);
 	struct event *events[] = { listener->signal_event, listener->accept_pause,
@@ -258,7 +258,7 @@ static void listener_free(struct listener *listener)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fd_closep(fds[i]);
 	host_key_free(listener->host_key);
-	front_free(listener->front);
+	listener_conf_free(listener->conf);
 	if (listener->base)
 		event_base_free(listener->base);
 }
@@ -278,7 +278,7 @@ int listener_run(const struct listener_options *options)
 	};
 	struct err err = { "" };
 
-	TAILQ_INIT(&listener.parts);
+	TAILQ_INIT(&listener.processes);
 	TAILQ_INIT(&listener.notes);
 	if (listener_start(&listener, &err) < 0) {
 		log_error("cannot start: %s", err.text);

@@ -7,7 +7,7 @@
  *
  * listener.c life, phases, signals; server/listener/bind.c sockets and state directory; server/listener/accept.c
  * accept and fork; server/listener/conns.c connections and limits; server/listener/process.c one broker, signer or
- * egress; server/listener/slots.c who holds which post; server/listener/reload.c SIGHUP; server/listener/drain.c the
+ * egress; server/listener/slots.c who holds which slot; server/listener/reload.c SIGHUP; server/listener/drain.c the
  * end; server/listener/hook.c notify.command. */
 #ifndef BARTIZAN_LISTENER_LISTENER_H
 #define BARTIZAN_LISTENER_LISTENER_H
@@ -72,8 +72,8 @@ struct socket_set { /* listening sockets */
 	size_t count;
 };
 
-struct part { /* one running broker, signer or egress */
-	TAILQ_ENTRY(part) entry;
+struct role_process { /* one running broker, signer or egress */
+	TAILQ_ENTRY(role_process) entry;
 	struct listener *listener;
 	enum role role;
 	pid_t pid;
@@ -85,14 +85,14 @@ struct part { /* one running broker, signer or egress */
 	struct event *deadline;
 };
 
-struct post {		   /* who holds a role now, and when it is filled again */
-	struct part *part; /* NULL: nobody */
+struct role_slot {		   /* who holds a role now, and when it is filled again */
+	struct role_process *process; /* NULL: nobody */
 	int64_t delay_ms;
 	struct event *timer;
 };
 
-struct conn {			 /* one session or scan process */
-	TAILQ_ENTRY(conn) entry; /* unauthenticated ones first */
+struct session_process {			 /* one session or scan process */
+	TAILQ_ENTRY(session_process) entry; /* unauthenticated ones first */
 	uint64_t id;
 	pid_t pid;
 	struct addr source; /* what the limit per source counts: IPv6 by /64; family 0: exempt */
@@ -114,9 +114,9 @@ struct listener_reload {
 	pid_t reader;
 	int reader_fd;
 	struct event *reader_event;
-	struct front *front;
+	struct listener_conf *conf;
 	int bundle;
-	struct part *signer, *egress; /* candidates */
+	struct role_process *signer, *egress; /* candidates */
 	struct socket_set sockets;
 };
 
@@ -129,7 +129,7 @@ struct listener {
 	int status;	/* of the process */
 	bool announced; /* ready was said once */
 
-	struct front *front;
+	struct listener_conf *conf;
 	int bundle;
 	uint64_t generation;
 	struct host_key *host_key;
@@ -140,18 +140,18 @@ struct listener {
 	/* given up to take, and close, a connection when descriptors run out */
 	int spare_fd;
 	struct shedding shedding;
-	TAILQ_HEAD(conn_list, conn) conns;
+	TAILQ_HEAD(session_process_list, session_process) conns;
 	unsigned conn_count, unauthenticated, scans;
 	uint64_t conn_last; /* newest id given */
 	unsigned era;
 	struct event *orphans;
 
-	TAILQ_HEAD(part_list, part) parts;
-	struct post posts[ROLES]; /* broker, signer, egress are used */
+	TAILQ_HEAD(process_list, role_process) processes;
+	struct role_slot slots[ROLES]; /* broker, signer, egress are used */
 	struct listener_reload reload;
 	struct event *drain_timer;
 	unsigned drain_step;
-	TAILQ_HEAD(note_list, note) notes; /* server/listener/hook.c */
+	TAILQ_HEAD(note_list, hook_run) notes; /* server/listener/hook.c */
 	unsigned note_count, notes_running, notes_dropped;
 };
 
@@ -166,14 +166,14 @@ struct event *listener_timer(struct listener *listener, event_callback_fn fn, vo
 void listener_timer_in(struct event *timer, int64_t ms);
 
 /* server/listener/bind.c */
-int sockets_open(struct socket_set *set, const struct front *front, const struct socket_set *before,
+int sockets_open(struct socket_set *set, const struct listener_conf *conf, const struct socket_set *before,
 	struct err *err); /* an address that before has is taken over (dup) */
 void sockets_close(struct socket_set *set);
 int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn fn);
 void sockets_enable(struct socket_set *set, bool on);
 void sockets_describe(const struct socket_set *set, char *out, size_t size);
-int state_dir_open(const struct front *front, struct err *err);	     /* fd or -errno */
-int control_socket_open(const struct front *front, struct err *err); /* fd or -errno */
+int state_dir_open(const struct listener_conf *conf, struct err *err);	     /* fd or -errno */
+int control_socket_open(const struct listener_conf *conf, struct err *err); /* fd or -errno */
 
 /* server/listener/accept.c */
 int accept_init(struct listener *listener);
@@ -184,8 +184,8 @@ void conn_scan(struct listener *listener, uint32_t question);
 /* server/listener/conns.c */
 int conns_init(struct listener *listener);
 /* NULL without memory */
-struct conn *conn_add(struct listener *listener, const struct addr *source, bool scan);
-void conn_remove(struct listener *listener, struct conn *conn);
+struct session_process *conn_add(struct listener *listener, const struct addr *source, bool scan);
+void conn_remove(struct listener *listener, struct session_process *conn);
 struct addr conns_source(const struct addr *peer); /* what the limit per source counts */
 /* why one more from there is refused; NULL: it is not */
 const char *conns_refusal(const struct listener *listener, const struct addr *source);
@@ -197,28 +197,28 @@ void conns_signal(struct listener *listener, int sig, bool orphans_only);
 void conns_orphaned(struct listener *listener); /* their broker is gone */
 
 /* server/listener/process.c */
-struct part *part_start(struct listener *listener, enum role role, int bundle, uint64_t generation,
+struct role_process *process_start(struct listener *listener, enum role role, int bundle, uint64_t generation,
 	struct err *err);
-void part_install(struct part *part);		      /* holds its role from now on */
-void part_leave(struct part *part, int64_t grace_ms); /* is to end */
-int part_introduce(struct part *part);		      /* its link goes to the broker */
-void part_free(struct part *part);
+void process_install(struct role_process *process);		      /* holds its role from now on */
+void process_leave(struct role_process *process, int64_t grace_ms); /* is to end */
+int process_introduce(struct role_process *process);		      /* its link goes to the broker */
+void process_free(struct role_process *process);
 
 /* server/listener/slots.c */
-bool part_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
+bool process_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
 void roles_check(struct listener *listener);			  /* one more is ready */
 int roles_start(struct listener *listener, struct err *err);
 struct link *roles_broker(struct listener *listener); /* NULL: there is none now */
 void roles_fill(struct listener *listener, enum role role, int64_t delay_ms);
 void roles_finish(struct listener *listener);
-void parts_free(struct listener *listener);
+void processes_free(struct listener *listener);
 
 /* server/listener/reload.c */
 void reload_request(struct listener *listener);
 void reload_next(struct listener *listener);		       /* the one that had to wait */
 void reload_reader_gone(struct listener *listener, pid_t pid); /* was reaped */
-void reload_ready(struct part *candidate);
-bool reload_is_candidate(const struct part *part);
+void reload_ready(struct role_process *candidate);
+bool reload_is_candidate(const struct role_process *process);
 void reload_taken(struct listener *listener, uint64_t generation);
 void reload_refuse(struct listener *listener, const char *reason, bool tell_broker);
 

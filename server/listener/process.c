@@ -1,5 +1,5 @@
 /* One broker, signer or egress: its start, its messages to the listener, its leave. Who holds which
- * post is server/listener/slots.c. See listener.h. */
+ * slot is server/listener/slots.c. See listener.h. */
 #include "server/libssh/host_key.h"
 #include "server/listener/listener.h"
 
@@ -16,64 +16,64 @@
 #include "common/log.h"
 #include "server/session/session.h"
 
-/* ---- messages of a part ---- */
+/* ---- messages of a process ---- */
 
 /* After it was reaped its number may be another's. */
-static void part_kill(const struct part *part)
+static void process_kill(const struct role_process *process)
 {
-	if (part->pid > 0)
-		kill(part->pid, SIGKILL);
+	if (process->pid > 0)
+		kill(process->pid, SIGKILL);
 }
 
-typedef void part_fn(struct part *part, const struct ipc_raw *raw, const void *msg);
+typedef void process_fn(struct role_process *process, const struct ipc_raw *raw, const void *msg);
 
-int part_introduce(struct part *part)
+int process_introduce(struct role_process *process)
 {
-	struct link *broker = roles_broker(part->listener);
-	struct msg_role msg = { .role = (char *)(uintptr_t)role_name(part->role) };
+	struct link *broker = roles_broker(process->listener);
+	struct msg_role msg = { .role = (char *)(uintptr_t)role_name(process->role) };
 	int rc;
 
-	if (part->broker_end < 0 || !broker)
+	if (process->broker_end < 0 || !broker)
 		return -ENOTCONN;
-	rc = link_send(broker, IPC_ROLE, 0, &msg, &part->broker_end, 1);
-	/* only the broker may hold it: the part ends when that closes it */
-	fd_closep(&part->broker_end);
+	rc = link_send(broker, IPC_ROLE, 0, &msg, &process->broker_end, 1);
+	/* only the broker may hold it: the process ends when that closes it */
+	fd_closep(&process->broker_end);
 	return rc;
 }
 
-static void on_part_ready(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_process_ready(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw, (void)msg;
-	if (part->ready || part->leaving)
+	if (process->ready || process->leaving)
 		return;
-	part->ready = true;
-	evtimer_del(part->deadline);
-	log_debug("%s %d is ready", role_name(part->role), (int)part->pid);
-	if (reload_is_candidate(part)) {
-		reload_ready(part);
+	process->ready = true;
+	evtimer_del(process->deadline);
+	log_debug("%s %d is ready", role_name(process->role), (int)process->pid);
+	if (reload_is_candidate(process)) {
+		reload_ready(process);
 		return;
 	}
-	if (part->role != ROLE_BROKER)
-		part_introduce(part);
-	roles_check(part->listener);
+	if (process->role != ROLE_BROKER)
+		process_introduce(process);
+	roles_check(process->listener);
 }
 
 /* Before it is ready: it cannot start. Afterwards only the broker has something to refuse: a
  * configuration. */
-static void on_part_failed(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_process_failed(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
-	struct listener *listener = part->listener;
+	struct listener *listener = process->listener;
 	const struct msg_reason *failed = msg;
 	struct err err;
 
 	err_set(&err, 0, "%s", failed->reason);
-	if (part->ready) {
+	if (process->ready) {
 		reload_refuse(listener, failed->reason, false);
 		return;
 	}
-	err_prefix(&err, 0, "%s", role_name(part->role));
-	if (reload_is_candidate(part))
+	err_prefix(&err, 0, "%s", role_name(process->role));
+	if (reload_is_candidate(process))
 		reload_refuse(listener, err.text, true);
 	else if (listener->phase == PHASE_STARTING)
 		listener_fail(listener, err.text);
@@ -81,39 +81,39 @@ static void on_part_failed(struct part *part, const struct ipc_raw *raw, const v
 		log_error("%s", err.text);
 }
 
-static void on_conf_taken(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_conf_taken(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
-	reload_taken(part->listener, ((const struct msg_conf_taken *)msg)->generation);
+	reload_taken(process->listener, ((const struct msg_conf_taken *)msg)->generation);
 }
 
-static void on_authenticated(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_authenticated(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
-	conn_authenticated(part->listener, ((const struct msg_connection *)msg)->connection);
+	conn_authenticated(process->listener, ((const struct msg_connection *)msg)->connection);
 }
 
-static void on_kill(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_kill(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
-	conn_kill(part->listener, ((const struct msg_connection *)msg)->connection);
+	conn_kill(process->listener, ((const struct msg_connection *)msg)->connection);
 }
 
-static void on_scan(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_scan(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)msg;
-	conn_scan(part->listener, raw->id);
+	conn_scan(process->listener, raw->id);
 }
 
-static void on_notify(struct part *part, const struct ipc_raw *raw, const void *msg)
+static void on_notify(struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)msg;
 	int fd = raw->fd_count ? fcntl(raw->fds[0], F_DUPFD_CLOEXEC, 0) : -1;
 
 	if (fd < 0)
-		log_error("%s: a notification came without its text", role_name(part->role));
+		log_error("%s: a notification came without its text", role_name(process->role));
 	else
-		note_add(part->listener, fd);
+		note_add(process->listener, fd);
 }
 
 #define ANY (1u << ROLE_BROKER | 1u << ROLE_SIGNER | 1u << ROLE_EGRESS)
@@ -122,10 +122,10 @@ static void on_notify(struct part *part, const struct ipc_raw *raw, const void *
 static const struct {
 	enum ipc_type type;
 	unsigned roles; /* that may say it */
-	part_fn *handle;
+	process_fn *handle;
 } messages[] = {
-	{ IPC_READY, ANY, on_part_ready },
-	{ IPC_FAILED, ANY, on_part_failed },
+	{ IPC_READY, ANY, on_process_ready },
+	{ IPC_FAILED, ANY, on_process_failed },
 	{ IPC_CONF_TAKEN, BROKER, on_conf_taken },
 	{ IPC_AUTHENTICATED, BROKER, on_authenticated },
 	{ IPC_KILL, BROKER, on_kill },
@@ -133,59 +133,59 @@ static const struct {
 	{ IPC_NOTIFY, BROKER, on_notify },
 };
 
-static part_fn *message_find(const struct part *part, unsigned type)
+static process_fn *message_find(const struct role_process *process, unsigned type)
 {
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
-		if (messages[i].type == type && messages[i].roles & 1u << part->role)
+		if (messages[i].type == type && messages[i].roles & 1u << process->role)
 			return messages[i].handle;
 	return NULL;
 }
 
 static void on_message(struct link *link, struct ipc_raw *raw)
 {
-	struct part *part = link->owner;
+	struct role_process *process = link->owner;
 
-	part_fn *handle = message_find(part, raw->type);
+	process_fn *handle = message_find(process, raw->type);
 	struct err err = { "" };
 	union link_msg msg;
 
 	if (!handle || link_decode(raw, &msg, &err) < 0) {
-		log_error("%s %d: message '%s' %s; it is killed", role_name(part->role),
-			(int)part->pid, ipc_msg_name(raw->type),
+		log_error("%s %d: message '%s' %s; it is killed", role_name(process->role),
+			(int)process->pid, ipc_msg_name(raw->type),
 			handle ? err.text : "is not for the listener");
-		part_kill(part);
+		process_kill(process);
 		return;
 	}
-	handle(part, raw, &msg);
+	handle(process, raw, &msg);
 	ipc_msg_free(raw->type, &msg);
 }
 
 static void on_closed(struct link *link, const char *why)
 {
-	struct part *part = link->owner;
+	struct role_process *process = link->owner;
 
-	log_debug("%s %d: %s", role_name(part->role), (int)part->pid, why);
+	log_debug("%s %d: %s", role_name(process->role), (int)process->pid, why);
 	link_close(link);
 	/* whoever closes his link is about to be gone */
-	listener_timer_in(part->deadline, LISTENER_LEAVE_MS);
+	listener_timer_in(process->deadline, LISTENER_LEAVE_MS);
 }
 
-static const struct link_ops part_ops = { .message = on_message, .closed = on_closed };
+static const struct link_ops process_ops = { .message = on_message, .closed = on_closed };
 
 /* ---- start ---- */
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	struct part *part = arg;
+	struct role_process *process = arg;
 
-	log_error("%s %d %s: killed", role_name(part->role), (int)part->pid,
-		part->ready ? "does not end" : "is not ready in time");
-	part_kill(part);
+	log_error("%s %d %s: killed", role_name(process->role), (int)process->pid,
+		process->ready ? "does not end" : "is not ready in time");
+	process_kill(process);
 }
 
 /* In the child. The host key is for sessions only. */
-static int part_run(const struct listener *listener, const struct role_start *start, enum role role)
+static int process_run(const struct listener *listener, const struct role_start *start, enum role role)
 {
 	const struct role_mains *mains = listener->options->mains;
 	role_main_fn *const table[ROLES] = {
@@ -198,7 +198,7 @@ static int part_run(const struct listener *listener, const struct role_start *st
 	return table[role](start);
 }
 
-static pid_t part_fork(
+static pid_t process_fork(
 	const struct listener *listener, enum role role, struct role_start *start, struct err *err)
 {
 	int keep[5] = { start->parent, start->bundle }, count = 2;
@@ -211,7 +211,7 @@ static pid_t part_fork(
 		keep[count++] = start->state_dir = listener->state_dir;
 	pid_t pid = role_fork(role, keep, (size_t)count, err);
 	if (pid == 0)
-		_exit(part_run(listener, start, role));
+		_exit(process_run(listener, start, role));
 	return pid;
 }
 
@@ -234,86 +234,86 @@ static int pairs_open(enum role role, int parent[2], int peer[2], struct err *er
 		      : 0;
 }
 
-void part_free(struct part *part)
+void process_free(struct role_process *process)
 {
-	TAILQ_REMOVE(&part->listener->parts, part, entry);
-	link_close(&part->link);
-	fd_closep(&part->broker_end);
-	if (part->deadline)
-		event_free(part->deadline);
-	free(part);
+	TAILQ_REMOVE(&process->listener->processes, process, entry);
+	link_close(&process->link);
+	fd_closep(&process->broker_end);
+	if (process->deadline)
+		event_free(process->deadline);
+	free(process);
 }
 
-static int part_launch(struct part *part, int bundle, uint64_t generation, struct err *err)
+static int process_launch(struct role_process *process, int bundle, uint64_t generation, struct err *err)
 {
-	struct listener *listener = part->listener;
-	int parent[2], peer[2], rc = pairs_open(part->role, parent, peer, err);
+	struct listener *listener = process->listener;
+	int parent[2], peer[2], rc = pairs_open(process->role, parent, peer, err);
 
 	if (rc < 0)
 		return rc;
-	part->broker_end = peer[0];
+	process->broker_end = peer[0];
 	struct role_start start = { .parent = parent[1],
 		.peer = peer[1],
 		.bundle = bundle,
 		.control = -1,
 		.state_dir = -1,
 		.generation = generation,
-		.uid = listener->front->uid,
-		.gid = listener->front->gid };
-	part->pid = part_fork(listener, part->role, &start, err);
+		.uid = listener->conf->uid,
+		.gid = listener->conf->gid };
+	process->pid = process_fork(listener, process->role, &start, err);
 	close(parent[1]);
 	fd_closep(&peer[1]);
-	if (part->pid < 0) {
+	if (process->pid < 0) {
 		close(parent[0]);
-		return (int)part->pid;
+		return (int)process->pid;
 	}
-	rc = link_open(&part->link, listener->base, parent[0], &part_ops, part);
+	rc = link_open(&process->link, listener->base, parent[0], &process_ops, process);
 	if (rc < 0) {
-		part_kill(part);
+		process_kill(process);
 		return err_set(err, rc, "out of memory");
 	}
-	listener_timer_in(part->deadline, LISTENER_READY_MS);
+	listener_timer_in(process->deadline, LISTENER_READY_MS);
 	return 0;
 }
 
-struct part *part_start(
+struct role_process *process_start(
 	struct listener *listener, enum role role, int bundle, uint64_t generation, struct err *err)
 {
-	struct part *part = calloc(1, sizeof(*part));
+	struct role_process *process = calloc(1, sizeof(*process));
 
-	if (!part) {
+	if (!process) {
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*part = (struct part){
+	*process = (struct role_process){
 		.listener = listener, .role = role, .broker_end = -1, .started = clock_mono_ms()
 	};
-	TAILQ_INSERT_TAIL(&listener->parts, part, entry);
-	part->deadline = listener_timer(listener, on_deadline, part);
-	if (!part->deadline || part_launch(part, bundle, generation, err) < 0) {
-		part_free(part);
+	TAILQ_INSERT_TAIL(&listener->processes, process, entry);
+	process->deadline = listener_timer(listener, on_deadline, process);
+	if (!process->deadline || process_launch(process, bundle, generation, err) < 0) {
+		process_free(process);
 		return NULL;
 	}
-	return part;
+	return process;
 }
 
-void part_install(struct part *part)
+void process_install(struct role_process *process)
 {
-	struct post *post = &part->listener->posts[part->role];
+	struct role_slot *slot = &process->listener->slots[process->role];
 
-	if (post->timer)
-		evtimer_del(post->timer);
-	post->part = part;
+	if (slot->timer)
+		evtimer_del(slot->timer);
+	slot->process = process;
 }
 
 /* Its parent link closes; a signer or egress that the broker has never met goes by that end, too.
  */
-void part_leave(struct part *part, int64_t grace_ms)
+void process_leave(struct role_process *process, int64_t grace_ms)
 {
-	if (part->listener->posts[part->role].part == part)
-		part->listener->posts[part->role].part = NULL;
-	part->leaving = true;
-	fd_closep(&part->broker_end);
-	link_close(&part->link);
-	listener_timer_in(part->deadline, grace_ms);
+	if (process->listener->slots[process->role].process == process)
+		process->listener->slots[process->role].process = NULL;
+	process->leaving = true;
+	fd_closep(&process->broker_end);
+	link_close(&process->link);
+	listener_timer_in(process->deadline, grace_ms);
 }

@@ -33,7 +33,7 @@ int reader_start(const struct role_mains *mains, const char *path, pid_t *ret_pi
 	return 0;
 }
 
-static int answer_take(struct ipc_raw *raw, struct front **ret, int *ret_bundle, struct err *err)
+static int answer_take(struct ipc_raw *raw, struct listener_conf **ret, int *ret_bundle, struct err *err)
 {
 	struct msg_reason failed;
 	int rc;
@@ -45,7 +45,7 @@ static int answer_take(struct ipc_raw *raw, struct front **ret, int *ret_bundle,
 	}
 	if (raw->type != IPC_READY || raw->fd_count != 1)
 		return err_set(err, -EBADMSG, "the reader's answer makes no sense");
-	rc = front_decode(raw->body, ret);
+	rc = listener_conf_decode(raw->body, ret);
 	if (rc < 0)
 		return err_set(err, rc, "the reader's answer is malformed");
 	*ret_bundle = raw->fds[0];
@@ -53,7 +53,7 @@ static int answer_take(struct ipc_raw *raw, struct front **ret, int *ret_bundle,
 	return 0;
 }
 
-int reader_result(int fd, struct front **ret, int *ret_bundle, struct err *err)
+int reader_result(int fd, struct listener_conf **ret, int *ret_bundle, struct err *err)
 {
 	struct ipc *link = ipc_new(dup(fd));
 	struct ipc_raw raw = { 0 };
@@ -69,7 +69,7 @@ int reader_result(int fd, struct front **ret, int *ret_bundle, struct err *err)
 	return rc;
 }
 
-int reader_run(const struct role_mains *mains, const char *path, struct front **ret,
+int reader_run(const struct role_mains *mains, const char *path, struct listener_conf **ret,
 	int *ret_bundle, struct err *err)
 {
 	struct pollfd poller = { .events = POLLIN };

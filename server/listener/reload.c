@@ -20,11 +20,11 @@
 #include "server/listener/systemd.h"
 #include "server/listener/reader.h"
 
-bool reload_is_candidate(const struct part *part)
+bool reload_is_candidate(const struct role_process *process)
 {
-	const struct listener_reload *reload = &part->listener->reload;
+	const struct listener_reload *reload = &process->listener->reload;
 
-	return part == reload->signer || part == reload->egress;
+	return process == reload->signer || process == reload->egress;
 }
 
 static void reader_end(struct listener_reload *reload)
@@ -44,13 +44,13 @@ void reload_reader_gone(struct listener *listener, pid_t pid)
 		listener->reload.reader = 0;
 }
 
-static void candidate_drop(struct part **candidate)
+static void candidate_drop(struct role_process **candidate)
 {
-	struct part *part = *candidate;
+	struct role_process *process = *candidate;
 
 	*candidate = NULL;
-	if (part && !part->leaving)
-		part_leave(part, LISTENER_LEAVE_MS);
+	if (process && !process->leaving)
+		process_leave(process, LISTENER_LEAVE_MS);
 }
 
 /* Whatever is left of an attempt goes; what was handed on is NULL or -1 by then. */
@@ -62,8 +62,8 @@ static void reload_clear(struct listener *listener)
 	candidate_drop(&reload->signer);
 	candidate_drop(&reload->egress);
 	sockets_close(&reload->sockets);
-	front_free(reload->front);
-	reload->front = NULL;
+	listener_conf_free(reload->conf);
+	reload->conf = NULL;
 	fd_closep(&reload->bundle);
 	reload->stage = RELOAD_IDLE;
 }
@@ -72,7 +72,7 @@ static void reload_over(struct listener *listener)
 {
 	reload_clear(listener);
 	if (listener->phase < PHASE_DRAINING)
-		notify_ready();
+		systemd_ready();
 	reload_next(listener);
 }
 
@@ -90,13 +90,13 @@ void reload_refuse(struct listener *listener, const char *reason, bool tell_brok
 	for (enum role role = ROLE_SIGNER;
 		role <= ROLE_EGRESS && roles_broker(listener) && listener->phase < PHASE_DRAINING;
 		role++)
-		if (!listener->posts[role].part)
+		if (!listener->slots[role].process)
 			roles_fill(listener, role, 0);
 }
 
 /* ---- taking ---- */
 
-/* The broker's word. Old parts leave their posts but live on until the broker has closed its links
+/* The broker's word. Old processes leave their slots but live on until the broker has closed its links
  * to them. */
 void reload_taken(struct listener *listener, uint64_t generation)
 {
@@ -108,19 +108,19 @@ void reload_taken(struct listener *listener, uint64_t generation)
 			(unsigned long long)generation);
 		return;
 	}
-	struct part *fresh[] = { reload->signer, reload->egress };
+	struct role_process *fresh[] = { reload->signer, reload->egress };
 	reload->signer = reload->egress = NULL;
 	for (size_t i = 0; i < 2; i++) {
-		struct part *old = fresh[i] ? listener->posts[fresh[i]->role].part : NULL;
+		struct role_process *old = fresh[i] ? listener->slots[fresh[i]->role].process : NULL;
 
 		if (old)
-			part_leave(old, LISTENER_RETIRE_MS);
+			process_leave(old, LISTENER_RETIRE_MS);
 		if (fresh[i])
-			part_install(fresh[i]);
+			process_install(fresh[i]);
 	}
-	front_free(listener->front);
-	listener->front = reload->front;
-	reload->front = NULL;
+	listener_conf_free(listener->conf);
+	listener->conf = reload->conf;
+	reload->conf = NULL;
 	fd_closep(&listener->bundle);
 	listener->bundle = reload->bundle;
 	reload->bundle = -1;
@@ -143,19 +143,19 @@ static void reload_offer(struct listener *listener)
 	struct msg_conf conf = { .generation = listener->generation + 1 };
 	struct err err = { "" };
 
-	if (sockets_open(&reload->sockets, reload->front, &listener->sockets, &err) < 0) {
+	if (sockets_open(&reload->sockets, reload->conf, &listener->sockets, &err) < 0) {
 		reload_refuse(listener, err.text, true);
 		return;
 	}
 	reload->stage = RELOAD_TAKING;
 	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 ||
-		part_introduce(reload->signer) < 0 || part_introduce(reload->egress) < 0)
+		process_introduce(reload->signer) < 0 || process_introduce(reload->egress) < 0)
 		reload_refuse(listener, "the broker cannot be reached", false);
 }
 
 /* ---- starting ---- */
 
-void reload_ready(struct part *candidate)
+void reload_ready(struct role_process *candidate)
 {
 	struct listener_reload *reload = &candidate->listener->reload;
 
@@ -171,9 +171,9 @@ static void reload_start(struct listener *listener)
 
 	reload->stage = RELOAD_STARTING;
 	reload->signer =
-		part_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
+		process_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
 	if (reload->signer)
-		reload->egress = part_start(
+		reload->egress = process_start(
 			listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
 	if (!reload->egress)
 		reload_refuse(listener, err.text, true);
@@ -193,7 +193,7 @@ static void keep_text(char **fresh, char *const *now, const char *key)
 }
 
 /* What cannot change in a running gateway stays as it is. */
-static void keep_fixed(struct front *fresh, const struct front *now)
+static void keep_fixed(struct listener_conf *fresh, const struct listener_conf *now)
 {
 	keep_text(&fresh->host_key, &now->host_key, "host_key");
 	keep_text(&fresh->state_dir, &now->state_dir, "state_dir");
@@ -215,13 +215,13 @@ static void on_reader(evutil_socket_t fd, short what, void *arg)
 		rc = err_set(&err, -ETIMEDOUT, "the reader took longer than %d s",
 			READER_TIME_MS / 1000);
 	else
-		rc = reader_result(fd, &reload->front, &reload->bundle, &err);
+		rc = reader_result(fd, &reload->conf, &reload->bundle, &err);
 	reader_end(reload);
 	if (rc < 0) {
 		reload_refuse(listener, err.text, true);
 		return;
 	}
-	keep_fixed(reload->front, listener->front);
+	keep_fixed(reload->conf, listener->conf);
 	reload_start(listener);
 }
 
@@ -231,7 +231,7 @@ static void reload_read(struct listener *listener)
 	const struct timeval limit = { .tv_sec = READER_TIME_MS / 1000 };
 	struct err err = { "out of memory" };
 
-	notify_reloading();
+	systemd_reloading();
 	reload->stage = RELOAD_READING;
 	if (reader_start(listener->options->mains, listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
 		0) {

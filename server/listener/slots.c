@@ -1,6 +1,6 @@
 /* Broker, signer and egress: started, watched, replaced. See listener.h.
  *
- * A part is one process; a post is the office it holds. A signer or egress that dies is replaced
+ * A role_process is one process; a role_slot is the office that it holds. A signer or egress that dies is replaced
  * after a back-off, and the new one's link goes to the broker. When the broker dies, its sessions
  * end by themselves (their links close), and all three are started anew: signer and egress too,
  * since their links led to the dead one. */
@@ -18,96 +18,96 @@ static const enum role staffed[] = { ROLE_SIGNER, ROLE_EGRESS, ROLE_BROKER };
 
 struct link *roles_broker(struct listener *listener)
 {
-	struct part *part = listener->posts[ROLE_BROKER].part;
+	struct role_process *process = listener->slots[ROLE_BROKER].process;
 
-	return part && !part->leaving && link_up(&part->link) ? &part->link : NULL;
+	return process && !process->leaving && link_up(&process->link) ? &process->link : NULL;
 }
 
-/* ---- posts ---- */
+/* ---- slots ---- */
 
 void roles_check(struct listener *listener)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
-		const struct part *part = listener->posts[staffed[i]].part;
+		const struct role_process *process = listener->slots[staffed[i]].process;
 
-		if (!part || !part->ready)
+		if (!process || !process->ready)
 			return;
 	}
 	listener_serve(listener);
 }
 
-static void post_fill(struct listener *listener, enum role role)
+static void slot_fill(struct listener *listener, enum role role)
 {
 	struct err err = { "" };
-	struct part *part;
+	struct role_process *process;
 
-	if (listener->posts[role].part)
+	if (listener->slots[role].process)
 		return;
-	part = part_start(listener, role, listener->bundle, listener->generation, &err);
-	if (part) {
-		part_install(part);
+	process = process_start(listener, role, listener->bundle, listener->generation, &err);
+	if (process) {
+		process_install(process);
 		return;
 	}
 	log_error("%s", err.text);
 	roles_fill(listener, role, LISTENER_BACKOFF_MAX_MS);
 }
 
-static void on_post_timer(evutil_socket_t fd, short what, void *arg)
+static void on_slot_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct listener *listener = arg;
 
 	for (size_t i = 0; i < STAFFED && listener->phase < PHASE_DRAINING; i++) {
-		struct post *post = &listener->posts[staffed[i]];
+		struct role_slot *slot = &listener->slots[staffed[i]];
 
-		if (!post->part && !(post->timer && evtimer_pending(post->timer, NULL)))
-			post_fill(listener, staffed[i]);
+		if (!slot->process && !(slot->timer && evtimer_pending(slot->timer, NULL)))
+			slot_fill(listener, staffed[i]);
 	}
 }
 
 void roles_fill(struct listener *listener, enum role role, int64_t delay_ms)
 {
-	struct post *post = &listener->posts[role];
+	struct role_slot *slot = &listener->slots[role];
 
-	if (!post->timer)
-		post->timer = listener_timer(listener, on_post_timer, listener);
-	if (post->timer)
-		listener_timer_in(post->timer, delay_ms);
+	if (!slot->timer)
+		slot->timer = listener_timer(listener, on_slot_timer, listener);
+	if (slot->timer)
+		listener_timer_in(slot->timer, delay_ms);
 }
 
 int roles_start(struct listener *listener, struct err *err)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
-		struct part *part = part_start(
+		struct role_process *process = process_start(
 			listener, staffed[i], listener->bundle, listener->generation, err);
 
-		if (!part)
+		if (!process)
 			return -ECHILD;
-		part_install(part);
+		process_install(process);
 	}
 	return 0;
 }
 
 /* ---- ends ---- */
 
-static int64_t post_delay(struct post *post, int64_t lived_ms)
+static int64_t slot_delay(struct role_slot *slot, int64_t lived_ms)
 {
-	if (lived_ms >= LISTENER_STEADY_MS || !post->delay_ms)
-		post->delay_ms = LISTENER_BACKOFF_MIN_MS;
-	else if (post->delay_ms < LISTENER_BACKOFF_MAX_MS)
-		post->delay_ms = post->delay_ms * 2 < LISTENER_BACKOFF_MAX_MS
-					 ? post->delay_ms * 2
+	if (lived_ms >= LISTENER_STEADY_MS || !slot->delay_ms)
+		slot->delay_ms = LISTENER_BACKOFF_MIN_MS;
+	else if (slot->delay_ms < LISTENER_BACKOFF_MAX_MS)
+		slot->delay_ms = slot->delay_ms * 2 < LISTENER_BACKOFF_MAX_MS
+					 ? slot->delay_ms * 2
 					 : LISTENER_BACKOFF_MAX_MS;
-	return post->delay_ms;
+	return slot->delay_ms;
 }
 
-static void describe_end(const struct part *part, int status, struct err *ret)
+static void describe_end(const struct role_process *process, int status, struct err *ret)
 {
 	if (WIFSIGNALED(status))
-		err_set(ret, 0, "%s %d died of signal %d (%s)", role_name(part->role),
-			(int)part->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		err_set(ret, 0, "%s %d died of signal %d (%s)", role_name(process->role),
+			(int)process->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		err_set(ret, 0, "%s %d ended with status %d", role_name(part->role), (int)part->pid,
+		err_set(ret, 0, "%s %d ended with status %d", role_name(process->role), (int)process->pid,
 			WEXITSTATUS(status));
 }
 
@@ -115,20 +115,20 @@ static void describe_end(const struct part *part, int status, struct err *ret)
 static void broker_lost(struct listener *listener)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
-		struct post *post = &listener->posts[staffed[i]];
+		struct role_slot *slot = &listener->slots[staffed[i]];
 
-		if (post->timer)
-			evtimer_del(post->timer);
-		if (post->part)
-			part_leave(post->part, LISTENER_LEAVE_MS);
+		if (slot->timer)
+			evtimer_del(slot->timer);
+		if (slot->process)
+			process_leave(slot->process, LISTENER_LEAVE_MS);
 	}
 	conns_orphaned(listener);
 }
 
-static void part_replace(
+static void process_replace(
 	struct listener *listener, enum role role, int64_t lived_ms, const char *how)
 {
-	int64_t delay_ms = post_delay(&listener->posts[role], lived_ms);
+	int64_t delay_ms = slot_delay(&listener->slots[role], lived_ms);
 
 	if (role == ROLE_BROKER) {
 		broker_lost(listener);
@@ -149,55 +149,55 @@ static void part_replace(
 }
 
 /* While a reload is taken, the broker may let the old signer and egress go before we have read that
- * it did; if it refuses in the end, reload_refuse() fills the post. */
-static bool end_expected(const struct part *part)
+ * it did; if it refuses in the end, reload_refuse() fills the slot. */
+static bool end_expected(const struct role_process *process)
 {
-	return part->leaving ||
-	       (part->listener->reload.stage == RELOAD_TAKING && part->role != ROLE_BROKER);
+	return process->leaving ||
+	       (process->listener->reload.stage == RELOAD_TAKING && process->role != ROLE_BROKER);
 }
 
-static void part_ended(struct part *part, bool held, const char *how)
+static void process_ended(struct role_process *process, bool held, const char *how)
 {
-	struct listener *listener = part->listener;
+	struct listener *listener = process->listener;
 
-	if (reload_is_candidate(part)) {
+	if (reload_is_candidate(process)) {
 		reload_refuse(listener, how, true);
 	} else if (held && listener->phase == PHASE_STARTING) {
 		listener_fail(listener, how);
-	} else if (held && !end_expected(part)) {
-		part_replace(listener, part->role, clock_mono_ms() - part->started, how);
+	} else if (held && !end_expected(process)) {
+		process_replace(listener, process->role, clock_mono_ms() - process->started, how);
 	} else {
 		log_debug("%s", how);
 	}
 }
 
-static struct part *part_of(struct listener *listener, pid_t pid)
+static struct role_process *process_of(struct listener *listener, pid_t pid)
 {
-	struct part *part;
+	struct role_process *process;
 
-	TAILQ_FOREACH(part, &listener->parts, entry)
-	if (part->pid == pid)
-		return part;
+	TAILQ_FOREACH(process, &listener->processes, entry)
+	if (process->pid == pid)
+		return process;
 	return NULL;
 }
 
-bool part_gone(struct listener *listener, pid_t pid, int status)
+bool process_gone(struct listener *listener, pid_t pid, int status)
 {
-	struct part *part = part_of(listener, pid);
+	struct role_process *process = process_of(listener, pid);
 	struct err how;
 	bool held;
 
-	if (!part)
+	if (!process)
 		return false;
-	describe_end(part, status, &how);
-	part->pid = 0;
-	if (part->link.ipc)
-		link_drain(&part->link); /* its last words: the reason, mostly */
-	held = listener->posts[part->role].part == part;
+	describe_end(process, status, &how);
+	process->pid = 0;
+	if (process->link.ipc)
+		link_drain(&process->link); /* its last words: the reason, mostly */
+	held = listener->slots[process->role].process == process;
 	if (held)
-		listener->posts[part->role].part = NULL;
-	part_ended(part, held, how.text);
-	part_free(part);
+		listener->slots[process->role].process = NULL;
+	process_ended(process, held, how.text);
+	process_free(process);
 	drain_check(listener);
 	return true;
 }
@@ -206,20 +206,20 @@ bool part_gone(struct listener *listener, pid_t pid, int status)
 void roles_finish(struct listener *listener)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
-		struct post *post = &listener->posts[staffed[i]];
+		struct role_slot *slot = &listener->slots[staffed[i]];
 
-		if (post->timer)
-			evtimer_del(post->timer);
-		if (post->part)
-			part_leave(post->part, LISTENER_LEAVE_MS);
+		if (slot->timer)
+			evtimer_del(slot->timer);
+		if (slot->process)
+			process_leave(slot->process, LISTENER_LEAVE_MS);
 	}
 }
 
-void parts_free(struct listener *listener)
+void processes_free(struct listener *listener)
 {
-	while (!TAILQ_EMPTY(&listener->parts))
-		part_free(TAILQ_FIRST(&listener->parts));
+	while (!TAILQ_EMPTY(&listener->processes))
+		process_free(TAILQ_FIRST(&listener->processes));
 	for (size_t i = 0; i < ROLES; i++)
-		if (listener->posts[i].timer)
-			event_free(listener->posts[i].timer);
+		if (listener->slots[i].timer)
+			event_free(listener->slots[i].timer);
 }

@@ -13,7 +13,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-static void notify_send(const char *text)
+static void systemd_send(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -31,21 +31,21 @@ static void notify_send(const char *text)
 		log_warning("service manager: cannot notify: %m");
 }
 
-void notify_ready(void)
+void systemd_ready(void)
 {
-	notify_send("READY=1\nSTATUS=accepting connections\n");
+	systemd_send("READY=1\nSTATUS=accepting connections\n");
 }
 
-void notify_reloading(void)
+void systemd_reloading(void)
 {
 	char text[96];
 
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld\n",
 		(long long)clock_mono_us());
-	notify_send(text);
+	systemd_send(text);
 }
 
-void notify_stopping(void)
+void systemd_stopping(void)
 {
-	notify_send("STOPPING=1\nSTATUS=waiting for live sessions to end\n");
+	systemd_send("STOPPING=1\nSTATUS=waiting for live sessions to end\n");
 }

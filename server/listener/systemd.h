@@ -3,8 +3,8 @@
 #ifndef BARTIZAN_LISTENER_SYSTEMD_H
 #define BARTIZAN_LISTENER_SYSTEMD_H
 
-void notify_ready(void);
-void notify_reloading(void); /* to be followed by notify_ready() whatever came of it */
-void notify_stopping(void);
+void systemd_ready(void);
+void systemd_reloading(void); /* to be followed by systemd_ready() whatever came of it */
+void systemd_stopping(void);
 
 #endif

@@ -11,7 +11,7 @@
 /* The whole check, in this process: for the reader child and for `bartizand -t` and `-T`.
  * ret_bundle and dump may be NULL. */
 int reader_check(
-	const char *path, struct front **ret, int *ret_bundle, struct buf *dump, struct err *err);
+	const char *path, struct listener_conf **ret, int *ret_bundle, struct buf *dump, struct err *err);
 
 /* The child that the listener starts (listener/reader.h): the answer goes to fd. Exit status. */
 int reader_main(const char *path, int fd);

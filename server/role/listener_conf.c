@@ -1,4 +1,4 @@
-/* See front.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides
+/* See listener_conf.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides
  * are the same binary, yet every length is checked. */
 #include "server/role/listener_conf.h"
 
@@ -8,31 +8,31 @@
 
 #include "common/wire.h"
 
-enum front_type { FRONT_U32, FRONT_I64, FRONT_BOOL, FRONT_TEXT };
+enum field_type { FRONT_U32, FRONT_I64, FRONT_BOOL, FRONT_TEXT };
 
-struct front_field {
-	enum front_type type;
+struct field {
+	enum field_type type;
 	size_t offset;
 };
 
 #define U32(f)                                       \
 	{                                            \
-		FRONT_U32, offsetof(struct front, f) \
+		FRONT_U32, offsetof(struct listener_conf, f) \
 	}
 #define I64(f)                                       \
 	{                                            \
-		FRONT_I64, offsetof(struct front, f) \
+		FRONT_I64, offsetof(struct listener_conf, f) \
 	}
 #define BOOL(f)                                       \
 	{                                             \
-		FRONT_BOOL, offsetof(struct front, f) \
+		FRONT_BOOL, offsetof(struct listener_conf, f) \
 	}
 #define TEXT(f)                                       \
 	{                                             \
-		FRONT_TEXT, offsetof(struct front, f) \
+		FRONT_TEXT, offsetof(struct listener_conf, f) \
 	}
 
-static const struct front_field fields[] = {
+static const struct field fields[] = {
 	TEXT(host_key),
 	TEXT(state_dir),
 	TEXT(control_socket),
@@ -55,9 +55,9 @@ static const struct front_field fields[] = {
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-static int field_put(const struct front *front, const struct front_field *field, struct buf *out)
+static int field_put(const struct listener_conf *conf, const struct field *field, struct buf *out)
 {
-	const void *at = (const char *)front + field->offset;
+	const void *at = (const char *)conf + field->offset;
 
 	switch (field->type) {
 	case FRONT_U32: return wire_put_u32(out, *(const uint32_t *)at);
@@ -68,16 +68,16 @@ static int field_put(const struct front *front, const struct front_field *field,
 	return -EINVAL;
 }
 
-static int field_get(struct wire *in, const struct front_field *field, struct front *front)
+static int field_get(struct wire *in, const struct field *field, struct listener_conf *conf)
 {
-	void *at = (char *)front + field->offset;
+	void *at = (char *)conf + field->offset;
 	uint64_t wide = 0;
 	uint8_t byte = 0;
 	int rc = -EBADMSG;
 
 	switch (field->type) {
 	case FRONT_U32: return wire_get_u32(in, at);
-	case FRONT_TEXT: return wire_get_cstring(in, FRONT_TEXT_MAX, at);
+	case FRONT_TEXT: return wire_get_cstring(in, LISTENER_CONF_TEXT_MAX, at);
 	case FRONT_I64:
 		rc = wire_get_u64(in, &wide);
 		*(int64_t *)at = (int64_t)wide;
@@ -136,83 +136,83 @@ static int notify_get(struct wire *in, char ***ret)
 	if (!list)
 		return -ENOMEM;
 	for (uint32_t i = 0; rc == 0 && i < count; i++)
-		rc = wire_get_cstring(in, FRONT_TEXT_MAX, &list[i]);
+		rc = wire_get_cstring(in, LISTENER_CONF_TEXT_MAX, &list[i]);
 	return rc;
 }
 
-int front_encode(const struct front *front, struct buf *out)
+int listener_conf_encode(const struct listener_conf *conf, struct buf *out)
 {
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < FIELDS; i++)
-		rc = field_put(front, &fields[i], out);
-	rc = rc < 0 ? rc : wire_put_u32(out, (uint32_t)front->listen_count);
-	for (size_t i = 0; rc == 0 && i < front->listen_count; i++)
-		rc = addr_put(&front->listen[i], out);
-	rc = rc < 0 ? rc : wire_put_u32(out, (uint32_t)front->proxy_count);
-	for (size_t i = 0; rc == 0 && i < front->proxy_count; i++) {
-		rc = addr_put(&front->proxy[i].base, out);
-		rc = rc < 0 ? rc : wire_put_u32(out, front->proxy[i].bits);
+		rc = field_put(conf, &fields[i], out);
+	rc = rc < 0 ? rc : wire_put_u32(out, (uint32_t)conf->listen_count);
+	for (size_t i = 0; rc == 0 && i < conf->listen_count; i++)
+		rc = addr_put(&conf->listen[i], out);
+	rc = rc < 0 ? rc : wire_put_u32(out, (uint32_t)conf->proxy_count);
+	for (size_t i = 0; rc == 0 && i < conf->proxy_count; i++) {
+		rc = addr_put(&conf->proxy[i].base, out);
+		rc = rc < 0 ? rc : wire_put_u32(out, conf->proxy[i].bits);
 	}
-	return rc < 0 ? rc : notify_put(front->notify, out);
+	return rc < 0 ? rc : notify_put(conf->notify, out);
 }
 
-static int lists_get(struct wire *in, struct front *front)
+static int lists_get(struct wire *in, struct listener_conf *conf)
 {
 	uint32_t count, bits;
 
 	if (wire_get_u32(in, &count) < 0 || count > CONF_LISTEN_MAX)
 		return -EBADMSG;
-	for (front->listen_count = 0; front->listen_count < count; front->listen_count++)
-		if (addr_get(in, &front->listen[front->listen_count]) < 0)
+	for (conf->listen_count = 0; conf->listen_count < count; conf->listen_count++)
+		if (addr_get(in, &conf->listen[conf->listen_count]) < 0)
 			return -EBADMSG;
 	if (wire_get_u32(in, &count) < 0 || count > CONF_NETS_MAX)
 		return -EBADMSG;
-	for (front->proxy_count = 0; front->proxy_count < count; front->proxy_count++) {
-		struct net *net = &front->proxy[front->proxy_count];
+	for (conf->proxy_count = 0; conf->proxy_count < count; conf->proxy_count++) {
+		struct net *net = &conf->proxy[conf->proxy_count];
 
 		if (addr_get(in, &net->base) < 0 || wire_get_u32(in, &bits) < 0 || bits > 128)
 			return -EBADMSG;
 		net->bits = bits;
 	}
-	return notify_get(in, &front->notify);
+	return notify_get(in, &conf->notify);
 }
 
-int front_decode(struct bytes in, struct front **ret)
+int listener_conf_decode(struct bytes in, struct listener_conf **ret)
 {
 	struct wire wire = WIRE_OF(in.data, in.len);
-	struct front *front = calloc(1, sizeof(*front));
-	int rc = front ? 0 : -ENOMEM;
+	struct listener_conf *conf = calloc(1, sizeof(*conf));
+	int rc = conf ? 0 : -ENOMEM;
 
 	for (size_t i = 0; rc == 0 && i < FIELDS; i++)
-		rc = field_get(&wire, &fields[i], front);
-	rc = rc < 0 ? rc : lists_get(&wire, front);
+		rc = field_get(&wire, &fields[i], conf);
+	rc = rc < 0 ? rc : lists_get(&wire, conf);
 	if (rc == 0 && !wire_done(&wire))
 		rc = -EBADMSG;
 	if (rc < 0) {
-		front_free(front);
+		listener_conf_free(conf);
 		return rc;
 	}
-	*ret = front;
+	*ret = conf;
 	return 0;
 }
 
-void front_free(struct front *front)
+void listener_conf_free(struct listener_conf *conf)
 {
-	if (!front)
+	if (!conf)
 		return;
-	free(front->host_key);
-	free(front->state_dir);
-	free(front->control_socket);
-	free(front->run_as);
-	yaml_strings_free(front->notify);
-	free(front);
+	free(conf->host_key);
+	free(conf->state_dir);
+	free(conf->control_socket);
+	free(conf->run_as);
+	yaml_strings_free(conf->notify);
+	free(conf);
 }
 
-bool front_proxy(const struct front *front, const struct addr *peer)
+bool listener_conf_proxy(const struct listener_conf *conf, const struct addr *peer)
 {
-	for (size_t i = 0; i < front->proxy_count; i++)
-		if (net_contains(&front->proxy[i], peer))
+	for (size_t i = 0; i < conf->proxy_count; i++)
+		if (net_contains(&conf->proxy[i], peer))
 			return true;
 	return false;
 }

@@ -14,10 +14,10 @@
 #include "conf/conf.h"
 #include "server/session/session.h"
 
-#define FRONT_SIZE_MAX 65536
-#define FRONT_TEXT_MAX 4096
+#define LISTENER_CONF_SIZE_MAX 65536
+#define LISTENER_CONF_TEXT_MAX 4096
 
-struct front {
+struct listener_conf {
 	struct addr listen[CONF_LISTEN_MAX];
 	size_t listen_count;
 	/* run_as "": no change; these and the ids below change only with a restart */
@@ -33,10 +33,10 @@ struct front {
 	size_t proxy_count;
 };
 
-int front_encode(const struct front *front, struct buf *out);
-int front_decode(struct bytes in, struct front **ret); /* -EBADMSG: malformed; caller frees */
-void front_free(struct front *front);
+int listener_conf_encode(const struct listener_conf *conf, struct buf *out);
+int listener_conf_decode(struct bytes in, struct listener_conf **ret); /* -EBADMSG: malformed; caller frees */
+void listener_conf_free(struct listener_conf *conf);
 /* whether its PROXY header is believed */
-bool front_proxy(const struct front *front, const struct addr *peer);
+bool listener_conf_proxy(const struct listener_conf *conf, const struct addr *peer);
 
 #endif

@@ -103,7 +103,7 @@ static int client_data(ssh_session session, ssh_channel channel, void *data, uin
 	if (is_stderr)
 		return (int)len; /* RFC 4254 has no extended data towards a server */
 	if (chan->command)
-		return command_input(chan, data, len);
+		return chan_command_input(chan, data, len);
 	if (chan->state == CHAN_ASKED && chan_hold_input(chan, data, len) > 0)
 		return (int)len;
 	return stream_data(&chan->in, data, len);

@@ -45,7 +45,7 @@ struct chan_env {
 #define CHAN_ANSWER_MAX 1024 /* a line typed at a question of ours */
 
 struct chan_guard;
-struct command; /* server/session/chan_command.h */
+struct chan_command; /* server/session/chan_command.h */
 struct recorder;
 
 struct chan {
@@ -75,7 +75,7 @@ struct chan {
 	struct stream in, out, err;
 	bool in_eof, out_eof; /* EOF was passed on */
 	struct recorder *recorder;
-	struct command *command; /* CHAN_COMMAND */
+	struct chan_command *command; /* CHAN_COMMAND */
 
 	/* waiting for a human (server/session/chan_wait.c) */
 	struct buf held_words; /* our lines, not yet taken by the client's window */

@@ -53,13 +53,13 @@ static bool failed(struct chan *chan)
 
 	if (rc) {
 		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", strerror(-rc));
-		chan_refuse(chan, EXIT_OURS,
+		chan_refuse(chan, EXIT_GATEWAY,
 			"the transcript cannot be written, and policy requires one: the session "
 			"ends");
 	} else if (chan->in.overflow || chan->out.overflow || chan->err.overflow) {
 		conn_event(chan->leg->conn, chan->leg, "limit-reached",
 			"more bytes than the window allows");
-		chan_refuse(chan, EXIT_OURS, "the other side sends more than its window allows");
+		chan_refuse(chan, EXIT_GATEWAY, "the other side sends more than its window allows");
 	} else if (!chan->backend_closed && transport_dead(&chan->leg->upstream->transport)) {
 		chan->backend_closed = true;
 		if (stream_drained(&chan->out) && stream_drained(&chan->err) && !chan->exited)

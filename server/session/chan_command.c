@@ -14,7 +14,7 @@
 
 #define INPUT_MAX (IPC_TOKEN_MAX + 1) /* bytes of a command's input */
 
-struct command {
+struct chan_command {
 	struct chan *chan;
 	struct buf out[2]; /* standard output and error, waiting for the client */
 	struct player *player;
@@ -85,7 +85,7 @@ int command_words(const char *line, char ***ret)
 
 /* ---- life ---- */
 
-static void tell_broker(struct command *command, char **words)
+static void tell_broker(struct chan_command *command, char **words)
 {
 	struct chan *chan = command->chan;
 	struct msg_command msg = { .channel = chan->id,
@@ -110,7 +110,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 		return;
 	}
 	int rc = strlen(line) > COMMAND_LINE_MAX ? -E2BIG : command_words(line, &words);
-	struct command *command = rc ? NULL : calloc(1, sizeof(*command));
+	struct chan_command *command = rc ? NULL : calloc(1, sizeof(*command));
 	if (!command) {
 		yaml_strings_free(words);
 		chan_refuse(chan, 2,
@@ -130,7 +130,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	yaml_strings_free(words);
 }
 
-void command_free(struct command *command)
+void command_free(struct chan_command *command)
 {
 	if (!command)
 		return;
@@ -147,7 +147,7 @@ void command_free(struct command *command)
 
 /* ---- output ---- */
 
-static int put(struct command *command, uint32_t stream, const uint8_t *data, size_t len)
+static int put(struct chan_command *command, uint32_t stream, const uint8_t *data, size_t len)
 {
 	struct buf *out = &command->out[stream == 2];
 
@@ -159,13 +159,13 @@ static int put(struct command *command, uint32_t stream, const uint8_t *data, si
 	return rc;
 }
 
-void command_output(struct command *command, uint32_t stream, struct bytes data)
+void command_output(struct chan_command *command, uint32_t stream, struct bytes data)
 {
 	if (put(command, stream, data.data, data.len))
-		command_done(command, EXIT_OURS);
+		command_done(command, EXIT_GATEWAY);
 }
 
-void command_done(struct command *command, unsigned status)
+void command_done(struct chan_command *command, unsigned status)
 {
 	if (command->done)
 		return;
@@ -173,7 +173,7 @@ void command_done(struct command *command, unsigned status)
 	command->status = status;
 }
 
-void command_play(struct command *command, const struct msg_play *play, int fd)
+void command_play(struct chan_command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
 	struct player_options options = { .speed = play->speed_milli / 1000.0,
@@ -183,7 +183,7 @@ void command_play(struct command *command, const struct msg_play *play, int fd)
 
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);
-		command_done(command, EXIT_OURS);
+		command_done(command, EXIT_GATEWAY);
 		return;
 	}
 	command->fd = fd;
@@ -193,7 +193,7 @@ void command_play(struct command *command, const struct msg_play *play, int fd)
 
 /* Empty data is the end. More than a token's length is not passed on: the broker sees that it is
  * too long. */
-static void pass_input(struct command *command, const void *data, size_t len)
+static void pass_input(struct chan_command *command, const void *data, size_t len)
 {
 	size_t room = INPUT_MAX - command->input;
 	struct msg_command_input msg = { command->chan->id, { data, len < room ? len : room } };
@@ -205,9 +205,9 @@ static void pass_input(struct command *command, const void *data, size_t len)
 	conn_send(command->chan->leg->conn, IPC_COMMAND_INPUT, &msg);
 }
 
-int command_input(struct chan *chan, const void *data, size_t len)
+int chan_command_input(struct chan *chan, const void *data, size_t len)
 {
-	struct command *command = chan->command;
+	struct chan_command *command = chan->command;
 
 	if (command && memchr(data, 3, len)) /* Ctrl-C */
 		command_done(command, 130);
@@ -228,11 +228,11 @@ static void take_early(struct chan *chan)
 	chan->in.unread = false;
 	transport_enter(&chan->leg->transport);
 	for (int n; (n = ssh_channel_read_nonblocking(chan->client, data, sizeof(data), 0)) > 0;)
-		command_input(chan, data, (size_t)n);
+		chan_command_input(chan, data, (size_t)n);
 	chan->leg->transport.touched = true;
 }
 
-static bool fetch(struct command *command)
+static bool fetch(struct chan_command *command)
 {
 	struct err err;
 	struct bytes bytes;
@@ -248,19 +248,19 @@ static bool fetch(struct command *command)
 }
 
 /* The pieces of a replay whose time has come; never ahead of a slow reader. */
-static void play_turn(struct command *command)
+static void play_turn(struct chan_command *command)
 {
 	while (command->player && !command->done && !command->out[0].len &&
 		(command->fetched || fetch(command))) {
 		if (clock_mono_us() - command->began_us < command->due_us)
 			return;
 		if (put(command, 1, buf_data(&command->next), command->next.len))
-			command_done(command, EXIT_OURS);
+			command_done(command, EXIT_GATEWAY);
 		command->fetched = false;
 	}
 }
 
-static void write_out(struct command *command, int which)
+static void write_out(struct chan_command *command, int which)
 {
 	struct chan *chan = command->chan;
 	struct buf *out = &command->out[which];
@@ -279,7 +279,7 @@ static void write_out(struct command *command, int which)
 
 void command_turn(struct chan *chan)
 {
-	struct command *command = chan->command;
+	struct chan_command *command = chan->command;
 
 	chan->leg->last_active = chan->leg->conn->now;
 	play_turn(command);
@@ -302,7 +302,7 @@ void command_turn(struct chan *chan)
 	}
 }
 
-int64_t command_due(const struct command *command)
+int64_t command_due(const struct chan_command *command)
 {
 	if (!command->player || command->done || !command->fetched || command->out[0].len)
 		return INT64_MAX;

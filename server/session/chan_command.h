@@ -17,19 +17,19 @@
 #define COMMAND_OUTPUT_MAX (16 * 1024 * 1024)
 
 struct chan;
-struct command;
+struct chan_command;
 
 /* answers the held request */
 void command_start(struct chan *chan, enum access_kind kind, const char *line);
 /* NULL allowed; tells the broker to stop */
-void command_free(struct command *command);
+void command_free(struct chan_command *command);
 void command_turn(struct chan *chan);
-int64_t command_due(const struct command *command);
+int64_t command_due(const struct chan_command *command);
 /* Ctrl-C ends it; passed on where the command reads, else dropped */
-int command_input(struct chan *chan, const void *data, size_t len);
-void command_output(struct command *command, uint32_t stream, struct bytes data);
-void command_play(struct command *command, const struct msg_play *play, int fd); /* takes fd */
-void command_done(struct command *command, unsigned status);
+int chan_command_input(struct chan *chan, const void *data, size_t len);
+void command_output(struct chan_command *command, uint32_t stream, struct bytes data);
+void command_play(struct chan_command *command, const struct msg_play *play, int fd); /* takes fd */
+void command_done(struct chan_command *command, unsigned status);
 
 /* Splits a line into words: blanks separate, ' and " group, backslash quotes one character.
  * -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with yaml_strings_free. */

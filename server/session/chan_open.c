@@ -85,7 +85,7 @@ static void step_wait(struct chan *chan)
 	if (upstream->state == UPSTREAM_FAILED)
 		chan_refuse(chan, upstream->exit, upstream->failure);
 	else if (upstream->state == UPSTREAM_READY && new_backend(chan) != SSH_OK)
-		chan_refuse(chan, EXIT_OURS, "out of memory");
+		chan_refuse(chan, EXIT_GATEWAY, "out of memory");
 	else if (upstream->state == UPSTREAM_READY)
 		chan_set_state(chan, CHAN_OPENING);
 }

@@ -141,7 +141,7 @@ static void ask(struct chan *chan, enum access_kind kind, const char *detail, ss
 	chan->detail = strdup(detail);
 	chan->start = message;
 	if (!chan->detail || strlen(detail) > IPC_DETAIL_MAX) {
-		chan_refuse(chan, EXIT_OURS, "the command is too long to be judged");
+		chan_refuse(chan, EXIT_GATEWAY, "the command is too long to be judged");
 		return;
 	}
 	if (chan->leg->naming == LEG_NAMELESS) {
@@ -275,16 +275,16 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 	if (decision->record && begin_record(chan, decision, fd, &err) &&
 		decision->record_required) {
 		conn_event(chan->leg->conn, chan->leg, "transcript-failed", "%s", err.text);
-		chan_refuse(chan, EXIT_OURS,
+		chan_refuse(chan, EXIT_GATEWAY,
 			"the transcript cannot be written, and policy requires one");
 		return;
 	}
 	if (decision->guard && !(chan->guard = chan_guard_new(chan))) {
-		chan_refuse(chan, EXIT_OURS, "the guard of this shell cannot be set up");
+		chan_refuse(chan, EXIT_GATEWAY, "the guard of this shell cannot be set up");
 		return;
 	}
 	if (!chan->leg->upstream)
 		chan->leg->upstream = upstream_new(chan->leg);
 	if (!chan->leg->upstream)
-		chan_refuse(chan, EXIT_OURS, "out of memory");
+		chan_refuse(chan, EXIT_GATEWAY, "out of memory");
 }

@@ -99,7 +99,7 @@ void conn_event(struct conn *conn, const struct leg *leg, const char *type, cons
 	int len = vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
 	size_t n = len < 0 ? 0 : (size_t)len < sizeof(detail) ? (size_t)len : sizeof(detail) - 1;
-	if (conn->said++ >= EVENTS_MAX)
+	if (conn->events_sent++ >= EVENTS_MAX)
 		return;
 	struct msg_event msg = { .leg = leg ? leg->id : 0,
 		.type = (char *)type,
@@ -115,7 +115,7 @@ void conn_end(struct conn *conn, unsigned exit, const char *reason)
 	if (conn->legs && (!conn->legs->next || !conn->legs->outer))
 		leg_end(conn->legs, exit, reason);
 	else if (conn->legs)
-		/* the outer leg goes when its inner ones have gone: see ripe() */
+		/* the outer leg goes when its inner ones have gone: see can_free() */
 		conn->legs->linger = conn->now + LEG_LINGER_MS;
 }
 
@@ -153,7 +153,7 @@ static bool chan_eager(const struct chan *chan)
 
 /* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them
  * first. */
-static bool ripe(const struct leg *leg)
+static bool can_free(const struct leg *leg)
 {
 	if (leg->outer || leg->state != LEG_DEAD)
 		return false;
@@ -165,7 +165,7 @@ static bool leg_eager(const struct leg *leg)
 {
 	/* what keeps a dead leg is its shuttle's last bytes: poll() tells when they can go */
 	if (leg->state == LEG_DEAD)
-		return leg->outer || leg->transport.session || ripe(leg) ||
+		return leg->outer || leg->transport.session || can_free(leg) ||
 		       shuttle_can_move(leg->shuttle);
 	if (!leg->held && transport_eager(&leg->transport))
 		return true;
@@ -180,7 +180,7 @@ static bool leg_eager(const struct leg *leg)
 	return false;
 }
 
-static bool eager(const struct conn *conn)
+static bool has_work(const struct conn *conn)
 {
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		if (leg_eager(leg))
@@ -286,7 +286,7 @@ static void sweep(struct conn *conn)
 		if (leg->state == LEG_DEAD && leg->transport.session && !leg->outer)
 			/* closes its end of the socketpair: the shuttle sees the end */
 			transport_free(&leg->transport);
-		if (!ripe(leg)) {
+		if (!can_free(leg)) {
 			at = &leg->next;
 			continue;
 		}
@@ -307,9 +307,9 @@ static void passes(struct conn *conn, struct pollset *set)
 	for (int i = 0; i < PASSES && !conn->ended; i++) {
 		turn(conn, set);
 		sweep(conn);
-		if (!eager(conn))
+		if (!has_work(conn))
 			break;
-		set->count = 0; /* what poll() said was for the first pass */
+		set->count = 0; /* what poll() events_sent was for the first pass */
 	}
 }
 
@@ -344,7 +344,7 @@ static int wait(struct conn *conn, struct pollset *set)
 {
 	quickack(conn);
 	collect(conn, set);
-	int timeout = eager(conn) ? 0 : timeout_of(conn);
+	int timeout = has_work(conn) ? 0 : timeout_of(conn);
 	bool quiet = timeout != 0 && worth_trimming(conn);
 	int rc = poll(
 		set->fds, set->count, quiet && (timeout < 0 || timeout > 1000) ? 1000 : timeout);
@@ -368,7 +368,7 @@ int conn_run(struct conn *conn)
 		if (conn->ended)
 			break;
 		if (wait(conn, &set))
-			return EXIT_OURS;
+			return EXIT_GATEWAY;
 		conn->now = clock_mono_ms();
 		if (terminated && !conn->told_to_end) {
 			conn->told_to_end = true;
@@ -379,7 +379,7 @@ int conn_run(struct conn *conn)
 		if (conn->broker && !session_link_turn(conn)) {
 			ipc_free(conn->broker);
 			conn->broker = NULL;
-			conn_end(conn, EXIT_OURS,
+			conn_end(conn, EXIT_GATEWAY,
 				"the gateway lost its policy process: the session ends");
 		}
 	}

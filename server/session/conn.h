@@ -37,9 +37,9 @@ struct conn {
 	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
-	bool hinted; /* "a certificate is needed" was said */
+	bool hinted; /* "a certificate is needed" was events_sent */
 	int64_t login_deadline;
-	uint32_t said;	  /* events told to the broker: bounded */
+	uint32_t events_sent;	  /* events told to the broker: bounded */
 	uint64_t trimmed; /* bytes relayed when memory was last given back */
 };
 

@@ -334,7 +334,7 @@ void leg_end(struct leg *leg, unsigned exit, const char *reason)
 	if (leg->state == LEG_AUTH && !transport_dead(&leg->transport))
 		leg_say(leg, reason);
 	for (struct chan *chan = leg->chans; chan; chan = chan->next)
-		if ((exit != EXIT_OURS && exit != EXIT_WAIT) || !chan_hold_lost(chan, reason))
+		if ((exit != EXIT_GATEWAY && exit != EXIT_WAIT) || !chan_hold_lost(chan, reason))
 			chan_refuse(chan, exit, reason);
 	leg->linger = leg->conn->now + LEG_LINGER_MS;
 	leg_set_state(leg, LEG_ENDING);

@@ -146,7 +146,7 @@ void leg_name(struct leg *leg, unsigned mode)
 	BUF_CLEANUP struct buf blob = BUF_INIT(SSHKEY_BLOB_MAX);
 
 	if (make_key(leg, &blob)) {
-		leg_end(leg, EXIT_OURS, "no key could be made for the outbound session");
+		leg_end(leg, EXIT_GATEWAY, "no key could be made for the outbound session");
 		return;
 	}
 	leg->naming = LEG_ASKED;

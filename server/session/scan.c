@@ -143,5 +143,5 @@ int session_scan_main(const struct session_start *start)
 		more = poll(&pfd, 1, SCAN_WAIT_MS) > 0 && !ipc_flush(broker) && turn(broker);
 	}
 	ipc_free(broker);
-	return rc ? EXIT_OURS : 0;
+	return rc ? EXIT_GATEWAY : 0;
 }

@@ -102,9 +102,9 @@ int session_main(const struct session_start *start)
 		log_error("%s", err.text);
 		conn_event(&conn, NULL, "handshake-failed", "%s", err.text);
 		release(&conn);
-		return EXIT_OURS;
+		return EXIT_GATEWAY;
 	}
-	rc = leg_new(&conn, start->client, true) ? conn_run(&conn) : EXIT_OURS;
+	rc = leg_new(&conn, start->client, true) ? conn_run(&conn) : EXIT_GATEWAY;
 	release(&conn);
 	return rc;
 }

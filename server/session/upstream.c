@@ -167,7 +167,7 @@ void upstream_grant(struct upstream *upstream, const struct msg_grant *grant, in
 		fd_closep(&socket);
 		fd_closep(&agent);
 		if (upstream->state == UPSTREAM_ASKED)
-			upstream_fail(upstream, grant->exit ? grant->exit : EXIT_OURS, "%s",
+			upstream_fail(upstream, grant->exit ? grant->exit : EXIT_GATEWAY, "%s",
 				grant->reason);
 		return;
 	}
@@ -186,7 +186,7 @@ void upstream_grant(struct upstream *upstream, const struct msg_grant *grant, in
 		rc = begin(upstream, socket, &err);
 	if (rc)
 		upstream_fail(
-			upstream, EXIT_OURS, "the outbound session cannot be set up: %s", err.text);
+			upstream, EXIT_GATEWAY, "the outbound session cannot be set up: %s", err.text);
 }
 
 /* ---- host key ---- */

@@ -33,6 +33,7 @@
 #include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "server/broker/broker.h"
 #include "server/role/role.h"
 #include "store/audit.h"
 #include "store/identities.h"

@@ -71,7 +71,7 @@ static void test_no_signer(void **state)
 	world.mode = EGRESS_HOLDS;
 	done(name_leg(session, 2, "web1", "deploy"));
 	allowed(session, 1, 0);
-	grant_fails(EXIT_OURS, "could not make its credential");
+	grant_fails(EXIT_GATEWAY, "could not make its credential");
 	world.signer = introduce(IPC_ROLE, 0, &(struct msg_role){ (char[]){ "signer" } }); /* the listener has started another one */
 	world.mode = EGRESS_CONNECTS;
 	done(name_leg(session, 3, "web1", "deploy"));
@@ -96,7 +96,7 @@ static void test_signer_dies_when_asked(void **state)
 	wait_for(dialled, "a dial");
 	done(expect(world.signer, IPC_SIGN_CERT));
 	peer_close(world.signer);
-	grant_fails(EXIT_OURS, "could not make its credential");
+	grant_fails(EXIT_GATEWAY, "could not make its credential");
 	wait_for(cancelled, "the dial is cancelled");
 	world_down();
 }
@@ -314,7 +314,7 @@ static void test_no_room(void **state)
 	session = login_as("alice");
 	struct heard *answer = name_leg(session, 1, "web1", "deploy");
 	assert_false(MSG(answer, msg_leg_answer)->ok);
-	assert_int_equal(MSG(answer, msg_leg_answer)->exit, EXIT_OURS);
+	assert_int_equal(MSG(answer, msg_leg_answer)->exit, EXIT_GATEWAY);
 	assert_non_null(strstr(MSG(answer, msg_leg_answer)->reason, "no room for transcripts"));
 	done(answer);
 	session = login_as("bob");

@@ -35,7 +35,7 @@ static void up(const char *rules)
 
 struct asked { uint32_t line; const char *text; enum line_confidence confidence; const char *why; bool joined; };
 
-static void ask(uint32_t channel, const struct asked *asked)
+static void ask_line(uint32_t channel, const struct asked *asked)
 {
 	BUF_CLEANUP struct buf texts = BUF_INIT(IPC_LINE_TEXTS_MAX);
 	if (asked->text) {
@@ -73,25 +73,25 @@ static void test_verdicts(void **state)
 {
 	(void)state;
 	up(GUARDED);
-	ask(0, &(struct asked){ .line = 1, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 1, .text = "ls" });
 	expect_verdict(1, LINE_ALLOW, "");
 	audited("\"command\":\"ls\",\"confidence\":\"exact\"");
-	ask(0, &(struct asked){ .line = 2, .text = "mkfs x" });
+	ask_line(0, &(struct asked){ .line = 2, .text = "mkfs x" });
 	expect_verdict(2, LINE_DENY, "guard 'g' denies 'mkfs x'");
 	audited("\"verdict\":\"deny\"");
-	ask(0, &(struct asked){ .line = 5, .text = "touch x", .confidence = LINE_SCREEN });
+	ask_line(0, &(struct asked){ .line = 5, .text = "touch x", .confidence = LINE_SCREEN });
 	expect_verdict(5, LINE_WARN, "warning: guard 'g' warns of 'touch x'");
 	audited("\"confidence\":\"screen\"");
-	ask(0, &(struct asked){ .line = 6, .confidence = LINE_BLIND, .why = "a full-screen \033program" });
+	ask_line(0, &(struct asked){ .line = 6, .confidence = LINE_BLIND, .why = "a full-screen \033program" });
 	expect_verdict(6, LINE_WARN, "cannot read");
 	audited("\"command\":null,\"confidence\":\"blind\"");
 	assert_null(strchr(events_of("line-judged").last, 033));
 	ended(6, "forwarded");
-	ask(0, &(struct asked){ .line = 7, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 7, .text = "ls" });
 	expect_verdict(7, LINE_ALLOW, "");
 	assert_int_equal(events_of("line-ended").count, 1); /* what was allowed at once and ran has no second event */
 	ended(7, "forwarded");
-	ask(0, &(struct asked){ .line = 8, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 8, .text = "ls" });
 	expect_verdict(8, LINE_ALLOW, "");
 	assert_int_equal(events_of("line-ended").count, 1);
 	world_down();
@@ -157,9 +157,9 @@ static void test_numbers_go_up(void **state)
 {
 	(void)state;
 	up(GUARDED);
-	ask(0, &(struct asked){ .line = 4, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 4, .text = "ls" });
 	expect_verdict(4, LINE_ALLOW, "");
-	ask(0, &(struct asked){ .line = 4, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 4, .text = "ls" });
 	done(expect(world.parent, IPC_KILL));
 	world_down();
 }
@@ -188,22 +188,22 @@ static void test_hold_and_give_up(void **state)
 {
 	(void)state;
 	up(GUARDED);
-	ask(0, &(struct asked){ .line = 1, .text = "rm x" });
+	ask_line(0, &(struct asked){ .line = 1, .text = "rm x" });
 	expect_verdict(1, LINE_HOLD, "needs 1 vote of role 'lead'");
 	audited("\"verdict\":\"hold\"");
 	expect_queue(1, 0);
 	ended(1, "cancelled");
-	ask(0, &(struct asked){ .line = 2, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 2, .text = "ls" });
 	expect_verdict(2, LINE_ALLOW, "");
 	expect_queue(0, 1);
 	/* another line in its place is as good as giving it up; the same bytes again are a new request */
-	ask(0, &(struct asked){ .line = 3, .text = "rm x" });
+	ask_line(0, &(struct asked){ .line = 3, .text = "rm x" });
 	expect_verdict(3, LINE_HOLD, "request ");
-	ask(0, &(struct asked){ .line = 4, .text = "rm y" });
+	ask_line(0, &(struct asked){ .line = 4, .text = "rm y" });
 	expect_verdict(4, LINE_HOLD, "request ");
 	expect_queue(1, 2);
 	/* what is not read surely, nobody can approve */
-	ask(0, &(struct asked){ .line = 5, .text = "rm y", .confidence = LINE_BLIND, .why = "history expansion" });
+	ask_line(0, &(struct asked){ .line = 5, .text = "rm y", .confidence = LINE_BLIND, .why = "history expansion" });
 	expect_verdict(5, LINE_DENY, "not read surely (history expansion)");
 	expect_queue(0, 3);
 	world_down();
@@ -214,11 +214,11 @@ static void test_request_outlives_the_shell(void **state)
 {
 	(void)state;
 	up(GUARDED);
-	ask(0, &(struct asked){ .line = 1, .text = "rm x" });
+	ask_line(0, &(struct asked){ .line = 1, .text = "rm x" });
 	expect_verdict(1, LINE_HOLD, "request ");
 	end_channel(session, 1, 0);
 	open_shell(1, 1, true, true);
-	ask(1, &(struct asked){ .line = 1, .text = "rm x" });
+	ask_line(1, &(struct asked){ .line = 1, .text = "rm x" });
 	expect_verdict(1, LINE_HOLD, "(asked before)");
 	expect_queue(1, 0);
 	world_down();
@@ -230,7 +230,7 @@ static void test_analyser_failed(void **state)
 	(void)state;
 	up(GUARDED);
 	ended(0, "failed");
-	ask(0, &(struct asked){ .line = 1, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 1, .text = "ls" });
 	expect_verdict(1, LINE_ALLOW, "");
 	assert_int_equal(events_of("guard-failed").count, 1);
 	done(name_leg(session, 2, "web1", "deploy2"));
@@ -251,10 +251,10 @@ static void test_audit_log_full(void **state)
 	up(GUARDED);
 	struct rlimit before, none = { 0, RLIM_INFINITY };
 	assert_int_equal(prlimit(world.broker, RLIMIT_FSIZE, &none, &before), 0);
-	ask(0, &(struct asked){ .line = 1, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 1, .text = "ls" });
 	expect_verdict(1, LINE_DENY, "cannot write its audit log");
 	assert_int_equal(prlimit(world.broker, RLIMIT_FSIZE, &before, NULL), 0);
-	ask(0, &(struct asked){ .line = 2, .text = "ls" });
+	ask_line(0, &(struct asked){ .line = 2, .text = "ls" });
 	expect_verdict(2, LINE_ALLOW, "");
 	world_down();
 }

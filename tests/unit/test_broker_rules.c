@@ -333,7 +333,7 @@ static void test_audit_log_full(void **state)
 	struct rlimit none = { 0, 0 }, all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit before;
 	assert_int_equal(prlimit(world.broker, RLIMIT_FSIZE, &(struct rlimit){ .rlim_cur = none.rlim_cur, .rlim_max = all.rlim_max }, &before), 0);
-	decided(0, ACCESS_EXEC, "id", 2, EXIT_OURS, "");
+	decided(0, ACCESS_EXEC, "id", 2, EXIT_GATEWAY, "");
 	assert_int_equal(world.dials, 0);
 	struct heard *answer = try_login(later, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, true);
 	assert_false(MSG(answer, msg_auth_answer)->ok);

@@ -15,6 +15,8 @@
 #include "common/fd.h"
 #include "keys/sshcert.h"
 #include "common/version.h"
+#include "server/broker/dial/scan.h"
+#include "server/broker/login/issue.h"
 #include "server/broker/login/login.h"
 #include "server/broker/login/provider.h"
 #include "server/broker/login/revoke.h"
@@ -112,7 +114,13 @@ void scan_start(struct broker *broker, const struct target *target, const char *
 	did.context = context;
 }
 
-void broker_forget(struct broker *broker, void *context)
+void issue_forget(struct broker *broker, void *context)
+{
+	(void)broker;
+	did.forgotten = context == did.context;
+}
+
+void scan_forget(struct broker *broker, void *context)
 {
 	(void)broker;
 	did.forgotten = context == did.context;
@@ -165,7 +173,7 @@ void login_grant(
 	void name(struct caller *caller, const struct command_args *args)         \
 	{                                                                         \
 		(void)args;                                                       \
-		command_fail(caller, EXIT_OURS, #name " is not in this program"); \
+		command_fail(caller, EXIT_GATEWAY, #name " is not in this program"); \
 	}
 ELSEWHERE(command_run_requests)
 ELSEWHERE(command_run_requests_show)

@@ -316,7 +316,7 @@ static int longest_teardown(void **state)
 
 static struct { pid_t last; int kept; int error; } forks;
 static struct listener listener;
-static struct front front;
+static struct listener_conf listened;
 static char *command[] = { (char *)"/bin/tell", NULL };
 
 /* In place of the role's: nothing is started, the parent goes on. */
@@ -333,8 +333,8 @@ static int listener_setup(void **state)
 	(void)state;
 	forks.last = 100;
 	forks.error = 0;
-	front = (struct front){ .notify = command };
-	listener = (struct listener){ .base = event_base_new(), .front = &front, .phase = PHASE_SERVING };
+	listened = (struct listener_conf){ .notify = command };
+	listener = (struct listener){ .base = event_base_new(), .conf = &listened, .phase = PHASE_SERVING };
 	TAILQ_INIT(&listener.notes);
 	return 0;
 }
@@ -418,10 +418,10 @@ static void test_command_is_gone(void **state)
 	char *none[] = { NULL };
 	note_add(&listener, text());
 	assert_true(note_gone(&listener, forks.last, status_of(1)));
-	front.notify = none;
+	listened.notify = none;
 	fire(listener.base, timer.last);
 	assert_int_equal(listener.note_count, 0);
-	front.notify = command;
+	listened.notify = command;
 	note_add(&listener, text());
 	listener.phase = PHASE_ENDING;
 	note_add(&listener, text());

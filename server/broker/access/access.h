@@ -25,13 +25,13 @@ struct need { /* an approval that an access cannot do without */
 	bool drain;
 };
 
-struct asking {
-	struct leg *leg;
+struct access_request {
+	struct peer_leg *leg;
 	uint32_t number; /* of the channel */
 	bool pty;
 	struct access access; /* borrowed from the message or the hold */
 	struct decision decision;
-	struct leg_channel *channel;
+	struct peer_channel *channel;
 	struct held *hold; /* NULL: it has not had to wait */
 	bool logged_in;	   /* just now, because a rule asked for it */
 	bool warned;	   /* a guard's warning was said, where nobody could be asked */
@@ -47,36 +47,36 @@ struct asking {
 
 /* server/broker/access/access.c */
 /* STEP_DENY */
-enum step asking_refuse(struct asking *asking, unsigned exit, const char *fmt, ...)
+enum step access_request_refuse(struct access_request *request, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-enum step access_judge(struct asking *asking); /* the policy alone */
-/* msg is borrowed for as long as the asking lives */
-struct asking access_asking(struct leg *leg, const struct msg_access *msg);
-/* from the beginning to an answer, or to a hold; releases what asking owns */
-void access_proceed(struct asking *asking);
+enum step access_judge(struct access_request *request); /* the policy alone */
+/* msg is borrowed for as long as the request lives */
+struct access_request access_request_init(struct peer_leg *leg, const struct msg_access *msg);
+/* from the beginning to an answer, or to a hold; releases what request owns */
+void access_proceed(struct access_request *request);
 
 /* For server/broker/access/fresh_login.c. What was waited for has come: the policy is asked again, and IPC_DECISION
  * goes out. What was waited for is not waited for a second time. Nothing happens where the channel
  * is not held any more. */
-void access_again(struct leg *leg, const struct msg_access *msg);
-void access_refuse(struct leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
+void access_again(struct peer_leg *leg, const struct msg_access *msg);
+void access_refuse(struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
 
 /* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the terminal, or
  * refuse. */
-enum step guard_step(struct asking *asking);
+enum step guard_step(struct access_request *request);
 /* server/broker/access/break_glass.c */
-enum step glass_step(struct asking *asking);
+enum step glass_step(struct access_request *request);
 /* allowed: event and review, before it opens */
-int glass_opened(struct asking *asking, struct err *err);
+int glass_opened(struct access_request *request, struct err *err);
 /* server/broker/access/need.c */
-enum step need_step(struct asking *asking);
+enum step need_step(struct access_request *request);
 /* -E2BIG */
-int need_add(struct asking *asking, bool exact, const char *const *roles,
+int need_add(struct access_request *request, bool exact, const char *const *roles,
 	const struct approval_rule *settings);
 /* For a request that is made ahead (server/broker/command/request_ahead.c): fills approval but for its reason's owner.
  */
 /* takes one use of each grant; -EALREADY: somebody was quicker */
-int need_use(struct asking *asking, struct err *err);
+int need_use(struct access_request *request, struct err *err);
 
 int handle_access(struct client *client, const void *msg, struct err *err);
 int handle_access_cancel(struct client *client, const void *msg, struct err *err);

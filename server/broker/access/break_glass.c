@@ -78,81 +78,81 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-static const char *reason_of(const struct asking *asking)
+static const char *reason_of(const struct access_request *request)
 {
-	const struct leg *leg = asking->leg;
+	const struct peer_leg *leg = request->leg;
 
-	if (asking->hold && asking->hold->reason &&
-		asking->hold->reason[strspn(asking->hold->reason, " \t")])
-		return asking->hold->reason;
+	if (request->hold && request->hold->reason &&
+		request->hold->reason[strspn(request->hold->reason, " \t")])
+		return request->hold->reason;
 	const struct glass *glass =
 		find(leg->client->broker->private->queue, leg->client->who, leg->target);
 	return glass ? glass->reason : leg->glass_reason;
 }
 
-enum step glass_step(struct asking *asking)
+enum step glass_step(struct access_request *request)
 {
-	if (!asking->decision.break_glass || asking->decision.verdict != VERDICT_ALLOW)
+	if (!request->decision.break_glass || request->decision.verdict != VERDICT_ALLOW)
 		return STEP_GO_ON;
-	asking->decision.obligations.record = asking->decision.obligations.record_required = true;
-	if (reason_of(asking))
+	request->decision.obligations.record = request->decision.obligations.record_required = true;
+	if (reason_of(request))
 		return STEP_GO_ON;
-	if (!asking->pty)
-		return asking_refuse(asking, EXIT_DENIED,
+	if (!request->pty)
+		return access_request_refuse(request, EXIT_DENIED,
 			"this breaks the glass, for which a reason is required: ssh GATEWAY "
 			"break-glass %s --reason '…', then run this again",
-			asking->access.target);
-	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
-		return asking_refuse(asking, EXIT_DENIED,
+			request->access.target);
+	if (request->hold && request->hold->asked >= ACCESS_QUESTIONS_MAX)
+		return access_request_refuse(request, EXIT_DENIED,
 			"breaking the glass needs a reason, and none was given");
-	return hold_ask(asking, ASKS_GLASS,
-		(size_t)asking->leg->client->broker->config->conf->reason_max,
+	return hold_ask(request, ASKS_GLASS,
+		(size_t)request->leg->client->broker->config->conf->reason_max,
 		"this breaks the glass: everybody is told, and it will be reviewed. Reason:");
 }
 
 /* One sentence, as of requests (server/broker/approval/notify.c). */
-static void tell(const struct asking *asking, json_t *event)
+static void tell(const struct access_request *request, json_t *event)
 {
-	const struct leg *leg = asking->leg;
+	const struct peer_leg *leg = request->leg;
 
 	json_object_set_new(event, "text",
 		json_sprintf("glass broken: %s on %s as %s (%s), because %s; review %s is open",
-			broker_leg_user(leg), leg->target, leg->login,
-			access_kind_name(asking->access.kind), json_get_string(event, "reason"),
+			peer_leg_user(leg), leg->target, leg->login,
+			access_kind_name(request->access.kind), json_get_string(event, "reason"),
 			json_get_string(event, "review")));
 	notify_event(leg->client->broker, "break-glass", event);
 }
 
-static int audit_it(const struct asking *asking, const char *review, const char *reason)
+static int audit_it(const struct access_request *request, const char *review, const char *reason)
 {
-	json_t *event = broker_leg_event(asking->leg);
-	const struct bytes detail = asking->access.detail;
+	json_t *event = peer_leg_event(request->leg);
+	const struct bytes detail = request->access.detail;
 
-	json_object_set_new(event, "kind", json_string(access_kind_name(asking->access.kind)));
+	json_object_set_new(event, "kind", json_string(access_kind_name(request->access.kind)));
 	if (detail.len)
 		json_object_set_new(event, "command",
 			json_visible(detail.data, detail.len < 8192 ? detail.len : 8192));
-	json_object_set_new(event, "rule", json_string_or_null(asking->decision.rule));
+	json_object_set_new(event, "rule", json_string_or_null(request->decision.rule));
 	json_object_set_new(event, "reason", json_visible(reason, strlen(reason)));
 	json_object_set_new(event, "review", json_string(review));
 	json_t *copy = json_deep_copy(event);
-	int rc = broker_audit(asking->leg->client->broker, "break-glass", event);
+	int rc = broker_audit(request->leg->client->broker, "break-glass", event);
 	if (!rc)
-		tell(asking, copy);
+		tell(request, copy);
 	else
 		json_decref(copy);
 	return rc;
 }
 
 /* One review for a session, whatever number of channels it opens. */
-int glass_opened(struct asking *asking, struct err *err)
+int glass_opened(struct access_request *request, struct err *err)
 {
-	struct leg *leg = asking->leg;
+	struct peer_leg *leg = request->leg;
 	struct broker *broker = leg->client->broker;
-	const char *reason = asking->decision.break_glass ? reason_of(asking) : NULL;
+	const char *reason = request->decision.break_glass ? reason_of(request) : NULL;
 	char id[8] = "";
 
-	if (!asking->decision.break_glass)
+	if (!request->decision.break_glass)
 		return 0;
 	if (!reason)
 		return err_set(err, -EINVAL, "the reason for breaking the glass is gone");
@@ -165,10 +165,10 @@ int glass_opened(struct asking *asking, struct err *err)
 		memcpy(leg->glass_review, id, sizeof(leg->glass_review));
 	}
 	log_warning("session %s: %s breaks the glass on %s as %s: review %s", leg->session,
-		broker_leg_user(leg), leg->target, leg->login, leg->glass_review);
-	if (audit_it(asking, leg->glass_review, leg->glass_reason))
+		peer_leg_user(leg), leg->target, leg->login, leg->glass_review);
+	if (audit_it(request, leg->glass_review, leg->glass_reason))
 		return err_set(err, -EIO, "the gateway cannot write its audit log");
-	hold_say(asking,
+	hold_say(request,
 		"the glass is broken: this session is recorded, and review %s stays open until "
 		"somebody else signs it",
 		leg->glass_review);

@@ -179,8 +179,8 @@ static void settle(struct fresh *fresh, const char *refusal)
 	fresh->count = 0;
 	fresh_free(fresh);
 	while ((waiting = LIST_FIRST(&list))) {
-		struct leg *leg = client->state == CLIENT_AUTHENTICATED
-					  ? broker_leg_find(client, waiting->msg.leg)
+		struct peer_leg *leg = client->state == CLIENT_AUTHENTICATED
+					  ? peer_leg_find(client, waiting->msg.leg)
 					  : NULL;
 		LIST_REMOVE(waiting, entry);
 		if (leg && refusal)
@@ -286,7 +286,7 @@ static int begin(struct client *client, int64_t within_s, struct err *err)
 	return rc;
 }
 
-int fresh_hold(struct leg *leg, const struct msg_access *msg, int64_t within_s, const char *why,
+int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s, const char *why,
 	struct err *err)
 {
 	struct client *client = leg->client;

@@ -51,43 +51,43 @@ static json_t *short_json(const struct decision *decision, const struct judgemen
 	return out;
 }
 
-static enum step on_deny(struct asking *asking, const struct judgement *judgement)
+static enum step on_deny(struct access_request *request, const struct judgement *judgement)
 {
-	return asking_refuse(asking, EXIT_DENIED, "%s", judgement->reason);
+	return access_request_refuse(request, EXIT_DENIED, "%s", judgement->reason);
 }
 
-static enum step on_warn(struct asking *asking, const struct judgement *judgement)
+static enum step on_warn(struct access_request *request, const struct judgement *judgement)
 {
 	char prompt[JUDGEMENT_REASON_MAX + 64];
 
-	if (asking->warned || (asking->hold && asking->hold->confirmed))
+	if (request->warned || (request->hold && request->hold->confirmed))
 		return STEP_GO_ON;
-	if (asking->hold && asking->hold->refused)
-		return asking_refuse(asking, EXIT_DENIED, "not run: the warning was not confirmed");
-	if (!asking->pty) {
-		hold_say(asking, "warning: %s", judgement->reason);
-		asking->warned = true;
+	if (request->hold && request->hold->refused)
+		return access_request_refuse(request, EXIT_DENIED, "not run: the warning was not confirmed");
+	if (!request->pty) {
+		hold_say(request, "warning: %s", judgement->reason);
+		request->warned = true;
 		return STEP_GO_ON;
 	}
 	snprintf(prompt, sizeof(prompt), "warning: %s: continue? [y/N]", judgement->reason);
-	return hold_ask(asking, ASKS_GO_ON, ANSWER_MAX, prompt);
+	return hold_ask(request, ASKS_GO_ON, ANSWER_MAX, prompt);
 }
 
-static enum step on_approve(struct asking *asking, const struct judgement *judgement)
+static enum step on_approve(struct access_request *request, const struct judgement *judgement)
 {
-	if (!judgement->by || need_add(asking, true, judgement->by, asking->decision.approval))
-		return asking_refuse(
-			asking, EXIT_DENIED, "%s, and nobody can be asked", judgement->reason);
+	if (!judgement->by || need_add(request, true, judgement->by, request->decision.approval))
+		return access_request_refuse(
+			request, EXIT_DENIED, "%s, and nobody can be asked", judgement->reason);
 	return STEP_GO_ON;
 }
 
-static enum step on_allow(struct asking *asking, const struct judgement *judgement)
+static enum step on_allow(struct access_request *request, const struct judgement *judgement)
 {
-	(void)asking, (void)judgement;
+	(void)request, (void)judgement;
 	return STEP_GO_ON;
 }
 
-static enum step (*const acts[])(struct asking *, const struct judgement *) = {
+static enum step (*const acts[])(struct access_request *, const struct judgement *) = {
 	[GUARD_ALLOW] = on_allow,
 	[GUARD_WARN] = on_warn,
 	[GUARD_APPROVE] = on_approve,
@@ -97,21 +97,21 @@ static enum step (*const acts[])(struct asking *, const struct judgement *) = {
 /* A shell without a terminal shows no lines: what it is judged as. */
 static const struct bytes commands_from_stdin = { (const uint8_t *)"sh", 2 };
 
-enum step guard_step(struct asking *asking)
+enum step guard_step(struct access_request *request)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
-	const struct guard *guard = asking->decision.guard;
+	const struct guard *guard = request->decision.guard;
 
 	if (!guard)
 		return STEP_GO_ON;
-	bool shell = asking->access.kind == ACCESS_SHELL;
-	if (shell && asking->pty)
+	bool shell = request->access.kind == ACCESS_SHELL;
+	if (shell && request->pty)
 		return STEP_GO_ON;
-	if (guard_judge(guard, shell ? commands_from_stdin : asking->access.detail, &judgement))
-		return asking_refuse(
-			asking, EXIT_OURS, "the guard could not judge this command: out of memory");
-	asking->judgement = short_json(&asking->decision, &judgement);
-	if (!asking->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
-		return asking_refuse(asking, EXIT_OURS, "the guard could not judge this command");
-	return acts[judgement.verdict](asking, &judgement);
+	if (guard_judge(guard, shell ? commands_from_stdin : request->access.detail, &judgement))
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the guard could not judge this command: out of memory");
+	request->judgement = short_json(&request->decision, &judgement);
+	if (!request->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
+		return access_request_refuse(request, EXIT_GATEWAY, "the guard could not judge this command");
+	return acts[judgement.verdict](request, &judgement);
 }

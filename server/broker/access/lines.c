@@ -19,31 +19,31 @@
 
 /* ---- birth and death ---- */
 
-static const char *reason_of(const struct asking *asking)
+static const char *reason_of(const struct access_request *request)
 {
 	const char *reason = "";
 
-	for (size_t i = 0; i < asking->grant_count && !*reason; i++)
-		reason = asking->grants[i].reason;
+	for (size_t i = 0; i < request->grant_count && !*reason; i++)
+		reason = request->grants[i].reason;
 	return reason;
 }
 
-int lines_begin(struct asking *asking, struct err *err)
+int lines_begin(struct access_request *request, struct err *err)
 {
-	if (!asking->decision.guard || asking->access.kind != ACCESS_SHELL || !asking->pty)
+	if (!request->decision.guard || request->access.kind != ACCESS_SHELL || !request->pty)
 		return 0;
 	struct lines *lines = calloc(1, sizeof(*lines));
 	if (!lines)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
-	*lines = (struct lines){ .leg = asking->leg,
-		.channel = asking->number,
-		.rule = strdup(asking->decision.rule),
-		.reason = strdup(reason_of(asking)) };
+	*lines = (struct lines){ .leg = request->leg,
+		.channel = request->number,
+		.rule = strdup(request->decision.rule),
+		.reason = strdup(reason_of(request)) };
 	if (!lines->rule || !lines->reason) {
 		lines_free(lines);
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	}
-	asking->channel->lines = lines;
+	request->channel->lines = lines;
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static const char *const verdict_names[] = {
 
 static json_t *event_of(const struct lines *lines)
 {
-	json_t *data = broker_leg_event(lines->leg);
+	json_t *data = peer_leg_event(lines->leg);
 
 	json_object_set_new(data, "channel", json_integer(lines->channel));
 	json_object_set_new(data, "line", json_integer(lines->number));
@@ -166,7 +166,7 @@ static void (*const acts[])(struct judging *judging) = {
 /* The shell's own rule must still let it be, when people have thought about it for a while. */
 static bool still_allowed(const struct lines *lines, struct decision *decision)
 {
-	const struct leg *leg = lines->leg;
+	const struct peer_leg *leg = lines->leg;
 	const struct config *config = lines_broker(lines)->config;
 	const struct access access = { .who = leg->client->who,
 		.source = leg->client->source,
@@ -230,10 +230,10 @@ int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err 
 static int lines_of(struct client *client, uint32_t number, uint32_t channel, struct lines **ret,
 	struct err *err)
 {
-	struct leg *leg;
-	int rc = broker_leg_of(client, number, &leg, err);
-	const struct leg_channel *found =
-		!rc && leg ? broker_leg_channel(leg, channel, false) : NULL;
+	struct peer_leg *leg;
+	int rc = peer_leg_of(client, number, &leg, err);
+	const struct peer_channel *found =
+		!rc && leg ? peer_leg_channel(leg, channel, false) : NULL;
 
 	*ret = found && found->state == CHANNEL_OPEN ? found->lines : NULL;
 	if (!rc && leg && (!found || (found->state != CHANNEL_ENDED && !*ret)))
@@ -274,8 +274,8 @@ static void analyser_failed(struct lines *lines, const char *why)
 	log_warning("session %s: channel %u: the guard's analyser failed: %s", lines->leg->session,
 		lines->channel, text_clean(shown, sizeof(shown), why, strlen(why)));
 	if (!guard || guard_blind(guard) == GUARD_DENY)
-		broker_leg_stop(
-			lines->leg, EXIT_OURS, "the lines of this shell cannot be judged any more");
+		peer_leg_stop(
+			lines->leg, EXIT_GATEWAY, "the lines of this shell cannot be judged any more");
 }
 
 int handle_line_end(struct client *client, const void *data, struct err *err)

@@ -14,7 +14,7 @@
 
 /* An access that is allowed: where it is a shell with a terminal and its rule has a guard, its
  * lines are judged from now on. */
-int lines_begin(struct asking *asking, struct err *err);
+int lines_begin(struct access_request *request, struct err *err);
 void lines_free(struct lines *lines); /* NULL: nothing. A request that a line waits for stays */
 
 /* something happened to the request */

@@ -8,7 +8,7 @@
 
 struct lines {			 /* of one shell */
 	LIST_ENTRY(lines) entry; /* while a line waits */
-	struct leg *leg;
+	struct peer_leg *leg;
 	uint32_t channel;
 	char *rule;
 	char *reason;		/* of the approval that opened the shell; "": none was asked for */

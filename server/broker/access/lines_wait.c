@@ -1,4 +1,4 @@
-/* Lines that wait for people: asking for an approval, waiting for it, and what becomes of the wait.
+/* Lines that wait for people: request for an approval, waiting for it, and what becomes of the wait.
  * See server/broker/access/lines.h. */
 #include "server/broker/access/lines_impl.h"
 
@@ -188,7 +188,7 @@ static int look(struct judging *judging, const struct need *need,
 
 void lines_approve(struct judging *judging)
 {
-	const struct leg *leg = judging->lines->leg;
+	const struct peer_leg *leg = judging->lines->leg;
 	struct need need;
 	struct err err = { 0 };
 	int rc = -EALREADY;

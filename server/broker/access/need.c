@@ -1,4 +1,4 @@
-/* Which approvals an access needs, whether they are there, and asking for those that are not. See
+/* Which approvals an access needs, whether they are there, and request for those that are not. See
  * server/broker/access/access.h.
  *
  * A grant counts only where the rule and the roles that it was asked under are those that ask now,
@@ -57,23 +57,23 @@ int need_fill(struct need *need, bool exact, const char *const *roles,
 	return join(roles, need->by, sizeof(need->by));
 }
 
-int need_add(struct asking *asking, bool exact, const char *const *roles,
+int need_add(struct access_request *request, bool exact, const char *const *roles,
 	const struct approval_rule *settings)
 {
-	if (asking->need_count == NEEDS_MAX)
+	if (request->need_count == NEEDS_MAX)
 		return -E2BIG;
-	return need_fill(&asking->needs[asking->need_count++], exact, roles, settings,
-		asking->leg->client->broker->config->conf);
+	return need_fill(&request->needs[request->need_count++], exact, roles, settings,
+		request->leg->client->broker->config->conf);
 }
 
 /* The votes of a guard's role for these very bytes are also the rule's, where it asks the same
  * role. */
-static bool covered(const struct asking *asking, const char *role)
+static bool covered(const struct access_request *request, const char *role)
 {
 	size_t len = strlen(role);
 
-	for (size_t i = 0; i < asking->need_count; i++)
-		if (!strncmp(asking->needs[i].by, role, len) && !asking->needs[i].by[len])
+	for (size_t i = 0; i < request->need_count; i++)
+		if (!strncmp(request->needs[i].by, role, len) && !request->needs[i].by[len])
 			return true;
 	return false;
 }
@@ -108,7 +108,7 @@ int need_find(struct broker *broker, const struct need *need, const struct appro
 	return -ENOENT;
 }
 
-/* ---- asking ---- */
+/* ---- request ---- */
 
 static int copy(char **to, const char *from)
 {
@@ -191,16 +191,16 @@ int need_create(
 
 /* ---- the step of an access ---- */
 
-static struct approval_scope scope_of(const struct asking *asking, const struct need *need)
+static struct approval_scope scope_of(const struct access_request *request, const struct need *need)
 {
-	const struct access *access = &asking->access;
+	const struct access *access = &request->access;
 
 	return (struct approval_scope){ .who = access->who,
 		.target = access->target,
 		.login = access->login,
 		.kind = access_kind_name(access->kind),
 		.command = access->detail,
-		.rule = asking->decision.rule ? asking->decision.rule : "",
+		.rule = request->decision.rule ? request->decision.rule : "",
 		.by = need->by };
 }
 
@@ -210,142 +210,142 @@ static bool blank(const char *text)
 }
 
 /* True: the person has to be asked for a reason first. */
-static bool reason_wanted(const struct asking *asking, const struct need *need)
+static bool reason_wanted(const struct access_request *request, const struct need *need)
 {
-	const struct held *hold = asking->hold;
+	const struct held *hold = request->hold;
 
 	if (!need->settings || (hold && !blank(hold->reason)))
 		return false;
 	if (need->settings->reason_required)
 		return true;
 	/* it may spare votes; an empty answer is none */
-	return need->settings->ticket && asking->pty && !(hold && hold->reason);
+	return need->settings->ticket && request->pty && !(hold && hold->reason);
 }
 
-static enum step ask_reason(struct asking *asking, const struct need *need)
+static enum step ask_reason(struct access_request *request, const struct need *need)
 {
-	const struct access *access = &asking->access;
+	const struct access *access = &request->access;
 	char prompt[300];
 
-	if (!asking->pty)
-		return asking_refuse(asking, EXIT_DENIED,
+	if (!request->pty)
+		return access_request_refuse(request, EXIT_DENIED,
 			"a reason is required: ssh GATEWAY request %s --kind %s --login %s "
 			"--reason '…', then run this again",
 			access->target, access_kind_name(access->kind), access->login);
-	if (asking->hold && asking->hold->asked >= ACCESS_QUESTIONS_MAX)
-		return asking_refuse(
-			asking, EXIT_DENIED, "a reason is required, and none was given");
+	if (request->hold && request->hold->asked >= ACCESS_QUESTIONS_MAX)
+		return access_request_refuse(
+			request, EXIT_DENIED, "a reason is required, and none was given");
 	snprintf(prompt, sizeof(prompt), "reason for this request%s%.200s:",
 		need->settings->ticket ? ", with a ticket " : "",
 		need->settings->ticket ? need->settings->ticket : "");
-	return hold_ask(asking, ASKS_REASON,
-		(size_t)asking->leg->client->broker->config->conf->reason_max, prompt);
+	return hold_ask(request, ASKS_REASON,
+		(size_t)request->leg->client->broker->config->conf->reason_max, prompt);
 }
 
-static enum step request(
-	struct asking *asking, const struct need *need, const struct approval_scope *scope)
+static enum step need_request_new(
+	struct access_request *request, const struct need *need, const struct approval_scope *scope)
 {
-	struct broker *broker = asking->leg->client->broker;
+	struct broker *broker = request->leg->client->broker;
 	struct approval approval = { 0 };
 	struct err err = { 0 };
 	const struct need_wish wish = { .scope = scope,
-		.source = asking->leg->client->source_text,
-		.reason = asking->hold ? asking->hold->reason : NULL };
+		.source = request->leg->client->source_text,
+		.reason = request->hold ? request->hold->reason : NULL };
 
-	if (reason_wanted(asking, need))
-		return ask_reason(asking, need);
+	if (reason_wanted(request, need))
+		return ask_reason(request, need);
 	int rc = need_request(broker, need, &wish, &approval, &err);
 	if (!rc)
-		rc = need_create(broker, &approval, asking->leg->session, &err);
+		rc = need_create(broker, &approval, request->leg->session, &err);
 	enum step step;
 	if (rc)
-		step = asking_refuse(asking,
+		step = access_request_refuse(request,
 			rc == -EDQUOT	  ? EXIT_WAIT
 			: rc == -EMSGSIZE ? EXIT_DENIED
-					  : EXIT_OURS,
+					  : EXIT_GATEWAY,
 			"%s", err.text);
 	else
-		step = hold_wait(asking, need, &approval, true);
+		step = hold_wait(request, need, &approval, true);
 	approval_release(&approval);
 	return step;
 }
 
-static enum step meet(struct asking *asking, const struct need *need, int64_t lapse)
+static enum step meet(struct access_request *request, const struct need *need, int64_t lapse)
 {
-	struct approval_scope scope = scope_of(asking, need);
-	struct approval *approval = &asking->grants[asking->grant_count];
+	struct approval_scope scope = scope_of(request, need);
+	struct approval *approval = &request->grants[request->grant_count];
 	struct err err = { 0 };
-	int rc = need_find(asking->leg->client->broker, need, &scope, lapse, approval, &err);
+	int rc = need_find(request->leg->client->broker, need, &scope, lapse, approval, &err);
 
 	if (rc == -ENOENT)
-		return request(asking, need, &scope);
+		return need_request_new(request, need, &scope);
 	if (rc)
-		return asking_refuse(
-			asking, EXIT_OURS, "the approval queue cannot be read: %s", err.text);
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the approval queue cannot be read: %s", err.text);
 	if (approval->state == APPROVAL_APPROVED) {
-		asking->grant_count++;
+		request->grant_count++;
 		return STEP_GO_ON;
 	}
-	enum step step = hold_wait(asking, need, approval, false);
+	enum step step = hold_wait(request, need, approval, false);
 	approval_release(approval);
 	return step;
 }
 
-static void tell_who(struct asking *asking)
+static void tell_who(struct access_request *request)
 {
-	struct decision *decision = &asking->decision;
+	struct decision *decision = &request->decision;
 	size_t len = 0;
 
 	decision->verdict = VERDICT_ALLOW;
 	decision->hold = HOLD_NONE;
-	for (size_t i = 0; i < asking->grant_count && len < sizeof(decision->reason); i++)
+	for (size_t i = 0; i < request->grant_count && len < sizeof(decision->reason); i++)
 		len += (size_t)snprintf(decision->reason + len, sizeof(decision->reason) - len,
-			"%s%.100s approved by %.300s", i ? ", " : "request ", asking->grants[i].id,
-			asking->grants[i].decided_by);
+			"%s%.100s approved by %.300s", i ? ", " : "request ", request->grants[i].id,
+			request->grants[i].decided_by);
 }
 
-enum step need_step(struct asking *asking)
+enum step need_step(struct access_request *request)
 {
 	const struct approval_rule *rule =
-		asking->decision.hold == HOLD_APPROVAL ? asking->decision.approval : NULL;
+		request->decision.hold == HOLD_APPROVAL ? request->decision.approval : NULL;
 	struct err err = { 0 };
 	int64_t lapse = 0;
 	enum step step = STEP_GO_ON;
 
-	if (rule && !covered(asking, rule->by) &&
-		need_add(asking, false, (const char *const[]){ rule->by, NULL }, rule))
-		return asking_refuse(
-			asking, EXIT_OURS, "this needs more approvals than can be asked for");
-	if (!asking->need_count)
+	if (rule && !covered(request, rule->by) &&
+		need_add(request, false, (const char *const[]){ rule->by, NULL }, rule))
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "this needs more approvals than can be asked for");
+	if (!request->need_count)
 		return STEP_GO_ON;
-	if (queue_lapse(asking->leg->client->broker, &lapse, &err))
-		return asking_refuse(asking, EXIT_OURS, "%s", err.text);
-	for (size_t i = 0; step == STEP_GO_ON && i < asking->need_count; i++)
-		step = meet(asking, &asking->needs[i], lapse);
+	if (queue_lapse(request->leg->client->broker, &lapse, &err))
+		return access_request_refuse(request, EXIT_GATEWAY, "%s", err.text);
+	for (size_t i = 0; step == STEP_GO_ON && i < request->need_count; i++)
+		step = meet(request, &request->needs[i], lapse);
 	if (step == STEP_GO_ON)
-		tell_who(asking);
+		tell_who(request);
 	return step;
 }
 
-int need_use(struct asking *asking, struct err *err)
+int need_use(struct access_request *request, struct err *err)
 {
-	struct broker *broker = asking->leg->client->broker;
+	struct broker *broker = request->leg->client->broker;
 	int64_t lapse = 0;
-	int rc = asking->grant_count ? queue_lapse(broker, &lapse, err) : 0;
+	int rc = request->grant_count ? queue_lapse(broker, &lapse, err) : 0;
 
-	if (rc || !asking->grant_count)
+	if (rc || !request->grant_count)
 		return rc;
 	rc = store_begin(broker->store, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; !rc && i < asking->grant_count; i++)
-		rc = approvals_use(broker->store, asking->grants[i].id, asking->leg->session,
-			asking->number, lapse, clock_wall_ms(), err);
+	for (size_t i = 0; !rc && i < request->grant_count; i++)
+		rc = approvals_use(broker->store, request->grants[i].id, request->leg->session,
+			request->number, lapse, clock_wall_ms(), err);
 	if (rc)
 		store_rollback(broker->store);
 	else
 		rc = store_commit(broker->store, err);
-	for (size_t i = 0; !rc && i < asking->grant_count; i++)
-		queue_shown(broker, asking->grants[i].id);
+	for (size_t i = 0; !rc && i < request->grant_count; i++)
+		queue_shown(broker, request->grants[i].id);
 	return rc;
 }

@@ -1,4 +1,4 @@
-/* An approval that is needed: is it there, and if not, asking for it. For accesses (server/broker/access/need.c)
+/* An approval that is needed: is it there, and if not, request for it. For accesses (server/broker/access/need.c)
  * and for requests made ahead (server/broker/command/request_ahead.c). */
 #ifndef BARTIZAN_BROKER_ACCESS_NEED_H
 #define BARTIZAN_BROKER_ACCESS_NEED_H

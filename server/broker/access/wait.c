@@ -35,23 +35,23 @@ static unsigned holds_of(const struct client *client)
 	return count;
 }
 
-static struct held *hold_new(const struct asking *asking)
+static struct held *hold_new(const struct access_request *request)
 {
-	struct queue *queue = asking->leg->client->broker->private->queue;
-	struct held *hold = holds_of(asking->leg->client) < HOLDS_PER_CLIENT_MAX
+	struct queue *queue = request->leg->client->broker->private->queue;
+	struct held *hold = holds_of(request->leg->client) < HOLDS_PER_CLIENT_MAX
 				    ? calloc(1, sizeof(*hold))
 				    : NULL;
 
 	if (!hold)
 		return NULL;
-	*hold = (struct held){ .leg = asking->leg,
-		.channel = asking->channel,
-		.number = asking->number,
-		.kind = asking->access.kind,
-		.pty = asking->pty,
-		.confirmed = asking->warned,
-		.detail_len = asking->access.detail.len };
-	hold->detail = (uint8_t *)text_dup(asking->access.detail.data, asking->access.detail.len);
+	*hold = (struct held){ .leg = request->leg,
+		.channel = request->channel,
+		.number = request->number,
+		.kind = request->access.kind,
+		.pty = request->pty,
+		.confirmed = request->warned,
+		.detail_len = request->access.detail.len };
+	hold->detail = (uint8_t *)text_dup(request->access.detail.data, request->access.detail.len);
 	if (!hold->detail) {
 		free(hold);
 		return NULL;
@@ -80,7 +80,7 @@ void hold_free(struct held *hold)
 	free(hold->detail), free(hold->reason), free(hold);
 }
 
-struct held *hold_find(const struct leg *leg, uint32_t channel)
+struct held *hold_find(const struct peer_leg *leg, uint32_t channel)
 {
 	struct held *hold;
 
@@ -91,7 +91,7 @@ struct held *hold_find(const struct leg *leg, uint32_t channel)
 	return NULL;
 }
 
-void hold_over(struct leg *leg, uint32_t channel)
+void hold_over(struct peer_leg *leg, uint32_t channel)
 {
 	struct held *hold = hold_find(leg, channel);
 
@@ -100,7 +100,7 @@ void hold_over(struct leg *leg, uint32_t channel)
 	fresh_forget(leg->client, leg->number, channel);
 }
 
-void holds_leave(struct leg *leg)
+void holds_leave(struct peer_leg *leg)
 {
 	struct held *hold, *next;
 
@@ -113,14 +113,14 @@ void holds_leave(struct leg *leg)
 
 /* ---- what the person sees ---- */
 
-static void send_hold(const struct leg *leg, uint32_t channel, const char *text, const char *status)
+static void send_hold(const struct peer_leg *leg, uint32_t channel, const char *text, const char *status)
 {
 	struct msg_hold msg = { leg->number, channel, (char *)text, (char *)status };
 
 	link_send(&leg->client->link, IPC_HOLD, 0, &msg, NULL, 0);
 }
 
-void hold_say(const struct asking *asking, const char *fmt, ...)
+void hold_say(const struct access_request *request, const char *fmt, ...)
 {
 	char words[WORDS_MAX];
 	va_list args;
@@ -128,7 +128,7 @@ void hold_say(const struct asking *asking, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(words, sizeof(words), fmt, args);
 	va_end(args);
-	send_hold(asking->leg, asking->number, words, "");
+	send_hold(request->leg, request->number, words, "");
 }
 
 static void show_status(const struct held *hold, const char *text)
@@ -143,7 +143,7 @@ static void show_status(const struct held *hold, const char *text)
 
 static void put_what(const struct held *hold, const struct approval *approval, struct buf *out)
 {
-	const struct leg *leg = hold->leg;
+	const struct peer_leg *leg = hold->leg;
 
 	buf_printf(out, "%s on %s as %s", approval->exact ? "this command" : approval->kind,
 		leg->target, leg->login);
@@ -193,7 +193,7 @@ bool holds_live(struct broker *broker)
 
 /* ---- going on ---- */
 
-static struct asking asking_of(struct held *hold)
+static struct access_request request_of(struct held *hold)
 {
 	const struct msg_access msg = { .leg = hold->leg->number,
 		.channel = hold->number,
@@ -201,15 +201,15 @@ static struct asking asking_of(struct held *hold)
 		.pty = hold->pty,
 		.detail = { hold->detail, hold->detail_len } };
 
-	return access_asking(hold->leg, &msg);
+	return access_request_init(hold->leg, &msg);
 }
 
 static void resume(struct held *hold)
 {
-	struct asking asking = asking_of(hold);
+	struct access_request request = request_of(hold);
 
 	if (client_reachable(hold->leg->client))
-		access_proceed(&asking);
+		access_proceed(&request);
 }
 
 static void give_up(struct held *hold, unsigned exit, const char *words)
@@ -258,27 +258,27 @@ void holds_stop(struct broker *broker)
 
 /* ---- beginning to wait ---- */
 
-static enum step too_many(struct asking *asking)
+static enum step too_many(struct access_request *request)
 {
-	return asking_refuse(
-		asking, EXIT_WAIT, "too many channels of this connection wait already");
+	return access_request_refuse(
+		request, EXIT_WAIT, "too many channels of this connection wait already");
 }
 
 enum step hold_ask(
-	struct asking *asking, enum hold_question question, size_t max, const char *prompt)
+	struct access_request *request, enum hold_question question, size_t max, const char *prompt)
 {
-	struct held *hold = asking->hold ? asking->hold : hold_new(asking);
+	struct held *hold = request->hold ? request->hold : hold_new(request);
 
 	if (!hold)
-		return too_many(asking);
-	asking->hold = hold;
+		return too_many(request);
+	request->hold = hold;
 	if (hold->asks == question)
 		return STEP_HOLD; /* woken by something else while the question stands */
 	hold->asks = question;
 	hold->asked++;
 	*hold->id = 0;
-	struct msg_ask msg = { asking->leg->number, asking->number, (char *)prompt, (uint32_t)max };
-	link_send(&asking->leg->client->link, IPC_ASK, 0, &msg, NULL, 0);
+	struct msg_ask msg = { request->leg->number, request->number, (char *)prompt, (uint32_t)max };
+	link_send(&request->leg->client->link, IPC_ASK, 0, &msg, NULL, 0);
 	return STEP_HOLD;
 }
 
@@ -293,14 +293,14 @@ static int be_patient(struct held *hold, int64_t wait)
 }
 
 enum step hold_wait(
-	struct asking *asking, const struct need *need, const struct approval *approval, bool fresh)
+	struct access_request *request, const struct need *need, const struct approval *approval, bool fresh)
 {
-	struct held *hold = asking->hold ? asking->hold : hold_new(asking);
-	struct broker *broker = asking->leg->client->broker;
+	struct held *hold = request->hold ? request->hold : hold_new(request);
+	struct broker *broker = request->leg->client->broker;
 
 	if (!hold)
-		return too_many(asking);
-	asking->hold = hold;
+		return too_many(request);
+	request->hold = hold;
 	bool news = strcmp(hold->id, approval->id), voted = !news && hold->votes != approval->votes;
 	hold->asks = ASKS_NOTHING;
 	memcpy(hold->id, approval->id, sizeof(hold->id));
@@ -308,7 +308,7 @@ enum step hold_wait(
 	hold->needed = approval->votes_needed;
 	hold->deadline = approval->deadline;
 	if (be_patient(hold, need->wait))
-		return asking_refuse(asking, EXIT_OURS, "the gateway is out of memory");
+		return access_request_refuse(request, EXIT_GATEWAY, "the gateway is out of memory");
 	if (news)
 		introduce(hold, approval, fresh, need->wait);
 	else if (voted && hold->pty)
@@ -332,16 +332,16 @@ static void changed(struct held *hold)
 	}
 	unsigned exit = approval_end(&approval, &err);
 	if (exit) {
-		struct asking asking = asking_of(hold);
+		struct access_request request = request_of(hold);
 		json_t *event = queue_event(&approval);
 		json_object_set_new(event, "reason", json_visible(err.text, strlen(err.text)));
-		json_object_set_new(event, "session", json_string(asking.leg->session));
+		json_object_set_new(event, "session", json_string(request.leg->session));
 		broker_audit(broker, "access-denied", event);
 		give_up(hold, exit, err.text);
 	} else {
 		if (approval.state == APPROVAL_APPROVED) {
-			struct asking asking = asking_of(hold);
-			hold_say(&asking, "request %s: approved by %s", approval.id,
+			struct access_request request = request_of(hold);
+			hold_say(&request, "request %s: approved by %s", approval.id,
 				approval.decided_by);
 		}
 		resume(hold);
@@ -391,9 +391,9 @@ int hold_recheck(struct broker *broker, const char *id, struct err *err)
 		hold = LIST_NEXT(hold, entry)) {
 		if (strcmp(hold->id, id) != 0 || !client_reachable(hold->leg->client))
 			continue;
-		struct asking asking = asking_of(hold);
-		if (access_judge(&asking) == STEP_DENY)
-			return err_set(err, -EACCES, "%s", asking.decision.reason);
+		struct access_request request = request_of(hold);
+		if (access_judge(&request) == STEP_DENY)
+			return err_set(err, -EACCES, "%s", request.decision.reason);
 	}
 	return 0;
 }
@@ -403,8 +403,8 @@ int hold_recheck(struct broker *broker, const char *id, struct err *err)
 static int hold_of(struct client *client, uint32_t number, uint32_t channel, struct held **ret,
 	struct err *err)
 {
-	struct leg *leg;
-	int rc = broker_leg_of(client, number, &leg, err);
+	struct peer_leg *leg;
+	int rc = peer_leg_of(client, number, &leg, err);
 
 	*ret = !rc && leg ? hold_find(leg, channel)
 			  : NULL; /* none: it was answered while this was on its way */
@@ -448,12 +448,12 @@ int handle_access_cancel(struct client *client, const void *data, struct err *er
 	const struct msg_access_cancel *msg = data;
 	struct broker *broker = client->broker;
 	struct held *hold;
-	struct leg *leg;
+	struct peer_leg *leg;
 	struct err why = { 0 };
 	char id[8] = "";
-	int rc = broker_leg_of(client, msg->leg, &leg, err);
-	struct leg_channel *channel =
-		!rc && leg ? broker_leg_channel(leg, msg->channel, false) : NULL;
+	int rc = peer_leg_of(client, msg->leg, &leg, err);
+	struct peer_channel *channel =
+		!rc && leg ? peer_leg_channel(leg, msg->channel, false) : NULL;
 
 	if (!channel || channel->state != CHANNEL_HELD) /* the decision was on its way */
 		return rc;

@@ -15,8 +15,8 @@ enum hold_question { ASKS_NOTHING, ASKS_REASON, ASKS_GO_ON, ASKS_GLASS };
 
 struct held {
 	LIST_ENTRY(held) entry;
-	struct leg *leg;
-	struct leg_channel *channel;
+	struct peer_leg *leg;
+	struct peer_channel *channel;
 	uint32_t number;
 	enum access_kind kind;
 	bool pty;
@@ -37,21 +37,21 @@ struct held {
 	struct event *patience; /* without a terminal */
 };
 
-/* Keeps the asking (making a hold of it if it is none) and asks a line at its terminal. */
+/* Keeps the request (making a hold of it if it is none) and asks a line at its terminal. */
 enum step hold_ask(
-	struct asking *asking, enum hold_question question, size_t max, const char *prompt);
+	struct access_request *request, enum hold_question question, size_t max, const char *prompt);
 /* … and waits for a request. need: what it waits for. fresh: it was made by this very access. */
-enum step hold_wait(struct asking *asking, const struct need *need, const struct approval *approval,
+enum step hold_wait(struct access_request *request, const struct need *need, const struct approval *approval,
 	bool fresh);
 /* lines on its stderr, before the answer */
-void hold_say(const struct asking *asking, const char *fmt, ...)
+void hold_say(const struct access_request *request, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void hold_park(struct held *hold); /* it waits for something else now */
 void hold_free(struct held *hold);
 /* whatever this channel waited for: no more, and nobody is told */
-void hold_over(struct leg *leg, uint32_t channel);
+void hold_over(struct peer_leg *leg, uint32_t channel);
 
-struct held *hold_find(const struct leg *leg, uint32_t channel);
+struct held *hold_find(const struct peer_leg *leg, uint32_t channel);
 /* channels that wait for this request */
 unsigned holds_waiting(struct broker *broker, const char *id);
 /* The policy asked again, before the last vote counts. -EACCES: not for this one, with the reason.
@@ -60,7 +60,7 @@ int hold_recheck(struct broker *broker, const char *id, struct err *err);
 /* something happened to the request */
 void holds_changed(struct broker *broker, const char *id);
 /* the leg is ending: nobody is told */
-void holds_leave(struct leg *leg);
+void holds_leave(struct peer_leg *leg);
 /* a second has passed; false: no status line is shown */
 bool holds_live(struct broker *broker);
 /* the broker is ending: they are told to come again */

@@ -14,7 +14,7 @@
 
 struct grant {
 	LIST_ENTRY(grant) entry;
-	struct leg *leg;
+	struct peer_leg *leg;
 	char id[8];
 	int64_t until; /* lapse ms */
 	bool drain;
@@ -34,7 +34,7 @@ static void skip_past(struct grant *grant, int64_t lapse)
 		grant->warned++;
 }
 
-static struct grant *find(const struct leg *leg, const char *id)
+static struct grant *find(const struct peer_leg *leg, const char *id)
 {
 	struct grant *grant;
 
@@ -45,7 +45,7 @@ static struct grant *find(const struct leg *leg, const char *id)
 	return NULL;
 }
 
-int grant_watch(struct leg *leg, const struct approval *approval, bool drain)
+int grant_watch(struct peer_leg *leg, const struct approval *approval, bool drain)
 {
 	struct broker *broker = leg->client->broker;
 
@@ -68,7 +68,7 @@ static void drop(struct grant *grant)
 	free(grant);
 }
 
-void grants_forget(struct leg *leg)
+void grants_forget(struct peer_leg *leg)
 {
 	struct grant *grant, *next;
 
@@ -90,13 +90,13 @@ static int give_back(const struct grant *grant, struct err *err)
 		rc = store_begin(broker->store, err);
 	if (rc)
 		return rc;
-	json_t *event = broker_leg_event(grant->leg);
+	json_t *event = peer_leg_event(grant->leg);
 	json_object_set_new(event, "approval", json_string(grant->id));
 	rc = approvals_give_back(broker->store, grant->id, grant->leg->session, lapse, err);
 	return queue_commit(broker, rc, "approval-given-back", event, err);
 }
 
-void grants_return(struct leg *leg)
+void grants_return(struct peer_leg *leg)
 {
 	struct broker *broker = leg->client->broker;
 	struct grant *grant, *next;
@@ -162,7 +162,7 @@ static int64_t turn(struct grant *grant, int64_t lapse)
 	if (!grant->drain) {
 		char reason[64];
 		snprintf(reason, sizeof(reason), "the window of approval %s is over", grant->id);
-		broker_leg_stop(grant->leg, EXIT_DENIED, reason);
+		peer_leg_stop(grant->leg, EXIT_DENIED, reason);
 	}
 	drop(grant);
 	return -1;

@@ -14,26 +14,26 @@
  */
 #define COMMAND_SHOWN_MAX 3072
 
-struct note { /* for the webhook: until it is posted, or given up */
-	TAILQ_ENTRY(note) entry;
+struct notification { /* for the webhook: until it is posted, or given up */
+	TAILQ_ENTRY(notification) entry;
 	struct notifier *notifier;
 	char *text;
 	unsigned tries;
 	struct event *timer;	   /* pending: it waits for its next try */
 	struct question *question; /* it is being posted */
 };
-TAILQ_HEAD(note_list, note);
+TAILQ_HEAD(notification_list, notification);
 
 struct notifier {
 	struct broker *broker;
-	struct note_list notes;
+	struct notification_list notes;
 	unsigned count, posting;
 	uint64_t dropped;
 };
 
 static void pump(struct notifier *notifier);
 
-static void note_free(struct note *note)
+static void note_free(struct notification *note)
 {
 	TAILQ_REMOVE(&note->notifier->notes, note, entry);
 	note->notifier->count--;
@@ -54,7 +54,7 @@ static int64_t retry_ms(unsigned tries)
 	return wait < NOTIFY_RETRY_MS_MAX ? wait : NOTIFY_RETRY_MS_MAX;
 }
 
-static void try_later(struct note *note, const char *why)
+static void try_later(struct notification *note, const char *why)
 {
 	struct timeval wait = timeval_of(retry_ms(++note->tries));
 
@@ -69,7 +69,7 @@ static void try_later(struct note *note, const char *why)
 static void on_posted(void *context, const void *data, struct ipc_raw *raw, const char *failure)
 {
 	(void)raw;
-	struct note *note = context;
+	struct notification *note = context;
 	struct notifier *notifier = note->notifier;
 	const struct msg_webhook_done *msg = data;
 	notifier->posting--;
@@ -80,7 +80,7 @@ static void on_posted(void *context, const void *data, struct ipc_raw *raw, cons
 	pump(notifier);
 }
 
-static void post(struct note *note)
+static void post(struct notification *note)
 {
 	struct notifier *notifier = note->notifier;
 	const struct msg_webhook msg = { { (const uint8_t *)note->text, strlen(note->text) } };
@@ -95,7 +95,7 @@ static void post(struct note *note)
 /* In order, as long as nothing fails. */
 static void pump(struct notifier *notifier)
 {
-	struct note *note, *next;
+	struct notification *note, *next;
 
 	for (note = TAILQ_FIRST(&notifier->notes); note && notifier->posting < NOTIFY_PARALLEL;
 		note = next) {
@@ -108,7 +108,7 @@ static void pump(struct notifier *notifier)
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	struct note *note = arg;
+	struct notification *note = arg;
 	pump(note->notifier);
 }
 
@@ -121,13 +121,13 @@ static void drop_one(struct notifier *notifier)
 
 static void enqueue(struct notifier *notifier, const char *text)
 {
-	struct note *note = notifier->count < NOTIFY_QUEUE_MAX ? calloc(1, sizeof(*note)) : NULL;
+	struct notification *note = notifier->count < NOTIFY_QUEUE_MAX ? calloc(1, sizeof(*note)) : NULL;
 
 	if (!note) {
 		drop_one(notifier);
 		return;
 	}
-	*note = (struct note){ .notifier = notifier, .text = strdup(text) };
+	*note = (struct notification){ .notifier = notifier, .text = strdup(text) };
 	note->timer = evtimer_new(notifier->broker->base, on_retry, note);
 	TAILQ_INSERT_TAIL(&notifier->notes, note, entry);
 	notifier->count++;
@@ -245,7 +245,7 @@ int notifier_open(struct broker *broker, struct notifier **ret)
 
 void notifier_close(struct notifier *notifier)
 {
-	struct note *note;
+	struct notification *note;
 
 	while (notifier && (note = TAILQ_FIRST(&notifier->notes)))
 		note_free(note);

@@ -110,12 +110,12 @@ int queue_withdraw(struct broker *broker, const char *id, const char *note, stru
 
 /* ---- server/broker/approval/grant.c ---- */
 
-struct leg;
+struct peer_leg;
 /* leg was opened by it: ends with it, warned before, unless it may drain */
-int grant_watch(struct leg *leg, const struct approval *approval, bool drain);
-void grants_forget(struct leg *leg);
+int grant_watch(struct peer_leg *leg, const struct approval *approval, bool drain);
+void grants_forget(struct peer_leg *leg);
 /* nothing was opened: what it took of its grants is given back */
-void grants_return(struct leg *leg);
+void grants_return(struct peer_leg *leg);
 void grants_extended(struct broker *broker, const char *id, int64_t more_ms);
 /* warns and ends; lapse time of the next thing to do, -1: none */
 int64_t grants_turn(struct broker *broker, int64_t lapse);

@@ -91,7 +91,7 @@ static struct table_style style_of(const struct caller *caller)
 static bool shown(struct caller *caller, int rc, const struct buf *out)
 {
 	if (rc)
-		command_fail(caller, EXIT_OURS, "the answer is too long; ask for less");
+		command_fail(caller, EXIT_GATEWAY, "the answer is too long; ask for less");
 	else
 		command_put(caller, 1, out);
 	return !rc;
@@ -105,7 +105,7 @@ bool command_show_list(struct caller *caller, const struct command_args *args, j
 	struct table_style style = style_of(caller);
 
 	if (!owned) {
-		command_fail(caller, EXIT_OURS, "the answer could not be made");
+		command_fail(caller, EXIT_GATEWAY, "the answer could not be made");
 		return false;
 	}
 	return shown(caller,
@@ -121,7 +121,7 @@ bool command_show_one(struct caller *caller, const struct command_args *args, js
 	struct table_style style = style_of(caller);
 
 	if (json_array_append_new(rows, object)) { /* takes the reference in any case; NULL fails */
-		command_fail(caller, EXIT_OURS, "the answer could not be made");
+		command_fail(caller, EXIT_GATEWAY, "the answer could not be made");
 		return false;
 	}
 	return shown(caller,

@@ -92,7 +92,7 @@ void command_run_audit(struct caller *caller, const struct command_args *args)
 
 	if (rc < 0) {
 		json_decref(tail.rows);
-		command_fail(caller, EXIT_OURS, "the audit events cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the audit events cannot be read: %s", err.text);
 		return;
 	}
 	if (tail.left_out)
@@ -108,7 +108,7 @@ void command_run_audit_key(struct caller *caller, const struct command_args *arg
 
 	(void)args;
 	if (!key || sshkey_line(key, "bartizan-audit", &line) || buf_putc(&line, '\n')) {
-		command_fail(caller, EXIT_OURS, "the signer, who has the key, cannot be asked now");
+		command_fail(caller, EXIT_GATEWAY, "the signer, who has the key, cannot be asked now");
 		return;
 	}
 	command_put(caller, 1, &line);

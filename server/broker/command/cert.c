@@ -20,7 +20,7 @@
 		SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 #define FORCE_COMMAND_MAX 4096
 
-struct issue {
+struct cert_issue {
 	struct caller *caller;
 };
 
@@ -33,14 +33,14 @@ static void issue_stop(struct caller *caller)
 
 static void issue_done(void *context, bool ok, const char *text)
 {
-	struct issue *issue = context;
+	struct cert_issue *issue = context;
 	struct caller *caller = issue->caller;
 
 	caller->stop = NULL;
 	caller->state = NULL;
 	free(issue);
 	if (!ok) {
-		command_fail(caller, EXIT_OURS, "no certificate was issued: %s",
+		command_fail(caller, EXIT_GATEWAY, "no certificate was issued: %s",
 			text ? text : "unknown");
 		return;
 	}
@@ -72,10 +72,10 @@ static int check(const struct command_args *args, struct err *err)
 
 static void issue(struct caller *caller, const struct command_args *args, const struct sshkey *key)
 {
-	struct issue *state = calloc(1, sizeof(*state));
+	struct cert_issue *state = calloc(1, sizeof(*state));
 
 	if (!state) {
-		command_fail(caller, EXIT_OURS, "out of memory");
+		command_fail(caller, EXIT_GATEWAY, "out of memory");
 		return;
 	}
 	state->caller = caller;

@@ -14,7 +14,7 @@
 #include "conf/yaml.h"
 #include "server/broker/dial/scan.h"
 
-struct scan { /* while the scan is under way */
+struct hosts_scan { /* while the scan is under way */
 	struct caller *caller;
 	bool json;
 	uint16_t port;
@@ -48,14 +48,14 @@ static bool in_list(char *const *pinned, const struct sshkey *key)
 }
 
 /* "web1", or "[web1]:2222" where known_hosts wants it so. */
-static json_t *known_hosts_line(const struct scan *scan, const char *key)
+static json_t *known_hosts_line(const struct hosts_scan *scan, const char *key)
 {
 	return scan->port == 22 ? json_sprintf("%s %s", scan->name, key)
 				: json_sprintf("[%s]:%u %s", scan->name, scan->port, key);
 }
 
 /* NULL: what came is no key. The key is encoded anew, so nothing else than a key can be shown. */
-static json_t *scan_row(const struct scan *scan, const char *line, char *const *pinned)
+static json_t *scan_row(const struct hosts_scan *scan, const char *line, char *const *pinned)
 {
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	BUF_CLEANUP struct buf text = BUF_INIT(2 * SSHKEY_BLOB_MAX);
@@ -91,7 +91,7 @@ static void tell_lines(struct caller *caller, const json_t *rows)
 }
 
 static void tell_verdict(
-	struct caller *caller, const struct scan *scan, const json_t *rows, bool any_pinned)
+	struct caller *caller, const struct hosts_scan *scan, const json_t *rows, bool any_pinned)
 {
 	size_t same = 0;
 
@@ -112,7 +112,7 @@ static void tell_verdict(
 }
 
 static void scanned(
-	struct caller *caller, const struct scan *scan, char *const *keys, char *const *pinned)
+	struct caller *caller, const struct hosts_scan *scan, char *const *keys, char *const *pinned)
 {
 	struct command_args args = { .json = scan->json };
 	JSON_CLEANUP json_t *rows = json_array();
@@ -136,7 +136,7 @@ static void scanned(
 
 static void scan_done(void *context, char *const *keys, const char *reason)
 {
-	struct scan *scan = context;
+	struct hosts_scan *scan = context;
 	struct caller *caller = scan->caller;
 	char **pinned = NULL;
 
@@ -158,10 +158,10 @@ static void scan_done(void *context, char *const *keys, const char *reason)
 void command_run_scan(struct caller *caller, const struct command_args *args)
 {
 	struct err err = { "" };
-	struct scan *scan = calloc(1, sizeof(*scan));
+	struct hosts_scan *scan = calloc(1, sizeof(*scan));
 
 	if (!scan) {
-		command_fail(caller, EXIT_OURS, "out of memory");
+		command_fail(caller, EXIT_GATEWAY, "out of memory");
 		return;
 	}
 	int rc = addr_split_host_port(args->words.items[0], 0, scan->name, &scan->port, &err);

@@ -52,7 +52,7 @@ static void show_login(struct caller *caller, const struct command_args *args)
 			"certificate; "
 			"connect with the plain key to log in");
 	else if (rc)
-		command_fail(caller, EXIT_OURS, "the login could not be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the login could not be read: %s", err.text);
 	else
 		show_certificate(caller, args, who, certificate);
 	identity_free(who);
@@ -167,7 +167,7 @@ static void exchange_token(struct caller *caller)
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
 	if (!exchange) {
-		command_fail(caller, EXIT_OURS, "out of memory");
+		command_fail(caller, EXIT_GATEWAY, "out of memory");
 		return;
 	}
 	exchange->caller = caller;
@@ -204,13 +204,13 @@ void command_run_logout(struct caller *caller, const struct command_args *args)
 	if (broker_audit(caller->broker, "logout",
 		    json_pack("{s:s, s:s, s:s}", "user", who->user, "provider", who->provider,
 			    "key", who->key_fp))) {
-		command_fail(caller, EXIT_OURS,
+		command_fail(caller, EXIT_GATEWAY,
 			"you are not logged out: the audit event could not be written");
 		return;
 	}
 	int rc = logins_forget_key(caller->broker->store, who->key_fp, &count, &err);
 	if (rc)
-		command_fail(caller, EXIT_OURS, "you are not logged out: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "you are not logged out: %s", err.text);
 	else if (!count)
 		command_fail(caller, 1, "no login is kept for the key of this connection");
 	else

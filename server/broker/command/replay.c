@@ -87,7 +87,7 @@ static void play(struct caller *caller, const struct command_args *args,
 	}
 	if (!audited(caller, row, choice->channel)) {
 		command_fail(
-			caller, EXIT_OURS, "not replayed: the audit event could not be written");
+			caller, EXIT_GATEWAY, "not replayed: the audit event could not be written");
 		return;
 	}
 	int64_t speed = args->speed >= 0 ? args->speed : args->text ? 0 : 1000;
@@ -110,7 +110,7 @@ static void replay(struct caller *caller, const struct command_args *args,
 	if (!rc && (choices->count > 1 || !choice))
 		tell_choices(caller, row->id, choices);
 	if (rc)
-		command_fail(caller, EXIT_OURS, "the transcripts cannot be listed: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the transcripts cannot be listed: %s", err.text);
 	else if (!choice)
 		command_fail(caller, 1, "session '%s' has no transcript%s%.16s", row->id,
 			channel ? " of channel " : "", channel ? channel : "");
@@ -128,7 +128,7 @@ void command_run_replay(struct caller *caller, const struct command_args *args)
 	if (slash)
 		*slash++ = 0;
 	if (!id)
-		command_fail(caller, EXIT_OURS, "out of memory");
+		command_fail(caller, EXIT_GATEWAY, "out of memory");
 	else if (command_session(caller, id, MAY_REPLAY, &row))
 		replay(caller, args, &row, slash);
 	session_row_release(&row);

@@ -72,7 +72,7 @@ static bool guard(struct ahead *ahead)
 	}
 	if ((typed ? guard_judge_typed : guard_judge)(
 		    ahead->decision.guard, ahead->access.detail, &judgement)) {
-		command_fail(ahead->caller, EXIT_OURS, "the guard could not judge this command");
+		command_fail(ahead->caller, EXIT_GATEWAY, "the guard could not judge this command");
 		return false;
 	}
 	if (judgement.verdict == GUARD_DENY ||
@@ -258,7 +258,7 @@ void command_run_break_glass(struct caller *caller, const struct command_args *a
 	json_t *event = json_pack("{s:s, s:s, s:o}", "user", caller->who->user, "target", target,
 		"reason", json_visible(args->reason, strlen(args->reason)));
 	if (broker_audit(caller->broker, "break-glass-announced", event))
-		command_fail(caller, EXIT_OURS, "the gateway cannot write its audit log");
+		command_fail(caller, EXIT_GATEWAY, "the gateway cannot write its audit log");
 	else if (glass_announce(caller->broker, caller->who, target, args->reason, &err))
 		command_fail(caller, EXIT_WAIT, "%s", err.text);
 	else {

@@ -67,7 +67,7 @@ bool request_of(struct caller *caller, const char *id, struct approval *ret)
 	int rc = approvals_get(caller->broker->store, id, ret, &err);
 
 	if (rc)
-		command_fail(caller, rc == -ENOENT ? 1 : EXIT_OURS, "%s", err.text);
+		command_fail(caller, rc == -ENOENT ? 1 : EXIT_GATEWAY, "%s", err.text);
 	return !rc;
 }
 
@@ -192,7 +192,7 @@ static void watch(struct caller *caller, const struct command_args *args)
 
 	if (approvals_each(caller->broker->store, &open, queue_lapse_shown(caller->broker),
 		    put_first, &first, &err))
-		command_fail(caller, EXIT_OURS, "the requests cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the requests cannot be read: %s", err.text);
 	else
 		watch_start(caller, args->json);
 }
@@ -209,7 +209,7 @@ void command_run_requests(struct caller *caller, const struct command_args *args
 	if (rows)
 		command_list(caller, args, rows, columns);
 	else
-		command_fail(caller, EXIT_OURS, "the requests cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the requests cannot be read: %s", err.text);
 }
 
 void command_run_requests_show(struct caller *caller, const struct command_args *args)

@@ -43,7 +43,7 @@ void command_run_reviews(struct caller *caller, const struct command_args *args)
 	json_t *rows = json_array();
 	if (!rows || reviews_each(caller->broker->store, !args->all, add, rows, &err)) {
 		json_decref(rows);
-		command_fail(caller, EXIT_OURS, "the reviews cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the reviews cannot be read: %s", err.text);
 		return;
 	}
 	command_list(caller, args, rows, columns);

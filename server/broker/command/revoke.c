@@ -277,12 +277,12 @@ void command_run_revoke(struct caller *caller, const struct command_args *args)
 	json_t *event = row_json(&order.row);
 	json_object_del(event, "id");
 	if (broker_audit(broker, "revoked", event)) {
-		command_fail(caller, EXIT_OURS,
+		command_fail(caller, EXIT_GATEWAY,
 			"nothing was revoked: the audit event could not be written");
 		return;
 	}
 	if (keep(broker->store, &order, &logins, &err))
-		command_fail(caller, EXIT_OURS, "nothing was revoked: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "nothing was revoked: %s", err.text);
 	else
 		told(caller, args, &order, revoke_sweep(broker), logins);
 }
@@ -305,7 +305,7 @@ void command_run_revoked(struct caller *caller, const struct command_args *args)
 
 	if (revocations_each(caller->broker->store, args->all, clock_wall(), add_row, rows, &err)) {
 		json_decref(rows);
-		command_fail(caller, EXIT_OURS, "%s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "%s", err.text);
 		return;
 	}
 	command_list(caller, args, rows, columns);
@@ -328,14 +328,14 @@ void command_run_unrevoke(struct caller *caller, const struct command_args *args
 	}
 	if (broker_audit(caller->broker, "unrevoked",
 		    json_pack("{s:I, s:s}", "id", (json_int_t)id, "by", caller->who->user))) {
-		command_fail(caller, EXIT_OURS,
+		command_fail(caller, EXIT_GATEWAY,
 			"nothing was changed: the audit event could not be written");
 		return;
 	}
 	struct revocation row = { 0 };
 	int rc = revocations_remove(caller->broker->store, id, &row, &err);
 	if (rc) {
-		command_fail(caller, rc == -ENOENT ? 1 : EXIT_OURS, "%s", err.text);
+		command_fail(caller, rc == -ENOENT ? 1 : EXIT_GATEWAY, "%s", err.text);
 		return;
 	}
 	char value[256];

@@ -211,7 +211,7 @@ static void on_exit_(struct caller *caller, unsigned status)
 		return;
 	if (running->overflow) {
 		log_warning("the output of a command was cut off: it was not read");
-		status = EXIT_OURS;
+		status = EXIT_GATEWAY;
 	}
 	struct item *item = item_new(ITEM_EXIT, status, NULL, 0);
 	running->exiting = true;

@@ -26,7 +26,7 @@ bool command_session(struct caller *caller, const char *id, unsigned right, stru
 	int rc = sessions_get(caller->broker->store, id, &row, &err);
 
 	if (rc) {
-		command_fail(caller, rc == -EIO ? EXIT_OURS : 1, "session '%.64s': %s", id,
+		command_fail(caller, rc == -EIO ? EXIT_GATEWAY : 1, "session '%.64s': %s", id,
 			rc == -ENOENT ? "there is none by that id" : err.text);
 		return false;
 	}
@@ -109,7 +109,7 @@ void command_run_sessions(struct caller *caller, const struct command_args *args
 		      : -ENOMEM;
 	if (rc) {
 		json_decref(rows);
-		command_fail(caller, EXIT_OURS, "the sessions cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the sessions cannot be read: %s", err.text);
 		return;
 	}
 	command_list(caller, args, rows, session_columns);
@@ -196,7 +196,7 @@ static void show(struct caller *caller, const struct command_args *args,
 
 	if (!totals->rows ||
 		channels_each(caller->broker->store, row->id, add_channel, totals, &err)) {
-		command_fail(caller, EXIT_OURS, "the channels cannot be read: %s", err.text);
+		command_fail(caller, EXIT_GATEWAY, "the channels cannot be read: %s", err.text);
 		return;
 	}
 	if (args->channels) {
@@ -239,7 +239,7 @@ static void kill_it(struct caller *caller, const struct session_row *row, const 
 			    json_pack("{s:s, s:s, s:s, s:o}", "session", row->id, "by",
 				    caller->who->user, "provider", caller->who->provider, "reason",
 				    json_visible(reason, strlen(reason))))) {
-		command_fail(caller, EXIT_OURS,
+		command_fail(caller, EXIT_GATEWAY,
 			"session '%s' was not ended: the audit event could not be written",
 			row->id);
 		return;

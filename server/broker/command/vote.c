@@ -15,7 +15,7 @@ void request_fail(struct caller *caller, int rc, const struct err *err)
 	} rows[] = { { -EACCES, EXIT_DENIED }, { -EPERM, EXIT_DENIED }, { -ECANCELED, EXIT_DENIED },
 		{ -ENOENT, 1 }, { -EALREADY, 1 }, { -EEXIST, 1 }, { -EINVAL, 2 }, { -EMSGSIZE, 2 },
 		{ -EDQUOT, EXIT_WAIT } };
-	unsigned status = EXIT_OURS;
+	unsigned status = EXIT_GATEWAY;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].rc == rc)

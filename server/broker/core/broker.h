@@ -19,7 +19,7 @@
 #include "store/store.h"
 
 struct client; /* one session process: server/broker/core/peer.h */
-struct leg;    /* its work on one target */
+struct peer_leg;    /* its work on one target */
 
 struct broker_conf_status {  /* of the configuration: shown by `bartizan status` */
 	uint64_t generation; /* 1 at start, +1 for each one taken */

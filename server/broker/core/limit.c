@@ -12,7 +12,7 @@ static const struct {
 } warnings[] = { { 300000, "5 minutes" }, { 60000, "1 minute" } };
 #define WARNINGS (sizeof(warnings) / sizeof(warnings[0]))
 
-static void leg_notice(struct leg *leg, const char *left)
+static void leg_notice(struct peer_leg *leg, const char *left)
 {
 	char text[256], limit[64];
 
@@ -22,7 +22,7 @@ static void leg_notice(struct leg *leg, const char *left)
 		NULL, 0);
 }
 
-static void arm(struct leg *leg, int64_t wait)
+static void arm(struct peer_leg *leg, int64_t wait)
 {
 	struct timeval when = timeval_of(wait > 0 ? wait : 0);
 
@@ -33,7 +33,7 @@ static void arm(struct leg *leg, int64_t wait)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	struct leg *leg = arg;
+	struct peer_leg *leg = arg;
 	int64_t left = leg->deadline - clock_mono_ms();
 	if (leg->ending) {
 		client_violation(leg->client, "end", "a session did not end when it was told to");
@@ -43,7 +43,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		char reason[128], limit[64];
 		snprintf(reason, sizeof(reason), "session limit of %s reached",
 			clock_duration_format(leg->limit, limit, sizeof(limit)));
-		broker_leg_stop(leg, EXIT_DENIED, reason);
+		peer_leg_stop(leg, EXIT_DENIED, reason);
 		return;
 	}
 	while (leg->warned < WARNINGS && left <= warnings[leg->warned].before + 500)
@@ -51,14 +51,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	arm(leg, leg->warned < WARNINGS ? left - warnings[leg->warned].before : left);
 }
 
-static bool need_timer(struct leg *leg)
+static bool need_timer(struct peer_leg *leg)
 {
 	if (!leg->timer)
 		leg->timer = evtimer_new(leg->client->broker->base, on_timer, leg);
 	return leg->timer;
 }
 
-void broker_leg_limit(struct leg *leg, int64_t limit_ms)
+void peer_leg_limit(struct peer_leg *leg, int64_t limit_ms)
 {
 	int64_t now = clock_mono_ms();
 
@@ -74,7 +74,7 @@ void broker_leg_limit(struct leg *leg, int64_t limit_ms)
 	arm(leg, leg->warned < WARNINGS ? limit_ms - warnings[leg->warned].before : limit_ms);
 }
 
-void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason)
+void peer_leg_stop(struct peer_leg *leg, uint32_t exit, const char *reason)
 {
 	if (leg->ending)
 		return;

@@ -4,10 +4,10 @@
 
 #include "server/broker/core/peer.h"
 
-static struct leg *leg_by_session(struct broker *broker, const char *session)
+static struct peer_leg *leg_by_session(struct broker *broker, const char *session)
 {
 	struct client *client;
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	for (client = LIST_FIRST(&broker->private->clients); client;
 		client = LIST_NEXT(client, entry)) {
@@ -26,15 +26,15 @@ bool broker_session_live(struct broker *broker, const char *session)
 
 int broker_end_session(struct broker *broker, const char *session, const char *reason)
 {
-	struct leg *leg = leg_by_session(broker, session);
+	struct peer_leg *leg = leg_by_session(broker, session);
 
 	if (!leg)
 		return -ENOENT;
-	broker_leg_stop(leg, EXIT_DENIED, reason);
+	peer_leg_stop(leg, EXIT_DENIED, reason);
 	return 0;
 }
 
-static void show(const struct leg *leg, broker_live_fn *visit, void *context)
+static void show(const struct peer_leg *leg, broker_live_fn *visit, void *context)
 {
 	const struct broker_live live = {
 		.connection = leg->client->connection,
@@ -53,7 +53,7 @@ static void show(const struct leg *leg, broker_live_fn *visit, void *context)
 void broker_live_each(struct broker *broker, broker_live_fn *visit, void *context)
 {
 	struct client *client;
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	for (client = LIST_FIRST(&broker->private->clients); client;
 		client = LIST_NEXT(client, entry)) {

@@ -78,9 +78,9 @@ struct client *client_find(struct broker *broker, uint64_t connection)
 #include "server/broker/access/lines.h"
 #include "server/broker/record/record.h"
 
-struct leg *broker_leg_find(const struct client *client, uint32_t number)
+struct peer_leg *peer_leg_find(const struct client *client, uint32_t number)
 {
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
 		if (leg->number == number)
@@ -88,7 +88,7 @@ struct leg *broker_leg_find(const struct client *client, uint32_t number)
 	return NULL;
 }
 
-bool broker_leg_used(const struct client *client, uint32_t number)
+bool peer_leg_used(const struct client *client, uint32_t number)
 {
 	for (size_t i = client->used_count; i > 0; i--)
 		if (client->used[i - 1] == number)
@@ -96,17 +96,17 @@ bool broker_leg_used(const struct client *client, uint32_t number)
 	return false;
 }
 
-int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err)
+int peer_leg_of(const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err)
 {
-	*ret = broker_leg_find(client, number);
-	return *ret || broker_leg_used(client, number)
+	*ret = peer_leg_find(client, number);
+	return *ret || peer_leg_used(client, number)
 		       ? 0
 		       : err_set(err, -EPROTO, "leg %u was never named", number);
 }
 
-struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create)
+struct peer_channel *peer_leg_channel(struct peer_leg *leg, uint32_t number, bool create)
 {
-	struct leg_channel *channel;
+	struct peer_channel *channel;
 
 	for (channel = LIST_FIRST(&leg->channels); channel; channel = LIST_NEXT(channel, entry))
 		if (channel->number == number)
@@ -120,12 +120,12 @@ struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool cr
 	return channel;
 }
 
-const char *broker_leg_user(const struct leg *leg)
+const char *peer_leg_user(const struct peer_leg *leg)
 {
 	return leg->client->who->user;
 }
 
-json_t *broker_leg_event(const struct leg *leg)
+json_t *peer_leg_event(const struct peer_leg *leg)
 {
 	json_t *data = client_event(leg->client);
 

@@ -35,7 +35,7 @@ enum client_state {
 	CLIENT_ENDED,
 	CLIENT_STATES
 };
-enum leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
+enum peer_leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
 
 struct dial;  /* server/broker/dial/dial.h */
 struct lines; /* server/broker/access/lines.c */
@@ -44,30 +44,30 @@ struct fresh; /* server/broker/access/fresh_login.c */
 struct auth_seen;
 struct running; /* server/broker/command/running.h */
 LIST_HEAD(running_list, running);
-LIST_HEAD(leg_list, leg);
-LIST_HEAD(leg_channel_list, leg_channel);
+LIST_HEAD(peer_leg_list, peer_leg);
+LIST_HEAD(peer_channel_list, peer_channel);
 
-enum leg_channel_state { CHANNEL_NAMED, CHANNEL_HELD, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
+enum peer_channel_state { CHANNEL_NAMED, CHANNEL_HELD, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
 
-struct leg_channel {
-	LIST_ENTRY(leg_channel) entry;
+struct peer_channel {
+	LIST_ENTRY(peer_channel) entry;
 	uint32_t number;
-	enum leg_channel_state state;
+	enum peer_channel_state state;
 	/* a shell whose lines are judged (server/broker/access/lines.h); owned, NULL: none */
 	struct lines *lines;
 };
 
-struct leg {
-	LIST_ENTRY(leg) entry;
+struct peer_leg {
+	LIST_ENTRY(peer_leg) entry;
 	struct client *client;
 	uint32_t number;
-	enum leg_state state;
+	enum peer_leg_state state;
 	enum msg_mode mode;
 	char session[ID_ULID_LEN + 1];
 	char *target, *login; /* as asked, checked */
 	uint16_t port;	      /* 0: the target's own */
 	struct bytes pubkey;  /* owned */
-	struct leg_channel_list channels;
+	struct peer_channel_list channels;
 	unsigned channel_count, channels_open;
 	struct record *record; /* never NULL */
 	struct dial *dial;
@@ -107,7 +107,7 @@ struct client {
 	/* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
 	struct event *end_timer;
 	bool leaving; /* was told to go: nothing new may begin */
-	struct leg_list legs;
+	struct peer_leg_list legs;
 	unsigned leg_count;
 	uint32_t *used; /* numbers of legs ever named */
 	size_t used_count, used_size;
@@ -150,13 +150,13 @@ void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const c
 
 /* ---- legs ---- */
 
-struct leg *broker_leg_find(const struct client *client, uint32_t number);
-bool broker_leg_used(const struct client *client, uint32_t number);
+struct peer_leg *peer_leg_find(const struct client *client, uint32_t number);
+bool peer_leg_used(const struct client *client, uint32_t number);
 /* *ret NULL: was refused or has ended; -EPROTO: never named */
-int broker_leg_of(const struct client *client, uint32_t number, struct leg **ret, struct err *err);
-struct leg_channel *broker_leg_channel(struct leg *leg, uint32_t number, bool create);
-json_t *broker_leg_event(const struct leg *leg); /* client_event() and session, target, login */
-const char *broker_leg_user(const struct leg *leg);
+int peer_leg_of(const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err);
+struct peer_channel *peer_leg_channel(struct peer_leg *leg, uint32_t number, bool create);
+json_t *peer_leg_event(const struct peer_leg *leg); /* client_event() and session, target, login */
+const char *peer_leg_user(const struct peer_leg *leg);
 
 /* ---- time limits: server/broker/core/limit.c ---- */
 
@@ -164,8 +164,8 @@ const char *broker_leg_user(const struct leg *leg);
 void client_dismiss(struct client *client, uint32_t exit, const char *reason);
 void client_end_after(struct client *client, int64_t ms); /* dismisses it then */
 /* tells the session to end it, and sees to it */
-void broker_leg_stop(struct leg *leg, uint32_t exit, const char *reason);
+void peer_leg_stop(struct peer_leg *leg, uint32_t exit, const char *reason);
 /* the session's whole life from now on, the shortest wins */
-void broker_leg_limit(struct leg *leg, int64_t limit_ms);
+void peer_leg_limit(struct peer_leg *leg, int64_t limit_ms);
 
 #endif

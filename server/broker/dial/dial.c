@@ -24,7 +24,7 @@
 #define CERT_BACK_S 300 /* clocks of targets may be behind */
 
 struct dial {
-	struct leg *leg;
+	struct peer_leg *leg;
 	struct broker *broker;
 	enum target_credential credential;
 	char *credential_name;
@@ -46,9 +46,10 @@ static const char *const credential_names[] = {
 	[TARGET_CERTIFICATE] = "certificate", [TARGET_KEY] = "key", [TARGET_PASSWORD] = "password"
 };
 
-/* Drops what is under way, keeps the place at the target and the agent: the handshake is still to
+/* Frees the one-time socket and secret. The place at the target and the agent stay until the end of
+ * the handshake, which is still to
  * come. */
-static void spent(struct dial *dial)
+static void drop_material(struct dial *dial)
 {
 	question_cancel(&dial->question);
 	fd_closep(&dial->socket);
@@ -68,14 +69,14 @@ static void dial_free(void *arg)
 	free(dial);
 }
 
-void dial_cancel(struct leg *leg)
+void dial_cancel(struct peer_leg *leg)
 {
 	struct dial *dial = leg->dial;
 
 	if (!dial)
 		return;
 	leg->dial = NULL;
-	spent(dial);
+	drop_material(dial);
 	connect_release(&dial->connect);
 	agent_close(dial->agent);
 	if (dial->failing)
@@ -83,7 +84,7 @@ void dial_cancel(struct leg *leg)
 	broker_later(dial->broker, dial_free, dial); /* it may be under one of its own callbacks */
 }
 
-void dial_established(struct leg *leg)
+void dial_established(struct peer_leg *leg)
 {
 	if (leg->dial)
 		connect_release(&leg->dial->connect);
@@ -93,12 +94,12 @@ void dial_established(struct leg *leg)
 
 static void fail(struct dial *dial, unsigned exit, const char *words)
 {
-	struct leg *leg = dial->leg;
+	struct peer_leg *leg = dial->leg;
 	char reason[1024];
 
 	snprintf(reason, sizeof(reason), "%s", words);
 	log_info("session %s: no way to '%s': %s", leg->session, leg->target, reason);
-	json_t *data = broker_leg_event(leg);
+	json_t *data = peer_leg_event(leg);
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
 	broker_audit(dial->broker, "dial-failed", data);
 	free(leg->dial_failure);
@@ -111,7 +112,7 @@ static void fail(struct dial *dial, unsigned exit, const char *words)
 
 static void grant(struct dial *dial)
 {
-	struct leg *leg = dial->leg;
+	struct peer_leg *leg = dial->leg;
 	const struct sshkey *ca = broker_key(dial->broker, dial->credential_name);
 	char ca_fp[SSHKEY_FP_MAX] = "";
 	const int fds[2] = { dial->socket, dial->agent_fd };
@@ -132,9 +133,9 @@ static void grant(struct dial *dial)
 	record_grant(leg->record, dial->address, dial->serial, ca_fp);
 	if (link_send(&leg->client->link, IPC_GRANT, 0, &out, fds, dial->agent_fd >= 0 ? 2 : 1) ==
 		-EMSGSIZE)
-		fail(dial, EXIT_OURS, "the target's keys and credential are too long");
+		fail(dial, EXIT_GATEWAY, "the target's keys and credential are too long");
 	else
-		spent(dial);
+		drop_material(dial);
 }
 
 static void grant_if_complete(struct dial *dial)
@@ -171,13 +172,13 @@ static void on_secret(void *context, const void *data, struct ipc_raw *raw, cons
 	if (!msg || !msg->ok) {
 		log_error("session %s: credential of target '%s': %s", dial->leg->session,
 			dial->leg->target, failure ? failure : msg->reason);
-		fail(dial, EXIT_OURS,
+		fail(dial, EXIT_GATEWAY,
 			"the gateway could not make its credential for this target; its log says "
 			"why");
 		return;
 	}
 	if (buf_put(&dial->secret, msg->data.data, msg->data.len)) {
-		fail(dial, EXIT_OURS, "the gateway is out of memory");
+		fail(dial, EXIT_GATEWAY, "the gateway is out of memory");
 		return;
 	}
 	text_burn((void *)msg->data.data, msg->data.len);
@@ -198,7 +199,7 @@ static uint64_t random_serial(void)
  * ever asked of the target by now, so no other right is in it. */
 static int want_certificate(struct dial *dial, struct err *err)
 {
-	struct leg *leg = dial->leg;
+	struct peer_leg *leg = dial->leg;
 	int64_t now = clock_wall();
 	char key_id[400];
 	char *principals[] = { leg->login, NULL };
@@ -206,7 +207,7 @@ static int want_certificate(struct dial *dial, struct err *err)
 
 	if (sshkey_from_blob(leg->pubkey, &key, err))
 		return err_prefix(err, -EINVAL, "the session's own key");
-	snprintf(key_id, sizeof(key_id), "%s session %s", broker_leg_user(leg), leg->session);
+	snprintf(key_id, sizeof(key_id), "%s session %s", peer_leg_user(leg), leg->session);
 	dial->serial = random_serial();
 	struct msg_sign_cert msg = {
 		.key = dial->credential_name,
@@ -287,7 +288,7 @@ static char **strings_copy(char *const *list)
 	return copy;
 }
 
-static struct dial *dial_new(struct leg *leg, const struct target *target)
+static struct dial *dial_new(struct peer_leg *leg, const struct target *target)
 {
 	struct dial *dial = calloc(1, sizeof(*dial));
 
@@ -324,7 +325,7 @@ static int pinned(struct dial *dial, const struct target *target, uint16_t port,
 		name, name);
 }
 
-int dial_start(struct leg *leg, const struct target *target, struct err *err)
+int dial_start(struct peer_leg *leg, const struct target *target, struct err *err)
 {
 	struct broker *broker = leg->client->broker;
 	struct err why = { 0 };
@@ -346,6 +347,6 @@ int dial_start(struct leg *leg, const struct target *target, struct err *err)
 		return 0;
 	log_error("session %s: target '%s': %s", leg->session, leg->target,
 		*why.text ? why.text : "the signer is not there");
-	return fail_later(dial, EXIT_OURS,
+	return fail_later(dial, EXIT_GATEWAY,
 		"the gateway could not make its credential for this target; its log says why");
 }

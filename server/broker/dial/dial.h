@@ -22,10 +22,10 @@ void connect_release(struct connect **slot); /* cancels, or gives the place to t
 /* ---- server/broker/dial/dial.c ---- */
 struct dial;
 /* answers by IPC_GRANT, also its own failures later */
-int dial_start(struct leg *leg, const struct target *target, struct err *err);
+int dial_start(struct peer_leg *leg, const struct target *target, struct err *err);
 /* the outbound leg is up: the place at the target is free again */
-void dial_established(struct leg *leg);
-void dial_cancel(struct leg *leg);
+void dial_established(struct peer_leg *leg);
+void dial_cancel(struct peer_leg *leg);
 
 /* ---- server/broker/dial/agent.c: one static key, one signature ---- */
 struct agent;

@@ -32,13 +32,13 @@ bool disk_exempt(struct broker *broker, const struct identity *who)
 
 static void end_recorded(struct client *client)
 {
-	struct leg *leg;
+	struct peer_leg *leg;
 
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry))
 		if (leg->state == LEG_OPEN && record_required(leg->record) &&
 			!disk_exempt(client->broker, client->who))
-			broker_leg_stop(
-				leg, EXIT_OURS, "the gateway has no room left for transcripts");
+			peer_leg_stop(
+				leg, EXIT_GATEWAY, "the gateway has no room left for transcripts");
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -29,9 +29,9 @@ json_t *evidence_json(const struct msg_evidence *msg)
 }
 
 void evidence_audit(
-	struct client *client, const struct leg *leg, const char *transport, json_t *evidence)
+	struct client *client, const struct peer_leg *leg, const char *transport, json_t *evidence)
 {
-	json_t *data = leg ? broker_leg_event(leg) : client_event(client);
+	json_t *data = leg ? peer_leg_event(leg) : client_event(client);
 
 	json_object_set_new(data, "transport", json_string(transport));
 	json_object_update(data, evidence);
@@ -50,7 +50,7 @@ void evidence_outer(struct client *client, json_t *evidence)
 	client->outer = json_incref(evidence);
 	if (client->state == CLIENT_AUTHENTICATED)
 		evidence_audit(client, NULL, "outer", evidence);
-	struct leg *leg;
+	struct peer_leg *leg;
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 		record_evidence(leg->record, "outer", evidence);
 	}
@@ -72,7 +72,7 @@ void evidence_early(struct client *client, uint32_t number, json_t *evidence)
 	client->early[i].evidence = json_incref(evidence);
 }
 
-void evidence_named(struct leg *leg)
+void evidence_named(struct peer_leg *leg)
 {
 	struct client *client = leg->client;
 

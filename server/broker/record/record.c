@@ -44,7 +44,7 @@ static json_t *identity_json(const struct identity *who)
 	return out;
 }
 
-static json_t *base_json(const struct leg *leg)
+static json_t *base_json(const struct peer_leg *leg)
 {
 	json_t *out = json_object();
 
@@ -75,7 +75,7 @@ static void record_free(void *arg)
 
 static void on_dirty(evutil_socket_t fd, short what, void *arg);
 
-struct record *record_new(const struct leg *leg)
+struct record *record_new(const struct peer_leg *leg)
 {
 	const struct client *client = leg->client;
 	struct record *record = calloc(1, sizeof(*record));

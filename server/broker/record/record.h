@@ -17,12 +17,12 @@
  */
 #define RECORD_EVIDENCE_MS 2000
 
-struct leg;
+struct peer_leg;
 struct record;
 
 /* In memory only, from the naming of the leg on: requests and evidence may come before anything was
  * allowed. */
-struct record *record_new(const struct leg *leg);
+struct record *record_new(const struct peer_leg *leg);
 /* Row and folder, at the first allow (started: wall ms); session.json follows with record_begin(). A second call does
  * nothing. */
 int record_open(struct record *record, const struct decision *decision, int64_t started,
