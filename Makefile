@@ -23,15 +23,19 @@ cflags := $(CFLAGS) -std=gnu17 $(warnings) -fPIE $(if $(SANITIZE),-fsanitize=$(S
 cppflags = -I. -D_GNU_SOURCE $(pkg_cflags) $(CPPFLAGS)
 ldflags := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
+# A room is a folder and an archive of its own; tests/run/rooms.txt says who may stand on whom. Archives follow their users.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-sources = $(sort $(shell find $(1) -name '*.c'))
-library := $(call sources,common keys cast conf shell lineguard oidc policy store)
-server := $(filter-out server/main.c,$(call sources,server))
-cli := $(call sources,cli)
+sources = $(filter-out server/main.c,$(wildcard $(1)/*.c))
+rooms := $(shell sed -n 's/^\([a-z][a-z/]*\).*/\1/p' tests/run/rooms.txt)
+roles := $(shell sed -n 's/^@\([a-z_]*\).*/\1/p' tests/run/rooms.txt)
+archives = $(patsubst %,$(BUILD)/%.a,$(1))
+together = -Wl,--start-group $(1) -Wl,--end-group
+library := $(call archives,$(filter-out cli server/%,$(rooms)))
+server := $(call archives,$(filter server/%,$(rooms)))
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps deps-lab check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
+.PHONY: all help probes deps deps-lab check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -50,22 +54,31 @@ $(BUILD)/.libssh: packaging/check-libssh.sh
 	@mkdir -p $(@D)
 	@packaging/check-libssh.sh && touch $@
 
-$(BUILD)/libbartizan.a: $(call objects,$(library))
-$(BUILD)/libserver.a: $(call objects,$(server))
+define room_archive
+$(BUILD)/$(1).a: $(call objects,$(call sources,$(1)))
+endef
+$(foreach room,$(rooms),$(eval $(call room_archive,$(room))))
 $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-$(BUILD)/bartizand: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a
-	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs) $(ssh_libs)
+$(BUILD)/bartizand: $(BUILD)/server/main.o $(server) $(library)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $< $(call together,$(server) $(library)) $(pkg_libs) $(ssh_libs)
 
-$(BUILD)/bartizan: $(call objects,$(cli)) $(BUILD)/libbartizan.a
-	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $^ $(pkg_libs)
+$(BUILD)/bartizan: $(call objects,$(call sources,cli)) $(library)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $(filter %.o,$^) $(call together,$(library)) $(pkg_libs)
 
 # A test may put functions of its own in place of the roles': the linker takes the first.
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(server) $(library)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $^ $(pkg_libs) $(ssh_libs) -lcmocka
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $< $(call together,$(server) $(library)) $(pkg_libs) $(ssh_libs) -lcmocka
+
+# The border of a role: its main links with the rooms of its row, and with nothing else.
+probes: $(patsubst %,$(BUILD)/probe/%,$(roles)) ## each role linked with only what its row in tests/run/rooms.txt allows
+$(BUILD)/probe/%: tests/run/probe.c tests/run/rooms.txt $(server) $(library)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -DROLE_MAIN=$* -o $@ $< \
+		$(call together,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))) $(pkg_libs) $(if $(filter $(BUILD)/server/libssh.a,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))),$(ssh_libs))
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
@@ -108,8 +121,8 @@ fuzzers:
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz_dir=$(BUILD)/fuzz $(fuzzers)
 
 ifdef fuzz_dir # inside `make fuzzers`: BUILD is the fuzzers' own
-$(fuzz_dir)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libbartizan.a
-	$(call say,LD)$(CC) $(cflags) -fsanitize=fuzzer,address,undefined -pie -o $@ $^ $(pkg_libs)
+$(fuzz_dir)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(library)
+	$(call say,LD)$(CC) $(cflags) -fsanitize=fuzzer,address,undefined -pie -o $@ $< $(call together,$(library)) $(pkg_libs)
 endif
 
 asan: deps ## unit, policy and e2e again under AddressSanitizer and UndefinedBehaviorSanitizer

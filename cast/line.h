@@ -3,8 +3,8 @@
 #ifndef BARTIZAN_CAST_LINE_H
 #define BARTIZAN_CAST_LINE_H
 
-#include "common/buf.h"
 #include "cast/cast.h"
+#include "common/buf.h"
 #include "common/text.h"
 
 #define CAST_LABEL_MAX 4096		    /* bytes of a marker's text before escaping */

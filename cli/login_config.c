@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "common/addr.h"
-#include "conf/provider.h"
 #include "common/fd.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "conf/provider.h"
 #include "conf/yaml.h"
 
 static const char *const keys[] = { "gateway", "port", "issuer", "client_id", "ca_file", "scopes",
@@ -203,7 +203,7 @@ void login_conf_release(struct login_conf *conf)
 {
 	free(conf->gateway), free(conf->issuer), free(conf->client_id), free(conf->user),
 		free(conf->ssh_config);
-	yaml_strings_free(conf->scopes);
+	text_list_free(conf->scopes);
 	buf_release(&conf->ca);
 	*conf = (struct login_conf){ 0 };
 }

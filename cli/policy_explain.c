@@ -11,8 +11,8 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
+#include "keys/sshcert.h"
 #include "policy/config.h"
 #include "policy/decide.h"
 #include "policy/guard.h"

@@ -3,7 +3,8 @@
  * The rows in ipc_msg.c make encoder, decoder and bounds; a message whose bytes do not end exactly
  * where its fields end is malformed. Decoded messages own their memory (ipc_msg_free); to encode,
  * everything is borrowed. Which message is allowed when is not said here but in the receiver's own
- * table (server/broker/client_messages.c). `id` in the link's header pairs an answer with its question. */
+ * table (server/broker/client_messages.c). `id` in the link's header pairs an answer with its
+ * question. */
 #ifndef BARTIZAN_IPC_MSG_H
 #define BARTIZAN_IPC_MSG_H
 
@@ -398,8 +399,8 @@ struct msg_access_cancel {
 	uint32_t leg, channel;
 };
 
-/* A line whose Enter is held (lineguard/lineguard.h). texts: the candidates one after the other, each
- * a byte (1: joined) and a wire string. line counts up in its channel. */
+/* A line whose Enter is held (lineguard/lineguard.h). texts: the candidates one after the other,
+ * each a byte (1: joined) and a wire string. line counts up in its channel. */
 #define IPC_LINE_TEXTS_MAX 61440
 struct msg_line {
 	uint32_t leg, channel, line;

@@ -439,3 +439,10 @@ int text_hex(char *out, size_t size, const void *data, size_t len)
 	out[2 * len] = 0;
 	return 0;
 }
+
+void text_list_free(char **list)
+{
+	for (char **entry = list; entry && *entry; entry++)
+		free(*entry);
+	free(list);
+}

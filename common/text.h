@@ -36,6 +36,7 @@ bool text_target_ok(const char *name, size_t len);
 
 /* NUL-terminated copy; NULL without memory; caller frees */
 char *text_dup(const void *data, size_t len);
+void text_list_free(char **list);	       /* NULL-terminated, or NULL */
 bool text_equal(const char *a, const char *b); /* NULL equals NULL */
 void text_burn(void *data, size_t len);	       /* overwrite that the compiler keeps */
 

@@ -1,7 +1,9 @@
-/* A line typed in a shell, in the words that a session and the broker share: how surely it was read,
- * from what, what was decided, how it ended. */
+/* A line typed in a shell, in the words that a session and the broker share: how surely it was
+ * read, from what, what was decided, how it ended. */
 #ifndef BARTIZAN_TYPED_LINE_H
 #define BARTIZAN_TYPED_LINE_H
+
+#define LINE_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
  * blind: all else; `why` says what stood in the way. */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/special.h"
 #include "common/text.h"
+#include "conf/special.h"
 
 #define SEGMENT_MAX 64 /* bytes of one key's name */
 #define PREFIX_MAX 256

@@ -14,8 +14,8 @@
 #include "common/addr.h"
 #include "common/err.h"
 #include "common/files.h"
-#include "keys/sshkey.h"
 #include "conf/yaml.h"
+#include "keys/sshkey.h"
 
 #define CONF_LISTEN_MAX 16
 #define CONF_TRUSTED_MAX 64

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/provider.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "conf/provider.h"
 
 int conf_notify_command_load(
 	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
@@ -39,7 +39,7 @@ int conf_notify_command_dump(const struct conf *conf, struct buf *out)
 
 void conf_notify_command_release(struct conf *conf)
 {
-	yaml_strings_free(conf->notify_command);
+	text_list_free(conf->notify_command);
 }
 
 /* What is posted names people, targets and commands: never in clear, but to this machine. */

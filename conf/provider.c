@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/krl.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "keys/krl.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define KRL_MAGIC "SSHKRL\n" /* with its NUL: PROTOCOL.krl */
@@ -346,8 +346,8 @@ void conf_providers_release(struct conf *conf)
 			p->audience, p->user, p->groups, p->ca_file, p->ca };
 		for (size_t k = 0; k < COUNT(texts); k++)
 			free(texts[k]);
-		yaml_strings_free(p->scopes);
-		yaml_strings_free(p->algorithms);
+		text_list_free(p->scopes);
+		text_list_free(p->algorithms);
 	}
 	free(conf->providers);
 }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "conf/notify.h"
 #include "conf/provider.h"
-#include "common/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATH_LEN 4095
@@ -64,7 +64,7 @@ static int dump_listen(const struct conf *conf, struct buf *out)
 
 static void release_listen(struct conf *conf)
 {
-	yaml_strings_free(conf->listen);
+	text_list_free(conf->listen);
 	free(conf->listen_addr);
 }
 
@@ -273,7 +273,7 @@ static int load_proxy_from(
 		if (net_parse(list[i], &conf->proxy_from[conf->proxy_from_count++], &why) < 0)
 			rc = yaml_error(nth(node, i), err, "%s", why.text);
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 

@@ -62,10 +62,9 @@ int yaml_size(const struct yaml *node, int64_t min, int64_t max, int64_t *ret, s
 int yaml_duration(
 	const struct yaml *node, int64_t min_ms, int64_t max_ms, int64_t *ret_ms, struct err *err);
 /* A list of scalars, or one scalar as a list of one, copied; NULL-terminated, caller frees with
- * yaml_strings_free. */
+ * text_list_free. */
 int yaml_strings(
 	const struct yaml *node, size_t max_count, size_t max_len, char ***ret, struct err *err);
-void yaml_strings_free(char **list);
 
 /* Writing, for dumps: a scalar that reads back as exactly this text, quoted where it must be; and a
  * list of them in brackets. */

@@ -303,16 +303,9 @@ int yaml_strings(
 	for (const struct yaml *child = node->child; rc == 0 && child; child = child->next)
 		rc = copy_text(child, max_len, &list[n++], err);
 	if (rc < 0) {
-		yaml_strings_free(list);
+		text_list_free(list);
 		return rc;
 	}
 	*ret = list;
 	return 0;
-}
-
-void yaml_strings_free(char **list)
-{
-	for (char **entry = list; entry && *entry; entry++)
-		free(*entry);
-	free(list);
 }

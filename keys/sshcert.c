@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/sshcert_impl.h"
 #include "common/text.h"
+#include "keys/sshcert_impl.h"
 
 static const struct sshcert_kind kinds[] = {
 	{ "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519", 1 },

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "keys/sshcert_impl.h"
 #include "common/text.h"
+#include "keys/sshcert_impl.h"
 
 #define SHOWN_MAX 256
 /* 9999-12-31T23:59:59Z: later than this is only named, not printed */

@@ -2,8 +2,8 @@
 #ifndef BARTIZAN_KEYS_SSHCERT_IMPL_H
 #define BARTIZAN_KEYS_SSHCERT_IMPL_H
 
-#include "keys/sshcert.h"
 #include "common/wire.h"
+#include "keys/sshcert.h"
 
 /* The certificate type of a plain key type: "ssh-ed25519" has "ssh-ed25519-cert-v01@openssh.com".
  * fields: strings of the key's body. */

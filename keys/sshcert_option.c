@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "keys/sshcert_impl.h"
 #include "common/text.h"
+#include "keys/sshcert_impl.h"
 
 #define NAME_SHOWN 96
 

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "keys/sshcert_impl.h"
 #include "common/text.h"
+#include "keys/sshcert_impl.h"
 
 #define NONCE_LEN 32
 #define PRESENT(text) ((text) && *(text))

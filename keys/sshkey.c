@@ -13,9 +13,9 @@
 
 #include <openssl/err.h>
 
+#include "common/text.h"
 #include "keys/sshcert.h"
 #include "keys/sshkey_impl.h"
-#include "common/text.h"
 
 int sshkey_refuse(struct err *err, const char *fmt, ...)
 {

@@ -10,8 +10,8 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-#include "keys/sshkey.h"
 #include "common/wire.h"
+#include "keys/sshkey.h"
 
 #define SSHKEY_ED25519_LEN 32
 #define SSHKEY_RSA_BITS_MIN 2048

@@ -12,8 +12,8 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 
-#include "keys/sshcert.h"
 #include "common/text.h"
+#include "keys/sshcert.h"
 
 #define SK_USER_PRESENT 0x01 /* PROTOCOL.u2f, flags of a signature */
 #define SHA256_LEN 32

@@ -2,8 +2,8 @@
 #ifndef BARTIZAN_LINEGUARD_IMPL_H
 #define BARTIZAN_LINEGUARD_IMPL_H
 
-#include "lineguard/lineguard.h"
 #include "lineguard/keys.h"
+#include "lineguard/lineguard.h"
 #include "lineguard/screen.h"
 
 #define MS 1000

@@ -196,7 +196,7 @@ void lineguard_answer(
 		return;
 	}
 	memset(&guard->answer, 0, sizeof guard->answer);
-	strncpy(guard->answer.notice, notice ? notice : "", LINEGUARD_NOTICE_MAX - 1);
+	strncpy(guard->answer.notice, notice ? notice : "", LINE_NOTICE_MAX - 1);
 	if (verdict == LINE_ALLOW)
 		guard_approved(guard, now_us);
 	else

@@ -34,7 +34,6 @@
 /* bytes of one candidate; a longer line is blind and its candidates are cut */
 #define LINEGUARD_TEXT_MAX 16384
 #define LINEGUARD_TEXTS_MAX 8	 /* candidates of a line */
-#define LINEGUARD_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
 #define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
 #define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */
 
@@ -67,7 +66,7 @@ struct line {
 
 /* one line of text for the user; control characters are replaced. "" says nothing */
 struct line_answer {
-	char notice[LINEGUARD_NOTICE_MAX];
+	char notice[LINE_NOTICE_MAX];
 };
 
 struct lineguard_callbacks {

@@ -86,7 +86,7 @@ void notice_status(struct lineguard *guard, const char *text)
 	if (!*text)
 		return;
 	for (size_t len; *text; text += len + (text[len] == '\n')) {
-		char line[LINEGUARD_NOTICE_MAX];
+		char line[LINE_NOTICE_MAX];
 		len = strcspn(text, "\n");
 		size_t shown = text[len] ? len : cut_to_row(guard, text, len);
 		snprintf(line, sizeof(line), "%.*s",

@@ -104,9 +104,9 @@ void guard_refuse(struct lineguard *guard, int64_t now, enum line_end end)
 
 static void ask(struct lineguard *guard)
 {
-	char text[LINEGUARD_NOTICE_MAX + 32] = "";
+	char text[LINE_NOTICE_MAX + 32] = "";
 
-	strncat(text, guard->answer.notice, LINEGUARD_NOTICE_MAX);
+	strncat(text, guard->answer.notice, LINE_NOTICE_MAX);
 	strcat(text, *text ? " - continue? [y/N] " : "continue? [y/N] ");
 	notice_now(guard, text);
 	guard_go(guard, GUARD_ASK);
@@ -151,7 +151,7 @@ void guard_judge_line(struct lineguard *guard, int64_t now)
 	memset(&guard->answer, 0, sizeof guard->answer);
 	enum line_verdict verdict =
 		guard->callbacks->judge(guard->context, &guard->line, &guard->answer);
-	guard->answer.notice[LINEGUARD_NOTICE_MAX - 1] = 0;
+	guard->answer.notice[LINE_NOTICE_MAX - 1] = 0;
 	guard_decided(guard, now, verdict);
 }
 

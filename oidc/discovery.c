@@ -6,10 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "conf/provider.h"
 #include "common/json.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "conf/provider.h"
 
 static const struct {
 	const char *key;

@@ -14,9 +14,9 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
-#include "keys/sshkey.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "keys/sshkey.h"
 #include "oidc/base64url.h"
 
 #define EC_UNCOMPRESSED 0x04 /* first byte of a point (SEC 1, 2.3.3) */

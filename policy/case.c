@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "keys/sshcert.h"
 
 #define TEXT_LEN 4096
@@ -59,7 +60,7 @@ static int add_claims(
 			break;
 		}
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -111,7 +112,7 @@ static int read_rights(struct policy_case *one, const struct yaml *node, struct 
 		else
 			one->who.rights |= names[i].right;
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -289,7 +290,7 @@ int case_read(const struct yaml *node, struct policy_case *ret, struct err *err)
 
 void case_release(struct policy_case *one)
 {
-	yaml_strings_free(one->who.groups);
+	text_list_free(one->who.groups);
 	for (struct claim *claim = one->who.claims; claim && claim->name; claim++) {
 		free(claim->name);
 		free(claim->value);

@@ -2,8 +2,8 @@
 #ifndef BARTIZAN_CONFIG_H
 #define BARTIZAN_CONFIG_H
 
-#include "conf/conf.h"
 #include "common/files.h"
+#include "conf/conf.h"
 #include "policy/ruleset.h"
 #include "policy/target.h"
 

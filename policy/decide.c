@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
+#include "keys/sshcert.h"
 #include "policy/match.h"
 
 #define TRACE_LINE_MAX 2048

@@ -100,7 +100,8 @@ static int no_group(const struct match_question *question, const struct rule *ru
 	return none_of(out, question->access->who->user, "in none of", text_at, rule->groups);
 }
 
-static int no_label(const struct match_question *question, const struct label_want *want, struct buf *out)
+static int no_label(
+	const struct match_question *question, const struct label_want *want, struct buf *out)
 {
 	const char *value = target_label(question->target, want->name);
 	int rc = quote_text(out, "", question->name);
@@ -112,7 +113,8 @@ static int no_label(const struct match_question *question, const struct label_wa
 	return rc < 0 ? rc : put_list(out, text_at, want->values);
 }
 
-static int no_target(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int no_target(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	for (size_t i = 0; i < rule->label_count; i++) {
 		const char *value = target_label(question->target, rule->labels[i].name);
@@ -132,7 +134,8 @@ static int no_login(const struct match_question *question, const struct rule *ru
 	return none_of(out, question->access->login, "none of", pattern_at, &rule->logins);
 }
 
-static int no_source(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int no_source(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
 	int rc = buf_printf(out, "%s is in none of ", addr_format(&question->access->source, text));
@@ -155,7 +158,8 @@ static int no_hours(const struct match_question *question, const struct rule *ru
 		window_format(rule->hours, window));
 }
 
-static int no_command(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int no_command(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	int rc = quote(out, "", question->access->detail.data, question->access->detail.len);
 
@@ -164,31 +168,36 @@ static int no_command(const struct match_question *question, const struct rule *
 	return rc < 0 ? rc : put_list(out, pattern_at, &rule->commands);
 }
 
-static int about_kind(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_kind(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return buf_puts(out, question->any ? "this" : access_kind_name(question->access->kind));
 }
 
-static int about_user(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_user(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "user ", question->access->who->user);
 }
 
-static int about_target(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_target(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "target ", question->name);
 }
 
-static int about_login(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_login(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote_text(out, "login ", question->access->login);
 }
 
-static int about_source(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_source(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -196,7 +205,8 @@ static int about_source(const struct match_question *question, const struct rule
 	return buf_printf(out, "source %s", addr_format(&question->access->source, text));
 }
 
-static int about_hours(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_hours(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	char text[WINDOW_TEXT_MAX];
 
@@ -204,7 +214,8 @@ static int about_hours(const struct match_question *question, const struct rule 
 		out, "this time (%s)", window_format_now(rule->hours, question->access->now, text));
 }
 
-static int about_command(const struct match_question *question, const struct rule *rule, struct buf *out)
+static int about_command(
+	const struct match_question *question, const struct rule *rule, struct buf *out)
 {
 	(void)rule;
 	return quote(out, "command ", question->access->detail.data, question->access->detail.len);
@@ -231,8 +242,8 @@ const char *explain_name(enum predicate predicate)
 	return words[predicate].name;
 }
 
-int explain_no(const struct match_question *question, const struct rule *rule, enum predicate predicate,
-	struct buf *out)
+int explain_no(const struct match_question *question, const struct rule *rule,
+	enum predicate predicate, struct buf *out)
 {
 	return words[predicate].no(question, rule, out);
 }

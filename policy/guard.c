@@ -199,8 +199,8 @@ static void doubt_part(struct guard_judging *judging, struct guard_mark *mark)
 
 /* A part that is only guessed is not denied for being on no list: the line is doubted for it
  * anyhow. */
-static void judge_forms(
-	struct guard_judging *judging, const struct forms *forms, bool guessed, struct guard_mark *ret)
+static void judge_forms(struct guard_judging *judging, const struct forms *forms, bool guessed,
+	struct guard_mark *ret)
 {
 	const struct guard *guard = judging->guard;
 	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };

@@ -65,7 +65,7 @@ static int load_patterns(
 	const struct yaml *child = first(node);
 	for (size_t i = 0; !rc && i < count; i++, child = child->next)
 		rc = load_pattern(entry, list[i], child, err);
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -209,7 +209,7 @@ static void guard_release(struct guard *guard)
 			free(entry->patterns[k].automaton);
 		}
 		free(entry->patterns);
-		yaml_strings_free(entry->by);
+		text_list_free(entry->by);
 		free(entry->place);
 	}
 	free(guard->entries);

@@ -16,7 +16,7 @@ int list_texts(const struct yaml *node, size_t max_len, char ***ret, struct err 
 	if (rc < 0)
 		return rc;
 	if (!list[0]) {
-		yaml_strings_free(list);
+		text_list_free(list);
 		return yaml_error(node, err, "'%s' is empty: it would never match",
 			node->key ? node->key : "list");
 	}
@@ -72,7 +72,7 @@ int patterns_load(const struct yaml *node, size_t max_len, bool any_case, struct
 		else
 			ret->count++;
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 

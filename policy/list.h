@@ -17,7 +17,7 @@ struct patterns {
 	size_t count; /* 0: not asked */
 };
 
-/* caller frees with yaml_strings_free */
+/* caller frees with text_list_free */
 int list_texts(const struct yaml *node, size_t max_len, char ***ret, struct err *err);
 /* compared exactly: what can be no name is an error */
 int list_names(const struct yaml *node, const char *what, char ***ret, struct err *err);

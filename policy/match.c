@@ -187,7 +187,8 @@ bool match_asked(const struct rule *rule, enum predicate predicate)
 	return asked[predicate];
 }
 
-enum match match_rule(struct match_question *question, const struct rule *rule, enum predicate *ret_by)
+enum match match_rule(
+	struct match_question *question, const struct rule *rule, enum predicate *ret_by)
 {
 	enum match result = MATCH_YES;
 

@@ -39,7 +39,8 @@ struct match_question {
 };
 
 /* *ret_by: the predicate that said no or could not be evaluated. */
-enum match match_rule(struct match_question *question, const struct rule *rule, enum predicate *ret_by);
+enum match match_rule(
+	struct match_question *question, const struct rule *rule, enum predicate *ret_by);
 /* whether the rule has that predicate */
 bool match_asked(const struct rule *rule, enum predicate predicate);
 /* kinds it can match at all: with commands only exec */
@@ -53,8 +54,8 @@ int64_t match_login_within(
 /* explain.c */
 const char *explain_name(enum predicate predicate); /* "logins" */
 /* "'root' is none of deploy" */
-int explain_no(const struct match_question *question, const struct rule *rule, enum predicate predicate,
-	struct buf *out);
+int explain_no(const struct match_question *question, const struct rule *rule,
+	enum predicate predicate, struct buf *out);
 /* "login 'root'" */
 int explain_subject(const struct match_question *question, enum predicate predicate,
 	const struct rule *rule, struct buf *out);

@@ -115,7 +115,7 @@ static int load_may(struct role *role, const struct yaml *node, struct err *err)
 		else
 			role->may |= may_names[i].may;
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -170,8 +170,8 @@ int role_load(struct role *role, const struct yaml *node, struct err *err)
 void role_release(struct role *role)
 {
 	free(role->name);
-	yaml_strings_free(role->groups);
-	yaml_strings_free(role->users);
+	text_list_free(role->groups);
+	text_list_free(role->users);
 	for (size_t i = 0; i < role->claim_count; i++) {
 		free(role->claims[i].name);
 		patterns_release(&role->claims[i].values);

@@ -57,7 +57,7 @@ static int load_kinds(struct rule_loading *loading, const struct yaml *node, enu
 			rc = yaml_error(child, err, "'%s' is not a kind of access",
 				text_clean(shown, sizeof(shown), *name, strlen(*name)));
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -218,7 +218,7 @@ static int load_sources(struct rule_loading *loading, const struct yaml *node, s
 		else
 			rule->source_count++;
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 
@@ -255,7 +255,7 @@ static int load_days(const struct yaml *node, struct window *window, struct err 
 			rc = yaml_error(node, err, "expected days such as mon-fri or [mon, wed]");
 		window->days |= days;
 	}
-	yaml_strings_free(list);
+	text_list_free(list);
 	return rc;
 }
 

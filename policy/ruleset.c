@@ -17,14 +17,14 @@ static int no_memory(struct err *err)
 void rule_release(struct rule *rule)
 {
 	free(rule->name);
-	yaml_strings_free(rule->roles);
+	text_list_free(rule->roles);
 	free(rule->role_index);
-	yaml_strings_free(rule->users);
-	yaml_strings_free(rule->groups);
+	text_list_free(rule->users);
+	text_list_free(rule->groups);
 	patterns_release(&rule->names);
 	for (size_t i = 0; i < rule->label_count; i++) {
 		free(rule->labels[i].name);
-		yaml_strings_free(rule->labels[i].values);
+		text_list_free(rule->labels[i].values);
 	}
 	free(rule->labels);
 	patterns_release(&rule->logins);

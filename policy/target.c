@@ -28,10 +28,10 @@ static void slot_release(struct target_slot *slot)
 	free(target->labels);
 	free(target->name);
 	free(target->host);
-	yaml_strings_free(target->host_keys);
+	text_list_free(target->host_keys);
 	free(target->known_hosts_path);
 	free(target->credential_name);
-	yaml_strings_free(target->crypto_allow);
+	text_list_free(target->crypto_allow);
 	free(target->family);
 	pattern_free(slot->pattern);
 	free(slot->lower);

@@ -64,7 +64,7 @@ const struct target *targets_find(const struct targets *targets, const char *nam
 /* The pinned keys for this target when asked for as `name`, port: its host_keys, and the lines of
  * known_hosts for that name or for the target's host (hashed names, patterns, [host]:port,
  * negation; @revoked removes a key; @cert-authority is skipped). NULL-terminated "type base64"
- * lines; caller frees with yaml_strings_free. Empty: nothing pinned, the target is not to be
+ * lines; caller frees with text_list_free. Empty: nothing pinned, the target is not to be
  * connected to. */
 int target_host_keys(
 	const struct target *target, const char *name, uint16_t port, char ***ret, struct err *err);

@@ -13,8 +13,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 
 #define SSH_PORT 22
 #define SHA1_LEN 20
@@ -236,9 +236,9 @@ int target_host_keys(
 		else if (rc < 0)
 			err_set(err, rc, "target '%s': host keys: %s", target->name, strerror(-rc));
 	}
-	yaml_strings_free(found.revoked);
+	text_list_free(found.revoked);
 	if (rc < 0) {
-		yaml_strings_free(found.keys);
+		text_list_free(found.keys);
 		return rc;
 	}
 	*ret = found.keys;

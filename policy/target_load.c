@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "common/addr.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "policy/keys.h"
 
 #define SSH_PORT 22

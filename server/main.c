@@ -12,11 +12,11 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "policy/config.h"
 #include "common/version.h"
-#include "server/listener/listener.h"
+#include "policy/config.h"
 #include "server/broker/broker.h"
 #include "server/egress/egress.h"
+#include "server/listener/listener.h"
 #include "server/reader/make.h"
 #include "server/role/role.h"
 #include "server/session/session.h"
@@ -124,7 +124,9 @@ static int options_parse(int argc, char **argv, struct choice *choice)
 
 int main(int argc, char **argv)
 {
-	struct choice choice = { .options = { .config = CONFIG_DEFAULT, .mains = &mains, .ready_fd = -1 } };
+	struct choice choice = {
+		.options = { .config = CONFIG_DEFAULT, .mains = &mains, .ready_fd = -1 }
+	};
 
 	if (options_parse(argc, argv, &choice)) {
 		fputs(usage, stderr);

@@ -143,7 +143,8 @@ struct approval_filter {
 }; /* state -1: any; open_only: pending, and approved with a window that lasts */
 int approvals_each(struct store *store, const struct approval_filter *filter, int64_t lapse_ms,
 	approval_visit_fn *visit, void *context, struct err *err); /* newest first */
-/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes","needed","by","voters","note"}:
+/* {"id","state","requester","target","login","kind","command","reason","created","expires","votes",
+ * "needed","by","voters","note"}:
  * command in visible form. */
 json_t *approval_json(
 	struct store *store, const struct approval *approval, int64_t lapse_ms, int64_t now_ms);

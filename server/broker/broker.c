@@ -18,13 +18,13 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/broker/core/peer.h"
 #include "server/broker/access/wait.h"
+#include "server/broker/core/peer.h"
 #include "server/broker/dial/scan.h"
 #include "server/broker/login/issue.h"
+#include "server/broker/login/revoke.h"
 #include "server/broker/record/disk.h"
 #include "server/broker/record/record.h"
-#include "server/broker/login/revoke.h"
 
 static int take_fd(struct ipc_raw *raw)
 {

@@ -13,12 +13,12 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
-#include "server/broker/dial/dial.h"
+#include "keys/sshcert.h"
 #include "server/broker/access/fresh_login.h"
 #include "server/broker/access/wait.h"
+#include "server/broker/dial/dial.h"
 #include "server/broker/login/login.h"
 
 /* after a link's end the listener says within this time how the process ended */

@@ -1,6 +1,6 @@
-/* Session processes as the broker sees them: birth, messages, and the end of everything that hangs on
- * them. The handlers are rows of the table in client_messages.c: 0, or -EPROTO with the reason when
- * what came was a violation. */
+/* Session processes as the broker sees them: birth, messages, and the end of everything that hangs
+ * on them. The handlers are rows of the table in client_messages.c: 0, or -EPROTO with the reason
+ * when what came was a violation. */
 #ifndef BARTIZAN_BROKER_CLIENT_H
 #define BARTIZAN_BROKER_CLIENT_H
 

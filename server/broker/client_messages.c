@@ -6,10 +6,10 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "server/broker/access/lines.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/client.h"
 #include "server/broker/core/peer.h"
-#include "server/broker/access/wait.h"
-#include "server/broker/access/lines.h"
 #include "server/broker/login/auth.h"
 #include "server/broker/login/login.h"
 

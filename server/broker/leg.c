@@ -13,11 +13,11 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "policy/decide.h"
+#include "server/broker/access/fresh_login.h"
+#include "server/broker/access/lines.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
-#include "server/broker/access/fresh_login.h"
-#include "server/broker/access/wait.h"
-#include "server/broker/access/lines.h"
 #include "server/broker/record/disk.h"
 #include "server/broker/record/evidence.h"
 #include "server/broker/record/record.h"
@@ -124,7 +124,8 @@ static unsigned leg_judge(struct client *client, const struct msg_leg *msg,
 		return (unsigned)err_set(err, EXIT_DENIED,
 			"too many targets on one connection (limits.targets_per_connection)");
 	if (disk_low(client->broker) && !disk_exempt(client->broker, client->who))
-		return (unsigned)err_set(err, EXIT_GATEWAY, "the gateway has no room for transcripts");
+		return (unsigned)err_set(
+			err, EXIT_GATEWAY, "the gateway has no room for transcripts");
 	return 0;
 }
 

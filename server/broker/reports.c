@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "server/broker/access/lines.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
-#include "server/broker/access/wait.h"
-#include "server/broker/access/lines.h"
 #include "server/broker/record/evidence.h"
 #include "server/broker/record/record.h"
 
@@ -151,7 +151,8 @@ int handle_event(struct client *client, const void *data, struct err *err)
 	json_t *event = leg ? peer_leg_event(leg) : client_event(client);
 	json_object_set_new(event, "detail", json_visible(msg->detail.data, msg->detail.len));
 	if (client->user && !client->who)
-		json_object_set_new(event, "name", json_visible(client->user, strlen(client->user)));
+		json_object_set_new(
+			event, "name", json_visible(client->user, strlen(client->user)));
 	broker_audit(client->broker, last ? "events-suppressed" : type, event);
 	log_info("connection %llu from %s: %s: %.*s", (unsigned long long)client->connection,
 		client->source_text, last ? "events-suppressed" : type, (int)msg->detail.len,

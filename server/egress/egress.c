@@ -2,8 +2,8 @@
  *
  * It does what the broker asks on its link: connects to targets and hands the sockets over, of
  * which it reads nothing; and asks identity providers on its own (server/egress/provider.c,
- * server/egress/login.c). It holds no key of ours, no policy and no database; the clients' secrets and
- * people's access tokens end here. What it reads is hostile: name servers' answers, by libc in
+ * server/egress/login.c). It holds no key of ours, no policy and no database; the clients' secrets
+ * and people's access tokens end here. What it reads is hostile: name servers' answers, by libc in
  * threads of this process, and what providers send. It ends when its link closes. */
 #include "server/egress/egress.h"
 
@@ -21,11 +21,11 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "policy/config.h"
-#include "server/role/link.h"
 #include "server/egress/http.h"
 #include "server/egress/login.h"
-#include "server/egress/webhook.h"
 #include "server/egress/provider.h"
+#include "server/egress/webhook.h"
+#include "server/role/link.h"
 #include "server/role/role.h"
 #include "server/role/sandbox.h"
 

@@ -1,4 +1,5 @@
-/* The egress role: the way out. DNS, TCP connections to targets, identity providers, the webhook. */
+/* The egress role: the way out. DNS, TCP connections to targets, identity providers, the webhook.
+ */
 #ifndef BARTIZAN_EGRESS_EGRESS_H
 #define BARTIZAN_EGRESS_EGRESS_H
 

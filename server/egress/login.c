@@ -1,5 +1,5 @@
-/* See server/egress/login.h. The flow's own rules are in oidc/device.c; here are its requests, its timer
- * and its id. */
+/* See server/egress/login.h. The flow's own rules are in oidc/device.c; here are its requests, its
+ * timer and its id. */
 #include "server/egress/login.h"
 
 #include <errno.h>
@@ -92,8 +92,8 @@ static void login_done(struct egress_login *login)
 
 /* ---- requests ---- */
 
-static int request_begin(struct egress_login *login, const char *url, struct buf *form, const char *bearer,
-	size_t max, http_done_fn *done, struct err *err)
+static int request_begin(struct egress_login *login, const char *url, struct buf *form,
+	const char *bearer, size_t max, http_done_fn *done, struct err *err)
 {
 	struct provider_view view;
 	int rc = 0;

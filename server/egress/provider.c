@@ -1,5 +1,5 @@
-/* See server/egress/provider.h. A fetch is two requests, discovery document and keys; the first failure
- * ends it. */
+/* See server/egress/provider.h. A fetch is two requests, discovery document and keys; the first
+ * failure ends it. */
 #include "server/egress/provider.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #ifndef BARTIZAN_EGRESS_WEBHOOK_H
 #define BARTIZAN_EGRESS_WEBHOOK_H
 
-#include "conf/conf.h"
 #include "common/ipc_msg.h"
+#include "conf/conf.h"
 #include "oidc/http.h"
 
 #define EGRESS_POSTS_MAX 16

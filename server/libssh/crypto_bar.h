@@ -11,8 +11,8 @@
 #include <libssh/server.h>
 #include <stdbool.h>
 
-#include "conf/conf.h"
 #include "common/err.h"
+#include "conf/conf.h"
 
 #define CRYPTO_LIST_MAX 1024
 

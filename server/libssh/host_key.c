@@ -10,7 +10,6 @@
 
 #include "common/fd.h"
 #include "keys/sshkey.h"
-#include "server/session/session.h"
 
 struct host_key {
 	/* openssh-key-v1 as PEM: libssh takes ownership of a key it is given, so each session

@@ -1,6 +1,8 @@
 /* libssh and OpenSSL, made ready once before any fork, so that a sandboxed session opens no file;
  * and the check of libssh's version. See session.h.
  */
+#include "server/libssh/library.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,6 @@
 
 #include "common/log.h"
 #include "server/libssh/debian_version.h"
-#include "server/session/session.h"
 #include "server/libssh/transport.h"
 
 #define NEEDED_UPSTREAM SSH_VERSION_INT(0, 10, 6)

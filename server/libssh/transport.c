@@ -13,8 +13,8 @@
 
 #include "common/ipc_msg.h"
 #include "common/log.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "server/libssh/readahead.h"
 
 /* The transport that is inside the library now. A session process is single-threaded, and this is

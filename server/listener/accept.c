@@ -17,7 +17,6 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/session/session.h"
 
 struct entry {	    /* what a session's process begins with */
 	int client; /* -1: a scan */
@@ -49,8 +48,8 @@ static int session_run(const struct listener *listener, const struct entry *entr
 				  : listener->options->mains->session)(&start);
 }
 
-static int session_fork(struct listener *listener, struct session_process *conn, const struct entry *entry,
-	uint32_t question, struct err *err)
+static int session_fork(struct listener *listener, struct session_process *conn,
+	const struct entry *entry, uint32_t question, struct err *err)
 {
 	const enum role role = conn->scan ? ROLE_SCAN : ROLE_SESSION;
 	struct link *broker = roles_broker(listener);

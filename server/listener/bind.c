@@ -62,8 +62,8 @@ static int socket_for(const struct addr *addr, const struct socket_set *before, 
 	return socket_bind(addr, err);
 }
 
-int sockets_open(struct socket_set *set, const struct listener_conf *conf, const struct socket_set *before,
-	struct err *err)
+int sockets_open(struct socket_set *set, const struct listener_conf *conf,
+	const struct socket_set *before, struct err *err)
 {
 	set->count = 0;
 	for (size_t i = 0; i < conf->listen_count; i++) {
@@ -143,8 +143,7 @@ static int state_dir_own(int fd, const struct listener_conf *conf, struct err *e
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return err_set(
-			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
+		return err_set(err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
 	if (st.st_uid != uid && geteuid() == 0 && st.st_uid == 0 &&
 		fchown(fd, conf->uid, conf->gid) < 0)
 		return err_set(err, -errno, "state_dir '%s': cannot give it to '%s': %s",
@@ -161,12 +160,10 @@ static int state_dir_own(int fd, const struct listener_conf *conf, struct err *e
 int state_dir_open(const struct listener_conf *conf, struct err *err)
 {
 	if (mkdir(conf->state_dir, 0700) < 0 && errno != EEXIST)
-		return err_set(
-			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
+		return err_set(err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
 	int fd = open(conf->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(
-			err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
+		return err_set(err, -errno, "state_dir '%s': %s", conf->state_dir, strerror(errno));
 	int rc = state_dir_own(fd, conf, err);
 	if (rc < 0)
 		fd_closep(&fd);

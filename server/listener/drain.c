@@ -38,8 +38,8 @@ struct event *drain_timer_new(struct listener *listener)
 	return listener_timer(listener, on_drain_timer, listener);
 }
 
-/* The broker's going is bounded by process_leave(). Sessions that are left see their links close and
- * end by themselves, or as after a drain. */
+/* The broker's going is bounded by process_leave(). Sessions that are left see their links close
+ * and end by themselves, or as after a drain. */
 static void drain_finish(struct listener *listener)
 {
 	if (listener->phase != PHASE_ENDING)

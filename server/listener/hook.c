@@ -61,8 +61,7 @@ static int run(const struct listener *listener, int fd)
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		    locale[] = "LANG=C.UTF-8";
 	char *environment[] = { path, locale, NULL };
-	const struct role_start start = { .uid = listener->conf->uid,
-		.gid = listener->conf->gid };
+	const struct role_start start = { .uid = listener->conf->uid, .gid = listener->conf->gid };
 	char **argv = listener->conf->notify;
 	struct err err = { "" };
 

@@ -22,9 +22,8 @@
 #include "common/log.h"
 #include "server/libssh/host_key.h"
 #include "server/libssh/library.h"
-#include "server/listener/systemd.h"
 #include "server/listener/reader.h"
-#include "server/session/session.h"
+#include "server/listener/systemd.h"
 
 /* the broker holds a link and transcripts for each session; it inherits this limit */
 #define OPEN_FILES_WANTED 65536
@@ -229,7 +228,8 @@ static int listener_start(struct listener *listener, struct err *err)
 	int rc = process_setup(listener->options, err);
 
 	rc = rc < 0 ? rc
-		    : reader_run(listener->options->mains, listener->options->config, &listener->conf, &listener->bundle, err);
+		    : reader_run(listener->options->mains, listener->options->config,
+			      &listener->conf, &listener->bundle, err);
 	if (rc < 0)
 		return rc;
 	listener_apply_log(listener);

@@ -5,10 +5,11 @@
  * configuration (reader.h) and holds no policy, because sessions are forked from it. This header is
  * for main.c (listener_run) and for listener*.c; nobody else looks inside.
  *
- * listener.c life, phases, signals; server/listener/bind.c sockets and state directory; server/listener/accept.c
- * accept and fork; server/listener/conns.c connections and limits; server/listener/process.c one broker, signer or
- * egress; server/listener/slots.c who holds which slot; server/listener/reload.c SIGHUP; server/listener/drain.c the
- * end; server/listener/hook.c notify.command. */
+ * listener.c life, phases, signals; server/listener/bind.c sockets and state directory;
+ * server/listener/accept.c accept and fork; server/listener/conns.c connections and limits;
+ * server/listener/process.c one broker, signer or egress; server/listener/slots.c who holds which
+ * slot; server/listener/reload.c SIGHUP; server/listener/drain.c the end; server/listener/hook.c
+ * notify.command. */
 #ifndef BARTIZAN_LISTENER_LISTENER_H
 #define BARTIZAN_LISTENER_LISTENER_H
 
@@ -20,8 +21,8 @@
 #include <sys/types.h>
 
 #include "common/addr.h"
-#include "conf/conf.h"
 #include "common/err.h"
+#include "conf/conf.h"
 #include "server/role/link.h"
 #include "server/role/listener_conf.h"
 #include "server/role/mains.h"
@@ -85,13 +86,13 @@ struct role_process { /* one running broker, signer or egress */
 	struct event *deadline;
 };
 
-struct role_slot {		   /* who holds a role now, and when it is filled again */
+struct role_slot {		      /* who holds a role now, and when it is filled again */
 	struct role_process *process; /* NULL: nobody */
 	int64_t delay_ms;
 	struct event *timer;
 };
 
-struct session_process {			 /* one session or scan process */
+struct session_process {		    /* one session or scan process */
 	TAILQ_ENTRY(session_process) entry; /* unauthenticated ones first */
 	uint64_t id;
 	pid_t pid;
@@ -166,13 +167,14 @@ struct event *listener_timer(struct listener *listener, event_callback_fn fn, vo
 void listener_timer_in(struct event *timer, int64_t ms);
 
 /* server/listener/bind.c */
-int sockets_open(struct socket_set *set, const struct listener_conf *conf, const struct socket_set *before,
+int sockets_open(struct socket_set *set, const struct listener_conf *conf,
+	const struct socket_set *before,
 	struct err *err); /* an address that before has is taken over (dup) */
 void sockets_close(struct socket_set *set);
 int sockets_watch(struct socket_set *set, struct listener *listener, event_callback_fn fn);
 void sockets_enable(struct socket_set *set, bool on);
 void sockets_describe(const struct socket_set *set, char *out, size_t size);
-int state_dir_open(const struct listener_conf *conf, struct err *err);	     /* fd or -errno */
+int state_dir_open(const struct listener_conf *conf, struct err *err);	    /* fd or -errno */
 int control_socket_open(const struct listener_conf *conf, struct err *err); /* fd or -errno */
 
 /* server/listener/accept.c */
@@ -197,16 +199,16 @@ void conns_signal(struct listener *listener, int sig, bool orphans_only);
 void conns_orphaned(struct listener *listener); /* their broker is gone */
 
 /* server/listener/process.c */
-struct role_process *process_start(struct listener *listener, enum role role, int bundle, uint64_t generation,
-	struct err *err);
-void process_install(struct role_process *process);		      /* holds its role from now on */
+struct role_process *process_start(struct listener *listener, enum role role, int bundle,
+	uint64_t generation, struct err *err);
+void process_install(struct role_process *process);		    /* holds its role from now on */
 void process_leave(struct role_process *process, int64_t grace_ms); /* is to end */
-int process_introduce(struct role_process *process);		      /* its link goes to the broker */
+int process_introduce(struct role_process *process); /* its link goes to the broker */
 void process_free(struct role_process *process);
 
 /* server/listener/slots.c */
 bool process_gone(struct listener *listener, pid_t pid, int status); /* whether it was one */
-void roles_check(struct listener *listener);			  /* one more is ready */
+void roles_check(struct listener *listener);			     /* one more is ready */
 int roles_start(struct listener *listener, struct err *err);
 struct link *roles_broker(struct listener *listener); /* NULL: there is none now */
 void roles_fill(struct listener *listener, enum role role, int64_t delay_ms);

@@ -14,7 +14,6 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/session/session.h"
 
 /* ---- messages of a process ---- */
 
@@ -41,7 +40,8 @@ int process_introduce(struct role_process *process)
 	return rc;
 }
 
-static void on_process_ready(struct role_process *process, const struct ipc_raw *raw, const void *msg)
+static void on_process_ready(
+	struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw, (void)msg;
 	if (process->ready || process->leaving)
@@ -60,7 +60,8 @@ static void on_process_ready(struct role_process *process, const struct ipc_raw 
 
 /* Before it is ready: it cannot start. Afterwards only the broker has something to refuse: a
  * configuration. */
-static void on_process_failed(struct role_process *process, const struct ipc_raw *raw, const void *msg)
+static void on_process_failed(
+	struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
 	struct listener *listener = process->listener;
@@ -87,7 +88,8 @@ static void on_conf_taken(struct role_process *process, const struct ipc_raw *ra
 	reload_taken(process->listener, ((const struct msg_conf_taken *)msg)->generation);
 }
 
-static void on_authenticated(struct role_process *process, const struct ipc_raw *raw, const void *msg)
+static void on_authenticated(
+	struct role_process *process, const struct ipc_raw *raw, const void *msg)
 {
 	(void)raw;
 	conn_authenticated(process->listener, ((const struct msg_connection *)msg)->connection);
@@ -185,7 +187,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 /* In the child. The host key is for sessions only. */
-static int process_run(const struct listener *listener, const struct role_start *start, enum role role)
+static int process_run(
+	const struct listener *listener, const struct role_start *start, enum role role)
 {
 	const struct role_mains *mains = listener->options->mains;
 	role_main_fn *const table[ROLES] = {
@@ -244,7 +247,8 @@ void process_free(struct role_process *process)
 	free(process);
 }
 
-static int process_launch(struct role_process *process, int bundle, uint64_t generation, struct err *err)
+static int process_launch(
+	struct role_process *process, int bundle, uint64_t generation, struct err *err)
 {
 	struct listener *listener = process->listener;
 	int parent[2], peer[2], rc = pairs_open(process->role, parent, peer, err);

@@ -33,7 +33,8 @@ int reader_start(const struct role_mains *mains, const char *path, pid_t *ret_pi
 	return 0;
 }
 
-static int answer_take(struct ipc_raw *raw, struct listener_conf **ret, int *ret_bundle, struct err *err)
+static int answer_take(
+	struct ipc_raw *raw, struct listener_conf **ret, int *ret_bundle, struct err *err)
 {
 	struct msg_reason failed;
 	int rc;

@@ -1,8 +1,8 @@
 /* The reader: a short-lived child that loads and checks the configuration, so that the listener
  * (and with it every session) never has it in memory.
  *
- * It answers with one message on a SEQPACKET link: IPC_READY with an encoded struct listener_conf as its
- * body and the sealed bundle as its descriptor, or IPC_FAILED with the reason. */
+ * It answers with one message on a SEQPACKET link: IPC_READY with an encoded struct listener_conf
+ * as its body and the sealed bundle as its descriptor, or IPC_FAILED with the reason. */
 #ifndef BARTIZAN_LISTENER_READER_H
 #define BARTIZAN_LISTENER_READER_H
 

@@ -17,8 +17,8 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/listener/systemd.h"
 #include "server/listener/reader.h"
+#include "server/listener/systemd.h"
 
 bool reload_is_candidate(const struct role_process *process)
 {
@@ -96,8 +96,8 @@ void reload_refuse(struct listener *listener, const char *reason, bool tell_brok
 
 /* ---- taking ---- */
 
-/* The broker's word. Old processes leave their slots but live on until the broker has closed its links
- * to them. */
+/* The broker's word. Old processes leave their slots but live on until the broker has closed its
+ * links to them. */
 void reload_taken(struct listener *listener, uint64_t generation)
 {
 	struct listener_reload *reload = &listener->reload;
@@ -111,7 +111,8 @@ void reload_taken(struct listener *listener, uint64_t generation)
 	struct role_process *fresh[] = { reload->signer, reload->egress };
 	reload->signer = reload->egress = NULL;
 	for (size_t i = 0; i < 2; i++) {
-		struct role_process *old = fresh[i] ? listener->slots[fresh[i]->role].process : NULL;
+		struct role_process *old =
+			fresh[i] ? listener->slots[fresh[i]->role].process : NULL;
 
 		if (old)
 			process_leave(old, LISTENER_RETIRE_MS);
@@ -170,8 +171,8 @@ static void reload_start(struct listener *listener)
 	struct err err = { "" };
 
 	reload->stage = RELOAD_STARTING;
-	reload->signer =
-		process_start(listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
+	reload->signer = process_start(
+		listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
 	if (reload->signer)
 		reload->egress = process_start(
 			listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
@@ -233,8 +234,8 @@ static void reload_read(struct listener *listener)
 
 	systemd_reloading();
 	reload->stage = RELOAD_READING;
-	if (reader_start(listener->options->mains, listener->options->config, &reload->reader, &reload->reader_fd, &err) ==
-		0) {
+	if (reader_start(listener->options->mains, listener->options->config, &reload->reader,
+		    &reload->reader_fd, &err) == 0) {
 		reload->reader_event =
 			event_new(listener->base, reload->reader_fd, EV_READ, on_reader, listener);
 		if (reload->reader_event && event_add(reload->reader_event, &limit) == 0)

@@ -1,9 +1,9 @@
 /* Broker, signer and egress: started, watched, replaced. See listener.h.
  *
- * A role_process is one process; a role_slot is the office that it holds. A signer or egress that dies is replaced
- * after a back-off, and the new one's link goes to the broker. When the broker dies, its sessions
- * end by themselves (their links close), and all three are started anew: signer and egress too,
- * since their links led to the dead one. */
+ * A role_process is one process; a role_slot is the office that it holds. A signer or egress that
+ * dies is replaced after a back-off, and the new one's link goes to the broker. When the broker
+ * dies, its sessions end by themselves (their links close), and all three are started anew: signer
+ * and egress too, since their links led to the dead one. */
 #include "server/listener/listener.h"
 
 #include <errno.h>
@@ -107,8 +107,8 @@ static void describe_end(const struct role_process *process, int status, struct 
 		err_set(ret, 0, "%s %d died of signal %d (%s)", role_name(process->role),
 			(int)process->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		err_set(ret, 0, "%s %d ended with status %d", role_name(process->role), (int)process->pid,
-			WEXITSTATUS(status));
+		err_set(ret, 0, "%s %d ended with status %d", role_name(process->role),
+			(int)process->pid, WEXITSTATUS(status));
 }
 
 /* Sessions see their links close. Whoever was linked to the dead broker goes with it. */

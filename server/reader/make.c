@@ -1,4 +1,5 @@
-/* The reader's work: from a configuration file to the slices that each role may know. See make.h. */
+/* The reader's work: from a configuration file to the slices that each role may know. See make.h.
+ */
 #include "server/reader/make.h"
 
 #include <errno.h>
@@ -145,8 +146,8 @@ static int config_check(struct files *files, struct config *config, struct liste
 	return 0;
 }
 
-int reader_check(
-	const char *path, struct listener_conf **ret, int *ret_bundle, struct buf *dump, struct err *err)
+int reader_check(const char *path, struct listener_conf **ret, int *ret_bundle, struct buf *dump,
+	struct err *err)
 {
 	struct files *files = files_from_disk();
 	struct config *config = NULL;

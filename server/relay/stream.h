@@ -31,7 +31,8 @@ struct stream_ops {
 struct stream {
 	struct stream_ops ops;
 	void *owner; /* for ops */
-	/* callbacks of libssh under way on this connection: above zero, bytes stay in the library */
+	/* callbacks of libssh under way on this connection: above zero, bytes stay in the library
+	 */
 	int *depth;
 	struct transport *from, *to;
 	ssh_channel src, dst; /* NULL: not open yet, or gone */

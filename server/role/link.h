@@ -16,7 +16,7 @@
 #include "common/ipc_msg.h"
 #include "server/role/role.h"
 
-#define LINK_BATCH 64	    /* messages of one link before the others get their turn */
+#define LINK_BATCH 64 /* messages of one link before the others get their turn */
 
 struct link;
 

@@ -1,11 +1,12 @@
-/* See listener_conf.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both sides
- * are the same binary, yet every length is checked. */
+/* See listener_conf.h. One table of fields makes encoder and decoder, as in common/ipc_msg.c; both
+ * sides are the same binary, yet every length is checked. */
 #include "server/role/listener_conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/wire.h"
 
 enum field_type { FRONT_U32, FRONT_I64, FRONT_BOOL, FRONT_TEXT };
@@ -15,20 +16,20 @@ struct field {
 	size_t offset;
 };
 
-#define U32(f)                                       \
-	{                                            \
+#define U32(f)                                               \
+	{                                                    \
 		FRONT_U32, offsetof(struct listener_conf, f) \
 	}
-#define I64(f)                                       \
-	{                                            \
+#define I64(f)                                               \
+	{                                                    \
 		FRONT_I64, offsetof(struct listener_conf, f) \
 	}
-#define BOOL(f)                                       \
-	{                                             \
+#define BOOL(f)                                               \
+	{                                                     \
 		FRONT_BOOL, offsetof(struct listener_conf, f) \
 	}
-#define TEXT(f)                                       \
-	{                                             \
+#define TEXT(f)                                               \
+	{                                                     \
 		FRONT_TEXT, offsetof(struct listener_conf, f) \
 	}
 
@@ -205,7 +206,7 @@ void listener_conf_free(struct listener_conf *conf)
 	free(conf->state_dir);
 	free(conf->control_socket);
 	free(conf->run_as);
-	yaml_strings_free(conf->notify);
+	text_list_free(conf->notify);
 	free(conf);
 }
 

@@ -11,8 +11,10 @@
 #include <sys/types.h>
 
 #include "common/addr.h"
+#include "common/buf.h"
+#include "common/err.h"
 #include "conf/conf.h"
-#include "server/session/session.h"
+#include "server/role/session_conf.h"
 
 #define LISTENER_CONF_SIZE_MAX 65536
 #define LISTENER_CONF_TEXT_MAX 4096
@@ -34,7 +36,8 @@ struct listener_conf {
 };
 
 int listener_conf_encode(const struct listener_conf *conf, struct buf *out);
-int listener_conf_decode(struct bytes in, struct listener_conf **ret); /* -EBADMSG: malformed; caller frees */
+int listener_conf_decode(
+	struct bytes in, struct listener_conf **ret); /* -EBADMSG: malformed; caller frees */
 void listener_conf_free(struct listener_conf *conf);
 /* whether its PROXY header is believed */
 bool listener_conf_proxy(const struct listener_conf *conf, const struct addr *peer);

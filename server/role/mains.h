@@ -1,5 +1,5 @@
-/* The roles' mains as a table: the program hands it to the listener, which starts the roles and links
- * none of them. */
+/* The roles' mains as a table: the program hands it to the listener, which starts the roles and
+ * links none of them. */
 #ifndef BARTIZAN_ROLE_MAINS_H
 #define BARTIZAN_ROLE_MAINS_H
 

@@ -66,5 +66,4 @@ pid_t role_fork(enum role role, const int *keep, size_t count, struct err *err);
 int role_report_ready(int parent);
 int role_report_failed(int parent, const char *reason);
 
-
 #endif

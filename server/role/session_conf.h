@@ -1,4 +1,5 @@
-/* What a session process is started with. Plain data: the listener makes it and has no libssh in it.
+/* What a session process is started with. Plain data: the listener makes it and has no libssh in
+ * it.
  */
 #ifndef BARTIZAN_ROLE_SESSION_CONF_H
 #define BARTIZAN_ROLE_SESSION_CONF_H

@@ -6,9 +6,9 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "server/session/chan.h"
+#include "server/session/chan_command.h"
 #include "server/session/chan_lines.h"
 #include "server/session/conn.h"
-#include "server/session/chan_command.h"
 #include "server/session/upstream.h"
 
 #define TURN_MESSAGES 64 /* handled before the clients have a turn again */

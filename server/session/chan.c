@@ -8,10 +8,10 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/session/chan_lines.h"
-#include "server/session/conn.h"
 #include "server/relay/recorder.h"
 #include "server/session/chan_command.h"
+#include "server/session/chan_lines.h"
+#include "server/session/conn.h"
 #include "server/session/upstream.h"
 
 static const struct { /* the state machine: a name, what it may become, and its turn */

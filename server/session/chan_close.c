@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "server/relay/recorder.h"
 #include "server/session/chan.h"
+#include "server/session/chan_command.h"
 #include "server/session/chan_lines.h"
 #include "server/session/conn.h"
-#include "server/relay/recorder.h"
-#include "server/session/chan_command.h"
 #include "server/session/upstream.h"
 
 /* window-change and signal need no answer and pass at once; a pending request of libssh would

@@ -8,6 +8,7 @@
 #include "cast/cast.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/text.h"
 #include "conf/yaml.h"
 #include "server/session/chan.h"
 #include "server/session/conn.h"
@@ -77,7 +78,7 @@ int command_words(const char *line, char ***ret)
 	if (!rc && in_word)
 		rc = add_word(&list, &count, &word);
 	if (rc)
-		yaml_strings_free(list);
+		text_list_free(list);
 	else
 		*ret = list;
 	return rc;
@@ -112,7 +113,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	int rc = strlen(line) > COMMAND_LINE_MAX ? -E2BIG : command_words(line, &words);
 	struct chan_command *command = rc ? NULL : calloc(1, sizeof(*command));
 	if (!command) {
-		yaml_strings_free(words);
+		text_list_free(words);
 		chan_refuse(chan, 2,
 			rc == -EINVAL ? "a quote is left open" : "the command line is too long");
 		return;
@@ -127,7 +128,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	chan->start = NULL;
 	chan_set_state(chan, CHAN_COMMAND);
 	tell_broker(command, words);
-	yaml_strings_free(words);
+	text_list_free(words);
 }
 
 void command_free(struct chan_command *command)

@@ -32,7 +32,7 @@ void command_play(struct chan_command *command, const struct msg_play *play, int
 void command_done(struct chan_command *command, unsigned status);
 
 /* Splits a line into words: blanks separate, ' and " group, backslash quotes one character.
- * -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with yaml_strings_free. */
+ * -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with text_list_free. */
 int command_words(const char *line, char ***ret);
 
 #endif

@@ -8,10 +8,10 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "common/wire.h"
-#include "server/session/chan.h"
-#include "server/session/conn.h"
 #include "lineguard/lineguard.h"
 #include "server/relay/recorder.h"
+#include "server/session/chan.h"
+#include "server/session/conn.h"
 
 #define SHOWN_MAX (64 * 1024) /* the guard's own words, waiting for the client's window */
 

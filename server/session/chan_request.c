@@ -9,13 +9,13 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
+#include "keys/sshcert.h"
+#include "server/relay/recorder.h"
 #include "server/session/chan.h"
+#include "server/session/chan_command.h"
 #include "server/session/chan_lines.h"
 #include "server/session/conn.h"
-#include "server/relay/recorder.h"
-#include "server/session/chan_command.h"
 #include "server/session/upstream.h"
 
 #define SIZE_MAX_CELLS 10000 /* a terminal is not larger in either direction */

@@ -12,8 +12,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/session/chan.h"
 #include "server/libssh/readahead.h"
+#include "server/session/chan.h"
 #include "server/session/shuttle.h"
 #include "server/session/upstream.h"
 

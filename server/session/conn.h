@@ -39,8 +39,8 @@ struct conn {
 	unsigned attempts, probes;
 	bool hinted; /* "a certificate is needed" was events_sent */
 	int64_t login_deadline;
-	uint32_t events_sent;	  /* events told to the broker: bounded */
-	uint64_t trimmed; /* bytes relayed when memory was last given back */
+	uint32_t events_sent; /* events told to the broker: bounded */
+	uint64_t trimmed;     /* bytes relayed when memory was last given back */
 };
 
 int conn_run(struct conn *conn); /* exit status of the process */
@@ -60,7 +60,8 @@ void conn_send(struct conn *conn, enum ipc_type type, const void *msg);
 void conn_event(struct conn *conn, const struct leg *leg, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Messages from the broker (server/session/broker_messages.c). Returns false when the link is gone. */
+/* Messages from the broker (server/session/broker_messages.c). Returns false when the link is gone.
+ */
 bool session_link_turn(struct conn *conn);
 
 #endif

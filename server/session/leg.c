@@ -7,11 +7,11 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "server/libssh/crypto_bar.h"
 #include "server/libssh/host_key.h"
+#include "server/libssh/readahead.h"
 #include "server/session/chan.h"
 #include "server/session/conn.h"
-#include "server/libssh/crypto_bar.h"
-#include "server/libssh/readahead.h"
 #include "server/session/shuttle.h"
 #include "server/session/upstream.h"
 

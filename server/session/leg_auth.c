@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "server/session/conn.h"
 #include "server/session/leg.h"
 #include "server/session/selector.h"

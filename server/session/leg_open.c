@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 #include "common/fd.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "server/session/chan.h"
 #include "server/session/conn.h"
 #include "server/session/leg.h"

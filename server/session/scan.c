@@ -10,18 +10,17 @@
 
 #include <libssh/libssh.h>
 
-#include "common/clock.h"
 #include "common/access.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/ipc_msg.h"
 #include "common/log.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "server/libssh/crypto_bar.h"
+#include "server/libssh/transport.h"
 #include "server/role/sandbox.h"
 #include "server/session/session.h"
-#include "server/libssh/transport.h"
-#include "common/ipc_msg.h"
 
 #define SCAN_WAIT_MS 60000 /* for the next grant */
 

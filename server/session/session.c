@@ -11,11 +11,11 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/session/conn.h"
 #include "server/libssh/crypto_bar.h"
 #include "server/libssh/host_key.h"
-#include "server/session/proxy_header.h"
 #include "server/role/sandbox.h"
+#include "server/session/conn.h"
+#include "server/session/proxy_header.h"
 
 #define PROXY_WAIT_MS 5000
 #define IDENTIFICATION "Bartizan" /* "SSH-2.0-Bartizan" */

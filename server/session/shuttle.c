@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "server/session/conn.h"
 #include "server/relay/stream.h"
+#include "server/session/conn.h"
 
 #define SLICE (64 * 1024)
 

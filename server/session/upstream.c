@@ -10,12 +10,12 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
 #include "common/wire.h"
 #include "conf/yaml.h"
-#include "server/session/conn.h"
+#include "keys/sshkey.h"
 #include "server/libssh/readahead.h"
+#include "server/session/conn.h"
 
 static const char *const state_names[] = { "asked", "key exchange", "authentication", "ready",
 	"failed" };
@@ -45,7 +45,7 @@ void upstream_free(struct upstream *upstream)
 	}
 	transport_free(&upstream->transport);
 	fd_closep(&upstream->agent);
-	yaml_strings_free(upstream->host_keys);
+	text_list_free(upstream->host_keys);
 	buf_burn(&upstream->secret);
 	ssh_key_free(upstream->key);
 	free(upstream->login);
@@ -185,8 +185,8 @@ void upstream_grant(struct upstream *upstream, const struct msg_grant *grant, in
 	else
 		rc = begin(upstream, socket, &err);
 	if (rc)
-		upstream_fail(
-			upstream, EXIT_GATEWAY, "the outbound session cannot be set up: %s", err.text);
+		upstream_fail(upstream, EXIT_GATEWAY, "the outbound session cannot be set up: %s",
+			err.text);
 }
 
 /* ---- host key ---- */

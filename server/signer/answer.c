@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "keys/sshcert.h"
 
 #define USERAUTH_REQUEST 50 /* SSH_MSG_USERAUTH_REQUEST */
 #define AGENT_RSA_SHA2_256 2

@@ -47,7 +47,7 @@ static void ask(const struct config *config)
 	buf_release(&trace);
 	char **keys = NULL;
 	if (target && target_host_keys(target, "web1", 22, &keys, NULL) == 0)
-		yaml_strings_free(keys);
+		text_list_free(keys);
 }
 
 static void check(const struct config *config)

@@ -9,36 +9,33 @@ import re
 import shlex
 import subprocess
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from rooms import Rooms  # noqa: E402
 from concurrent.futures import ThreadPoolExecutor
 
 WARNINGS = """-std=gnu17 -O2 -Werror -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith
     -Wduplicated-cond -Wduplicated-branches -Wimplicit-fallthrough -Wold-style-definition -Wredundant-decls""".split()
-FOLDERS = ["common", "oidc", "policy", "store", "server", "cli"]
-BELOW = {  # what a folder may include from: folders are floors
-    "common": {"common"},
-    "oidc": {"common", "oidc"},
-    "policy": {"common", "policy"},
-    "store": {"common", "store"},
-    "server": {"common", "oidc", "policy", "store", "server"},
-    "cli": {"common", "oidc", "policy", "store", "cli"},
-}
+ROOMS = Rooms()
 THIRD_PARTY = [  # header, and the files that may include it
     (r"sqlite3\.h", r"store/"),
-    (r"yaml\.h", r"common/yaml\.c"),
-    (r"curl/", r"server/egress|oidc/http"),
+    (r"yaml\.h", r"conf/yaml\.c"),
+    (r"curl/", r"server/egress/|oidc/http"),
     (r"jwt\.h", r"oidc/jws"),
-    (r"vterm\.h", r"server/screen"),
-    (r"seccomp\.h", r"server/sandbox\.c"),
+    (r"vterm\.h", r"lineguard/screen"),
+    (r"seccomp\.h", r"server/role/sandbox\.c"),
     (r"event2?/", r"server/"),
-    (r"libssh/", r"server/"),
+    (r"libssh/", r"server/(libssh|relay|session)/"),
 ]
-COLUMNS = 150
+COLUMNS = 100
 COLUMNS_TESTS = 240  # tables of cases: one case, one line
 INCLUDE = re.compile(r'^#include\s+(["<])([^">]+)[">]', re.M)
 
 
 def sources(*patterns):
-    return sorted(path for folder in FOLDERS for pattern in patterns for path in pathlib.Path(folder).glob(pattern))
+    """Of all rooms; the program's own main is none of them."""
+    found = [path for room in ROOMS.below for pattern in patterns for path in pathlib.Path(room).glob(pattern)]
+    return sorted(set(found) | {path for pattern in patterns for path in pathlib.Path("server").glob(pattern)})
 
 
 def call(command):
@@ -71,12 +68,15 @@ def manuals():
             yield complaint
 
 
-def layers():
+def rooms():
+    for folder in sorted({str(path.parent) for top in ("server", "common") for path in pathlib.Path(top).rglob("*.c")}):
+        if folder != "server" and folder not in ROOMS.below:
+            yield "%s: not in tests/run/rooms.txt" % folder
     for path in sources("*.c", "*.h"):
-        folder = path.parts[0]
+        room = str(path.parent)
         for kind, header in INCLUDE.findall(path.read_text()):
-            if kind == '"' and header.split("/")[0] not in BELOW[folder]:
-                yield "%s: includes %s: includes only go down" % (path, header)
+            if kind == '"' and room != "server" and str(pathlib.Path(header).parent) not in ROOMS.includes(room):
+                yield "%s: includes %s, which its row in tests/run/rooms.txt does not allow" % (path, header)
             for pattern, allowed in THIRD_PARTY:
                 if kind == "<" and re.match(pattern, header) and not re.match(allowed, str(path)):
                     yield "%s: includes <%s>, which belongs to %s" % (path, header, allowed)
@@ -87,7 +87,7 @@ def own_header_first():
     for path in sources("*.c"):
         own = path.with_suffix(".h")
         first = INCLUDE.search(path.read_text())
-        if own.exists() and first and first.group(2) != str(own) and not first.group(2).startswith(path.parts[0] + "/"):
+        if own.exists() and first and first.group(2) != str(own) and not first.group(2).startswith(str(path.parent) + "/"):
             yield "%s: includes %s before its own header" % (path, first.group(2))
 
 
@@ -116,7 +116,7 @@ def python():
 
 def main():
     bad = 0
-    for rule in (compiled, cppcheck, manuals, layers, own_header_first, layout, python):
+    for rule in (compiled, cppcheck, manuals, rooms, own_header_first, layout, python):
         complaints = list(rule())
         bad += len(complaints)
         print("%-18s %s" % (rule.__name__, "%d complaints" % len(complaints) if complaints else "ok"), flush=True)

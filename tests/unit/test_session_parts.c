@@ -64,13 +64,13 @@ static void words(void **state)
 			strcat(strcat(joined, list[w]), "|");
 		if (rows[i].joined)
 			assert_string_equal(joined, rows[i].joined);
-		yaml_strings_free(list);
+		text_list_free(list);
 	}
 	char many[4 * COMMAND_WORDS_MAX + 8] = "", **list = NULL;
 	for (int i = 0; i < COMMAND_WORDS_MAX; i++)
 		strcat(many, "w ");
 	assert_int_equal(command_words(many, &list), 0);
-	yaml_strings_free(list);
+	text_list_free(list);
 	strcat(many, "w");
 	assert_int_equal(command_words(many, &list), -E2BIG);
 }

@@ -118,7 +118,7 @@ static const char *pinned(const char *known_hosts, const char *own, const char *
 	for (char **key = list; *key && n < sizeof(out) - 1; key++)
 		out[n++] = strcmp(*key, KEY_A) == 0 ? 'A' : strcmp(*key, KEY_B) == 0 ? 'B' : strcmp(*key, KEY_C) == 0 ? 'C' : '?';
 	out[n] = 0;
-	yaml_strings_free(list);
+	text_list_free(list);
 	return out;
 }
 

@@ -273,7 +273,7 @@ static void test_bool_and_texts(void **state)
 	assert_int_equal(yaml_strings(yaml_get(root, "d"), 2, 3, &list, &err), 0);
 	assert_string_equal(list[1], "y z");
 	assert_null(list[2]);
-	yaml_strings_free(list);
+	text_list_free(list);
 	assert_int_equal(yaml_strings(yaml_get(root, "d"), 1, 3, &list, &err), -EINVAL);
 	assert_int_equal(yaml_strings(yaml_get(root, "d"), 2, 2, &list, &err), -EINVAL);
 	assert_int_equal(yaml_strings(yaml_get(root, "f"), 9, 9, &list, &err), -EINVAL);
@@ -281,10 +281,10 @@ static void test_bool_and_texts(void **state)
 	assert_int_equal(yaml_strings(root, 99, 9, &list, &err), -EINVAL);
 	assert_int_equal(yaml_strings(yaml_get(root, "i"), 9, 9, &list, &err), 0);
 	assert_null(list[0]);
-	yaml_strings_free(list);
+	text_list_free(list);
 	assert_int_equal(yaml_strings(yaml_get(root, "e"), 1, 3, &list, &err), 0);
 	assert_string_equal(list[0], "one");
-	yaml_strings_free(list);
+	text_list_free(list);
 	assert_int_equal(yaml_text(yaml_get(root, "e"), 3, &text, &err), 0);
 	assert_int_equal(yaml_text(yaml_get(root, "e"), 2, &text, &err), -EINVAL);
 	assert_int_equal(yaml_text(yaml_get(root, "h"), 2, &text, &err), -EINVAL);

@@ -20,11 +20,11 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "policy/decide.h"
+#include "server/broker/access/fresh_login.h"
+#include "server/broker/access/lines.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
-#include "server/broker/access/fresh_login.h"
-#include "server/broker/access/wait.h"
-#include "server/broker/access/lines.h"
 #include "server/broker/record/disk.h"
 #include "server/broker/record/record.h"
 
@@ -46,7 +46,8 @@ enum step access_request_refuse(struct access_request *request, unsigned exit, c
 	va_end(args);
 	request->decision.verdict = VERDICT_DENY;
 	request->exit = exit;
-	text_clean(request->decision.reason, sizeof(request->decision.reason), words, strlen(words));
+	text_clean(
+		request->decision.reason, sizeof(request->decision.reason), words, strlen(words));
 	return STEP_DENY;
 }
 
@@ -91,15 +92,16 @@ enum step access_judge(struct access_request *request)
 
 	if (words)
 		return access_request_refuse(request, EXIT_DENIED, "%s", words);
-	decide(config->ruleset, targets_find(config->targets, request->leg->target), &request->access,
-		&request->decision);
+	decide(config->ruleset, targets_find(config->targets, request->leg->target),
+		&request->access, &request->decision);
 	request->exit = request->decision.verdict == VERDICT_DENY ? EXIT_DENIED : 0;
 	if (request->decision.verdict == VERDICT_DENY)
 		return STEP_DENY;
 	if (request->leg->ending || request->leg->client->leaving)
 		return access_request_refuse(request, EXIT_DENIED, "this session is about to end");
 	if (request->leg->dial_failure)
-		return access_request_refuse(request, EXIT_UNREACHABLE, "%s", request->leg->dial_failure);
+		return access_request_refuse(
+			request, EXIT_UNREACHABLE, "%s", request->leg->dial_failure);
 	if (expired_meanwhile(request))
 		return access_request_refuse(request, EXIT_DENIED,
 			"the certificate has expired meanwhile: connect again with a new one");
@@ -162,7 +164,8 @@ static enum step login_step(struct access_request *request)
 
 static bool must_record(const struct access_request *request)
 {
-	return request->decision.obligations.record && request->decision.obligations.record_required;
+	return request->decision.obligations.record &&
+	       request->decision.obligations.record_required;
 }
 
 static int open_session(struct access_request *request, struct err *err)
@@ -281,7 +284,8 @@ static enum step allow(struct access_request *request)
 	if (lines_begin(request, &err))
 		return access_request_refuse(request, EXIT_GATEWAY, "%s", err.text);
 	if (audit(request))
-		return access_request_refuse(request, EXIT_GATEWAY, "the gateway cannot write its audit log");
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the gateway cannot write its audit log");
 	if (begin(request, &err))
 		return access_request_refuse(request, EXIT_GATEWAY, "%s", err.text);
 	peer_leg_limit(request->leg, request->decision.obligations.session);
@@ -340,8 +344,8 @@ static void access_request_release(struct access_request *request)
 /* All that must be true before anything opens, from the beginning. */
 static enum step consider(struct access_request *request)
 {
-	static enum step (*const steps[])(
-		struct access_request *) = { access_judge, login_step, guard_step, glass_step, need_step };
+	static enum step (*const steps[])(struct access_request *) = { access_judge, login_step,
+		guard_step, glass_step, need_step };
 	enum step step = STEP_GO_ON;
 
 	access_request_release(request);
@@ -397,8 +401,8 @@ void access_proceed(struct access_request *request)
 	}
 }
 
-static int ask_for(
-	struct client *client, const struct msg_access *msg, struct peer_leg **ret_leg, struct err *err)
+static int ask_for(struct client *client, const struct msg_access *msg, struct peer_leg **ret_leg,
+	struct err *err)
 {
 	int rc = peer_leg_of(client, msg->leg, ret_leg, err);
 
@@ -458,7 +462,8 @@ void access_again(struct peer_leg *leg, const struct msg_access *msg)
 	access_proceed(&request);
 }
 
-void access_refuse(struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words)
+void access_refuse(
+	struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words)
 {
 	struct access_request request = access_request_init(leg, msg);
 

@@ -1,5 +1,6 @@
-/* One IPC_ACCESS on its way from question to answer. Shared by server/broker/access/access.c, which owns the
- * order, and by the steps: server/broker/access/guard.c, server/broker/access/break_glass.c, server/broker/access/need.c; and by
+/* One IPC_ACCESS on its way from question to answer. Shared by server/broker/access/access.c, which
+ * owns the order, and by the steps: server/broker/access/guard.c,
+ * server/broker/access/break_glass.c, server/broker/access/need.c; and by
  * server/broker/access/wait.c, which keeps it while a human is waited for.
  *
  * Whatever wakes a held access begins at the beginning: policy first, then guard, then approvals.
@@ -55,14 +56,15 @@ struct access_request access_request_init(struct peer_leg *leg, const struct msg
 /* from the beginning to an answer, or to a hold; releases what request owns */
 void access_proceed(struct access_request *request);
 
-/* For server/broker/access/fresh_login.c. What was waited for has come: the policy is asked again, and IPC_DECISION
- * goes out. What was waited for is not waited for a second time. Nothing happens where the channel
- * is not held any more. */
+/* For server/broker/access/fresh_login.c. What was waited for has come: the policy is asked again,
+ * and IPC_DECISION goes out. What was waited for is not waited for a second time. Nothing happens
+ * where the channel is not held any more. */
 void access_again(struct peer_leg *leg, const struct msg_access *msg);
-void access_refuse(struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
+void access_refuse(
+	struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
 
-/* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the terminal, or
- * refuse. */
+/* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the
+ * terminal, or refuse. */
 enum step guard_step(struct access_request *request);
 /* server/broker/access/break_glass.c */
 enum step glass_step(struct access_request *request);
@@ -73,7 +75,8 @@ enum step need_step(struct access_request *request);
 /* -E2BIG */
 int need_add(struct access_request *request, bool exact, const char *const *roles,
 	const struct approval_rule *settings);
-/* For a request that is made ahead (server/broker/command/request_ahead.c): fills approval but for its reason's owner.
+/* For a request that is made ahead (server/broker/command/request_ahead.c): fills approval but for
+ * its reason's owner.
  */
 /* takes one use of each grant; -EALREADY: somebody was quicker */
 int need_use(struct access_request *request, struct err *err);

@@ -180,8 +180,8 @@ static void settle(struct fresh *fresh, const char *refusal)
 	fresh_free(fresh);
 	while ((waiting = LIST_FIRST(&list))) {
 		struct peer_leg *leg = client->state == CLIENT_AUTHENTICATED
-					  ? peer_leg_find(client, waiting->msg.leg)
-					  : NULL;
+					       ? peer_leg_find(client, waiting->msg.leg)
+					       : NULL;
 		LIST_REMOVE(waiting, entry);
 		if (leg && refusal)
 			access_refuse(leg, &waiting->msg, EXIT_DENIED, refusal);
@@ -286,8 +286,8 @@ static int begin(struct client *client, int64_t within_s, struct err *err)
 	return rc;
 }
 
-int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s, const char *why,
-	struct err *err)
+int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s,
+	const char *why, struct err *err)
 {
 	struct client *client = leg->client;
 	int rc = client->fresh ? 0 : begin(client, within_s, err);

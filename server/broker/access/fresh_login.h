@@ -13,8 +13,8 @@
 bool fresh_already(struct client *client);
 /* Holds msg's access (copied) until the person has logged in again; all that wait on one connection
  * share one flow. 0, or -errno with words for a refusal. */
-int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s, const char *why,
-	struct err *err);
+int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s,
+	const char *why, struct err *err);
 /* It waits no longer: cancelled, or ended; with nobody left the flow ends. */
 void fresh_forget(struct client *client, uint32_t leg, uint32_t channel);
 void fresh_cancel(struct client *client); /* all of them: the client is going */

@@ -3,8 +3,9 @@
  * Deny refuses at once, whoever would have approved. Approve asks for an approval of these very
  * bytes, by the role that the guard names and on the terms of the rule's `approval`, where it has
  * one. Warn asks at a terminal and says so elsewhere. The judgement is in the audit event and in
- * session.json. A shell with a terminal is judged line by line as they are typed (server/broker/access/lines.c),
- * one without is a shell that reads its commands from its standard input. */
+ * session.json. A shell with a terminal is judged line by line as they are typed
+ * (server/broker/access/lines.c), one without is a shell that reads its commands from its standard
+ * input. */
 #include "policy/guard.h"
 
 #include <errno.h>
@@ -63,7 +64,8 @@ static enum step on_warn(struct access_request *request, const struct judgement 
 	if (request->warned || (request->hold && request->hold->confirmed))
 		return STEP_GO_ON;
 	if (request->hold && request->hold->refused)
-		return access_request_refuse(request, EXIT_DENIED, "not run: the warning was not confirmed");
+		return access_request_refuse(
+			request, EXIT_DENIED, "not run: the warning was not confirmed");
 	if (!request->pty) {
 		hold_say(request, "warning: %s", judgement->reason);
 		request->warned = true;
@@ -108,10 +110,11 @@ enum step guard_step(struct access_request *request)
 	if (shell && request->pty)
 		return STEP_GO_ON;
 	if (guard_judge(guard, shell ? commands_from_stdin : request->access.detail, &judgement))
-		return access_request_refuse(
-			request, EXIT_GATEWAY, "the guard could not judge this command: out of memory");
+		return access_request_refuse(request, EXIT_GATEWAY,
+			"the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);
 	if (!request->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
-		return access_request_refuse(request, EXIT_GATEWAY, "the guard could not judge this command");
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the guard could not judge this command");
 	return acts[judgement.verdict](request, &judgement);
 }

@@ -1,5 +1,6 @@
-/* See server/broker/access/lines.h. A line goes: judged -> allow, warn or deny; or held -> the request changes ->
- * judged again. */
+/* See server/broker/access/lines.h. A line goes: judged -> allow, warn or deny; or held -> the
+ * request changes -> judged again. */
+#include "lineguard/lineguard.h"
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ void lines_answer(struct judging *judging, enum line_verdict verdict)
 
 void lines_refuse(struct judging *judging, const char *words)
 {
-	char clean[LINEGUARD_NOTICE_MAX - 16];
+	char clean[LINE_NOTICE_MAX - 16];
 
 	snprintf(judging->found.reason, sizeof(judging->found.reason), "%s",
 		text_clean(clean, sizeof(clean), words, strlen(words)));
@@ -274,8 +275,8 @@ static void analyser_failed(struct lines *lines, const char *why)
 	log_warning("session %s: channel %u: the guard's analyser failed: %s", lines->leg->session,
 		lines->channel, text_clean(shown, sizeof(shown), why, strlen(why)));
 	if (!guard || guard_blind(guard) == GUARD_DENY)
-		peer_leg_stop(
-			lines->leg, EXIT_GATEWAY, "the lines of this shell cannot be judged any more");
+		peer_leg_stop(lines->leg, EXIT_GATEWAY,
+			"the lines of this shell cannot be judged any more");
 }
 
 int handle_line_end(struct client *client, const void *data, struct err *err)

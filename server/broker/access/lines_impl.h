@@ -1,10 +1,11 @@
-/* What server/broker/access/lines.c and server/broker/access/lines_wait.c share; nobody else includes it. */
+/* What server/broker/access/lines.c and server/broker/access/lines_wait.c share; nobody else
+ * includes it. */
 #ifndef BARTIZAN_BROKER_ACCESS_LINES_IMPL_H
 #define BARTIZAN_BROKER_ACCESS_LINES_IMPL_H
 
+#include "common/typed_line.h"
 #include "policy/typed.h"
 #include "server/broker/access/lines.h"
-#include "lineguard/lineguard.h"
 
 struct lines {			 /* of one shell */
 	LIST_ENTRY(lines) entry; /* while a line waits */
@@ -31,7 +32,7 @@ struct judging { /* one look at a line */
 	const struct approval_rule *settings;
 	struct typed_judgement found;
 	const char *approval; /* that allows it; NULL: none */
-	char notice[LINEGUARD_NOTICE_MAX];
+	char notice[LINE_NOTICE_MAX];
 };
 
 static inline struct broker *lines_broker(const struct lines *lines)

@@ -1,5 +1,5 @@
-/* Lines that wait for people: request for an approval, waiting for it, and what becomes of the wait.
- * See server/broker/access/lines.h. */
+/* Lines that wait for people: request for an approval, waiting for it, and what becomes of the
+ * wait. See server/broker/access/lines.h. */
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/broker/access/wait.h"
 #include "server/broker/access/need.h"
+#include "server/broker/access/wait.h"
 
 #define SETTLE_TRIES 4
 #define WORDS_MAX 2048

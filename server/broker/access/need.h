@@ -1,5 +1,6 @@
-/* An approval that is needed: is it there, and if not, request for it. For accesses (server/broker/access/need.c)
- * and for requests made ahead (server/broker/command/request_ahead.c). */
+/* An approval that is needed: is it there, and if not, request for it. For accesses
+ * (server/broker/access/need.c) and for requests made ahead
+ * (server/broker/command/request_ahead.c). */
 #ifndef BARTIZAN_BROKER_ACCESS_NEED_H
 #define BARTIZAN_BROKER_ACCESS_NEED_H
 

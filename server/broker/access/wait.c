@@ -113,7 +113,8 @@ void holds_leave(struct peer_leg *leg)
 
 /* ---- what the person sees ---- */
 
-static void send_hold(const struct peer_leg *leg, uint32_t channel, const char *text, const char *status)
+static void send_hold(
+	const struct peer_leg *leg, uint32_t channel, const char *text, const char *status)
 {
 	struct msg_hold msg = { leg->number, channel, (char *)text, (char *)status };
 
@@ -277,7 +278,8 @@ enum step hold_ask(
 	hold->asks = question;
 	hold->asked++;
 	*hold->id = 0;
-	struct msg_ask msg = { request->leg->number, request->number, (char *)prompt, (uint32_t)max };
+	struct msg_ask msg = { request->leg->number, request->number, (char *)prompt,
+		(uint32_t)max };
 	link_send(&request->leg->client->link, IPC_ASK, 0, &msg, NULL, 0);
 	return STEP_HOLD;
 }
@@ -292,8 +294,8 @@ static int be_patient(struct held *hold, int64_t wait)
 	return hold->patience && !evtimer_add(hold->patience, &when) ? 0 : -ENOMEM;
 }
 
-enum step hold_wait(
-	struct access_request *request, const struct need *need, const struct approval *approval, bool fresh)
+enum step hold_wait(struct access_request *request, const struct need *need,
+	const struct approval *approval, bool fresh)
 {
 	struct held *hold = request->hold ? request->hold : hold_new(request);
 	struct broker *broker = request->leg->client->broker;

@@ -38,11 +38,11 @@ struct held {
 };
 
 /* Keeps the request (making a hold of it if it is none) and asks a line at its terminal. */
-enum step hold_ask(
-	struct access_request *request, enum hold_question question, size_t max, const char *prompt);
+enum step hold_ask(struct access_request *request, enum hold_question question, size_t max,
+	const char *prompt);
 /* … and waits for a request. need: what it waits for. fresh: it was made by this very access. */
-enum step hold_wait(struct access_request *request, const struct need *need, const struct approval *approval,
-	bool fresh);
+enum step hold_wait(struct access_request *request, const struct need *need,
+	const struct approval *approval, bool fresh);
 /* lines on its stderr, before the answer */
 void hold_say(const struct access_request *request, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -121,7 +121,8 @@ static void drop_one(struct notifier *notifier)
 
 static void enqueue(struct notifier *notifier, const char *text)
 {
-	struct notification *note = notifier->count < NOTIFY_QUEUE_MAX ? calloc(1, sizeof(*note)) : NULL;
+	struct notification *note =
+		notifier->count < NOTIFY_QUEUE_MAX ? calloc(1, sizeof(*note)) : NULL;
 
 	if (!note) {
 		drop_one(notifier);

@@ -1,4 +1,5 @@
-/* The queue's life: its clock, its deadlines, and who hears of a change. See server/broker/approval/queue.h. */
+/* The queue's life: its clock, its deadlines, and who hears of a change. See
+ * server/broker/approval/queue.h. */
 #include "server/broker/approval/queue.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/broker/access/break_glass.h"
-#include "server/broker/access/wait.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/approval/notify.h"
 #include "store/lapse.h"
 

@@ -4,10 +4,11 @@
  * The rows and their state machine are the store's (store/approvals.h). Here every change is
  * audited in the transaction that makes it, rights are asked of the policy in force, channels that
  * wait are waked, notifications go out, and sessions end with the grant that opened them. Time is
- * lapse time throughout. server/broker/approval/queue.c life, deadlines, changes; server/broker/approval/vote.c what people do;
- * server/broker/access/wait.c channels that wait; server/broker/access/need.c which approval an access needs; server/broker/access/lines.c
- * lines of a shell that wait; server/broker/approval/grant.c sessions that a grant has opened; server/broker/approval/notify.c
- * notifications. */
+ * lapse time throughout. server/broker/approval/queue.c life, deadlines, changes;
+ * server/broker/approval/vote.c what people do; server/broker/access/wait.c channels that wait;
+ * server/broker/access/need.c which approval an access needs; server/broker/access/lines.c lines of
+ * a shell that wait; server/broker/approval/grant.c sessions that a grant has opened;
+ * server/broker/approval/notify.c notifications. */
 #ifndef BARTIZAN_BROKER_APPROVAL_QUEUE_H
 #define BARTIZAN_BROKER_APPROVAL_QUEUE_H
 
@@ -87,8 +88,8 @@ unsigned approval_end(const struct approval *approval, struct err *words);
 /* "role 'lead' (bob, carol)": the names that the policy itself knows */
 void approval_voters(struct broker *broker, const char *by, struct buf *out);
 
-/* ---- server/broker/approval/vote.c: what people do. Errors are -EACCES where they have no right, and as
- * store/approvals.h says; words in err ---- */
+/* ---- server/broker/approval/vote.c: what people do. Errors are -EACCES where they have no right,
+ * and as store/approvals.h says; words in err ---- */
 
 /* not counting whose request it is */
 bool queue_may_vote(

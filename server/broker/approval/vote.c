@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/broker/approval/queue.h"
 #include "server/broker/access/wait.h"
+#include "server/broker/approval/queue.h"
 
 #define LOCAL "local:"
 

@@ -108,7 +108,8 @@ void command_run_audit_key(struct caller *caller, const struct command_args *arg
 
 	(void)args;
 	if (!key || sshkey_line(key, "bartizan-audit", &line) || buf_putc(&line, '\n')) {
-		command_fail(caller, EXIT_GATEWAY, "the signer, who has the key, cannot be asked now");
+		command_fail(
+			caller, EXIT_GATEWAY, "the signer, who has the key, cannot be asked now");
 		return;
 	}
 	command_put(caller, 1, &line);

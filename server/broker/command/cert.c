@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/text.h"
 #include "keys/sshcert.h"
 #include "keys/sshkey.h"
-#include "common/text.h"
 #include "server/broker/login/issue.h"
 
 #define RIGHTS_ALL                                                          \

@@ -2,7 +2,8 @@
  *
  * A row is the whole interface of a command: adding one is a row here and a handler in a
  * command_*.c. Rights are checked here, before a handler runs; only commands on what may be one's
- * own ask a second question (sessions: command_session; requests: server/broker/approval/vote.c). */
+ * own ask a second question (sessions: command_session; requests: server/broker/approval/vote.c).
+ */
 #include "server/broker/command/command.h"
 
 #include <errno.h>

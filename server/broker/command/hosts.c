@@ -3,6 +3,7 @@
  *
  * Nothing is stored and nothing is trusted: the keys came over the network from whoever answered.
  */
+#include "common/text.h"
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 #include <string.h>
 
 #include "common/addr.h"
-#include "keys/sshkey.h"
 #include "conf/yaml.h"
+#include "keys/sshkey.h"
 #include "server/broker/dial/scan.h"
 
 struct hosts_scan { /* while the scan is under way */
@@ -111,8 +112,8 @@ static void tell_verdict(
 				      "(ssh-keygen -lf) before you pin them");
 }
 
-static void scanned(
-	struct caller *caller, const struct hosts_scan *scan, char *const *keys, char *const *pinned)
+static void scanned(struct caller *caller, const struct hosts_scan *scan, char *const *keys,
+	char *const *pinned)
 {
 	struct command_args args = { .json = scan->json };
 	JSON_CLEANUP json_t *rows = json_array();
@@ -151,7 +152,7 @@ static void scan_done(void *context, char *const *keys, const char *reason)
 	else
 		command_fail(caller, EXIT_UNREACHABLE, "'%s': %s", scan->name,
 			reason ? reason : "the scan failed");
-	yaml_strings_free(pinned);
+	text_list_free(pinned);
 	free(scan);
 }
 

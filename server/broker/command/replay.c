@@ -110,7 +110,8 @@ static void replay(struct caller *caller, const struct command_args *args,
 	if (!rc && (choices->count > 1 || !choice))
 		tell_choices(caller, row->id, choices);
 	if (rc)
-		command_fail(caller, EXIT_GATEWAY, "the transcripts cannot be listed: %s", err.text);
+		command_fail(
+			caller, EXIT_GATEWAY, "the transcripts cannot be listed: %s", err.text);
 	else if (!choice)
 		command_fail(caller, 1, "session '%s' has no transcript%s%.16s", row->id,
 			channel ? " of channel " : "", channel ? channel : "");

@@ -1,5 +1,5 @@
-/* What the commands on requests share. Included by command_request*.c, server/broker/command/vote.c and
- * server/broker/command/reviews.c only. */
+/* What the commands on requests share. Included by command_request*.c, server/broker/command/vote.c
+ * and server/broker/command/reviews.c only. */
 #ifndef BARTIZAN_BROKER_COMMAND_REQUESTS_H
 #define BARTIZAN_BROKER_COMMAND_REQUESTS_H
 

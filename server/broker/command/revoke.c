@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "server/broker/login/revoke.h"
 #include "store/logins.h"
 #include "store/revocations.h"
@@ -244,7 +244,8 @@ static bool names_something(const struct command_args *args)
 	       args->ca || args->until || args->for_ms;
 }
 
-/* Of an approval: whoever may take it back there (server/broker/approval/vote.c). Of anything else: the right. */
+/* Of an approval: whoever may take it back there (server/broker/approval/vote.c). Of anything else:
+ * the right. */
 static bool is_ours(struct caller *caller, const struct command_args *args)
 {
 	if (args->words.count && names_something(args))

@@ -3,8 +3,8 @@
 #ifndef BARTIZAN_BROKER_COMMAND_RUNNING_H
 #define BARTIZAN_BROKER_COMMAND_RUNNING_H
 
-#include "server/broker/core/impl.h"
 #include "server/broker/command/command.h"
+#include "server/broker/core/impl.h"
 #include "server/broker/core/peer.h"
 
 /* output that waits for a slow reader; then it is cut off */

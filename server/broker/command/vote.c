@@ -1,5 +1,5 @@
-/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are server/broker/approval/vote.c's; here are
- * arguments and answers. */
+/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are
+ * server/broker/approval/vote.c's; here are arguments and answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -18,8 +18,8 @@
 #include "policy/config.h"
 #include "store/store.h"
 
-struct client; /* one session process: server/broker/core/peer.h */
-struct peer_leg;    /* its work on one target */
+struct client;	 /* one session process: server/broker/core/peer.h */
+struct peer_leg; /* its work on one target */
 
 struct broker_conf_status {  /* of the configuration: shown by `bartizan status` */
 	uint64_t generation; /* 1 at start, +1 for each one taken */

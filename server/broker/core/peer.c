@@ -72,11 +72,6 @@ struct client *client_find(struct broker *broker, uint64_t connection)
 #include "common/text.h"
 #include "policy/decide.h"
 #include "server/broker/core/peer.h"
-#include "server/broker/dial/dial.h"
-#include "server/broker/access/fresh_login.h"
-#include "server/broker/access/wait.h"
-#include "server/broker/access/lines.h"
-#include "server/broker/record/record.h"
 
 struct peer_leg *peer_leg_find(const struct client *client, uint32_t number)
 {
@@ -96,7 +91,8 @@ bool peer_leg_used(const struct client *client, uint32_t number)
 	return false;
 }
 
-int peer_leg_of(const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err)
+int peer_leg_of(
+	const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err)
 {
 	*ret = peer_leg_find(client, number);
 	return *ret || peer_leg_used(client, number)

@@ -47,7 +47,13 @@ LIST_HEAD(running_list, running);
 LIST_HEAD(peer_leg_list, peer_leg);
 LIST_HEAD(peer_channel_list, peer_channel);
 
-enum peer_channel_state { CHANNEL_NAMED, CHANNEL_HELD, CHANNEL_DENIED, CHANNEL_OPEN, CHANNEL_ENDED };
+enum peer_channel_state {
+	CHANNEL_NAMED,
+	CHANNEL_HELD,
+	CHANNEL_DENIED,
+	CHANNEL_OPEN,
+	CHANNEL_ENDED
+};
 
 struct peer_channel {
 	LIST_ENTRY(peer_channel) entry;
@@ -143,7 +149,8 @@ int client_proved(struct client *client, enum client_state state);
 int client_keep_key(struct client *client, struct bytes offered, struct err *err);
 /* it has an identity, and can be told something */
 bool client_reachable(const struct client *client);
-/* It broke the protocol: audited, its process killed; what hangs on it ends later, from the loop. */
+/* It broke the protocol: audited, its process killed; what hangs on it ends later, from the loop.
+ */
 void client_violation(struct client *client, const char *message, const char *why);
 void client_kill(const struct client *client); /* the process, by the listener */
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
@@ -153,7 +160,8 @@ void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const c
 struct peer_leg *peer_leg_find(const struct client *client, uint32_t number);
 bool peer_leg_used(const struct client *client, uint32_t number);
 /* *ret NULL: was refused or has ended; -EPROTO: never named */
-int peer_leg_of(const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err);
+int peer_leg_of(
+	const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err);
 struct peer_channel *peer_leg_channel(struct peer_leg *leg, uint32_t number, bool create);
 json_t *peer_leg_event(const struct peer_leg *leg); /* client_event() and session, target, login */
 const char *peer_leg_user(const struct peer_leg *leg);

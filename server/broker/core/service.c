@@ -202,8 +202,8 @@ static void service_closed(struct link *link, const char *why)
 
 static const struct link_ops service_ops = { service_message, service_closed, NULL };
 
-struct service *service_new(struct broker *broker, enum role role, int fd,
-	service_lost_fn *lost, service_unsolicited_fn *on_unsolicited)
+struct service *service_new(struct broker *broker, enum role role, int fd, service_lost_fn *lost,
+	service_unsolicited_fn *on_unsolicited)
 {
 	struct service *service = calloc(1, sizeof(*service));
 
@@ -211,10 +211,9 @@ struct service *service_new(struct broker *broker, enum role role, int fd,
 		fd_closep(&fd);
 		return NULL;
 	}
-	*service = (struct service){ .broker = broker,
-		.role = role,
-		.lost = lost,
-		.on_unsolicited = on_unsolicited };
+	*service = (struct service){
+		.broker = broker, .role = role, .lost = lost, .on_unsolicited = on_unsolicited
+	};
 	LIST_INIT(&service->questions);
 	if (link_open(&service->link, broker->base, fd, &service_ops, service)) {
 		free(service);

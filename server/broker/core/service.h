@@ -1,4 +1,5 @@
-/* Signer and egress as the broker sees them: a link, and questions on it that are answered later. */
+/* Signer and egress as the broker sees them: a link, and questions on it that are answered later.
+ */
 #ifndef BARTIZAN_BROKER_CORE_SERVICE_H
 #define BARTIZAN_BROKER_CORE_SERVICE_H
 
@@ -37,8 +38,8 @@ struct service {
 typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, const char *failure);
 
 /* takes the fd */
-struct service *service_new(struct broker *broker, enum role role, int fd,
-	service_lost_fn *lost, service_unsolicited_fn *on_unsolicited);
+struct service *service_new(struct broker *broker, enum role role, int fd, service_lost_fn *lost,
+	service_unsolicited_fn *on_unsolicited);
 void service_close(struct service *service); /* now; open questions fail */
 /* when the last question is answered, and the last hold let go */
 void service_retire(struct service *service);

@@ -15,9 +15,9 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "keys/sshcert.h"
 #include "server/broker/approval/queue.h"
 #include "server/broker/record/record.h"
 
@@ -64,8 +64,8 @@ static void dial_free(void *arg)
 	free(dial->credential_name);
 	free(dial->address);
 	free(dial->failure);
-	yaml_strings_free(dial->host_keys);
-	yaml_strings_free(dial->allow);
+	text_list_free(dial->host_keys);
+	text_list_free(dial->allow);
 	free(dial);
 }
 
@@ -282,7 +282,7 @@ static char **strings_copy(char *const *list)
 	char **copy = calloc(count + 1, sizeof(*copy));
 	for (size_t i = 0; copy && i < count; i++)
 		if (!(copy[i] = strdup(list[i]))) {
-			yaml_strings_free(copy);
+			text_list_free(copy);
 			return NULL;
 		}
 	return copy;

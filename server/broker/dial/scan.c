@@ -3,6 +3,8 @@
  *
  * One connection for each type of host key: leg 0 ed25519, 1 ecdsa, 2 rsa. The process answers each
  * grant with one IPC_SCANNED. Its answers are as hostile as the target. */
+#include "server/broker/dial/scan.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +12,10 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "keys/sshkey.h"
 #include "common/text.h"
+#include "keys/sshkey.h"
 #include "policy/target.h"
 #include "server/broker/dial/dial.h"
-#include "server/broker/dial/scan.h"
 
 #define SCAN_TYPES 3
 #define SCAN_KEYS_MAX 16
@@ -239,8 +240,8 @@ static unsigned count(const struct broker *broker)
 	return n;
 }
 
-void scan_start(struct broker *broker, const struct target *target, const char *name,
-	uint16_t port, scan_done_fn *done, void *context)
+void scan_start(struct broker *broker, const struct target *target, const char *name, uint16_t port,
+	scan_done_fn *done, void *context)
 {
 	static uint32_t last_id;
 	struct scan *scan = count(broker) < SCANS_MAX ? calloc(1, sizeof(*scan)) : NULL;

@@ -8,8 +8,8 @@
  * once. keys: NULL-terminated "type base64" lines, borrowed; NULL on failure with the reason.
  * target is borrowed for the call only. port 0: the target's own. */
 typedef void scan_done_fn(void *context, char *const *keys, const char *reason);
-void scan_start(struct broker *broker, const struct target *target, const char *name,
-	uint16_t port, scan_done_fn *done, void *context);
+void scan_start(struct broker *broker, const struct target *target, const char *name, uint16_t port,
+	scan_done_fn *done, void *context);
 /* Forgets the caller of scans under way with this context: done is not called any more. */
 void scan_forget(struct broker *broker, void *context);
 void scans_close(struct broker *broker); /* at the end of the broker */

@@ -1,5 +1,5 @@
-/* Login: a session's IPC_PROXY and IPC_AUTH. Who it is, is decided in server/broker/login/identify.c; here it is
- * counted, audited and answered.
+/* Login: a session's IPC_PROXY and IPC_AUTH. Who it is, is decided in
+ * server/broker/login/identify.c; here it is counted, audited and answered.
  *
  * The session has verified the proof of possession (msg->proved); everything else is verified here.
  * A client becomes authenticated in client_authenticated() only, and only after the event "login"

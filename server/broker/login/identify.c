@@ -1,5 +1,5 @@
-/* From a certificate to an identity. See server/broker/login/auth.h; the list of what must be refused is that of
- * OpenSSH and the CVEs since. */
+/* From a certificate to an identity. See server/broker/login/auth.h; the list of what must be
+ * refused is that of OpenSSH and the CVEs since. */
 #include "server/broker/login/auth.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* User certificates by the gateway's own authority. Audited before the signer is asked; stored
  * before they are handed out. */
+#include "server/broker/login/issue.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +9,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
+#include "keys/sshcert.h"
 #include "server/broker/core/impl.h"
-#include "server/broker/login/issue.h"
 #include "store/identities.h"
 #include "store/logins.h"
 

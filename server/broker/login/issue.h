@@ -24,8 +24,8 @@ struct issue_spec {
 typedef void issue_done_fn(void *context, bool ok, const char *line_or_reason);
 void issue_start(struct broker *broker, const struct issue_spec *spec, const char *by,
 	issue_done_fn *done, void *context);
-/* Forgets the caller of issues under way with this context: done is not called any more. Whoever may
- * go away before done calls it. */
+/* Forgets the caller of issues under way with this context: done is not called any more. Whoever
+ * may go away before done calls it. */
 void issue_forget(struct broker *broker, void *context);
 void issues_close(struct broker *broker); /* at the end of the broker */
 

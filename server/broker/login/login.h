@@ -3,8 +3,8 @@
 #ifndef BARTIZAN_BROKER_LOGIN_LOGIN_H
 #define BARTIZAN_BROKER_LOGIN_LOGIN_H
 
-#include "server/broker/login/auth.h"
 #include "server/broker/core/peer.h"
+#include "server/broker/login/auth.h"
 #include "server/broker/login/issue.h"
 
 #define LOGIN_TOKEN_USER "token" /* ssh token@gw: no person, whatever providers there are */

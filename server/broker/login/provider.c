@@ -1,5 +1,5 @@
-/* Keys of providers, and tokens verified with them. See server/broker/login/provider.h; device flows are in
- * server/broker/login/device_flow.c. */
+/* Keys of providers, and tokens verified with them. See server/broker/login/provider.h; device
+ * flows are in server/broker/login/device_flow.c. */
 #include "server/broker/login/provider.h"
 
 #include <errno.h>

@@ -8,9 +8,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "keys/sshcert.h"
 #include "server/broker/core/peer.h"
 #include "store/revocations.h"
 

@@ -1,4 +1,5 @@
-/* What server/broker/record/record.c and server/broker/record/transcript.c share: the inside of a record. Nobody else looks. */
+/* What server/broker/record/record.c and server/broker/record/transcript.c share: the inside of a
+ * record. Nobody else looks. */
 #ifndef BARTIZAN_BROKER_RECORD_IMPL_H
 #define BARTIZAN_BROKER_RECORD_IMPL_H
 

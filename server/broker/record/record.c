@@ -106,8 +106,8 @@ struct record *record_new(const struct peer_leg *leg)
 	return record;
 }
 
-int record_open(struct record *record, const struct decision *decision, int64_t started,
-	struct err *err)
+int record_open(
+	struct record *record, const struct decision *decision, int64_t started, struct err *err)
 {
 	if (record->opened)
 		return 0;

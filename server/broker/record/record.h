@@ -23,10 +23,10 @@ struct record;
 /* In memory only, from the naming of the leg on: requests and evidence may come before anything was
  * allowed. */
 struct record *record_new(const struct peer_leg *leg);
-/* Row and folder, at the first allow (started: wall ms); session.json follows with record_begin(). A second call does
- * nothing. */
-int record_open(struct record *record, const struct decision *decision, int64_t started,
-	struct err *err);
+/* Row and folder, at the first allow (started: wall ms); session.json follows with record_begin().
+ * A second call does nothing. */
+int record_open(
+	struct record *record, const struct decision *decision, int64_t started, struct err *err);
 int record_begin(struct record *record, struct err *err);
 /* Row of a channel; when the decision says record, its transcript: *ret_fd (caller closes), else
  * -1. *ret_max: bytes it may have. */
@@ -46,8 +46,8 @@ bool record_kept(const struct record *record); /* it has a folder */
 void record_end(struct record *record, const char *reason, bool lost);
 void records_finish(struct broker *broker); /* at the end: all that are not sealed are sealed now */
 
-/* server/broker/record/seal.c: SHA-256 of a file in slices; done(context, hex or NULL) from the loop or at once
- * for small files. */
+/* server/broker/record/seal.c: SHA-256 of a file in slices; done(context, hex or NULL) from the
+ * loop or at once for small files. */
 struct seal;
 typedef void seal_done_fn(void *context, const char *hex);
 int seal_file(struct broker *broker, const char *path, const char *name, seal_done_fn *done,
