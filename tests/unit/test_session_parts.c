@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/text.h"
 #include "conf/yaml.h"
 #include "server/libssh/crypto_bar.h"
 #include "server/libssh/debian_version.h"

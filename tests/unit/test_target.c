@@ -1,4 +1,5 @@
 /* Targets: names, patterns, what a target must have, and the keys that are pinned for it. */
+#include "common/text.h"
 #include "policy/target.h"
 
 #include <errno.h>

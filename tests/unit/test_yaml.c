@@ -1,4 +1,5 @@
 /* The YAML tree: positions, what is refused, limits, typed readings, and writing. */
+#include "common/text.h"
 #include "conf/yaml.h"
 
 #include <errno.h>
