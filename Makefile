@@ -128,7 +128,7 @@ endif
 asan: deps ## unit, policy and e2e again under AddressSanitizer and UndefinedBehaviorSanitizer
 	+@$(PYTHON) tests/run/check.py --stages build,unit,policy,e2e $(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 
-lint: deps ## compiler warnings as errors, cppcheck, mandoc, layering and layout rules
+lint: deps probes ## the borders of the roles, compiler warnings as errors, cppcheck, mandoc, layering and layout rules
 	@CC='$(CC)' CPPFLAGS='$(cppflags)' $(PYTHON) tests/run/lint.py
 
 bench: deps-lab ## compare with an OpenSSH bastion, ProxyJump and direct ssh; ARGS='--quick'
