@@ -37,7 +37,7 @@ void host_key_free(struct host_key *key);
 const char *host_key_line(const struct host_key *key); /* "ssh-ed25519 AAAA…" for known_hosts */
 
 /* Initialise OpenSSL and libssh once, before any fork: afterwards a sandboxed session opens no
- * file. Also refuses a libssh older than 0.10.6-0+deb12u3. */
+ * file. Also logs which they are, and refuses a libssh that misses security fixes. */
 int session_library_init(struct err *err);
 
 int session_main(const struct session_start *start); /* exit status of the process */
