@@ -66,7 +66,7 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-$(BUILD)/bartizand: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a $(BUILD)/libssh/libs
+$(BUILD)/bartizand: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libbartizan.a $(BUILD)/libssh/libs $(wildcard $(BUILD)/libssh/lib/libssh.a)
 	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $(filter-out $(BUILD)/libssh/%,$^) $(ssh_whole) $(pkg_libs)
 
 $(BUILD)/bartizan: $(call objects,$(cli)) $(BUILD)/libbartizan.a

@@ -14,6 +14,7 @@
 #include "common/yaml.h"
 #include "server/crypto_bar.h"
 #include "server/debian_version.h"
+#include "server/library.h"
 #include "server/proxy_header.h"
 #include "server/selector.h"
 #include "server/session_command.h"
@@ -126,6 +127,10 @@ static void bar(void **state)
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_STRICT, NULL, &strict, &err), 0);
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_MODERN, NULL, &modern, &err), 0);
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_MODERN, allow, &old, &err), 0);
+	/* on every level: preferred where the library has them, and never told of where it has not */
+	assert_int_equal(!strncmp(strict.kex, "mlkem768x25519-sha256,sntrup761x25519-sha512,", 45), library_post_quantum());
+	assert_int_equal(!strncmp(old.kex, "mlkem768x25519-sha256,sntrup761x25519-sha512,", 45), library_post_quantum());
+	assert_int_equal(strstr(modern.kex, "sntrup") != NULL, library_post_quantum());
 	assert_null(strstr(strict.kex, "nistp"));
 	assert_non_null(strstr(modern.kex, "nistp256"));
 	assert_null(strstr(strict.ciphers, "-ctr"));
