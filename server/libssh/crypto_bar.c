@@ -7,6 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/libssh/library.h"
+
+/* first: traffic recorded today must not be read by tomorrow's quantum computer; libssh has them
+ * since 0.12 */
+#define KEX_POST_QUANTUM                                \
+	"mlkem768x25519-sha256,sntrup761x25519-sha512," \
+	"sntrup761x25519-sha512@openssh.com"
 #define KEX_CURVE "curve25519-sha256,curve25519-sha256@libssh.org"
 #define KEX_NIST "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
 #define KEX_GROUPS "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512"
@@ -87,7 +94,9 @@ int crypto_bar_make(
 	enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err)
 {
 	*ret = (struct crypto_bar){ 0 };
-	snprintf(ret->kex, sizeof(ret->kex), "%s", levels[minimum].kex);
+	/* a name that the library does not know must not be told as one that could be agreed on */
+	snprintf(ret->kex, sizeof(ret->kex), "%s%s",
+		library_post_quantum() ? KEX_POST_QUANTUM "," : "", levels[minimum].kex);
 	snprintf(ret->ciphers, sizeof(ret->ciphers), "%s", levels[minimum].ciphers);
 	snprintf(ret->macs, sizeof(ret->macs), "%s", levels[minimum].macs);
 	int rc = 0;

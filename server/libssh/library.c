@@ -1,5 +1,5 @@
 /* libssh and OpenSSL, made ready once before any fork, so that a sandboxed session opens no file;
- * and the check of libssh's version. See session.h.
+ * and the check of libssh's version. See library.h.
  */
 #include "server/libssh/library.h"
 
@@ -18,10 +18,44 @@
 #include "server/libssh/debian_version.h"
 #include "server/libssh/transport.h"
 
+#define POST_QUANTUM_SINCE SSH_VERSION_INT(0, 12, 0)
+#define DROPS "the parts of the protocol that libssh drops are not relayed"
+
+bool library_post_quantum(void)
+{
+	return ssh_version(POST_QUANTUM_SINCE) != NULL;
+}
+
+#ifdef BARTIZAN_LIBSSH_STATIC
+
+#define ORIGIN "Debian's source " BARTIZAN_LIBSSH_STATIC ", static"
+
+const char *library_missing(void)
+{
+	return NULL;
+}
+
+/* It came with this program; packaging/libssh.sh takes nothing older. */
+static int check_version(struct err *err)
+{
+	return ssh_version(SSH_VERSION_INT(0, 12, 2))
+		       ? 0
+		       : err_set(err, -ENOTSUP, "libssh %s is too old: 0.12.2 is needed",
+				 ssh_version(0));
+}
+
+#else
+
+#define ORIGIN "the system's"
 #define NEEDED_UPSTREAM SSH_VERSION_INT(0, 10, 6)
 /* older builds of 0.10.6 miss fixes: CVE-2026-59847, -59850, -59843 */
 #define NEEDED_DEBIAN "0.10.6-0+deb12u3"
 #define DPKG_STATUS "/var/lib/dpkg/status"
+
+const char *library_missing(void)
+{
+	return library_post_quantum() ? DROPS : "no post-quantum key exchange; " DROPS;
+}
 
 static int check_version(struct err *err)
 {
@@ -44,6 +78,27 @@ static int check_version(struct err *err)
 		rc ? "of unknown version" : version, NEEDED_DEBIAN);
 }
 
+#endif
+
+void library_describe(char *out, size_t size)
+{
+	const char *version = ssh_version(0); /* "0.12.2/openssl" */
+
+	snprintf(out, size, "libssh %.*s (" ORIGIN "), %s", (int)strcspn(version, "/"), version,
+		OpenSSL_version(OPENSSL_VERSION));
+}
+
+static void tell(void)
+{
+	char words[LIBRARY_WORDS_MAX];
+	const char *missing = library_missing();
+
+	library_describe(words, sizeof(words));
+	log_info("%s", words);
+	if (missing)
+		log_warning("with this libssh: %s (built with LIBSSH=system)", missing);
+}
+
 int session_library_init(struct err *err)
 {
 	uint8_t warm[32];
@@ -51,6 +106,7 @@ int session_library_init(struct err *err)
 
 	if (rc)
 		return rc;
+	tell();
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
 				    OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
 		NULL);

@@ -129,12 +129,21 @@ void leg_global_message(struct leg *leg, ssh_message message)
 
 /* ---- naming ---- */
 
+static int generate(ssh_key *ret)
+{
+#if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 12, 0)
+	return ssh_pki_generate_key(SSH_KEYTYPE_ED25519, NULL, ret);
+#else
+	return ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, ret);
+#endif
+}
+
 static int make_key(struct leg *leg, struct buf *blob)
 {
 	char *base64 = NULL;
 	int rc = -1;
 
-	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &leg->key) == SSH_OK &&
+	if (generate(&leg->key) == SSH_OK &&
 		ssh_pki_export_pubkey_base64(leg->key, &base64) == SSH_OK)
 		rc = text_base64_decode(blob, base64, strlen(base64));
 	ssh_string_free_char(base64);
