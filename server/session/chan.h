@@ -18,8 +18,9 @@
 #include "common/buf.h"
 #include "server/relay/stream.h"
 
-#define CHAN_ENV_MAX 128 /* variables; further ones are refused */
-#define CHAN_ENV_BYTES_MAX 32768
+#define CHAN_ENV_MAX 1024 /* variables; further ones are refused */
+#define CHAN_ENV_BYTES_MAX 131072
+#define CHAN_MODES_MAX 4096 /* of pty-req, encoded */
 #define CHAN_TELL_MAX 8192
 #define CHAN_CLOSE_MS 10000 /* how long we wait for the client's close */
 
@@ -64,8 +65,14 @@ struct chan {
 	bool pty;
 	char *term;
 	unsigned columns, rows;
-	bool resized; /* since the backend was told */
-	struct chan_env env[CHAN_ENV_MAX];
+	bool resized;	/* since the backend was told */
+	uint8_t *modes; /* encoded terminal modes of pty-req (RFC 4254 section 8) */
+	size_t modes_len;
+	bool end_of_write; /* the client's reader is gone, and the target was not yet told */
+	bool breaks;	   /* a break waits to be passed on */
+	uint32_t break_ms;
+	struct chan_env *env;
+	bool env_refused; /* one had no room: said once */
 	size_t env_count, env_bytes, env_sent;
 	char *early_signal; /* sent by the client before the backend's channel was ready */
 	ssh_message start;  /* held until it is answered */
@@ -92,6 +99,8 @@ struct chan {
 	int64_t exit_status; /* -1: none */
 	char *exit_signal, *exit_message, *exit_language;
 	bool exit_core, exit_sent;
+	/* the target was lost with output still to pass on: said once that is drained */
+	char *lost;
 	bool refused;	       /* the exit status is our own: the backend's no longer counts */
 	struct buf last_words; /* for stderr, before the end */
 	char *end_reason;      /* for the record; NULL: normal */
@@ -107,6 +116,8 @@ void chan_set_state(struct chan *chan, enum chan_state state);
 /* The client's request on it (chan_request.c); takes the message. */
 void chan_request(struct chan *chan, ssh_message message);
 void chan_ask(struct chan *chan); /* IPC_ACCESS: once the leg is named */
+/* Answers the request that starts it, which was kept until now (chan_open.c). */
+void chan_answer_start(struct chan *chan, bool granted);
 /* The broker's answer. fd: transcript or -1; taken. */
 struct msg_decision;
 void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd);

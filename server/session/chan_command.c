@@ -122,10 +122,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	command->fd = -1;
 	command->out[0] = command->out[1] = command->next = BUF_INIT(COMMAND_OUTPUT_MAX);
 	chan->command = command;
-	transport_enter(&chan->leg->transport);
-	ssh_message_channel_request_reply_success(chan->start);
-	ssh_message_free(chan->start);
-	chan->start = NULL;
+	chan_answer_start(chan, true);
 	chan_set_state(chan, CHAN_COMMAND);
 	tell_broker(command, words);
 	text_list_free(words);
