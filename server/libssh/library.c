@@ -35,7 +35,7 @@ const char *library_missing(void)
 	return NULL;
 }
 
-/* It came with this program; packaging/libssh.sh takes nothing older. */
+/* The library is linked statically; packaging/libssh.sh builds no older version. */
 static int check_version(struct err *err)
 {
 	return ssh_version(SSH_VERSION_INT(0, 12, 2))
@@ -69,12 +69,13 @@ static int check_version(struct err *err)
 	char version[128];
 	int rc = debian_version_installed(DPKG_STATUS, "libssh-4", version, sizeof(version));
 	if (rc == -ENOENT)
-		return 0; /* not Debian, or another package name: the release has to do */
+		/* not Debian, or another package name: the release number alone must do */
+		return 0;
 	if (!rc && debian_version_compare(version, NEEDED_DEBIAN) >= 0)
 		return 0;
 	return err_set(err, -ENOTSUP,
 		"libssh-4 %s is too old: %s or newer is needed (apt-get install libssh-4); older "
-		"builds miss security fixes",
+		"builds lack security fixes",
 		rc ? "of unknown version" : version, NEEDED_DEBIAN);
 }
 
@@ -112,7 +113,7 @@ int session_library_init(struct err *err)
 		NULL);
 	if (RAND_bytes(warm, sizeof(warm)) != 1 || ssh_init() != SSH_OK)
 		return err_set(err, -EIO, "OpenSSL or libssh cannot be initialised");
-	/* Fetch what would otherwise be looked for on first use. */
+	/* Fetch now what OpenSSL would otherwise load from files on first use. */
 	static const char *const ciphers[] = { "AES-256-GCM", "AES-128-GCM", "AES-256-CTR",
 		"ChaCha20" };
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)

@@ -122,7 +122,7 @@ static void client_signal(ssh_session session, ssh_channel channel, const char *
 	(void)channel;
 	struct chan *chan = context;
 	if (!chan->early_signal && name && strlen(name) <= 32)
-		/* sent on by the next turn: libssh must not be entered twice */
+		/* passed on by the next turn: libssh must not be called from its own callback */
 		chan->early_signal = strdup(name);
 }
 
@@ -243,7 +243,8 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 
 void chan_notice(struct chan *chan, const char *text)
 {
-	if (chan->state < CHAN_RELAY) { /* said when the channel has begun, or with its refusal */
+	/* shown when the channel has started, or with its refusal */
+	if (chan->state < CHAN_RELAY) {
 		chan_hold_note(chan, text);
 		return;
 	}

@@ -173,8 +173,8 @@ static bool close_one(ssh_channel channel, struct transport *transport, bool *se
 }
 
 /* A client may close as soon as it has EOF both ways (OpenSSH does, for a session of a
- * ControlMaster), while the program still runs; the exit status is owed all the same, and only the
- * backend's own close says that none will come (field.md 1). */
+ * ControlMaster), while the program still runs. It must get the exit status all the same; only the
+ * backend's own CLOSE says that there will be none. */
 static bool exit_owed(const struct chan *chan)
 {
 	const struct upstream *upstream = chan->leg->upstream;
@@ -219,7 +219,8 @@ void chan_report(struct chan *chan)
 {
 	if (chan->leg->naming == LEG_NAMELESS || !chan->detail)
 		return;
-	recorder_free(chan->recorder); /* complete before the broker seals it */
+	/* the transcript must be complete before the broker seals it */
+	recorder_free(chan->recorder);
 	chan->recorder = NULL;
 	struct msg_channel_end msg = {
 		.leg = chan->leg->id,

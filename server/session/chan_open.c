@@ -139,7 +139,8 @@ static void step_env(struct chan *chan)
 		const struct chan_env *env = &chan->env[chan->env_sent];
 		if (ssh_channel_request_env(chan->backend, env->name, env->value) == SSH_AGAIN)
 			return;
-		/* a refused variable is no error: AcceptEnv decides, as without us */
+		/* a refused variable is no error: the target's AcceptEnv decides, as without a
+		 * gateway */
 		chan->env_sent++;
 	}
 	chan_set_state(chan, CHAN_STARTING);

@@ -1,7 +1,7 @@
 /* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that
  * starts it. See chan.h. */
-/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
- * has decided */
+/* The message getters are used although deprecated: callbacks would have to answer at once, and
+ * requests are held here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +23,12 @@
 
 static unsigned cells(int value, unsigned fallback)
 {
-	return value <= 0 ? fallback : value > SIZE_MAX_CELLS ? SIZE_MAX_CELLS : (unsigned)value;
+	if (value <= 0)
+		return fallback;
+	return value > SIZE_MAX_CELLS ? SIZE_MAX_CELLS : (unsigned)value;
 }
 
-/* For session.json: what was asked, as it was asked. The broker bounds and cleans it. */
+/* For session.json: the request as the client sent it. The broker limits and cleans it. */
 static void note(struct chan *chan, const char *what, const char *detail)
 {
 	struct msg_request msg = {
@@ -113,7 +115,7 @@ static bool on_window(struct chan *chan, ssh_message message)
 	chan->rows = cells(ssh_message_channel_request_pty_height(message), chan->rows);
 	chan->resized = true;
 	if (chan->recorder)
-		/* before the output that it governs */
+		/* recorded before the output drawn at the new size */
 		recorder_resize(chan->recorder, chan->columns, chan->rows);
 	if (chan->guard)
 		chan_guard_resize(chan->guard);
@@ -128,7 +130,8 @@ static bool on_x11(struct chan *chan, ssh_message message)
 	return false;
 }
 
-/* What came before the start is told together with it: only then is the leg surely named. */
+/* Requests that came before the start are reported together with it: only then is the target of the
+ * leg known for sure. */
 static void note_all(struct chan *chan)
 {
 	char size[512];
@@ -160,9 +163,8 @@ void chan_ask(struct chan *chan)
 	conn_send(chan->leg->conn, IPC_ACCESS, &msg);
 }
 
-/* Holds the message: it is answered when the backend has answered. Where the broker has not yet
- * said who this leg is, the question waits (leg_named).
- */
+/* Holds the message until the backend has answered. If the broker has not yet answered for the leg,
+ * asking about the channel waits (leg_named). */
 static void ask(struct chan *chan, enum access_kind kind, const char *detail, ssh_message message)
 {
 	chan->kind = kind;
@@ -185,8 +187,8 @@ static void ask(struct chan *chan, enum access_kind kind, const char *detail, ss
 		chan_ask(chan);
 }
 
-/* A certificate's force-command replaces what was asked for; the user's wish travels in the
- * environment, as with OpenSSH (PROTOCOL.certkeys). */
+/* A certificate's force-command replaces the command; the one that the user asked for goes into the
+ * environment (SSH_ORIGINAL_COMMAND), as with OpenSSH (PROTOCOL.certkeys). */
 static bool forced(struct chan *chan, const char *asked, ssh_message message)
 {
 	const char *force = chan->leg->conn->force_command;

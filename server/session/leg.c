@@ -293,8 +293,8 @@ static void ending(struct leg *leg)
 {
 	int64_t now = leg->conn->now;
 
-	/* a client that has nothing open left goes by itself, with the exit status it was given:
-	 * let it */
+	/* a client without open channels disconnects by itself, with the exit status that it was
+	 * given: let it */
 	if (!leg->chans && !leg->farewell) {
 		leg->farewell = true;
 		leg->linger = now + LEG_FAREWELL_MS;

@@ -1,9 +1,9 @@
 /* Login of a leg. Outer: publickey with a certificate, or with a plain key and a login at a
- * provider behind it, judged by the broker; libssh verifies that the client holds the key (VALID),
- * everything else about it is the broker's. Inner: `none` is enough, because the outer connection
- * is authenticated; the user name is the login on the target. See leg.h. */
-/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
- * has decided */
+ * provider behind it, judged by the broker; libssh verifies that the client holds the private key
+ * (SSH_PUBLICKEY_STATE_VALID), the broker checks everything else. Inner: `none` is enough, because
+ * the outer connection is authenticated; the user name is the login on the target. See leg.h. */
+/* The message getters are used although deprecated: callbacks would have to answer at once, and
+ * requests are held here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +41,8 @@ void leg_say(struct leg *leg, const char *text)
 	ssh_string_free(banner);
 }
 
-/* The first user name counts; a client that changes it is cut (RFC 4252 section 5 allows it,
- * nothing needs it). */
+/* The first user name counts; a client that changes it is disconnected (RFC 4252 section 5 allows a
+ * change, but no client needs it). */
 static bool user_pinned(struct conn *conn, const char *user)
 {
 	if (!conn->user && strlen(user) <= 512)
@@ -55,7 +55,7 @@ static int key_blob(ssh_message message, struct buf *blob)
 	char *base64 = NULL;
 	int rc = -1;
 
-	/* of a certificate: the whole of it */
+	/* for a certificate: all of it */
 	if (ssh_pki_export_pubkey_base64(ssh_message_auth_pubkey(message), &base64) == SSH_OK)
 		rc = text_base64_decode(blob, base64, strlen(base64));
 	ssh_string_free_char(base64);
@@ -87,9 +87,9 @@ static void clear_prompt(struct leg *leg)
 	leg->prompt = NULL;
 }
 
-/* Answers the message that waits with what the broker wants shown. No prompt: the client answers at
- * once, and its answer is held while the login runs elsewhere; each further text shows progress,
- * and that the client is still there. */
+/* Answers the waiting message with the broker's text. Without a prompt the client answers at once,
+ * and its answer is held while the login runs elsewhere; each further text shows progress and
+ * proves that the client is still there. */
 static void show_prompt(struct leg *leg)
 {
 	if (!leg->waiting || !leg->prompt)
@@ -152,8 +152,8 @@ static void interactive(struct leg *leg, ssh_message message)
 	show_prompt(leg);
 }
 
-/* The key is proved, a person is not: go on with keyboard-interactive. A client that cannot
- * (BatchMode) reads in the banner what to do. */
+/* The key is proved, the person is not: continue with keyboard-interactive. A client that cannot do
+ * this (BatchMode) reads in the banner what to do. */
 static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
 	leg->partial = true;
@@ -275,7 +275,7 @@ static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_m
 		leg_say(leg, answer->reason);
 	conn->hinted |= !cert;
 	if (answer->proved)
-		/* only signed attempts count: an agent may hold many keys (field.md 16) */
+		/* only signed attempts count: an agent may offer many keys */
 		conn->attempts++;
 	reply(leg, message);
 	if (conn->attempts >= conn->start->conf->login_attempts)
@@ -295,7 +295,7 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 		return;
 	}
 	leg->conn->attempts++;
-	/* says why, before the client hears that it has failed */
+	/* shows the reason before the client is told that the login failed */
 	leg_end(leg, EXIT_DENIED, answer->reason);
 	reply(leg, message);
 }

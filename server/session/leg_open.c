@@ -1,5 +1,5 @@
 /* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed,
- * what is a jump, what is refused and said so. See leg.h. */
+ * what is a jump, and what is refused with a message. See leg.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

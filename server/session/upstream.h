@@ -3,8 +3,8 @@
  *
  * The host key must be one that is pinned; nobody is ever asked. The credential came with the
  * grant: a certificate for a key made in this process, a static key that stays in the signer (agent
- * protocol), or a password. Deadlines on every step; every failure becomes words and an exit status
- * that the waiting channels pass on. */
+ * protocol), or a password. Every step has a deadline; every failure becomes a text and an exit
+ * status, which the waiting channels pass on. */
 #ifndef BARTIZAN_SESSION_UPSTREAM_H
 #define BARTIZAN_SESSION_UPSTREAM_H
 

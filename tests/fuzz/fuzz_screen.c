@@ -68,7 +68,7 @@ static void on_note(void *context, const struct line *line, enum line_end end, i
 static void on_failed(void *context, const char *why)
 {
 	struct world *world = context;
-	check(!world->failed && strcmp(why, "a state that cannot be") != 0);
+	check(!world->failed && strcmp(why, "a change of state that is not allowed") != 0);
 	world->failed = true;
 }
 
