@@ -2,7 +2,7 @@
  * 4254 sections 5 and 6).
  *
  * Requests before the start (pty-req, env) are kept and answered here; the request that starts it
- * (shell, exec, subsystem) is held until the broker and then the backend have answered. After that
+ * (shell, exec, subsystem) is kept until the broker and then the backend have answered. After that
  * window-change and signal pass at once, bytes pass through streams, exit status, EOF and close are
  * explicit and in order. */
 #ifndef BARTIZAN_SESSION_CHAN_H
@@ -68,7 +68,7 @@ struct chan {
 	struct chan_env env[CHAN_ENV_MAX];
 	size_t env_count, env_bytes, env_sent;
 	char *early_signal; /* sent by the client before the backend's channel was ready */
-	ssh_message start;  /* held until it is answered */
+	ssh_message start;  /* kept until it is answered */
 	enum access_kind kind;
 	char *detail; /* command or subsystem */
 
@@ -78,10 +78,10 @@ struct chan {
 	struct chan_command *command; /* CHAN_COMMAND */
 
 	/* waiting for a human (server/session/chan_wait.c) */
-	struct buf held_words; /* our lines, not yet taken by the client's window */
-	bool status_shown;     /* a status line stands on the terminal */
-	char *waits_for;       /* first line of what was said of it; NULL: nothing */
-	bool asking;	       /* a question is being answered */
+	struct buf unsent_words; /* our lines, not yet taken by the client's window */
+	bool status_shown;	 /* a status line stands on the terminal */
+	char *waits_for;	 /* first line of what was said of it; NULL: nothing */
+	bool asking;		 /* a question is being answered */
 	struct buf answer;
 	size_t answer_max;
 
@@ -115,18 +115,18 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason);
 /* a line on stderr of a running terminal; best effort */
 void chan_notice(struct chan *chan, const char *text);
 /* server/session/chan_wait.c: what a person sees and answers while the channel waits. */
-void chan_hold(struct chan *chan, const char *text, const char *status);
+void chan_wait_show(struct chan *chan, const char *text, const char *status);
 void chan_question(struct chan *chan, const char *prompt, size_t max);
 /* a line for later: shown when the wait is over */
-void chan_hold_note(struct chan *chan, const char *text);
-void chan_hold_turn(struct chan *chan);
+void chan_wait_note(struct chan *chan, const char *text);
+void chan_wait_turn(struct chan *chan);
 /* bytes consumed: none unless a question is open or Ctrl-C is among them */
-int chan_hold_input(struct chan *chan, const char *data, size_t len);
+int chan_wait_input(struct chan *chan, const char *data, size_t len);
 /* The gateway goes away: what was waited for stays, and the same command picks it up. false:
  * nothing was. */
-bool chan_hold_lost(struct chan *chan, const char *reason);
+bool chan_wait_lost(struct chan *chan, const char *reason);
 /* the wait is over: leave a clean line */
-void chan_hold_end(struct chan *chan);
+void chan_wait_end(struct chan *chan);
 /* between the start request and its answer: latency counts */
 bool chan_busy(const struct chan *chan);
 

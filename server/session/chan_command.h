@@ -19,7 +19,7 @@
 struct chan;
 struct chan_command;
 
-/* answers the held request */
+/* answers the request that was kept */
 void command_start(struct chan *chan, enum access_kind kind, const char *line);
 /* NULL allowed; tells the broker to stop */
 void command_free(struct chan_command *command);

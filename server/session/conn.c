@@ -167,7 +167,7 @@ static bool leg_eager(const struct leg *leg)
 	if (leg->state == LEG_DEAD)
 		return leg->outer || leg->transport.session || can_free(leg) ||
 		       shuttle_can_move(leg->shuttle);
-	if (!leg->held && transport_eager(&leg->transport))
+	if (!leg->kept && transport_eager(&leg->transport))
 		return true;
 	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED &&
 		transport_eager(&leg->upstream->transport))
@@ -209,10 +209,10 @@ static void collect(const struct conn *conn, struct pollset *set)
 		watch(set, ipc_fd(conn->broker),
 			(short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
-		/* a held login is waited for, not polled: the client's EOF still counts */
+		/* a login that waits is not polled for: the client's EOF still counts */
 		if (leg->transport.session && leg->state != LEG_DEAD)
 			watch(set, leg->transport.fd,
-				leg->held ? POLLHUP : transport_events(&leg->transport));
+				leg->kept ? POLLHUP : transport_events(&leg->transport));
 		if (leg->shuttle)
 			watch(set, leg->shuttle->fd, shuttle_events(leg->shuttle));
 		if (leg->upstream && leg->upstream->transport.session &&

@@ -50,7 +50,7 @@ struct leg {
 	/* login (leg_auth.c) */
 	/* the attempt that the broker is asked about: until it answers, nothing else of the client
 	 * is read */
-	ssh_message held;
+	ssh_message kept;
 	/* keyboard-interactive: answered when the login goes on or ends, which may take minutes */
 	ssh_message waiting;
 	bool partial;			 /* a key was proved, and a person has to follow */

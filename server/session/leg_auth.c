@@ -2,7 +2,7 @@
  * provider behind it, judged by the broker; libssh verifies that the client holds the key (VALID),
  * everything else about it is the broker's. Inner: `none` is enough, because the outer connection
  * is authenticated; the user name is the login on the target. See leg.h. */
-/* the message getters: callbacks would have to answer at once, and we hold requests until somebody
+/* the message getters: callbacks would have to answer at once, and we keep requests until somebody
  * has decided */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
@@ -72,7 +72,7 @@ static void ask(struct leg *leg, ssh_message message)
 		return;
 	}
 	struct msg_auth msg = { .proved = proved, .user = conn->user, .key = buf_bytes(&blob) };
-	leg->held = message;
+	leg->kept = message;
 	conn_send(conn, IPC_AUTH, &msg);
 }
 
@@ -87,7 +87,7 @@ static void clear_prompt(struct leg *leg)
 }
 
 /* Answers the message that waits with what the broker wants shown. No prompt: the client answers at
- * once, and its answer is held while the login runs elsewhere; each further text shows progress,
+ * once, and its answer waits while the login runs elsewhere; each further text shows progress,
  * and that the client is still there. */
 static void show_prompt(struct leg *leg)
 {
@@ -295,14 +295,14 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 {
-	if (leg->state == LEG_AUTH && !leg->held && leg->waiting) {
+	if (leg->state == LEG_AUTH && !leg->kept && leg->waiting) {
 		login_answer(leg, answer);
 		return;
 	}
-	ssh_message message = leg->held;
+	ssh_message message = leg->kept;
 	if (!message || leg->state != LEG_AUTH)
 		return;
-	leg->held = NULL;
+	leg->kept = NULL;
 	leg->transport.touched = true;
 	transport_enter(&leg->transport);
 	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
