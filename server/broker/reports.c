@@ -40,7 +40,7 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	if (channel->state == CHANNEL_ENDED)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
-	if (channel->state == CHANNEL_HELD)
+	if (channel->state == CHANNEL_WAITING)
 		/* the request stays: whoever lost his connection runs the command again */
 		hold_over(leg, msg->channel);
 	channel->state = CHANNEL_ENDED;

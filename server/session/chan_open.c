@@ -182,7 +182,7 @@ static void step_start(struct chan *chan)
 	chan->in.open = chan->out.open = chan->err.open = true;
 	/* stdin may have come in the same flight as exec */
 	chan->in.unread = chan->out.unread = chan->err.unread = true;
-	chan_hold_end(chan);
+	chan_wait_end(chan);
 	chan_set_state(chan, CHAN_RELAY);
 }
 

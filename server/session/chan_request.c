@@ -1,7 +1,7 @@
 /* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that
  * starts it. See chan.h. */
 /* The message getters are used although deprecated: callbacks would have to answer at once, and
- * requests are held here until the broker has decided. */
+ * requests are kept here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,7 +292,7 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 		chan_refuse(chan, decision->exit, decision->reason);
 		return;
 	}
-	chan_hold_end(chan);
+	chan_wait_end(chan);
 	chan_set_state(chan, CHAN_WAITING);
 	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
 		chan->leg->idle = decision->idle;

@@ -82,8 +82,8 @@ void leg_free(struct leg *leg)
 		chan_free(chan);
 	}
 	upstream_free(leg->upstream);
-	if (leg->held)
-		ssh_message_free(leg->held);
+	if (leg->kept)
+		ssh_message_free(leg->kept);
 	if (leg->waiting)
 		ssh_message_free(leg->waiting);
 	if (leg->prompt)
@@ -232,10 +232,10 @@ static void pump(struct leg *leg)
 	do {
 		ssh_message message;
 		transport_enter(&leg->transport);
-		while (!leg->held && leg->state < LEG_DEAD &&
+		while (!leg->kept && leg->state < LEG_DEAD &&
 			(message = ssh_message_get(leg->transport.session)))
 			dispatch(leg, message);
-		if (leg->held) /* one attempt at a time: the client waits for its answer */
+		if (leg->kept) /* one attempt at a time: the client waits for its answer */
 			return;
 	} while (readahead_waiting(leg->transport.fd) && !transport_dead(&leg->transport));
 }
@@ -349,7 +349,7 @@ void leg_end(struct leg *leg, unsigned exit, const char *reason)
 	if (leg->state == LEG_AUTH && !transport_dead(&leg->transport))
 		leg_say(leg, reason);
 	for (struct chan *chan = leg->chans; chan; chan = chan->next)
-		if ((exit != EXIT_GATEWAY && exit != EXIT_WAIT) || !chan_hold_lost(chan, reason))
+		if ((exit != EXIT_GATEWAY && exit != EXIT_WAIT) || !chan_wait_lost(chan, reason))
 			chan_refuse(chan, exit, reason);
 	leg->linger = leg->conn->now + LEG_LINGER_MS;
 	leg_set_state(leg, LEG_ENDING);

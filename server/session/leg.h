@@ -51,7 +51,7 @@ struct leg {
 	/* login (leg_auth.c) */
 	/* the attempt that the broker is deciding: until it answers, nothing more is read from the
 	 * client */
-	ssh_message held;
+	ssh_message kept;
 	/* the client's keyboard-interactive message, answered when the login continues or ends,
 	 * which may take minutes */
 	ssh_message waiting;

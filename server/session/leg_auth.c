@@ -3,7 +3,7 @@
  * (SSH_PUBLICKEY_STATE_VALID), the broker checks everything else. Inner: `none` is enough, because
  * the outer connection is authenticated; the user name is the login on the target. See leg.h. */
 /* The message getters are used although deprecated: callbacks would have to answer at once, and
- * requests are held here until the broker has decided. */
+ * requests are kept here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static void ask(struct leg *leg, ssh_message message)
 		return;
 	}
 	struct msg_auth msg = { .proved = proved, .user = conn->user, .key = buf_bytes(&blob) };
-	leg->held = message;
+	leg->kept = message;
 	conn_send(conn, IPC_AUTH, &msg);
 }
 
@@ -88,7 +88,7 @@ static void clear_prompt(struct leg *leg)
 }
 
 /* Answers the waiting message with the broker's text. Without a prompt the client answers at once,
- * and its answer is held while the login runs elsewhere; each further text shows progress and
+ * and its answer is kept while the login runs elsewhere; each further text shows progress and
  * proves that the client is still there. */
 static void show_prompt(struct leg *leg)
 {
@@ -302,14 +302,14 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 {
-	if (leg->state == LEG_AUTH && !leg->held && leg->waiting) {
+	if (leg->state == LEG_AUTH && !leg->kept && leg->waiting) {
 		login_answer(leg, answer);
 		return;
 	}
-	ssh_message message = leg->held;
+	ssh_message message = leg->kept;
 	if (!message || leg->state != LEG_AUTH)
 		return;
-	leg->held = NULL;
+	leg->kept = NULL;
 	leg->transport.touched = true;
 	transport_enter(&leg->transport);
 	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;

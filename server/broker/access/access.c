@@ -136,7 +136,7 @@ static enum step hold_for_login(struct access_request *request)
 	text_clean(why, sizeof(why), request->decision.reason, strlen(request->decision.reason));
 	if (fresh_hold(request->leg, &msg, request->decision.login_within_s, why, &err))
 		return access_request_refuse(request, EXIT_DENIED, "%s", err.text);
-	request->channel->state = CHANNEL_HELD;
+	request->channel->state = CHANNEL_WAITING;
 	audit_held(request);
 	if (request->hold)
 		hold_park(request->hold);
@@ -456,7 +456,7 @@ void access_again(struct peer_leg *leg, const struct msg_access *msg)
 {
 	struct access_request request = access_request_init(leg, msg);
 
-	if (!request.channel || request.channel->state != CHANNEL_HELD)
+	if (!request.channel || request.channel->state != CHANNEL_WAITING)
 		return;
 	request.logged_in = true;
 	access_proceed(&request);
@@ -467,6 +467,6 @@ void access_refuse(
 {
 	struct access_request request = access_request_init(leg, msg);
 
-	if (request.channel && request.channel->state == CHANNEL_HELD)
+	if (request.channel && request.channel->state == CHANNEL_WAITING)
 		finish(&request, access_request_refuse(&request, exit, "%s", words));
 }

@@ -103,12 +103,12 @@ void fresh_forget(struct client *client, uint32_t leg, uint32_t channel)
 
 static void hold_one(struct fresh *fresh, const struct waiting *waiting, const char *text)
 {
-	struct msg_hold out = { .leg = waiting->msg.leg,
+	struct msg_wait out = { .leg = waiting->msg.leg,
 		.channel = waiting->msg.channel,
 		.text = (char *)text,
 		.status = fresh->status };
 
-	link_send(&fresh->client->link, IPC_HOLD, 0, &out, NULL, 0);
+	link_send(&fresh->client->link, IPC_WAIT, 0, &out, NULL, 0);
 }
 
 static bool status_changed(struct fresh *fresh)
@@ -300,10 +300,10 @@ int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t withi
 		fresh_free(fresh);
 	if (!waiting)
 		return err_set(err, -EAGAIN, "too many channels wait for a login already");
-	struct msg_hold out = {
+	struct msg_wait out = {
 		.leg = msg->leg, .channel = msg->channel, .text = (char *)why, .status = (char *)""
 	};
-	link_send(&client->link, IPC_HOLD, 0, &out, NULL, 0);
+	link_send(&client->link, IPC_WAIT, 0, &out, NULL, 0);
 	if (fresh->shown)
 		show_code(fresh, waiting);
 	return 0;

@@ -58,7 +58,7 @@ static struct held *hold_new(const struct access_request *request)
 	}
 	LIST_INSERT_HEAD(&queue->holds, hold, entry);
 	queue->hold_count++;
-	hold->channel->state = CHANNEL_HELD;
+	hold->channel->state = CHANNEL_WAITING;
 	return hold;
 }
 
@@ -116,9 +116,9 @@ void holds_leave(struct peer_leg *leg)
 static void send_hold(
 	const struct peer_leg *leg, uint32_t channel, const char *text, const char *status)
 {
-	struct msg_hold msg = { leg->number, channel, (char *)text, (char *)status };
+	struct msg_wait msg = { leg->number, channel, (char *)text, (char *)status };
 
-	link_send(&leg->client->link, IPC_HOLD, 0, &msg, NULL, 0);
+	link_send(&leg->client->link, IPC_WAIT, 0, &msg, NULL, 0);
 }
 
 void hold_say(const struct access_request *request, const char *fmt, ...)
@@ -457,7 +457,7 @@ int handle_access_cancel(struct client *client, const void *data, struct err *er
 	struct peer_channel *channel =
 		!rc && leg ? peer_leg_channel(leg, msg->channel, false) : NULL;
 
-	if (!channel || channel->state != CHANNEL_HELD) /* the decision was on its way */
+	if (!channel || channel->state != CHANNEL_WAITING) /* the decision was on its way */
 		return rc;
 	hold = hold_find(leg, msg->channel);
 	if (hold)

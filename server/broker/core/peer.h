@@ -49,7 +49,7 @@ LIST_HEAD(peer_channel_list, peer_channel);
 
 enum peer_channel_state {
 	CHANNEL_NAMED,
-	CHANNEL_HELD,
+	CHANNEL_WAITING,
 	CHANNEL_DENIED,
 	CHANNEL_OPEN,
 	CHANNEL_ENDED
