@@ -31,7 +31,7 @@ ldflags := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pie -Wl,--as-needed,-z,relr
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 library := $(wildcard common/*.c oidc/*.c policy/*.c store/*.c)
-server := $(filter-out server/main.c,$(wildcard server/*.c))
+server := $(filter-out server/main.c,$(wildcard server/*.c $(if $(filter static,$(LIBSSH)),server/libssh/*.c)))
 cli := $(wildcard cli/*.c)
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -77,7 +77,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libserver.a $(BUILD)/libbartiz
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $^ $(ssh_libs) $(pkg_libs) -lcmocka
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 .SECONDARY:
 
 # ---- dependencies: packages by name, from the lists in packaging/; silent when nothing is missing ----

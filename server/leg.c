@@ -33,6 +33,9 @@ static int begin(struct leg *leg, int fd)
 	if (!leg->transport.session)
 		return -1;
 	ssh_set_blocking(leg->transport.session, 0);
+#ifdef BARTIZAN_LIBSSH_STATIC
+	watch_begin(&leg->transport.watch, leg->transport.session);
+#endif
 	if (ssh_bind_accept_fd(leg->conn->bind, leg->transport.session, fd) != SSH_OK)
 		return -1;
 	leg->transport.fd = fd;
@@ -232,6 +235,10 @@ static void witnesses(struct leg *leg)
 			"the signature of a login attempt is not valid");
 		leg_end(leg, EXIT_DENIED, "the signature of the login is not valid");
 	}
+#ifdef BARTIZAN_LIBSSH_STATIC
+	leg->transport.agent_asked |= leg->transport.watch.agent_asked;
+	leg->transport.watch.agent_asked = false;
+#endif
 	if (leg->transport.agent_asked) {
 		leg->transport.agent_asked = false;
 		conn_event(leg->conn, leg, "agent-refused", "agent forwarding is not relayed");

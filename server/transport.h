@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef BARTIZAN_LIBSSH_STATIC
+#include "server/libssh/watch.h"
+#endif
+
 struct conn;
 struct msg_evidence;
 
@@ -25,6 +29,9 @@ struct transport {
 	bool strict_kex;
 	bool bad_signature;
 	bool agent_asked;
+#ifdef BARTIZAN_LIBSSH_STATIC
+	struct watch watch;
+#endif
 	bool tcp; /* a TCP socket: TCP_QUICKACK means something */
 };
 
