@@ -17,7 +17,8 @@
  * on (PROTOCOL section 2.1). */
 static void pass_end_of_write(struct chan *chan)
 {
-	packets_channel_request(chan->backend, "eow@openssh.com", (struct bytes){ (const uint8_t *)"", 0 });
+	packets_channel_request(
+		chan->backend, "eow@openssh.com", (struct bytes){ (const uint8_t *)"", 0 });
 	chan->out.discard = chan->out.unread = true;
 }
 

@@ -49,12 +49,21 @@ static bool on_break(struct chan *chan, struct wire *data)
 	return true;
 }
 
+/* It is refused like a kind of access that no rule allows; the leg's turn says so. */
+static bool on_agent(struct chan *chan, struct wire *data)
+{
+	(void)data;
+	chan->leg->transport.agent_asked = true;
+	return false;
+}
+
 static const struct {
 	const char *name;
 	bool (*handler)(struct chan *chan, struct wire *data); /* whether it is granted */
 } channel_requests[] = {
 	{ "eow@openssh.com", on_end_of_write },
 	{ "break", on_break },
+	{ "auth-agent-req@openssh.com", on_agent },
 };
 
 static bool channel_request(struct leg *leg, struct wire *in)
