@@ -1,4 +1,5 @@
 """What tests of the queue do: wait for a request, vote on it as somebody, look at it."""
+import contextlib
 import json
 import re
 import subprocess
@@ -55,6 +56,16 @@ def clear(world):
             world.lab.cli("cancel", row["id"])
         else:
             world.lab.cli("requests", "revoke", row["id"])
+
+
+@contextlib.contextmanager
+def undone(world):
+    """Queue and configuration are as before when it ends."""
+    before = world.lab.config.read_text()
+    yield
+    clear(world)
+    if world.lab.config.read_text() != before:
+        world.edit(lambda _: before)
 
 
 def id_in(text):

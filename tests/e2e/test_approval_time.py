@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from approvals import clear, end, gw, held, id_in, lead, requests, rule, show, state, vote
+from approvals import end, gw, held, id_in, lead, requests, rule, show, state, undone, vote
 from test_crash import kill_everything
 from lablib.lab import program
 from world import finish, read_line, until
@@ -26,12 +26,8 @@ def restored(request):
     if "prod" not in request.fixturenames:
         yield
         return
-    world = request.getfixturevalue("prod")
-    before = world.lab.config.read_text()
-    yield
-    clear(world)
-    if world.lab.config.read_text() != before:
-        world.edit(lambda _: before)
+    with undone(request.getfixturevalue("prod")):
+        yield
 
 
 def waiting_shell(world, host="db1"):

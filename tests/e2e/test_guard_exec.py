@@ -29,7 +29,7 @@ def shop(module_world):
     lead(module_world, "dave")
     module_world.visitor("olga")
     module_world.lab.issue("olga", ["oncall"], module_world.dir / "people" / "olga" / "id.pub")
-    module_world.edit(lambda text: text.partition("rules:\n")[0] + GUARDS)
+    module_world.rules(GUARDS)
     return module_world
 
 
