@@ -81,7 +81,11 @@ def rule(world, approval, more=""):
     world.edit(change)
 
 
-def lead(world, name):
-    """One more lead, with a certificate."""
+def member(world, name, group):
+    """One more person, of this group, with a certificate."""
     world.visitor(name)
-    world.lab.issue(name, ["leads"], world.dir / "people" / name / "id.pub")
+    world.lab.issue(name, [group], world.dir / "people" / name / "id.pub")
+
+
+def lead(world, name):
+    member(world, name, "leads")

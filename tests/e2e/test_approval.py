@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from approvals import ID, end, gw, held, id_in, lead, pending, requests, rule, show, state, undone, vote
+from approvals import ID, clear, end, gw, held, id_in, lead, pending, requests, rule, show, state, undone, vote
 from world import SLOW, read_line, run, until
 
 LATENCY_MS = 1000  # a busy machine's; the number that counts is printed

@@ -5,7 +5,7 @@ import subprocess
 
 import pexpect
 import pytest
-from approvals import clear, end, gw, held, lead, pending, requests, state, vote
+from approvals import clear, end, gw, held, lead, member, pending, requests, state, vote
 from world import cast_events, until
 
 GUARDS = r"""
@@ -30,8 +30,7 @@ SHELLS = {"bash": "bash --norc --noprofile -i", "dash": "dash -i", "zsh": "zsh -
 @pytest.fixture(scope="module")
 def shop(module_world):
     """The lab with guarded shells instead of its own rules; the visitor's guard lets pass what it cannot read."""
-    module_world.visitor("visitor")
-    module_world.lab.issue("visitor", ["visitors"], module_world.dir / "people" / "visitor" / "id.pub")
+    member(module_world, "visitor", "visitors")
     module_world.rules(GUARDS)
     return module_world
 
