@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from approvals import ID, clear, end, gw, held, id_in, lead, pending, requests, rule, show, state, vote
+from approvals import ID, clear, end, gw, held, id_in, lead, pending, requests, rule, show, state, undone, vote
 from world import SLOW, read_line, run, until
 
 LATENCY_MS = 1000  # a busy machine's; the number that counts is printed
@@ -23,11 +23,8 @@ def prod(module_world):
 
 @pytest.fixture(autouse=True)
 def restored(prod):
-    before = prod.lab.config.read_text()
-    yield
-    clear(prod)
-    if prod.lab.config.read_text() != before:
-        prod.edit(lambda _: before)
+    with undone(prod):
+        yield
 
 
 KINDS = {
