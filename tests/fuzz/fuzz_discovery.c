@@ -45,7 +45,7 @@ static void one_start(struct bytes text)
 	const struct http_answer answer = answer_of(text, 200);
 	struct device device;
 
-	device_init(&device);
+	device_init(&device, NULL);
 	device_started(&device, &answer, false, 0);
 	check(device.state == DEVICE_WAITING || device.state == DEVICE_FAILED);
 	if (device.state == DEVICE_WAITING)
@@ -63,7 +63,7 @@ static void one_poll(struct bytes text)
 				 done = answer_of(text, 200);
 	struct device device;
 
-	device_init(&device);
+	device_init(&device, NULL);
 	device_started(&device, &begin, false, 0);
 	device_polled(&device, &poll, 5000);
 	check(device.state != DEVICE_DONE);

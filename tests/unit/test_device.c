@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 
 #define NOW 1000000
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -28,7 +29,7 @@ static struct http_answer lost(const char *why)
 static void start(struct device *device, const char *body)
 {
 	struct http_answer got = answer(200, body);
-	device_init(device);
+	assert_int_equal(device_init(device, NULL), 0);
 	device_started(device, &got, false, NOW);
 }
 
@@ -74,6 +75,27 @@ static void test_start(void **state)
 	device_release(&device);
 }
 
+/* What need not be there, and cannot be used, does no harm. */
+static void test_optional(void **state)
+{
+	(void)state;
+	static const char *const complete[] = { "null", "\"\"", "7", "\"http://idp.example/d?c=A\"", "\"https://u@idp.example/\"", "\"javascript:alert(1)\"",
+		"\"https://idp.example/\\u001b[2J\"", "[]", "{}", "false" };
+	for (size_t i = 0; i < COUNT(complete); i++) {
+		char body[512];
+		struct device device;
+		snprintf(body, sizeof(body), "{" CODE ",\"verification_uri_complete\":%s,\"expires_in\":600}", complete[i]);
+		start(&device, body);
+		if (device.state != DEVICE_WAITING || device.uri_complete)
+			fail_msg("verification_uri_complete %s: %s", complete[i], device.reason);
+		device_release(&device);
+	}
+	struct device device;
+	start(&device, "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"\",\"verification_url\":\"https://x\",\"expires_in\":9}");
+	assert_string_equal(device.uri, "https://x");
+	device_release(&device);
+}
+
 /* RFC 8628 section 3.2: interval may be absent, then it is 5 s. What is absurd is bounded. */
 static void test_times(void **state)
 {
@@ -85,6 +107,12 @@ static void test_times(void **state)
 		{ "\"expires_in\":600,\"interval\":9223372036854775807", 60000, 600 },
 		{ "\"expires_in\":3600", 5000, 3600 },        { "\"expires_in\":3601", 5000, 3600 },
 		{ "\"expires_in\":9223372036854775807", 5000, 3600 },
+		/* as they come in the wild: floats, text, and what cannot be used, which counts as absent */
+		{ "\"expires_in\":600.0,\"interval\":5.0", 5000, 600 }, { "\"expires_in\":\"600\",\"interval\":\"7\"", 7000, 600 },
+		{ "\"expires_in\":1e300,\"interval\":1e300", 60000, 3600 }, { "\"expires_in\":600,\"interval\":0.2", 1000, 600 },
+		{ "\"expires_in\":600,\"interval\":-5", 5000, 600 }, { "\"expires_in\":600,\"interval\":\"\"", 5000, 600 },
+		{ "\"expires_in\":600,\"interval\":\"soon\"", 5000, 600 }, { "\"expires_in\":600,\"interval\":[5]", 5000, 600 },
+		{ "\"expires_in\":600,\"interval\":true", 5000, 600 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char body[512];
@@ -114,14 +142,16 @@ static void test_start_refused(void **state)
 		{ "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"http://idp.example/\"}", "no usable verification_uri" },
 		{ "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"https://idp.example/ \"}", "no usable verification_uri" },
 		{ "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"javascript:alert(1)\"}", "no usable verification_uri" },
-		{ "{" CODE ",\"verification_uri_complete\":\"https://u@idp.example/\",\"expires_in\":600}", "no usable verification_uri_complete" },
-		{ "{" CODE ",\"verification_uri_complete\":7,\"expires_in\":600}", "no usable verification_uri_complete" },
 		{ "{" CODE "}", "no usable expires_in" },
 		{ "{" CODE ",\"expires_in\":0}", "no usable expires_in" },
 		{ "{" CODE ",\"expires_in\":-1}", "no usable expires_in" },
-		{ "{" CODE ",\"expires_in\":\"600\"}", "no usable expires_in" },
-		{ "{" CODE ",\"expires_in\":600,\"interval\":\"5\"}", "no usable interval" },
-		{ "{" CODE ",\"expires_in\":600,\"interval\":-5}", "no usable interval" },
+		{ "{" CODE ",\"expires_in\":null}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":0.5}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":\"\"}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":\"-600\"}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":\"600s\"}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":\"6000000000000000000\"}", "no usable expires_in" },
+		{ "{" CODE ",\"expires_in\":[600]}", "no usable expires_in" },
 		{ "{\"error\":\"invalid_client\",\"error_description\":\"who\\u001bare you\"}", "invalid_client: who?x1bare you" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -136,7 +166,7 @@ static void test_start_status(void **state)
 	(void)state;
 	struct device device;
 	struct http_answer got = lost("no answer from 'idp' port 443 in time");
-	device_init(&device);
+	assert_int_equal(device_init(&device, NULL), 0);
 	device_started(&device, &got, false, NOW);
 	assert_failed(&device, "unreachable", "no answer from 'idp'");
 	static const struct { long status; const char *body, *kind; } cases[] = {
@@ -145,13 +175,13 @@ static void test_start_status(void **state)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		got = answer(cases[i].status, cases[i].body);
-		device_init(&device);
+		assert_int_equal(device_init(&device, NULL), 0);
 		device_started(&device, &got, false, NOW);
 		assert_failed(&device, cases[i].kind, "");
 	}
 	got = answer(200, STARTED);
 	got.content_type = "text/html";
-	device_init(&device);
+	assert_int_equal(device_init(&device, NULL), 0);
 	device_started(&device, &got, false, NOW);
 	assert_failed(&device, "refused", "not JSON");
 }
@@ -290,23 +320,51 @@ static void test_forms(void **state)
 	struct device device;
 	BUF_CLEANUP struct buf form = BUF_INIT(4096);
 	BUF_CLEANUP struct buf poll = BUF_INIT(4096);
-	assert_int_equal(device_form("bar tizan&", scopes, 900, &form), 0);
-	assert_string_equal(buf_cstr(&form), "client_id=bar%20tizan%26&scope=openid%20email%20a%3Ab&max_age=900");
+	char want[512];
+	assert_int_equal(device_init(&device, NULL), 0);
+	assert_int_equal(device_form(&device, "bar tizan&", scopes, 900, &form), 0);
+	snprintf(want, sizeof(want),
+		"client_id=bar%%20tizan%%26&scope=openid%%20email%%20a%%3Ab&max_age=900&code_challenge=%s&code_challenge_method=S256", device.challenge);
+	assert_string_equal(buf_cstr(&form), want);
 	buf_clear(&form);
-	assert_int_equal(device_form("b", NULL, -1, &form), 0);
-	assert_string_equal(buf_cstr(&form), "client_id=b&scope=openid");
+	assert_int_equal(device_form(&device, "b", NULL, -1, &form), 0);
+	snprintf(want, sizeof(want), "client_id=b&scope=openid&code_challenge=%s&code_challenge_method=S256", device.challenge);
+	assert_string_equal(buf_cstr(&form), want);
 	start(&device, "{\"device_code\":\"d+/=c\",\"user_code\":\"A\",\"verification_uri\":\"https://x\",\"expires_in\":9}");
 	assert_int_equal(device_poll_form(&device, "b", &poll), 0);
-	assert_string_equal(buf_cstr(&poll), "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=d%2B%2F%3Dc&client_id=b");
+	snprintf(want, sizeof(want), "grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Adevice_code&device_code=d%%2B%%2F%%3Dc&code_verifier=%s&client_id=b",
+		device.verifier);
+	assert_string_equal(buf_cstr(&poll), want);
 	device_release(&device);
+	assert_string_equal(device.verifier, "");
+}
+
+/* RFC 7636 section 4: the challenge is of the verifier, and each flow has its own. */
+static void test_proof(void **state)
+{
+	(void)state;
+	struct device first, second;
+	uint8_t digest[32];
+	char text[64];
+	assert_int_equal(device_init(&first, NULL), 0);
+	assert_int_equal(device_init(&second, NULL), 0);
+	assert_string_not_equal(first.verifier, second.verifier);
+	assert_int_equal(strlen(first.verifier), 43);
+	assert_int_equal(EVP_Digest(first.verifier, 43, digest, NULL, EVP_sha256(), NULL), 1);
+	EVP_EncodeBlock((unsigned char *)text, digest, 32);
+	for (char *p = text; *p; p++)
+		*p = *p == '+' ? '-' : *p == '/' ? '_' : *p == '=' ? '\0' : *p;
+	assert_string_equal(first.challenge, text);
+	device_release(&first);
+	device_release(&second);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_start), cmocka_unit_test(test_times), cmocka_unit_test(test_start_refused), cmocka_unit_test(test_start_status),
+		cmocka_unit_test(test_start), cmocka_unit_test(test_optional), cmocka_unit_test(test_times), cmocka_unit_test(test_start_refused), cmocka_unit_test(test_start_status),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_polling), cmocka_unit_test(test_ends), cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_lost), cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_lost), cmocka_unit_test(test_forms), cmocka_unit_test(test_proof),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -358,7 +358,7 @@ static void test_secret(void **state)
 	assert_string_equal(w.last_auth[TOKEN], "Basic YmFydGl6YW46czMlMjBjcmV0JTJC"); /* bartizan:s3%20cret%2B */
 	assert_string_equal(w.last_auth[DEVICE], w.last_auth[TOKEN]);
 	assert_null(strstr(w.last_form[TOKEN], "client_secret"));
-	assert_string_equal(w.last_form[DEVICE], "client_id=bartizan&scope=openid%20groups");
+	assert_words(w.last_form[DEVICE], "client_id=bartizan&scope=openid%20groups&code_challenge=");
 	assert_int_equal(ftruncate(fd, 0), 0);
 	close(fd);
 	struct providers *none = NULL;
@@ -404,8 +404,10 @@ static void test_login(void **state)
 	assert_true(w.done[0].ok);
 	assert_string_equal(w.done[0].token, "a.b.c");
 	assert_string_equal(w.done[0].userinfo, "{\"sub\":\"s\"}");
-	assert_string_equal(w.last_form[DEVICE], "client_id=bartizan&scope=openid&max_age=900");
-	assert_words(w.last_form[TOKEN], "device_code=dc&client_id=bartizan");
+	assert_words(w.last_form[DEVICE], "client_id=bartizan&scope=openid&max_age=900&code_challenge=");
+	assert_words(w.last_form[DEVICE], "&code_challenge_method=S256");
+	assert_words(w.last_form[TOKEN], "device_code=dc&code_verifier=");
+	assert_words(w.last_form[TOKEN], "&client_id=bartizan");
 	assert_string_equal(w.last_auth[USERINFO], "Bearer at");
 	assert_string_equal(w.last_auth[TOKEN], "");
 }
