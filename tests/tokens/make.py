@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).parent
 AT = 1800000000
 HASH = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 ED_L = 2**252 + 27742317777372353535851937790883648493
 
 
@@ -349,7 +350,8 @@ def jwk_cases():
     yield case("RSA, prime modulus", dict(rsa_key, n=number(PRIME)), "even or a prime")
     yield case("RSA, modulus with a small factor", dict(rsa_key, n=number(105 * ((1 << 2047) // 105 + 2 | 1))), "small factor")
     yield case("RSA, square of a prime", dict(rsa_key, n=number(RSA.private_numbers().p ** 2)), "RSA key is not accepted")
-    yield case("RSA, leading zero in n", dict(rsa_key, n=b64(b"\0" + unb64(rsa_key["n"]))), "'n' is empty or has leading zeros")
+    yield case("RSA, the octet of a sign in n", dict(rsa_key, n=b64(b"\0" + unb64(rsa_key["n"]))))
+    yield case("RSA, two zeros in front of n", dict(rsa_key, n=b64(b"\0\0" + unb64(rsa_key["n"]))), "'n' is empty or has leading zeros")
     yield case("RSA, leading zero in e", dict(rsa_key, e="AAEAAQ"), "'e' is empty or has leading zeros")
     yield case("RSA, n empty", dict(rsa_key, n=""), "'n' is empty")
     yield case("RSA, n padded", dict(rsa_key, n=rsa_key["n"] + "=="), "'n': padded base64url")
@@ -362,7 +364,11 @@ def jwk_cases():
     yield case("P-256, zero", dict(ec_key, x=number(0, 32), y=number(0, 32)), "not a point of its curve")
     yield case("P-256, x beyond the field", dict(ec_key, x=b64(b"\xff" * 32)), "not a point of its curve")
     yield case("P-256, x too short", dict(ec_key, x=b64(unb64(ec_key["x"])[1:])), "'x' has 31 bytes, not 32")
-    yield case("P-256, y too long", dict(ec_key, y=b64(b"\0" + unb64(ec_key["y"]))), "'y' has 33 bytes, not 32")
+    # both y of this x are on the curve: one of them begins with a set bit, and has a sign in front in two's complement
+    low, high = sorted((unb64(ec_key["y"]), (P256_P - int.from_bytes(unb64(ec_key["y"]), "big")).to_bytes(32, "big")))
+    yield case("P-256, y too long", dict(ec_key, y=b64(b"\0" + low)), "'y' has 33 bytes, not 32")
+    yield case("P-256, the octet of a sign in y", dict(ec_key, y=b64(b"\0" + high)))
+    yield case("P-256, a zero in front of y that is no sign", dict(ec_key, y=b64(b"\0" + low)), "'y' has 33 bytes, not 32")
     yield case("P-256 without y", without(ec_key, "y"), "'y' is missing")
     yield case("P-256 point said to be P-384", dict(ec_key, crv="P-384"), "'x' has 32 bytes, not 48")
     yield case("EC without crv", without(ec_key, "crv"), "curve '' is not supported")
@@ -398,6 +404,7 @@ def jwk_cases():
     yield case("alg is a number", dict(rsa_key, alg=1), "'alg' is not a string")
     yield case("kid is a number", dict(rsa_key, kid=1), "'kid' is not a string")
     yield case("kid too long", dict(rsa_key, kid="k" * 257), "'kid' is longer than 256 bytes")
+    yield case("null where there is nothing to say", dict(rsa_key, use=None, key_ops=None, alg=None, kid=None, x5c=None))
     yield case("not an object", [rsa_key], "not an object")
     yield case("member twice", json.dumps(ec_key)[:-1] + ', "x": "AA"}', "not valid JSON")
     yield case("NUL in kid", json.dumps(dict(ec_key, kid="a\0b")), "not valid JSON")
@@ -438,13 +445,20 @@ def set_cases():
     yield case("the same key twice", [one, one], "not usable: the set holds two keys with this kid", kid="k1", count=0)
     yield case("two keys of one kid, one for encryption", [one, dict(two, kid="k1", use="enc")], "two keys with this kid", kid="k1", count=0)
     yield case("private half published", [dict(one, d=number(RSA.private_numbers().d))], "the set publishes its private half", kid="k1", count=0)
-    yield case("no kid, one that fits", [one, curve, dict(two, use="enc")])
-    yield case("no kid, two that fit", [one, two], "token names no kid, and the provider's key set holds more than one key for 'RS256'")
+    several = "token names no kid, and the provider's key set holds more than one key"
+    yield case("no kid, one that fits", [one, curve, dict(two, use="enc")], several)
+    yield case("no kid, two that fit", [one, two], several)
+    yield case("no kid, none that fits", [one, two], several, alg="ES256")
+    yield case("no kid, one that fits by alg", [dict(one, alg="RS384"), two], several)
+    yield case("keys without kid", [jwk(RSA), jwk(P256)], several, alg="ES256", count=2)
+    yield case("no kid, one key for signatures", [one, dict(two, use="enc"), 17])
     yield case(
-        "no kid, none that fits", [one, two], "token names no kid, and the provider's key set holds no key for 'ES256'", alg="ES256", unknown=True
+        "no kid, the only key is of another type",
+        [one],
+        "token names no kid, and the provider's key set holds no key for 'ES256'",
+        alg="ES256",
+        unknown=True,
     )
-    yield case("no kid, one that fits by alg", [dict(one, alg="RS384"), two])
-    yield case("keys without kid", [jwk(RSA), jwk(P256)], alg="ES256", count=2)
     yield case("keys without kid are not found by kid", [jwk(RSA)], "no key with kid 'k1'", kid="k1", unknown=True)
     yield case("empty kid is a kid", [dict(one, kid=""), dict(two, kid="k1")], kid="")
     yield case("no keys", [], "no key with kid 'k1'", kid="k1", unknown=True, count=0)
@@ -511,7 +525,7 @@ def token_cases():
     for alg, kid in (("RS256", "r1"), ("RS384", "r1"), ("RS512", "r1"), ("PS256", "r1"), ("ES384", "e3"), ("EdDSA", "d1")):
         yield case("good " + alg, alg=alg, kid=kid, expect=who)
     yield case("no typ", header={"typ": None}, expect=who)
-    yield case("no kid, one key that fits", header={"kid": None})
+    yield case("no kid, one key that fits", "token names no kid, and the provider's key set holds more than one key", header={"kid": None})
 
     # the front and the keys
     yield case("access token", "token is an access token", header={"typ": "at+jwt"})
