@@ -101,13 +101,15 @@ static void sign(struct bytes payload, struct buf *out)
 static void identify(const json_t *payload, const json_t *userinfo)
 {
 	static const char *const keep[] = { "repository", "iat", "x", NULL };
-	static const struct token_claims ways[] = { { "email", "groups", keep }, { "a.email", "a.groups", NULL }, { "sub", NULL, keep },
-		{ "", "", keep }, { "..", ".", NULL } };
+	static const struct token_claims ways[] = { { .user = "email", .groups = "groups", .keep = keep },
+		{ .user = "a.email", .groups = "a.groups", .name_flags = NAME_UNICODE }, { .user = "sub", .name_flags = NAME_WORKLOAD, .keep = keep },
+		{ .user = "", .groups = "", .keep = keep }, { .user = "..", .groups = "." },
+		{ .user = "email", .groups = "groups", .groups_keys = true, .name_flags = NAME_UNICODE } };
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		struct identity *who = NULL;
 		struct err err = { "" };
-		size_t dropped = 0;
+		struct token_dropped dropped = { 0, "" };
 		int rc = token_identity(payload, userinfo, &ways[i], "corp", &who, &dropped, &err);
 		REQUIRE(!rc == !!who && !rc == !*err.text);
 		for (size_t g = 0; !rc && g < who->group_count; g++)
@@ -121,7 +123,7 @@ static void payload(struct bytes input)
 {
 	static const char *const algorithms[] = { "EdDSA", NULL };
 	static const struct token_rules all[] = { { "https://i", "a", algorithms, 30, 0, -1, NULL },
-		{ "https://i", "a", algorithms, 0, 600, 60, "n" } };
+		{ "https://i", "a", algorithms, 0, 600, 60, "n", .machine = true } };
 	BUF_CLEANUP struct buf token = BUF_INIT(1 << 24);
 
 	sign(input, &token);

@@ -168,10 +168,10 @@ static void test_names(void **state)
 	assert_true(text_name_ok(longest, 255));
 	assert_false(text_name_ok(longest, 256));
 	assert_false(text_name_ok("", 0));
-	const char *const good[] = { "alice", "bob@example.com", "ca:SHA256:abc", "J\xc3\xb6rg", "a-b_c.d+e" };
+	const char *const good[] = { "alice", "bob@example.com", "ca:SHA256:abc", "J\xc3\xb6rg", "a-b_c.d+e", "o'brien" };
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(text_name_ok(good[i], strlen(good[i])));
-	const char *const bad[] = { "-oProxyCommand", "a b", "a,b", "*", "a*", "../x", "a\\b", "a\"b", "a'b", "a`b", "a\nb", "a\x1b", "a\x7f",
+	const char *const bad[] = { "-oProxyCommand", "a b", "a,b", "*", "a*", "../x", "a\\b", "a\"b", "a`b", "a\nb", "a\x1b", "a\x7f",
 		"a\xe2\x80\x8b", "a\xe2\x80\xae", "a\xc2\xa0" "b", "a\xe3\x80\x80", "\xff", "a\xc3", "a\xc2\x85", "a\xf3\xa0\x81\x81" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_name_ok(bad[i], strlen(bad[i])));
