@@ -7,6 +7,7 @@
 #include "server/broker_auth.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +96,8 @@ static void audit_refusal(
 		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
 }
 
-int auth_refuse(
-	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+static int refuse(struct client *client, bool proved, const struct auth_seen *seen,
+	const char *reason, const char *said)
 {
 	const int64_t most = client->broker->config->conf->login_attempts;
 
@@ -105,10 +106,36 @@ int auth_refuse(
 		client->attempts++;
 	else
 		client->probes++;
-	answer(client, proved, NULL, reason);
+	answer(client, proved, NULL, said);
 	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
 		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
 	return 0;
+}
+
+/* An agent may hold many keys that are refused for one reason: it is said once. */
+int auth_refuse(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+{
+	bool again = !proved && !seen->certificate &&
+		     !strncmp(client->refusal, reason, sizeof(client->refusal) - 1);
+
+	snprintf(client->refusal, sizeof(client->refusal), "%s", reason);
+	return refuse(client, proved, seen, reason, again ? "" : reason);
+}
+
+bool auth_hint_fits(const struct client *client)
+{
+	return !*client->refusal;
+}
+
+int auth_refuse_unknown(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *hint)
+{
+	const char *said = auth_hint_fits(client) ? hint : "";
+
+	if (*said)
+		snprintf(client->refusal, sizeof(client->refusal), "%s", hint);
+	return refuse(client, proved, seen, hint, said);
 }
 
 int auth_admit(

@@ -96,6 +96,8 @@ struct client {
 	char *user;		   /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
 	bool plain_refused;	   /* a plain key is not worth an audit event any more */
+	/* of the last refusal of a key, as the client was told it; "": none yet */
+	char refusal[256];
 	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
 	struct identity *who;
 	struct bytes offered; /* owned: the certificate or plain key that was proved */
@@ -172,6 +174,12 @@ int handle_command_stop(struct client *client, const void *msg, struct err *err)
 /* counts, audits, answers; 0 */
 int auth_refuse(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *reason);
+/* The same for a plain key that nobody knows. What can be done about that is a hint, and is not
+ * said behind a refusal that has a reason of its own (a certificate that is revoked or expired, a
+ * database that is locked): whoever reads both takes the last one for the reason. */
+int auth_refuse_unknown(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *hint);
+bool auth_hint_fits(const struct client *client);
 int auth_admit(
 	/* takes who; the end of every good login */
 	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);

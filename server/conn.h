@@ -37,7 +37,6 @@ struct conn {
 	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
-	bool hinted; /* "a certificate is needed" was said */
 	int64_t login_deadline;
 	uint32_t said;	  /* events told to the broker: bounded */
 	uint64_t trimmed; /* bytes relayed when memory was last given back */

@@ -261,12 +261,9 @@ static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_
 static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
 	struct conn *conn = leg->conn;
-	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))),
-			    "cert") != NULL;
 
-	if (cert || answer->proved || !conn->hinted)
+	if (*answer->reason) /* the broker knows what was said already */
 		leg_say(leg, answer->reason);
-	conn->hinted |= !cert;
 	if (answer->proved)
 		/* only signed attempts count: an agent may hold many keys (field.md 16) */
 		conn->attempts++;

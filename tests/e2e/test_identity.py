@@ -39,3 +39,48 @@ def test_stolen_device_code(own_world):
         assert "code_challenge=" in forms[0] and "code_verifier" not in forms[0]
         assert all("code_verifier=" in form for form in forms[1:])
         assert "code_verifier" not in world.lab.log()
+
+
+# ---- what is said about a refusal ----
+
+HINTS = ("certificate needed", "a certificate is needed", "run ssh gw login")
+
+
+def hints(done):
+    return [hint for hint in HINTS if hint in done.err]
+
+
+@pytest.mark.parametrize("with_provider", [True, False], ids=["provider", "no-provider"])
+def test_hint_does_not_follow_a_reason(own_world, with_provider):
+    """After "expired" or "revoked", the plain key of the same file is refused as well: that is no reason to speak of something else."""
+    world = own_world()
+    if not with_provider:
+        text = world.lab.config.read_text()
+        world.lab.config.write_text(text[:text.index("providers:\n")] + text[text.index("keys:\n"):])
+        assert world.lab.reload().startswith("taken")
+    world.visitor("late")
+    world.certificate("late", validity="-1h:-3m")
+    done = world.ssh("late", "web1.direct", "true", options=("BatchMode yes",))
+    assert done.code == 255 and "expired 3 minutes ago" in done.err and not hints(done), done
+    world.visitor("gone")
+    world.certificate("gone", principals="gone")
+    assert world.lab.cli("revoke", "--user", "gone", "--reason", "left").returncode == 0
+    done = world.ssh("gone", "web1.direct", "true", options=("BatchMode yes",))
+    assert done.code == 255 and "user is revoked: left" in done.err and not hints(done), done
+    world.visitor("plain")
+    done = world.ssh("plain", "web1.direct", "true", options=("BatchMode yes",))
+    assert done.code == 255 and hints(done), done  # without another reason it is said
+
+
+def test_reason_after_a_hint(own_world):
+    """A revoked key behind one that nobody knows: its own reason is said all the same, and once."""
+    world = own_world()
+    first, second, third = (world.visitor(name) for name in ("one", "two", "three"))
+    for key in (second, third):
+        assert world.lab.cli("revoke", "--key", key.with_name("id.pub").read_text().strip(), "--reason", "lost").returncode == 0
+    text = world.lab.config.read_text()
+    world.lab.config.write_text(text[:text.index("providers:\n")] + text[text.index("keys:\n"):])
+    assert world.lab.reload().startswith("taken")
+    options = ("BatchMode yes", "IdentityFile %s" % second, "IdentityFile %s" % third)
+    done = world.ssh("one", "web1.direct", "true", options=options)
+    assert done.code == 255 and done.err.count("key is revoked: lost") == 1, done

@@ -69,7 +69,8 @@ static void test_plain_key_and_attempts(void **state)
 	for (int i = 0; i < 3; i++) {
 		say(session, IPC_AUTH, 0, &(struct msg_auth){ false, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
 		struct heard *answer = expect(session, IPC_AUTH_ANSWER);
-		assert_non_null(strstr(MSG(answer, msg_auth_answer)->reason, "a certificate is needed"));
+		/* said once */
+		assert_true(!!strstr(MSG(answer, msg_auth_answer)->reason, "a certificate is needed") == !i);
 		done(answer);
 	}
 	assert_int_equal(events_of("login-refused").count, 1); /* an agent full of keys is one event */
