@@ -28,6 +28,9 @@ struct conf_trusted { /* a certificate authority whose user certificates are acc
 	struct sshkey *key;
 	char *path;
 	enum conf_user_from user;
+	/* CONF_USER_PRINCIPAL: which of several principals is the user (common/pattern.h); NULL:
+	 * there must be one only */
+	struct pattern *principal_pattern;
 };
 
 struct conf_key { /* a private key that the signer holds */

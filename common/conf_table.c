@@ -65,6 +65,9 @@ const struct conf_row conf_table[] = {
 	NAMED("certificates.trusted[].user", .fallback = "principal", .choices = "principal|key_id",
 		DOC("Where the user's name comes from: the certificate's only principal or its key "
 		    "id.")),
+	NAMED("certificates.trusted[].principal_pattern",
+		DOC("Which of several principals is the user's name: the only one that matches; "
+		    "null: a certificate with several is refused.")),
 	ROW("certificates.revoked", CONF_SPECIAL, krl, NULL, 0, 0, RELOAD,
 		DOC("File of revoked keys and certificates as ssh-keygen -k writes it (a KRL); "
 		    "null: none.")),

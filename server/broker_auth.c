@@ -17,6 +17,7 @@
 #include "server/broker_client.h"
 #include "server/broker_login.h"
 #include "server/broker_revoke.h"
+#include "store/holders.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
 {
@@ -149,6 +150,12 @@ int auth_admit(
 		identity_free(who);
 		return auth_refuse(client, true, seen, "the gateway cannot write its audit log");
 	}
+	struct err why = { 0 };
+	if (holders_seen(client->broker->store, who, clock_wall(), &why)) {
+		log_error("connection %llu: %s", (unsigned long long)client->connection, why.text);
+		identity_free(who);
+		return auth_refuse(client, true, seen, "the gateway cannot write its records");
+	}
 	struct identity *taken = who;
 	if (client_authenticated(client, &taken)) {
 		identity_free(taken);
@@ -196,7 +203,6 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = msg->key,
-		.user = msg->user,
 		.source = client->source,
 		.now = clock_wall(),
 		.krl = revoked_list(broker) };

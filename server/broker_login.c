@@ -158,7 +158,6 @@ static void admit(struct client *client)
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = client->offered,
-		.user = client->user,
 		.source = client->source,
 		.now = clock_wall(),
 		.krl = revoked_list(broker) };
