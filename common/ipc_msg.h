@@ -224,6 +224,7 @@ struct msg_auth_answer {
 	uint32_t rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* "" : none */
 	int64_t expires;
+	bool direct; /* the user name is LOGIN@TARGET: what follows its last `@` is a target */
 };
 /* session: the ULID */
 struct msg_leg_answer {

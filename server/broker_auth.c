@@ -10,13 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "policy/target.h"
 #include "server/broker_client.h"
 #include "server/broker_login.h"
 #include "server/broker_revoke.h"
+#include "server/selector.h"
 #include "store/holders.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
@@ -47,6 +50,17 @@ int handle_proxy(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
+bool client_names_target(const struct client *client, const struct identity *who)
+{
+	struct selector selector;
+	const struct target *target = NULL;
+
+	if (!selector_parse(client->user, &selector) && selector.target)
+		target = targets_find(client->broker->config->targets, selector.target);
+	selector_release(&selector);
+	return target && !(target->is_pattern && !strcasecmp(client->user, who->user));
+}
+
 static void answer(
 	struct client *client, bool proved, const struct identity *who, const char *reason)
 {
@@ -59,6 +73,7 @@ static void answer(
 		out.rights = who->rights;
 		out.force_command = who->force_command;
 		out.expires = who->expires;
+		out.direct = client_names_target(client, who);
 	}
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 }

@@ -179,6 +179,10 @@ int auth_refuse(
  * database that is locked): whoever reads both takes the last one for the reason. */
 int auth_refuse_unknown(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *hint);
+/* LOGIN@TARGET, or a person's own name that has an `@`: the part before the last `@` is a login only
+ * where what follows is a target (and not one that is a target by a pattern alone, where the whole
+ * is the name of who it is). */
+bool client_names_target(const struct client *client, const struct identity *who);
 bool auth_hint_fits(const struct client *client);
 int auth_admit(
 	/* takes who; the end of every good login */

@@ -255,7 +255,8 @@ static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_
 	ssh_message_auth_reply_success(message, 0);
 	ssh_message_free(message);
 	leg_authenticated(leg);
-	direct_mode(leg);
+	if (answer->direct)
+		direct_mode(leg);
 }
 
 static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
