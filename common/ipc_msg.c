@@ -120,6 +120,7 @@ static const struct field auth_answer_fields[] = {
 	U32(msg_auth_answer, rights),
 	FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX),
 	I64(msg_auth_answer, expires),
+	BOOL(msg_auth_answer, direct),
 };
 static const struct field leg_answer_fields[] = {
 	U32(msg_leg_answer, leg),

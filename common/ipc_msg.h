@@ -10,10 +10,10 @@
 
 #include "common/ipc.h"
 
-#define IPC_TEXT_MAX 4096    /* reasons, names, addresses */
+#define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
 /* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
 #define IPC_DETAIL_MAX 131072
-#define IPC_BLOB_MAX 32768   /* keys, certificates, signatures */
+#define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512
 #define IPC_LEG_ALL UINT32_MAX
@@ -226,6 +226,7 @@ struct msg_auth_answer {
 	uint32_t rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* "" : none */
 	int64_t expires;
+	bool direct; /* the user name is LOGIN@TARGET: what follows its last `@` is a target */
 };
 /* session: the ULID */
 struct msg_leg_answer {

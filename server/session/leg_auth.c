@@ -13,7 +13,7 @@
 #include "keys/sshkey.h"
 #include "server/session/conn.h"
 #include "server/session/leg.h"
-#include "server/session/selector.h"
+#include "common/selector.h"
 
 /* SSH_MSG_USERAUTH_FAILURE. It always names a method: libssh sends nothing at all for an empty
  * list, and a client would wait for ever. */
@@ -262,18 +262,16 @@ static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_
 	conn->force_command = *answer->force_command ? strdup(answer->force_command) : NULL;
 	leg_replied(leg, message, ssh_message_auth_reply_success(message, 0));
 	leg_authenticated(leg);
-	direct_mode(leg);
+	if (answer->direct)
+		direct_mode(leg);
 }
 
 static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
 	struct conn *conn = leg->conn;
-	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))),
-			    "cert") != NULL;
 
-	if (cert || answer->proved || !conn->hinted)
+	if (*answer->reason) /* the broker knows what was said already */
 		leg_say(leg, answer->reason);
-	conn->hinted |= !cert;
 	if (answer->proved)
 		/* only signed attempts count: an agent may offer many keys */
 		conn->attempts++;

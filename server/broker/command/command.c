@@ -233,6 +233,14 @@ static void usage_line(struct caller *caller, int stream, const struct command *
 		command_put(caller, stream, &line);
 }
 
+bool command_known(char *const *argv)
+{
+	for (const struct command *row = command_table; argv && argv[0] && row->name; row++)
+		if (!strcmp(row->name, argv[0]))
+			return true;
+	return false;
+}
+
 /* Nothing fits: says what would. */
 static void unknown(struct caller *caller, char *const *argv)
 {

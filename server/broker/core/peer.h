@@ -104,6 +104,8 @@ struct client {
 	char *user;		   /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
 	bool plain_refused;	   /* a plain key is not worth an audit event any more */
+	/* of the last refusal of a key, as the client was told it; "": none yet */
+	char refusal[256];
 	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
 	struct identity *who;
 	struct bytes offered; /* owned: the certificate or plain key that was proved */

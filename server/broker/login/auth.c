@@ -7,16 +7,21 @@
 #include "server/broker/login/auth.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "policy/target.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/login/login.h"
 #include "server/broker/login/revoke.h"
 #include "server/broker/record/evidence.h"
+#include "common/selector.h"
+#include "store/holders.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
 {
@@ -46,6 +51,17 @@ int handle_proxy(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
+bool client_names_target(const struct client *client, const struct identity *who)
+{
+	struct selector selector;
+	const struct target *target = NULL;
+
+	if (!selector_parse(client->user, &selector) && selector.target)
+		target = targets_find(client->broker->config->targets, selector.target);
+	selector_release(&selector);
+	return target && !(target->is_pattern && !strcasecmp(client->user, who->user));
+}
+
 static void answer(
 	struct client *client, bool proved, const struct identity *who, const char *reason)
 {
@@ -58,6 +74,7 @@ static void answer(
 		out.rights = who->rights;
 		out.force_command = who->force_command;
 		out.expires = who->expires;
+		out.direct = client_names_target(client, who);
 	}
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 }
@@ -96,8 +113,8 @@ static void audit_refusal(
 		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
 }
 
-int auth_refuse(
-	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+static int refuse(struct client *client, bool proved, const struct auth_seen *seen,
+	const char *reason, const char *said)
 {
 	const int64_t most = client->broker->config->conf->login_attempts;
 
@@ -106,10 +123,36 @@ int auth_refuse(
 		client->attempts++;
 	else
 		client->probes++;
-	answer(client, proved, NULL, reason);
+	answer(client, proved, NULL, said);
 	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
 		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
 	return 0;
+}
+
+/* An agent may hold many keys that are refused for one reason: it is said once. */
+int auth_refuse(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+{
+	bool again = !proved && !seen->certificate &&
+		     !strncmp(client->refusal, reason, sizeof(client->refusal) - 1);
+
+	snprintf(client->refusal, sizeof(client->refusal), "%s", reason);
+	return refuse(client, proved, seen, reason, again ? "" : reason);
+}
+
+bool auth_hint_fits(const struct client *client)
+{
+	return !*client->refusal;
+}
+
+int auth_refuse_unknown(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *hint)
+{
+	const char *said = auth_hint_fits(client) ? hint : "";
+
+	if (*said)
+		snprintf(client->refusal, sizeof(client->refusal), "%s", hint);
+	return refuse(client, proved, seen, hint, said);
 }
 
 int auth_admit(
@@ -122,6 +165,12 @@ int auth_admit(
 	if (broker_audit(client->broker, "login", data)) {
 		identity_free(who);
 		return auth_refuse(client, true, seen, "the gateway cannot write its audit log");
+	}
+	struct err why = { 0 };
+	if (holders_seen(client->broker->store, who, clock_wall(), &why)) {
+		log_error("connection %llu: %s", (unsigned long long)client->connection, why.text);
+		identity_free(who);
+		return auth_refuse(client, true, seen, "the gateway cannot write its records");
 	}
 	struct identity *taken = who;
 	if (client_authenticated(client, &taken)) {
@@ -170,7 +219,6 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = msg->key,
-		.user = msg->user,
 		.source = client->source,
 		.now = clock_wall(),
 		.krl = revoked_list(broker) };

@@ -12,8 +12,19 @@ int handle_auth(struct client *client, const void *msg, struct err *err);
 /* counts, audits, answers; 0 */
 int auth_refuse(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *reason);
+/* The same for a plain key that nobody knows. What can be done about that is a hint, and is not
+ * said behind a refusal that has a reason of its own (a certificate that is revoked or expired, a
+ * database that is locked): whoever reads both takes the last one for the reason. */
+int auth_refuse_unknown(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *hint);
+bool auth_hint_fits(const struct client *client);
 /* takes who; the end of every good login */
 int auth_admit(
 	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);
+
+/* LOGIN@TARGET, or a person's own name that has an `@`: the part before the last `@` is a login
+ * only where what follows is a target (and not one that is a target by a pattern alone, where the
+ * whole is the name of who it is). */
+bool client_names_target(const struct client *client, const struct identity *who);
 
 #endif

@@ -14,7 +14,6 @@ struct auth_question { /* all borrowed */
 	const struct conf *conf;
 	const struct sshkey *issuing; /* our own authority; NULL: we issue none */
 	struct bytes key;	      /* blob as offered: certificate or plain key */
-	const char *user;	      /* as the client named it */
 	struct addr source;
 	int64_t now;	       /* seconds */
 	const struct krl *krl; /* NULL: none */

@@ -50,7 +50,7 @@ static int offer_login(struct client *client, const struct msg_auth *msg)
 		log_info("connection %llu from %s: a key was proved, a login has to follow",
 			(unsigned long long)client->connection, client->source_text);
 	}
-	answer_key(client, msg->proved, msg->proved ? LOGIN_BANNER : "");
+	answer_key(client, msg->proved, msg->proved && auth_hint_fits(client) ? LOGIN_BANNER : "");
 	return 0;
 }
 
@@ -106,7 +106,7 @@ int login_offer(struct client *client, const struct msg_auth *msg, const struct 
 	struct err err = { 0 };
 
 	if (!broker_key(broker, "issuing") || (!machines && !people))
-		return auth_refuse(client, msg->proved, seen, why);
+		return auth_refuse_unknown(client, msg->proved, seen, why);
 	if (msg->proved && client_keep_key(client, msg->key, &err))
 		return auth_refuse(client, true, seen, err.text);
 	if (people && strcmp(client->user, LOGIN_TOKEN_USER))
@@ -159,7 +159,6 @@ static void admit(struct client *client)
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = client->offered,
-		.user = client->user,
 		.source = client->source,
 		.now = clock_wall(),
 		.krl = revoked_list(broker) };
