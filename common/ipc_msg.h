@@ -218,8 +218,8 @@ struct msg_command_input {
 struct msg_auth_answer {
 	bool ok;
 	bool proved; /* as asked */
-	/* the key is proved; a login by keyboard-interactive has to follow (RFC 4252 section 5.1,
-	 * partial success) */
+	/* partial success (RFC 4252 section 5.1). proved: the key is, and a certificate or a login
+	 * has to follow; else the person is, and a key has to follow */
 	bool partial;
 	char *reason;
 	char *user;
@@ -364,9 +364,9 @@ struct msg_login_done {
 	char *kind, *reason;
 	struct bytes id_token, userinfo;
 }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
-/* the client began keyboard-interactive */
+/* the client began keyboard-interactive; user: as it named itself */
 struct msg_login {
-	char *submethods;
+	char *user, *submethods;
 };
 /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_input {

@@ -113,19 +113,24 @@ static void audit_refusal(
 		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
 }
 
-static int refuse(struct client *client, bool proved, const struct auth_seen *seen,
-	const char *reason, const char *said)
+static void count(struct client *client, bool proved, const struct auth_seen *seen)
 {
 	const int64_t most = client->broker->config->conf->login_attempts;
 
-	audit_refusal(client, proved, seen, reason);
 	if (proved || seen->certificate)
 		client->attempts++;
 	else
 		client->probes++;
-	answer(client, proved, NULL, said);
 	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
 		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
+}
+
+static int refuse(struct client *client, bool proved, const struct auth_seen *seen,
+	const char *reason, const char *said)
+{
+	audit_refusal(client, proved, seen, reason);
+	answer(client, proved, NULL, said);
+	count(client, proved, seen);
 	return 0;
 }
 
@@ -153,6 +158,32 @@ int auth_refuse_unknown(
 	if (*said)
 		snprintf(client->refusal, sizeof(client->refusal), "%s", hint);
 	return refuse(client, proved, seen, hint, said);
+}
+
+int auth_pass_over(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *words)
+{
+	const char *said = auth_hint_fits(client) ? words : "";
+
+	if (*said)
+		snprintf(client->refusal, sizeof(client->refusal), "%s", words);
+	if (!*client->unknown_fp)
+		snprintf(client->unknown_fp, sizeof(client->unknown_fp), "%s", seen->key_fp);
+	answer(client, proved, NULL, said);
+	count(client, proved, seen);
+	return 0;
+}
+
+void auth_ended(struct client *client)
+{
+	struct auth_seen seen = { 0 };
+
+	bool half = client->state == CLIENT_CONNECTED || client->state == CLIENT_PROVED;
+
+	if (!half || !*client->unknown_fp)
+		return;
+	memcpy(seen.key_fp, client->unknown_fp, sizeof(seen.key_fp));
+	audit_refusal(client, false, &seen, "a certificate is needed, and none came");
 }
 
 int auth_admit(
@@ -185,7 +216,7 @@ int auth_admit(
 	return 0;
 }
 
-static int pin_user(struct client *client, const char *user, struct err *err)
+int auth_pin_user(struct client *client, const char *user, struct err *err)
 {
 	if (client->user && strcmp(client->user, user))
 		return err_set(err, -EACCES, "the user name may not change on one connection");
@@ -231,13 +262,12 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 	if (client->attempts >= broker->config->conf->login_attempts ||
 		client->probes >= CLIENT_PROBES_MAX)
 		return err_set(err, -EPROTO, "goes on after too many attempts");
-	int rc = pin_user(client, msg->user, &why);
+	int rc = auth_pin_user(client, msg->user, &why);
 	if (rc && !client->user)
 		return err_set(err, -EPROTO, "%s", why.text);
-	if (!rc && client->state == CLIENT_PROVED)
+	if (!rc && client->login)
 		rc = err_set(&why, -EACCES,
-			"another key was proved on this connection: its login has to be finished "
-			"first");
+			"a login is under way on this connection: it has to be finished first");
 	if (!rc)
 		rc = auth_identify(&question, &seen, &who, &why);
 	if (rc == -ENOKEY)
