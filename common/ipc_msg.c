@@ -100,8 +100,8 @@ static const struct field evidence_fields[] = {
 static const struct field event_fields[] = { U32(msg_event, leg), TEXT(msg_event, type),
 	BYTES(msg_event, detail, IPC_TEXT_MAX) };
 static const struct field leg_end_fields[] = { U32(msg_leg_end, leg), TEXT(msg_leg_end, reason) };
-static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys),
-	TEXT(msg_scanned, reason) };
+static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys), TEXT(msg_scanned, reason),
+	TEXT(msg_scanned, kex) };
 static const struct field command_fields[] = {
 	U32(msg_command, channel),
 	TEXTS(msg_command, argv),

@@ -196,9 +196,10 @@ struct msg_leg_end {
 	char *reason;
 };
 struct msg_scanned {
-	char **keys;
+	char **keys; /* "ssh-ed25519 AAAA…" lines */
 	char *reason;
-}; /* "ssh-ed25519 AAAA…" lines */
+	char *kex; /* the key exchange agreed on, best offer first; "": none was */
+};
 /* id pairs nothing: channel does */
 struct msg_command {
 	uint32_t channel;

@@ -74,7 +74,12 @@ unsigned conf_provider_names(const struct conf_provider *provider); /* NAME_* of
 /* of all together: the listener has to be told (server/role/listener_conf.h) */
 #define CONF_NOTIFY_BYTES_MAX 16384
 
-enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
+enum conf_crypto {
+	CONF_CRYPTO_COMPATIBLE,
+	CONF_CRYPTO_MODERN,
+	CONF_CRYPTO_STRICT,
+	CONF_CRYPTO_POST_QUANTUM
+};
 
 struct conf {
 	/* where it runs */
@@ -117,7 +122,7 @@ struct conf {
 	int64_t keepalive;
 	struct net *proxy_from; /* proxy_protocol.from: networks whose PROXY header is believed */
 	size_t proxy_from_count;
-	enum conf_crypto crypto; /* crypto.minimum: strict | modern | compatible */
+	enum conf_crypto crypto; /* crypto.minimum: post-quantum | strict | … */
 
 	/* the other leg */
 	int64_t connect_time;	     /* outbound.connect_time: resolve and connect */

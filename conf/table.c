@@ -147,7 +147,7 @@ const struct conf_row conf_table[] = {
 	ROW("proxy_protocol.from", CONF_SPECIAL, proxy_from, "[]", 0, 0, RELOAD,
 		DOC("Networks of load balancers whose PROXY header is believed.")),
 	ROW("crypto.minimum", CONF_ENUM, crypto, "modern", 0, 0,
-		.choices = "compatible|modern|strict", RELOAD,
+		.choices = "compatible|modern|strict|post-quantum", RELOAD,
 		DOC("Cryptographic bar that both legs must meet.")),
 
 	ROW("outbound.connect_time", CONF_DURATION, connect_time, "10s", 100, 5 * M, RELOAD,

@@ -23,6 +23,7 @@
 static const struct {
 	const char *kex, *ciphers, *macs;
 } levels[] = {
+	[CONF_CRYPTO_POST_QUANTUM] = { "", AEAD, ETM },
 	[CONF_CRYPTO_STRICT] = { KEX_CURVE, AEAD, ETM },
 	[CONF_CRYPTO_MODERN] = { KEX_CURVE "," KEX_NIST "," KEX_GROUPS,
 		AEAD ",aes256-ctr,aes192-ctr,aes128-ctr", ETM },
@@ -37,6 +38,13 @@ static const struct { /* what an old target may be allowed by name */
 	const char *name;
 	enum list list;
 } weak[] = {
+	{ "curve25519-sha256", LIST_KEX },
+	{ "curve25519-sha256@libssh.org", LIST_KEX },
+	{ "ecdh-sha2-nistp256", LIST_KEX },
+	{ "ecdh-sha2-nistp384", LIST_KEX },
+	{ "ecdh-sha2-nistp521", LIST_KEX },
+	{ "diffie-hellman-group18-sha512", LIST_KEX },
+	{ "diffie-hellman-group16-sha512", LIST_KEX },
 	{ "diffie-hellman-group14-sha256", LIST_KEX },
 	{ "diffie-hellman-group14-sha1", LIST_KEX },
 	{ "diffie-hellman-group1-sha1", LIST_KEX },
@@ -98,9 +106,14 @@ int crypto_bar_make(
 	enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err)
 {
 	*ret = (struct crypto_bar){ 0 };
+	const char *first = library_post_quantum() ? KEX_POST_QUANTUM : "",
+		   *more = levels[minimum].kex;
+
+	if (!*first && !*more)
+		return err_set(err, -ENOTSUP,
+			"crypto.minimum is post-quantum, and this libssh has no such key exchange");
 	/* error texts show this list: it has no name that the library does not know */
-	snprintf(ret->kex, sizeof(ret->kex), "%s%s",
-		library_post_quantum() ? KEX_POST_QUANTUM "," : "", levels[minimum].kex);
+	snprintf(ret->kex, sizeof(ret->kex), "%s%s%s", first, *first && *more ? "," : "", more);
 	snprintf(ret->ciphers, sizeof(ret->ciphers), "%s", levels[minimum].ciphers);
 	snprintf(ret->macs, sizeof(ret->macs), "%s", levels[minimum].macs);
 	int rc = 0;

@@ -88,10 +88,19 @@ static char *key_line(ssh_session session)
 	return line;
 }
 
+static void agreed(ssh_session session, char **ret_key, char kex[static 128])
+{
+	const char *name = ssh_get_kex_algo(session);
+
+	*ret_key = key_line(session);
+	if (name)
+		text_clean(kex, 128, name, strlen(name));
+}
+
 static void scan_one(struct ipc *broker, const struct msg_grant *grant, int fd)
 {
 	struct err err = { "the grant has no socket or an unknown kind of key" };
-	char *keys[2] = { NULL, NULL }, reason[600] = "";
+	char *keys[2] = { NULL, NULL }, reason[600] = "", kex[128] = "";
 	ssh_session session = grant->leg < KINDS && grant->ok && fd >= 0
 				      ? prepare(fd, kinds[grant->leg], &err)
 				      : NULL;
@@ -99,11 +108,11 @@ static void scan_one(struct ipc *broker, const struct msg_grant *grant, int fd)
 	if (!session)
 		text_clean(reason, sizeof(reason), err.text, strlen(err.text));
 	else if (handshake(session, clock_mono_ms() + grant->handshake_ms) == SSH_OK)
-		keys[0] = key_line(session);
+		agreed(session, &keys[0], kex);
 	else
 		text_clean(reason, sizeof(reason), ssh_get_error(session),
 			strlen(ssh_get_error(session)));
-	struct msg_scanned msg = { keys, reason };
+	struct msg_scanned msg = { keys, reason, kex };
 	ipc_send(broker, IPC_SCANNED, grant->leg, &msg, NULL, 0);
 	free(keys[0]);
 	ssh_free(session);

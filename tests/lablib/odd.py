@@ -74,8 +74,7 @@ def serve(client, backend, path):
             up = threading.Thread(target=copy, args=(client, server), daemon=True)
             up.start()
             if copy(server, client, odd.get("cut")):
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, as of a machine that fell over
-                return
+                client.shutdown(socket.SHUT_RDWR)  # close() alone would leave it open under the thread that reads it
             up.join()
 
 

@@ -735,7 +735,7 @@ static void test_scan(void **state)
 	begin(&caller, &root);
 	command_run(&caller, (char *[]){ (char *)"hosts", (char *)"scan", (char *)"x.db.example.com:2200", NULL });
 	assert_string_equal(did.user, "*.db.example.com/x.db.example.com:2200");
-	did.scanned(did.context, keys, NULL);
+	did.scanned(did.context, keys, "sntrup761x25519-sha512", NULL);
 	assert_int_equal(answer.status, 0);
 	SAYS(OUT, "[x.db.example.com]:2200 ssh-ed25519 AAAA");
 	SAYS(OUT, "- \"ssh-ed25519 AAAA");
@@ -743,13 +743,13 @@ static void test_scan(void **state)
 	assert_null(strchr(OUT, '\033'));
 	begin(&caller, &root);
 	command_run(&caller, (char *[]){ (char *)"hosts", (char *)"scan", (char *)"web1", (char *)"--json", NULL });
-	did.scanned(did.context, keys, NULL);
+	did.scanned(did.context, keys, "sntrup761x25519-sha512", NULL);
 	JSON_CLEANUP json_t *rows = parsed();
 	assert_int_equal(json_array_size(rows), 1);
 	assert_true(json_is_false(json_object_get(json_array_get(rows, 0), "pinned")));
 	begin(&caller, &root);
 	command_run(&caller, (char *[]){ (char *)"hosts", (char *)"scan", (char *)"web1", NULL });
-	did.scanned(did.context, NULL, "connection refused");
+	did.scanned(did.context, NULL, "", "connection refused");
 	assert_int_equal(answer.status, 69);
 	assert_int_equal(RUN(root, "hosts", "scan", "nowhere"), 1);
 }

@@ -396,7 +396,7 @@ static void assert_list(uint32_t count, int encoded, int decoded)
 	FREE_CLEANUP char **list = calloc(count + 1, sizeof(*list));
 	for (uint32_t i = 0; i < count; i++)
 		list[i] = "x";
-	assert_int_equal(ipc_msg_encode(IPC_SCANNED, &(struct msg_scanned){ list, NULL }, &body), encoded);
+	assert_int_equal(ipc_msg_encode(IPC_SCANNED, &(struct msg_scanned){ .keys = list }, &body), encoded);
 	buf_clear(&body);
 	assert_int_equal(wire_put_u32(&body, count), 0);
 	for (uint32_t i = 0; i < count; i++)
@@ -440,7 +440,7 @@ static void test_whole_message_limit(void **state)
 	text[IPC_TEXT_MAX] = 0;
 	for (size_t i = 0; i < IPC_LIST_MAX; i++)
 		list[i] = text;
-	assert_int_equal(ipc_send(ends.near, IPC_SCANNED, 0, &(struct msg_scanned){ list, NULL }, NULL, 0), -EMSGSIZE);
+	assert_int_equal(ipc_send(ends.near, IPC_SCANNED, 0, &(struct msg_scanned){ .keys = list }, NULL, 0), -EMSGSIZE);
 	assert_int_equal(ipc_recv(ends.far, &raw), 0);
 	ends_close(&ends);
 }

@@ -14,6 +14,7 @@
 static const struct table_column evidence_columns[] = {
 	{ "transport", "transport", true },
 	{ "kex", "kex", true },
+	{ "post_quantum", "post-quantum", false },
 	{ "strict_kex", "strict", false },
 	{ "host_key_algorithm", "host key", true },
 	{ "host_key_fingerprint", "fingerprint", true },
@@ -99,9 +100,10 @@ json_t *command_evidence_summary(struct caller *caller, const struct session_row
 		const char *kex = json_get_string(facts, "kex"),
 			   *cipher = json_get_string(facts, "cipher_out"),
 			   *mac = json_get_string(facts, "mac_out");
-		buf_printf(&text, "%s%s: %.100s %.100s %.100s", i ? "; " : "",
+		const json_t *quantum = json_object_get(facts, "post_quantum");
+		buf_printf(&text, "%s%s: %.100s %.100s %.100s%s", i ? "; " : "",
 			json_get_string(facts, "transport"), kex ? kex : "-", cipher ? cipher : "-",
-			mac ? mac : "-");
+			mac ? mac : "-", json_is_true(quantum) ? " post-quantum" : "");
 	}
 	return text.len ? json_stringn((const char *)buf_data(&text), text.len) : json_null();
 }

@@ -14,6 +14,7 @@
 #include "conf/yaml.h"
 #include "keys/sshkey.h"
 #include "server/broker/dial/scan.h"
+#include "server/broker/record/evidence.h"
 
 struct hosts_scan { /* while the scan is under way */
 	struct caller *caller;
@@ -113,13 +114,18 @@ static void tell_verdict(
 }
 
 static void scanned(struct caller *caller, const struct hosts_scan *scan, char *const *keys,
-	char *const *pinned)
+	const char *kex, char *const *pinned)
 {
 	struct command_args args = { .json = scan->json };
 	JSON_CLEANUP json_t *rows = json_array();
 
 	for (; rows && *keys; keys++) {
 		json_t *row = scan_row(scan, *keys, pinned);
+		if (row && *kex) {
+			json_object_set_new(row, "kex", json_string(kex));
+			json_object_set_new(
+				row, "post_quantum", json_boolean(evidence_post_quantum(kex)));
+		}
 		if (row)
 			json_array_append_new(rows, row);
 	}
@@ -129,13 +135,16 @@ static void scanned(struct caller *caller, const struct hosts_scan *scan, char *
 	}
 	if (!command_show_list(caller, &args, json_incref(rows), scan_columns))
 		return;
-	if (!scan->json)
+	if (!scan->json) {
+		command_out(caller, "\nkey exchange: %s (%spost-quantum)\n", *kex ? kex : "-",
+			evidence_post_quantum(kex) ? "" : "not ");
 		tell_lines(caller, rows);
+	}
 	tell_verdict(caller, scan, rows, pinned && *pinned);
 	command_exit(caller, 0);
 }
 
-static void scan_done(void *context, char *const *keys, const char *reason)
+static void scan_done(void *context, char *const *keys, const char *kex, const char *reason)
 {
 	struct hosts_scan *scan = context;
 	struct caller *caller = scan->caller;
@@ -148,7 +157,7 @@ static void scan_done(void *context, char *const *keys, const char *reason)
 	if (target)
 		target_host_keys(target, scan->name, scan->port, &pinned, NULL);
 	if (keys)
-		scanned(caller, scan, keys, pinned);
+		scanned(caller, scan, keys, kex, pinned);
 	else
 		command_fail(caller, EXIT_UNREACHABLE, "'%s': %s", scan->name,
 			reason ? reason : "the scan failed");

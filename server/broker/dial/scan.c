@@ -40,7 +40,7 @@ struct scan {
 	struct scan_part parts[SCAN_TYPES];
 	char *keys[SCAN_KEYS_MAX + 1];
 	size_t key_count;
-	char reason[512];
+	char reason[512], kex[128];
 	struct event *timer;
 	scan_done_fn *done;
 	void *context;
@@ -71,7 +71,7 @@ static void finish(struct scan *scan)
 	if (scan->timer)
 		event_free(scan->timer);
 	if (scan->done)
-		scan->done(scan->context, scan->key_count ? scan->keys : NULL,
+		scan->done(scan->context, scan->key_count ? scan->keys : NULL, scan->kex,
 			scan->key_count ? ""
 			: *scan->reason ? scan->reason
 					: "it showed no host key");
@@ -136,6 +136,8 @@ static void scan_message(struct link *link, struct ipc_raw *raw)
 	const struct msg_scanned *scanned = (const struct msg_scanned *)&msg;
 	for (char **line = scanned->keys; *line; line++)
 		add_key(scan, *line);
+	if (!*scan->kex)
+		text_clean(scan->kex, sizeof(scan->kex), scanned->kex, strlen(scanned->kex));
 	struct scan_part *part = waiting(scan);
 	if (part)
 		part_done(part, scanned->reason);
@@ -247,7 +249,7 @@ void scan_start(struct broker *broker, const struct target *target, const char *
 	struct scan *scan = count(broker) < SCANS_MAX ? calloc(1, sizeof(*scan)) : NULL;
 
 	if (!scan) {
-		done(context, NULL, "too many scans are under way");
+		done(context, NULL, "", "too many scans are under way");
 		return;
 	}
 	const char *family =

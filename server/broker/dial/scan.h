@@ -5,9 +5,10 @@
 #include "server/broker/core/impl.h"
 
 /* Connects to a target and reads its host keys, in a sandboxed process of its own. done is called
- * once. keys: NULL-terminated "type base64" lines, borrowed; NULL on failure with the reason.
+ * once. keys: NULL-terminated "type base64" lines, borrowed; NULL on failure with the reason. kex:
+ * the key exchange that the target agreed to, the best one that it has; "": not known.
  * target is borrowed for the call only. port 0: the target's own. */
-typedef void scan_done_fn(void *context, char *const *keys, const char *reason);
+typedef void scan_done_fn(void *context, char *const *keys, const char *kex, const char *reason);
 void scan_start(struct broker *broker, const struct target *target, const char *name, uint16_t port,
 	scan_done_fn *done, void *context);
 /* Forgets the caller of scans under way with this context: done is not called any more. */

@@ -12,11 +12,17 @@ static json_t *visible(const char *text)
 	return json_visible(text, strlen(text));
 }
 
+bool evidence_post_quantum(const char *kex)
+{
+	return !strncmp(kex, "mlkem", 5) || !strncmp(kex, "sntrup", 6);
+}
+
 json_t *evidence_json(const struct msg_evidence *msg)
 {
 	json_t *out = json_object();
 
 	json_object_set_new(out, "kex", visible(msg->kex));
+	json_object_set_new(out, "post_quantum", json_boolean(evidence_post_quantum(msg->kex)));
 	json_object_set_new(out, "host_key_algorithm", visible(msg->host_key_algorithm));
 	json_object_set_new(out, "host_key_fingerprint", visible(msg->host_key_fingerprint));
 	json_object_set_new(out, "cipher_in", visible(msg->cipher_in));

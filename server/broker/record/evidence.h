@@ -5,6 +5,8 @@
 #include "server/broker/core/peer.h"
 
 json_t *evidence_json(const struct msg_evidence *msg); /* caller owns it */
+/* whether a future quantum computer cannot open what was exchanged so */
+bool evidence_post_quantum(const char *kex);
 void evidence_audit(
 	struct client *client, const struct peer_leg *leg, const char *transport, json_t *evidence);
 void evidence_outer(struct client *client, json_t *evidence);
