@@ -225,7 +225,7 @@ static const struct field login_done_fields[] = {
 	BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
 	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
 };
-static const struct field login_fields[] = { TEXT(msg_login, user), TEXT(msg_login, submethods) };
+static const struct field login_fields[] = { TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
 	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };

@@ -219,8 +219,8 @@ struct msg_command_input {
 struct msg_auth_answer {
 	bool ok;
 	bool proved; /* as asked */
-	/* partial success (RFC 4252 section 5.1). proved: the key is, and a certificate or a login
-	 * has to follow; else the person is, and a key has to follow */
+	/* partial success (RFC 4252 section 5.1): the key is proved; a certificate has to follow,
+	 * or a login by keyboard-interactive */
 	bool partial;
 	char *reason;
 	char *user;
@@ -365,9 +365,9 @@ struct msg_login_done {
 	char *kind, *reason;
 	struct bytes id_token, userinfo;
 }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
-/* the client began keyboard-interactive; user: as it named itself */
+/* the client began keyboard-interactive */
 struct msg_login {
-	char *user, *submethods;
+	char *submethods;
 };
 /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_input {

@@ -85,7 +85,6 @@ static void client_free(void *arg)
 	struct client *client = arg;
 
 	identity_free(client->who);
-	identity_free(client->vouched);
 	json_decref(client->outer);
 	for (unsigned i = 0; i < client->early_count; i++)
 		json_decref(client->early[i].evidence);

@@ -126,9 +126,12 @@ static void step_pty(struct chan *chan)
 
 	if (rc == SSH_AGAIN)
 		return;
-	if (rc != SSH_OK)
+	if (rc != SSH_OK) {
 		conn_event(chan->leg->conn, chan->leg, "request-refused",
 			"the target refused a terminal");
+		/* the client has ours already: it cannot be told in the protocol any more */
+		chan_notice(chan, "the target gives no terminal: it runs without one");
+	}
 	chan->resized = false;
 	chan_set_state(chan, CHAN_ENV);
 }

@@ -56,7 +56,8 @@ struct leg {
 	 * which may take minutes */
 	ssh_message waiting;
 	bool login_begun; /* by keyboard-interactive: once for a connection */
-	bool vouched;	  /* a person has logged in; a key has to be proved */
+	bool partial;	  /* a key was proved; a certificate or a login has to follow */
+	bool keyless;	  /* keyboard-interactive came before any key was proved */
 	/* the end of the login, which came before the client's answer to the last prompt */
 	struct msg_auth_answer *login_end;
 	/* a prompt from the broker that no client message is waiting for yet */

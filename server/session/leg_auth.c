@@ -15,11 +15,11 @@
 #include "server/session/leg.h"
 #include "common/selector.h"
 
-/* Keys first: keyboard-interactive is for who has no other left. After a good login only a key is
- * missing. */
+/* Keys first: keyboard-interactive is for who has proved one, and has no certificate. It is named
+ * before, too: a client takes it as what is left when it has been through its keys. */
 static int methods(const struct leg *leg)
 {
-	if (!leg->outer || leg->vouched)
+	if (!leg->outer || leg->keyless)
 		return SSH_AUTH_METHOD_PUBLICKEY;
 	return SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE;
 }
@@ -68,8 +68,6 @@ static int key_blob(ssh_message message, struct buf *blob)
 	ssh_string_free_char(base64);
 	return rc;
 }
-
-#define VOUCHED_MAX_MS 60000 /* for a key to follow a login */
 
 static void ask(struct leg *leg, ssh_message message)
 {
@@ -137,14 +135,28 @@ void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
 
 static void login_ended(struct leg *leg);
 
+/* A login is made for a key. Without one it would lead nowhere, so it does not begin. */
+static void no_key(struct leg *leg, ssh_message message)
+{
+	if (!leg->keyless)
+		leg_say(leg, "a certificate or a key is needed before a login (a key is made by: "
+			     "ssh-keygen -t ed25519)");
+	leg->keyless = true;
+	reply(leg, message);
+}
+
 static void interactive(struct leg *leg, ssh_message message)
 {
 	ssh_session session = leg->transport.session;
-	struct msg_login begin = { .user = leg->conn->user };
+	struct msg_login begin = { NULL };
 	struct msg_login_input input = { { NULL, 0 } };
 	bool response = ssh_message_auth_kbdint_is_response(message);
 
-	if (leg->waiting || leg->vouched || response != leg->login_begun) {
+	if (!leg->partial) {
+		no_key(leg, message);
+		return;
+	}
+	if (leg->waiting || response != leg->login_begun) {
 		reply(leg, message);
 		return;
 	}
@@ -169,10 +181,12 @@ static void interactive(struct leg *leg, ssh_message message)
 	show_prompt(leg);
 }
 
-/* One of key and person is proved, the other one has to follow. A key: by further keys, of which
- * one may be a certificate, or by keyboard-interactive. */
+/* The key is proved, the person is not: continue with further keys, of which one may be a
+ * certificate, or with keyboard-interactive. */
 static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
+	leg->partial = true;
+	leg->keyless = false;
 	if (*answer->reason)
 		leg_say(leg, answer->reason);
 	transport_enter(&leg->transport);
@@ -197,7 +211,7 @@ static void outer_auth(struct leg *leg, ssh_message message)
 		   !conn->authenticated) {
 		interactive(leg, message);
 	} else if (ssh_message_subtype(message) != SSH_AUTH_METHOD_PUBLICKEY ||
-		   conn->authenticated || (leg->login_begun && !leg->vouched)) {
+		   conn->authenticated || leg->login_begun) {
 		reply(leg, message);
 	} else if (++conn->probes > CONN_ATTEMPTS_HARD) {
 		leg_end(leg, EXIT_DENIED, "too many keys were offered");
@@ -308,12 +322,6 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 		accepted(leg, answer, message);
 		return;
 	}
-	if (answer->partial) {
-		leg->vouched = true;
-		leg->deadline = leg->conn->now + VOUCHED_MAX_MS;
-		partial(leg, answer, message);
-		return;
-	}
 	leg->conn->attempts++;
 	/* shows the reason before the client is told that the login failed */
 	leg_end(leg, EXIT_DENIED, answer->reason);
@@ -354,7 +362,7 @@ void leg_auth_release(struct leg *leg)
 
 void leg_auth_answer(struct leg *leg, struct msg_auth_answer *answer)
 {
-	if (leg->state == LEG_AUTH && !leg->kept && leg->login_begun && !leg->vouched) {
+	if (leg->state == LEG_AUTH && !leg->kept && leg->login_begun) {
 		if (leg->waiting)
 			login_answer(leg, answer);
 		else

@@ -402,6 +402,7 @@ static void assert_list(uint32_t count, int encoded, int decoded)
 	for (uint32_t i = 0; i < count; i++)
 		assert_int_equal(wire_put_cstring(&body, "x"), 0);
 	assert_int_equal(wire_put_cstring(&body, "reason"), 0);
+	assert_int_equal(wire_put_cstring(&body, "kex"), 0);
 	assert_int_equal(try_decode(IPC_SCANNED, &body), decoded);
 }
 

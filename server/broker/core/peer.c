@@ -11,18 +11,16 @@
 #include "common/wire.h"
 #include "keys/sshcert.h"
 
-static const char *const state_names[] = { "connected", "proved", "vouched", "limited",
-	"authenticated", "ended" };
+static const char *const state_names[] = { "connected", "proved", "limited", "authenticated",
+	"ended" };
 
 void client_set_state(struct client *client, enum client_state state)
 {
 	static const unsigned allowed[CLIENT_STATES] = {
-		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED |
-				     1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED |
-				     1u << CLIENT_ENDED,
+		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED |
+				     1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_PROVED] =
 			1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
-		[CLIENT_VOUCHED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_LIMITED] = 1u << CLIENT_ENDED,
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
@@ -169,19 +167,9 @@ int client_proved(struct client *client, enum client_state state)
 	return 0;
 }
 
-int client_vouched(struct client *client, struct identity **who)
-{
-	if (!client->login || client->state != CLIENT_CONNECTED || client->key || !*who)
-		return -EPERM;
-	client_set_state(client, CLIENT_VOUCHED);
-	client->vouched = *who;
-	*who = NULL;
-	return 0;
-}
-
 int client_authenticated(struct client *client, struct identity **who)
 {
-	const unsigned from = 1u << CLIENT_CONNECTED | 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED;
+	const unsigned from = 1u << CLIENT_CONNECTED | 1u << CLIENT_PROVED;
 
 	if (!client->deciding || !(from & 1u << client->state) || !client->key || !*who)
 		return -EPERM;

@@ -26,13 +26,11 @@
 
 /* CLIENT_PROVED: a key is proved, a person is not: a certificate has to follow, or a login at a
  * provider.
- * CLIENT_VOUCHED: a person has logged in, a key is not proved: it has to be, on this connection.
  * CLIENT_LIMITED: a key is proved, and all that it may do is to exchange a token for a certificate
  * (`login --token`); nobody has an identity there, whatever `who` holds for messages. */
 enum client_state {
 	CLIENT_CONNECTED,
 	CLIENT_PROVED,
-	CLIENT_VOUCHED,
 	CLIENT_LIMITED,
 	CLIENT_AUTHENTICATED,
 	CLIENT_ENDED,
@@ -113,11 +111,10 @@ struct client {
 	char refusal[256];
 	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
 	struct identity *who;
-	struct bytes offered;	  /* owned: the certificate or plain key that was proved */
-	struct sshkey *key;	  /* of it, plain */
-	struct login *login;	  /* under way at a provider */
-	struct identity *vouched; /* VOUCHED: who logged in, and waits for a key */
-	struct fresh *fresh;	  /* accesses wait for a newer login; NULL: none does */
+	struct bytes offered; /* owned: the certificate or plain key that was proved */
+	struct sshkey *key;   /* of it, plain */
+	struct login *login;  /* under way at a provider */
+	struct fresh *fresh;  /* accesses wait for a newer login; NULL: none does */
 	/* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
 	struct event *end_timer;
 	bool leaving; /* was told to go: nothing new may begin */
@@ -150,8 +147,6 @@ json_t *client_event(const struct client *client);
 void client_set_state(struct client *client, enum client_state state);
 /* the only way to CLIENT_AUTHENTICATED; takes *who */
 int client_authenticated(struct client *client, struct identity **who);
-/* CONNECTED becomes VOUCHED, by the good end of a login before any key was proved; takes *who */
-int client_vouched(struct client *client, struct identity **who);
 /* CONNECTED becomes PROVED or LIMITED, PROVED becomes LIMITED */
 int client_proved(struct client *client, enum client_state state);
 /* Proved is what the key blob says: kept for the login that follows and for revocations. -EACCES

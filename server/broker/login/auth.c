@@ -216,7 +216,7 @@ int auth_admit(
 	return 0;
 }
 
-int auth_pin_user(struct client *client, const char *user, struct err *err)
+static int pin_user(struct client *client, const char *user, struct err *err)
 {
 	if (client->user && strcmp(client->user, user))
 		return err_set(err, -EACCES, "the user name may not change on one connection");
@@ -262,7 +262,7 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 	if (client->attempts >= broker->config->conf->login_attempts ||
 		client->probes >= CLIENT_PROBES_MAX)
 		return err_set(err, -EPROTO, "goes on after too many attempts");
-	int rc = auth_pin_user(client, msg->user, &why);
+	int rc = pin_user(client, msg->user, &why);
 	if (rc && !client->user)
 		return err_set(err, -EPROTO, "%s", why.text);
 	if (!rc && client->login)

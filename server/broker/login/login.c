@@ -1,10 +1,9 @@
 /* A login at a provider, from the proved key to the certificate. See server/broker/login/login.h.
  *
  *   choosing (which provider) -> waiting (a device flow) -> issuing -> authenticated
- *                                                       \-> vouched: a key is proved -> issuing
  *
- * A login belongs to one client and the one key that was proved on its connection, before the login
- * or after it; it dies with the client. Its end is IPC_AUTH_ANSWER, once. */
+ * A login belongs to one client and the one key that was proved on its connection; it dies with the
+ * client. Its end is IPC_AUTH_ANSWER, once. */
 #include "server/broker/login/login.h"
 
 #include <errno.h>
@@ -124,8 +123,6 @@ static int offer_exchange(
 	return 0;
 }
 
-static int offer_vouched(struct client *client, const struct msg_auth *msg);
-
 /* A touch of a security key that leads nowhere is not asked for. */
 static bool wants_touch(struct bytes key)
 {
@@ -148,8 +145,6 @@ static int offer_first(struct client *client, const struct msg_auth *msg,
 		return auth_pass_over(client, false, seen, "");
 	if (msg->proved && client_keep_key(client, msg->key, &err))
 		return auth_refuse(client, true, seen, err.text);
-	if (client->state == CLIENT_VOUCHED)
-		return offer_vouched(client, msg);
 	bool exchange = machines && !people && !may_go_on;
 	if (exchange || ((people || machines) && !strcmp(client->user, LOGIN_TOKEN_USER)))
 		return offer_exchange(client, msg, seen);
@@ -193,8 +188,7 @@ void login_cancel(struct client *client)
 static void seen_of(const struct client *client, struct auth_seen *ret)
 {
 	*ret = (struct auth_seen){ 0 };
-	if (client->key)
-		sshkey_fingerprint(client->key, ret->key_fp);
+	sshkey_fingerprint(client->key, ret->key_fp);
 }
 
 static void login_fail(struct login *login, const char *reason)
@@ -286,33 +280,10 @@ void login_grant(struct broker *broker, const struct identity *who, const struct
 	issue_start(broker, &spec, by, done, context);
 }
 
-/* Nobody is in without a key: the login waits for one, and is made for whichever is proved now. */
-static void vouch(struct login *login, struct identity *who)
-{
-	struct client *client = login->client;
-	char words[IPC_TEXT_MAX], name[256];
-
-	snprintf(words, sizeof(words),
-		"logged in as %s; now a key has to be proved (ssh-keygen -t ed25519 makes one)",
-		text_clean(name, sizeof(name), who->user, strlen(who->user)));
-	if (client_vouched(client, &who)) {
-		identity_free(who);
-		login_fail(login, "the login came at the wrong time");
-		return;
-	}
-	login_free(login);
-	struct msg_auth_answer out = { .partial = true, .reason = words };
-	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
-}
-
 static void issue(struct login *login, struct identity *who)
 {
 	struct client *client = login->client;
 
-	if (!client->key) {
-		vouch(login, who);
-		return;
-	}
 	login->state = LOGIN_ISSUING;
 	evtimer_del(login->timer);
 	json_t *event = client_event(client);
@@ -413,51 +384,20 @@ static struct login *login_new(struct client *client)
 	return NULL;
 }
 
-static int offer_vouched(struct client *client, const struct msg_auth *msg)
-{
-	struct auth_seen seen;
-
-	if (!msg->proved) {
-		answer_key(client, false, "");
-		return 0;
-	}
-	struct login *login = login_new(client);
-	seen_of(client, &seen);
-	if (!login)
-		return auth_refuse(client, true, &seen, "the gateway is out of memory");
-	struct identity *who = client->vouched;
-	client->vouched = NULL;
-	issue(login, who);
-	return 0;
-}
-
-/* Why keyboard-interactive leads nowhere; NULL: it leads somewhere. */
-static const char *no_login(const struct client *client, size_t providers)
-{
-	if (!providers || !broker_key(client->broker, "issuing"))
-		return "a certificate is needed: this gateway does not accept plain keys or "
-		       "passwords";
-	if (!client->key && !strcmp(client->user, LOGIN_TOKEN_USER))
-		return "the name 'token' is for workloads, and needs a key";
-	return NULL;
-}
-
 int handle_login(struct client *client, const void *data, struct err *err)
 {
-	const struct msg_login *msg = data;
+	(void)data, (void)err;
 	const struct conf_provider *list[CONF_PROVIDERS_MAX];
 	size_t count = providers_human(client->broker, list, CONF_PROVIDERS_MAX);
 	struct auth_seen seen;
-	struct err why = { 0 };
-	if (auth_pin_user(client, msg->user, &why))
-		return err_set(err, -EPROTO, "%s", why.text);
 	struct login *login = login_new(client);
-	const char *reason = no_login(client, count);
 	seen_of(client, &seen);
 	if (!login)
 		return auth_refuse(client, true, &seen, "the gateway is out of memory");
-	if (reason)
-		login_fail(login, reason);
+	if (!count || !broker_key(client->broker, "issuing"))
+		login_fail(login,
+			"a certificate is needed: this gateway does not accept plain keys, "
+			"and there is no provider to log in with");
 	else if (count == 1)
 		begin(login, list[0]);
 	else
@@ -490,10 +430,6 @@ static void take_token(struct login *login, struct bytes token)
 	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1,
 		key ? sshkey_blob(key) : (struct bytes){ NULL, 0 } };
 
-	if (!key) {
-		login_fail(login, "a workload's token needs a key that was proved before");
-		return;
-	}
 	login->state = LOGIN_WAITING;
 	if (!provider || token_check_start(broker, &spec, on_token, login, &login->check, &err))
 		login_fail(login, err.text);
