@@ -135,14 +135,21 @@ void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
 
 static void login_ended(struct leg *leg);
 
-/* A login is made for a key. Without one it would lead nowhere, so it does not begin. */
+/* A login is made for a key. Without one it would lead nowhere, so it does not begin, and a key is
+ * asked for. In a message of the method's own: OpenSSH does not come back to it after a refusal
+ * without one. */
 static void no_key(struct leg *leg, ssh_message message)
 {
-	if (!leg->keyless)
-		leg_say(leg, "a certificate or a key is needed before a login (a key is made by: "
-			     "ssh-keygen -t ed25519)");
+	if (leg->keyless || ssh_message_auth_kbdint_is_response(message)) {
+		reply(leg, message);
+		return;
+	}
 	leg->keyless = true;
-	reply(leg, message);
+	leg_replied(leg, message,
+		ssh_message_auth_interactive_request(message, "",
+			"bartizan: a certificate or a key is needed before a login (a key is made "
+			"by: ssh-keygen -t ed25519)",
+			0, NULL, NULL));
 }
 
 static void interactive(struct leg *leg, ssh_message message)
