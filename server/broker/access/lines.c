@@ -1,6 +1,5 @@
 /* See server/broker/access/lines.h. A line goes: judged -> allow, warn or deny; or held -> the
  * request changes -> judged again. */
-#include "lineguard/lineguard.h"
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
