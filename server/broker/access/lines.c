@@ -10,12 +10,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/typed_line.h"
 #include "common/wire.h"
 #include "policy/decide.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/record/record.h"
 
-#define TEXT_MAX (2 * LINEGUARD_TEXT_MAX + 1) /* of one candidate, joined */
+#define TEXT_MAX (2 * LINE_TEXT_MAX + 1) /* of one candidate, joined */
 
 /* ---- birth and death ---- */
 
