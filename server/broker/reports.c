@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 #include "server/broker/access/lines.h"
-#include "server/broker/access/wait.h"
+#include "server/broker/approval/waiter.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
 #include "server/broker/record/evidence.h"
@@ -40,9 +40,9 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	if (channel->state == CHANNEL_ENDED)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
-	if (channel->state == CHANNEL_WAITING)
-		/* the request stays: whoever lost his connection runs the command again */
-		hold_over(leg, msg->channel);
+	/* a request that it waits for stays: after a lost connection the same command picks it up
+	 */
+	waiters_leave_channel(leg, msg->channel);
 	channel->state = CHANNEL_ENDED;
 	lines_free(channel->lines);
 	channel->lines = NULL;
