@@ -25,6 +25,8 @@ int fd_read_all(int fd, size_t max, struct buf *ret, struct err *err);
 int fd_pair(int type, int ret[2]);
 /* sealed against change, offset 0; fd or -errno */
 int fd_memfd(const char *name, const void *data, size_t len);
+/* the whole of such memory, wherever its offset is; -EBADMSG when empty or larger than max */
+int fd_read_memfd(int fd, size_t max, struct buf *ret);
 /* Closes everything above 2 that is not in keep (ascending or not). Used right after fork. */
 void fd_close_others(const int *keep, size_t count);
 

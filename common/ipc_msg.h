@@ -11,7 +11,8 @@
 #include "common/ipc.h"
 
 #define IPC_TEXT_MAX 4096    /* reasons, names, addresses */
-#define IPC_DETAIL_MAX 65536 /* a command line: what is longer is refused, not cut */
+/* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
+#define IPC_DETAIL_MAX 131072
 #define IPC_BLOB_MAX 32768   /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512

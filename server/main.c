@@ -16,6 +16,7 @@
 #include "policy/config.h"
 #include "server/broker/broker.h"
 #include "server/egress/egress.h"
+#include "server/libssh/library.h"
 #include "server/listener/listener.h"
 #include "server/reader/make.h"
 #include "server/role/role.h"
@@ -60,11 +61,9 @@ static const struct option longs[] = {
 static int check(const char *config, bool dump)
 {
 	struct buf text BUF_CLEANUP = BUF_INIT(DUMP_MAX);
-	struct listener_conf *conf = NULL;
 	struct err err = { "" };
-	int rc = reader_check(config, &conf, NULL, dump ? &text : NULL, &err);
+	int rc = reader_check(config, dump ? &text : NULL, &err);
 
-	listener_conf_free(conf);
 	if (rc < 0) {
 		fprintf(stderr, "bartizand: %s\n", err.text);
 		return 1;
@@ -90,6 +89,18 @@ static int ready_fd_parse(const char *text, int *ret)
 		close((int)fd);
 	*ret = copy;
 	return 0;
+}
+
+static int version(void)
+{
+	char words[LIBRARY_WORDS_MAX];
+	const char *missing = library_missing();
+
+	library_describe(words, sizeof(words));
+	printf("bartizand " BARTIZAN_VERSION "\n%s\n", words);
+	if (missing)
+		printf("missing: %s\n", missing);
+	return fflush(stdout) == 0 ? 0 : 1;
 }
 
 struct choice {
@@ -135,7 +146,7 @@ int main(int argc, char **argv)
 	if (choice.mode == 'h')
 		return fputs(usage, stdout) < 0;
 	if (choice.mode == 'V')
-		return puts("bartizand " BARTIZAN_VERSION) < 0;
+		return version();
 	log_setup(role_name(ROLE_LISTENER), choice.options.debug ? LOG_DEBUG_ : LOG_INFO_);
 	if (choice.mode == 't' || choice.mode == 'T')
 		return check(choice.options.config, choice.mode == 'T');

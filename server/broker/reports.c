@@ -126,6 +126,7 @@ static const char *const event_types[] = {
 	"transcript-failed",
 	"limit-reached",
 	"unknown-channel-refused",
+	"target-message",
 };
 #define EVENT_TYPES (sizeof(event_types) / sizeof(event_types[0]))
 

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* libssh takes EAGAIN for a broken connection, so "readable" is said only when the kernel has said
- * it. */
+/* libssh takes EAGAIN for a broken connection, so a descriptor is reported readable only after the
+ * kernel has reported it. */
 enum readiness { UNKNOWN, READABLE, DRAINED };
 
 struct read_ahead {
@@ -24,7 +24,8 @@ struct read_ahead {
 };
 
 static struct read_ahead table[READAHEAD_FDS];
-static unsigned watched; /* 0: every call goes straight through, as in all roles but the session */
+/* 0: every call goes directly to the kernel, as in all roles but the session */
+static unsigned watched;
 
 static struct read_ahead *find(int fd)
 {
@@ -118,8 +119,9 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return (int)syscall(SYS_poll, fds, count, timeout);
 }
 
-/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes
- * are here", "nothing new since the last short read", "poll() has just said so". */
+/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel when
+ * bytes were read ahead, when nothing was reported since the last short read, or when poll() has
+ * just reported it readable. */
 static int answer(struct pollfd *one, const struct read_ahead *ahead)
 {
 	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {

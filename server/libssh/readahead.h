@@ -17,7 +17,7 @@
 
 void readahead_watch(int fd);
 void readahead_forget(int fd);
-/* bytes were fetched and not yet handed out: poll() would not tell */
+/* bytes were fetched from the kernel but not yet handed out: poll() does not report them */
 bool readahead_waiting(int fd);
 void readahead_ready(int fd); /* poll() has just said that it is readable */
 void readahead_trim(int fd);  /* gives an empty buffer back: an idle session keeps none */

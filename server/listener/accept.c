@@ -32,6 +32,7 @@ static int session_run(const struct listener *listener, const struct entry *entr
 		.role = { .parent = -1,
 			.peer = peer,
 			.bundle = -1,
+			.slice = -1,
 			.control = -1,
 			.state_dir = -1,
 			.generation = listener->generation,

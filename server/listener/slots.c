@@ -43,7 +43,7 @@ static void slot_fill(struct listener *listener, enum role role)
 
 	if (listener->slots[role].process)
 		return;
-	process = process_start(listener, role, listener->bundle, listener->generation, &err);
+	process = process_start(listener, role, listener->shares, listener->generation, &err);
 	if (process) {
 		process_install(process);
 		return;
@@ -79,7 +79,7 @@ int roles_start(struct listener *listener, struct err *err)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
 		struct role_process *process = process_start(
-			listener, staffed[i], listener->bundle, listener->generation, err);
+			listener, staffed[i], listener->shares, listener->generation, err);
 
 		if (!process)
 			return -ECHILD;

@@ -1,5 +1,5 @@
 /* Messages from the broker to a session process: one table. A message that is malformed or unknown
- * ends the process, as ours would end us there. See conn.h. */
+ * ends this process, as the broker kills a session that sends it nonsense. See conn.h. */
 #include <errno.h>
 #include <string.h>
 
@@ -198,7 +198,7 @@ static bool handle(struct conn *conn, struct ipc_raw *raw)
 		ipc_msg_free(table[i].type, &msg);
 		return true;
 	}
-	log_error("the broker said '%s', which does not fit", ipc_msg_name(raw->type));
+	log_error("message '%s' from the broker is unknown or malformed", ipc_msg_name(raw->type));
 	return false;
 }
 

@@ -122,7 +122,7 @@ static void client_signal(ssh_session session, ssh_channel channel, const char *
 	(void)channel;
 	struct chan *chan = context;
 	if (!chan->early_signal && name && strlen(name) <= 32)
-		/* sent on by the next turn: libssh must not be entered twice */
+		/* passed on by the next turn: libssh must not be called from its own callback */
 		chan->early_signal = strdup(name);
 }
 
@@ -187,6 +187,9 @@ void chan_free(struct chan *chan)
 		free(chan->env[i].name);
 		free(chan->env[i].value);
 	}
+	free(chan->env);
+	free(chan->modes);
+	free(chan->lost);
 	stream_release(&chan->in);
 	stream_release(&chan->out);
 	stream_release(&chan->err);
@@ -227,12 +230,8 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 		recorder_marker(chan->recorder, reason);
 	if (!chan->end_reason)
 		chan->end_reason = strdup(reason);
-	if (chan->start) {
-		transport_enter(&chan->leg->transport);
-		ssh_message_channel_request_reply_success(chan->start);
-		ssh_message_free(chan->start);
-		chan->start = NULL;
-	}
+	if (chan->start)
+		chan_answer_start(chan, true);
 	chan->exited = chan->refused = true;
 	chan->exit_status = exit;
 	free(chan->exit_signal);
@@ -244,7 +243,8 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 
 void chan_notice(struct chan *chan, const char *text)
 {
-	if (chan->state < CHAN_RELAY) { /* said when the channel has begun, or with its refusal */
+	/* shown when the channel has started, or with its refusal */
+	if (chan->state < CHAN_RELAY) {
 		chan_wait_note(chan, text);
 		return;
 	}

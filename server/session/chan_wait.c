@@ -4,7 +4,7 @@
  * Text goes to stderr only, so that stdout of scp and friends stays clean. On a terminal the client
  * is in raw mode already: our lines end with CR LF, the status line is rewritten in place, and what
  * is typed is bytes of the channel, of which only Ctrl-C and the answer to an open question are
- * ours; all else stays in libssh for the program. */
+ * read here; all else stays in libssh for the program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,12 +69,9 @@ static void put_status(struct chan *chan, const char *text, const char *status)
 static void put_once(struct chan *chan, const char *text, const char *status)
 {
 	char all[CHAN_TELL_MAX];
+	const char *between = strchr(text, '\n') ? "\n" : "; ";
 
-	snprintf(all, sizeof(all), "%s%s%s", text,
-		!*status	     ? ""
-		: strchr(text, '\n') ? "\n"
-				     : "; ",
-		status);
+	snprintf(all, sizeof(all), "%s%s%s", text, *status ? between : "", status);
 	if (*text)
 		put_lines(chan, all);
 }
@@ -84,7 +81,7 @@ void chan_wait_show(struct chan *chan, const char *text, const char *status)
 	if (chan->state != CHAN_ASKED)
 		return;
 	clear_status(chan);
-	chan->leg->last_active = chan->leg->conn->now; /* who waits is not idle */
+	chan->leg->last_active = chan->leg->conn->now; /* a waiting user is not idle */
 	if (*status && *text) {
 		free(chan->waits_for);
 		chan->waits_for = strndup(text, strcspn(text, "\n"));
@@ -217,7 +214,7 @@ void chan_wait_end(struct chan *chan)
 		return;
 	flush(chan);
 	buf_put(&chan->last_words, buf_data(&chan->unsent_words),
-		/* a full window: should the end come, they go in front of it */
+		/* the window is full: if the channel ends, these lines go first */
 		chan->unsent_words.len);
 	buf_clear(&chan->unsent_words);
 }
