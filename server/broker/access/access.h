@@ -49,7 +49,7 @@ struct access_request {
 };
 
 /* server/broker/access/access.c */
-/* STEP_DENY */
+/* Sets the refusal that the access is answered with, and returns STEP_DENY. */
 enum step access_request_refuse(struct access_request *request, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 enum step access_judge(struct access_request *request); /* the policy alone */
@@ -64,19 +64,18 @@ void access_refuse(struct channel_wait *wait, unsigned exit, const char *words);
 /* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the
  * terminal, or refuse. */
 enum step guard_step(struct access_request *request);
-/* server/broker/access/break_glass.c */
+/* server/broker/access/break_glass.c: sees that a reason is given */
 enum step glass_step(struct access_request *request);
-/* allowed: event and review, before it opens */
+/* The access is allowed: writes the event and opens the review, before anything opens. */
 int glass_opened(struct access_request *request, struct err *err);
-/* server/broker/access/need.c */
+/* server/broker/access/need.c: finds an approval for each need, or waits for one */
 enum step need_step(struct access_request *request);
-/* -E2BIG */
+/* -E2BIG: more needs, or longer lists of roles, than an access can have */
 int need_add(struct access_request *request, bool exact, const char *const *roles,
 	const struct approval_rule *settings);
-/* takes one use of each grant; -EALREADY: somebody was quicker */
+/* Takes one use of each grant. -EALREADY: another connection has taken the last one meanwhile. */
 int need_use(struct access_request *request, struct err *err);
 
 int handle_access(struct client *client, const void *msg, struct err *err);
-int handle_access_cancel(struct client *client, const void *msg, struct err *err);
 
 #endif

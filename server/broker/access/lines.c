@@ -1,6 +1,5 @@
 /* See server/broker/access/lines.h. A line is judged: allow, warn or deny; or hold, then it waits
  * (server/broker/access/lines_wait.c), its request changes, and it is judged again. */
-#include "lineguard/lineguard.h"
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
@@ -16,7 +15,7 @@
 #include "server/broker/access/wait.h"
 #include "server/broker/record/record.h"
 
-#define TEXT_MAX (2 * LINEGUARD_TEXT_MAX + 1) /* of one candidate, joined */
+#define TEXT_MAX (2 * LINE_TEXT_MAX + 1) /* of one candidate: two readings joined */
 
 /* ---- birth and death ---- */
 
@@ -81,9 +80,9 @@ static json_t *event_of(const struct lines *lines)
 
 static json_t *visible_or_null(struct bytes text)
 {
-	return text.len ? json_visible(text.data,
-				  text.len < RECORD_DETAIL_MAX ? text.len : RECORD_DETAIL_MAX)
-			: json_null();
+	size_t shown = text.len < RECORD_DETAIL_MAX ? text.len : RECORD_DETAIL_MAX;
+
+	return shown ? json_visible(text.data, shown) : json_null();
 }
 
 int lines_audit(const struct judging *judging, enum line_verdict verdict)
@@ -245,7 +244,8 @@ int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err 
 		ret->texts[ret->count++] = (struct typed_text){ text, joined };
 	}
 	if (!ret->count && !ret->blind)
-		return err_set(err, -EPROTO, "a line without a text");
+		return err_set(
+			err, -EPROTO, "the line has no text, and is not said to be unreadable");
 	return 0;
 }
 

@@ -60,5 +60,6 @@ void access_say(const struct access_request *request, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 int handle_ask_answer(struct client *client, const void *msg, struct err *err);
+int handle_access_cancel(struct client *client, const void *msg, struct err *err);
 
 #endif
