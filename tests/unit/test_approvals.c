@@ -34,7 +34,7 @@ static void create(struct place *world, const char *user, const char *command, u
 {
 	struct approval approval = request(user, command, needed);
 	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
-	memcpy(id, approval.id, 8);
+	memcpy(id, approval.id, sizeof(approval.id));
 	approval_release(&approval);
 }
 
@@ -410,7 +410,7 @@ static void lapse(void **state)
 
 static int keep_review(const struct review *review, void *context)
 {
-	memcpy(context, review->id, 8);
+	memcpy(context, review->id, sizeof(review->id));
 	return 0;
 }
 
