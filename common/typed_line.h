@@ -33,6 +33,5 @@ enum line_end {
 
 const char *line_confidence_name(enum line_confidence confidence); /* "exact", "screen", "blind" */
 const char *line_end_name(enum line_end end);
-const char *line_source_name(enum line_source source);
 
 #endif

@@ -51,7 +51,6 @@ static int read_all(int fd, unsigned *ret_damaged)
 		last = event.time_us;
 	}
 	must(!rc);
-	must(!cast_reader_seek(reader, last / 2, &event));
 	buf_release(&event.data);
 	cast_reader_free(reader);
 	return count;
