@@ -278,10 +278,12 @@ static void test_limits(void **state)
 
 /* ---- judgements ---- */
 
+/* By the guard "g", or, in the tables' file, "prod". */
 static struct judgement judge(const struct guards *guards, const char *line)
 {
+	const struct guard *guard = guards_find(guards, "g") ? guards_find(guards, "g") : guards_find(guards, "prod");
 	struct judgement judgement;
-	assert_int_equal(guard_judge(guards_find(guards, "g"), (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
+	assert_int_equal(guard_judge(guard, (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
 	return judgement;
 }
 
