@@ -34,15 +34,6 @@ int fd_nonblock(int fd)
 	return 0;
 }
 
-int fd_cloexec(int fd, bool on)
-{
-	int flags = fcntl(fd, F_GETFD);
-
-	if (flags < 0 || fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC) < 0)
-		return -errno;
-	return 0;
-}
-
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const uint8_t *at = data;

@@ -13,7 +13,6 @@
 
 void fd_closep(int *fd); /* closes when >= 0 and sets -1; errno is kept */
 int fd_nonblock(int fd); /* 0 or -errno */
-int fd_cloexec(int fd, bool on);
 int fd_write_all(int fd, const void *data, size_t len); /* blocking fds; 0 or -errno */
 /* Both append to ret; -EFBIG beyond max or the buffer's own maximum, and then nothing is appended.
  */

@@ -6,7 +6,6 @@
 /* bytes of one candidate of a line; a longer line is blind and its candidates are cut */
 #define LINE_TEXT_MAX 16384
 #define LINE_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
-#define LINE_TEXT_MAX 16384 /* bytes of a line, read in one way */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
  * blind: all else; `why` says what stood in the way. */
@@ -36,6 +35,5 @@ enum line_end {
 
 const char *line_confidence_name(enum line_confidence confidence); /* "exact", "screen", "blind" */
 const char *line_end_name(enum line_end end);
-const char *line_source_name(enum line_source source);
 
 #endif

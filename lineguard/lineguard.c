@@ -165,11 +165,6 @@ bool lineguard_waiting(const struct lineguard *guard)
 	return guard->state == GUARD_HOLD;
 }
 
-bool lineguard_failed(const struct lineguard *guard)
-{
-	return guard->state == GUARD_FAILED;
-}
-
 void lineguard_answer(
 	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
 {

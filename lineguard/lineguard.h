@@ -109,6 +109,5 @@ bool lineguard_waiting(const struct lineguard *guard);
  * the notice, lines of which the last is a status and is written over by the next such notice. */
 void lineguard_answer(
 	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice);
-bool lineguard_failed(const struct lineguard *guard);
 
 #endif

@@ -43,7 +43,6 @@ enum approval_event {
 	APPROVAL_EVENTS
 };
 const char *approval_state_name(enum approval_state state); /* "pending", …, "used up" */
-const char *approval_event_name(enum approval_event event);
 /* The table: the state that follows, or -EPERM where that event means nothing in that state. */
 int approval_next(enum approval_state state, enum approval_event event);
 
