@@ -1,5 +1,4 @@
-/* Signer and egress as the broker sees them: a link, and questions on it that are answered later.
- */
+/* Signer and egress as the broker sees them: a link with open questions that are answered later. */
 #ifndef BARTIZAN_BROKER_CORE_SERVICE_H
 #define BARTIZAN_BROKER_CORE_SERVICE_H
 
@@ -23,14 +22,15 @@ struct service {
 	struct link link;
 	struct question_list questions;
 	unsigned count;
-	unsigned holds; /* by service_hold() */
-	/* replaced: closed when the last question is answered and nobody holds it */
+	unsigned holds; /* number of service_hold() without service_let_go() */
+	/* a newer link replaced this one: close it when the last question is answered and nobody
+	 * holds it */
 	bool retired;
-	/* A message that answers no question; type 0: the link is gone, which is said once. May be
-	 * NULL. */
+	/* Called for a message that answers no question, and once with type 0 when the link is
+	 * lost. May be NULL. */
 	service_unsolicited_fn *on_unsolicited;
-	struct issuers *issuers; /* of egress: server/broker/login/provider.c */
-	/* the link is gone: forget it; it closes itself right after */
+	struct issuers *issuers; /* for egress only: server/broker/login/provider.c */
+	/* the link is lost: forget the service, which closes itself afterwards */
 	service_lost_fn *lost;
 };
 
@@ -40,8 +40,8 @@ typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, cons
 /* takes the fd */
 struct service *service_new(struct broker *broker, enum role role, int fd, service_lost_fn *lost,
 	service_unsolicited_fn *on_unsolicited);
-void service_close(struct service *service); /* now; open questions fail */
-/* when the last question is answered, and the last hold let go */
+void service_close(struct service *service); /* closes at once; open questions fail */
+/* closes when the last question is answered and nobody holds it */
 void service_retire(struct service *service);
 void service_hold(struct service *service);
 void service_let_go(struct service *service);
@@ -50,6 +50,9 @@ void service_let_go(struct service *service);
  * is called. fn is never called from inside ask(). -ENOTCONN: no such role now. */
 int ask(struct service *service, enum ipc_type type, const void *msg, int64_t timeout_ms,
 	answer_fn *fn, void *context, struct question **slot);
+/* why there is no signature (msg may be NULL): failure, the signer's reason, or `otherwise` */
+const char *signed_failure(
+	const struct msg_signed *msg, const char *failure, const char *otherwise);
 void question_cancel(struct question **slot);
 
 /* fn(arg) from the loop, soon. */
