@@ -462,7 +462,7 @@ def test_a_persons_token_counts_for_ten_minutes(laptop, world):
     assert exchange(laptop, person(world, iat=now - 300)).code == 0
     assert exchange(laptop, person(world, iat=now - 540)).code == 0
     done = exchange(laptop, person(world, iat=now - 601))
-    assert done.code == 77 and "token was issued 10 minutes ago: a person's counts for 10 minutes only" in done.err, done
+    assert done.code == 77 and "token was issued 10 minutes ago: a person's token is valid for 10 minutes only" in done.err, done
     assert world.event("login-refused", reason="a person's counts for")
     done = exchange(laptop, person(world, iat=now - 3600, auth_time=now, exp=now + 600))
     assert done.code == 77 and "1 hour ago" in done.err, done

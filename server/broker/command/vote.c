@@ -1,5 +1,5 @@
-/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are
- * server/broker/approval/vote.c's; here are arguments and answers. */
+/* Commands that decide: approve, deny, cancel, revoke, extend. server/broker/approval/vote.c checks
+ * the rights; here are arguments and answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +84,8 @@ void command_run_approve(struct caller *caller, const struct command_args *args)
 void command_run_deny(struct caller *caller, const struct command_args *args)
 {
 	if (!args->reason || !*args->reason)
-		command_fail(caller, 2, "say why: deny %.32s --reason TEXT", args->words.items[0]);
+		command_fail(caller, 2, "a reason is required: deny %.32s --reason TEXT",
+			args->words.items[0]);
 	else
 		cast_vote(caller, args, false, args->reason);
 }
@@ -122,7 +123,7 @@ void command_run_extend(struct caller *caller, const struct command_args *args)
 	char words[128], more[64];
 
 	if (!args->for_ms) {
-		command_fail(caller, 2, "for how much longer? extend %.32s --for TIME",
+		command_fail(caller, 2, "the time is missing: extend %.32s --for TIME",
 			args->words.items[0]);
 		return;
 	}

@@ -8,11 +8,12 @@
 int handle_proxy(struct client *client, const void *msg, struct err *err);
 int handle_auth(struct client *client, const void *msg, struct err *err);
 
-/* Answers of a login, wherever it was decided. */
-/* counts, audits, answers; 0 */
+/* The answers to a login, wherever it was decided. */
+
+/* Counts, audits and answers a refusal. Returns 0. */
 int auth_refuse(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *reason);
-/* takes who; the end of every good login */
+/* The end of every successful login; takes who. */
 int auth_admit(
 	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);
 

@@ -2,8 +2,8 @@
  *
  *   choosing (which provider) -> waiting (a device flow) -> issuing -> authenticated
  *
- * A login belongs to one client and the one key that was proved on its connection; it dies with the
- * client. Its end is IPC_AUTH_ANSWER, once. */
+ * A login belongs to one client and the one key that was proved on its connection, and ends with
+ * the client. It ends with one IPC_AUTH_ANSWER. */
 #include "server/broker/login/login.h"
 
 #include <errno.h>
@@ -25,11 +25,11 @@ struct login {
 	struct client *client;
 	enum login_state state;
 	struct flow *flow;
-	struct token_check *check; /* of a pasted token */
-	struct event *timer;	   /* the next text */
-	/* texts sent, and answered: a client answers each at most once */
+	struct token_check *check; /* check of a token that was typed in */
+	struct event *timer;	   /* for the next text */
+	/* texts sent, and answers received: a client answers each text at most once */
 	unsigned prompts, answers;
-	unsigned wrong; /* choices */
+	unsigned wrong; /* wrong answers to the choice of a provider */
 };
 
 /* ---- the key ---- */
@@ -54,7 +54,7 @@ static int offer_login(struct client *client, const struct msg_auth *msg)
 	return 0;
 }
 
-/* Nobody: the name holds what no user's can. */
+/* An identity for nobody: its name has characters that no user name can have. */
 static struct identity *nobody(const struct auth_seen *seen)
 {
 	struct identity *who = calloc(1, sizeof(*who));
@@ -146,12 +146,12 @@ static void login_fail(struct login *login, const char *reason)
 
 	seen_of(client, &seen);
 	login_free(login);
-	client->plain_refused = false; /* a login that failed is always worth an event */
+	client->plain_refused = false; /* a failed login is always audited */
 	auth_refuse(client, true, &seen, reason);
 }
 
-/* The certificate is there: who comes in is asked once more, by the same way that a silent
- * connection goes. */
+/* The certificate is stored: identifies the client again, in the same way as a later connection
+ * with this key. */
 static void admit(struct client *client)
 {
 	struct broker *broker = client->broker;
@@ -258,7 +258,7 @@ static void arm(struct login *login)
 	struct timeval wait = timeval_of(LOGIN_PROGRESS_MS);
 
 	if (evtimer_add(login->timer, &wait))
-		log_error("connection %llu: no timer for its login",
+		log_error("connection %llu: the timer for its login could not be set",
 			(unsigned long long)login->client->connection);
 }
 
@@ -334,7 +334,7 @@ int handle_login(struct client *client, const void *data, struct err *err)
 	if (!login->timer || !count)
 		login_fail(login,
 			count ? "the gateway is out of memory"
-			      : "there is no provider to log in with any more: connect again");
+			      : "no provider for logins is configured any more: connect again");
 	else if (count == 1)
 		begin(login, list[0]);
 	else
@@ -352,7 +352,7 @@ static void on_token(void *context, struct identity *who, const char *reason)
 		login_fail(login, reason);
 }
 
-/* A token of a workload in place of a choice: three parts, far too long for a name. */
+/* A workload's token instead of a choice: three parts, and much longer than a name. */
 static bool is_token(struct bytes text)
 {
 	return text.len > 64 && memchr(text.data, '.', text.len);
@@ -402,7 +402,7 @@ static void choose(struct login *login, struct bytes text)
 	else if (is_token(text))
 		take_token(login, text);
 	else if (++login->wrong < LOGIN_CHOICES_MAX)
-		ask_provider(login, list, count, "That is none of them.\n");
+		ask_provider(login, list, count, "There is no such provider.\n");
 	else
 		login_fail(login, "no provider was chosen");
 }
@@ -412,10 +412,10 @@ int handle_login_input(struct client *client, const void *data, struct err *err)
 	const struct msg_login_input *msg = data;
 	struct login *login = client->login;
 
-	if (!login) /* it has ended, and the answers crossed */
+	if (!login) /* the login ended before this answer arrived */
 		return 0;
 	if (login->answers >= login->prompts)
-		return err_set(err, -EPROTO, "answers what was not asked");
+		return err_set(err, -EPROTO, "it answers more prompts than were sent");
 	login->answers++;
 	if (login->state == LOGIN_CHOOSING)
 		choose(login, msg->text);
