@@ -201,9 +201,9 @@ struct lineguard *lineguard_new(const struct lineguard_options *options)
 	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
 	guard->accept = BUF_INIT(KEYS_SEQUENCE_MAX + 8);
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
-	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->under = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->before = BUF_INIT(LINE_TEXT_MAX);
+	guard->under = BUF_INIT(LINE_TEXT_MAX);
+	guard->right = BUF_INIT(LINE_TEXT_MAX);
 	guard->due = LINEGUARD_NEVER;
 	typing_reset(guard);
 	if (!guard->screen) {

@@ -31,8 +31,6 @@
 
 /* bytes of input queued after a held Enter; more is dropped with a notice */
 #define LINEGUARD_HELD_MAX 65536
-/* bytes of one candidate; a longer line is blind and its candidates are cut */
-#define LINEGUARD_TEXT_MAX LINE_TEXT_MAX
 #define LINEGUARD_TEXTS_MAX 8	 /* candidates of a line */
 #define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
 #define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */

@@ -219,7 +219,7 @@ static void do_answer(void *context, const struct scene_step *step)
 {
 	struct world *world = context;
 	struct bytes text = buf_bytes(&step->args[1].text);
-	char notice[LINEGUARD_NOTICE_MAX];
+	char notice[LINE_NOTICE_MAX];
 
 	snprintf(notice, sizeof notice, "%.*s", (int)text.len, (const char *)text.data);
 	lineguard_answer(world->guard, world->now, (enum line_verdict)step->args[0].number,

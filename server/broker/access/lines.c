@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/typed_line.h"
 #include "common/wire.h"
 #include "policy/decide.h"
 #include "server/broker/access/wait.h"
