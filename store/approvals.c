@@ -173,7 +173,7 @@ static int within_limits(struct store *store, const struct approval *approval,
 	return rc;
 }
 
-static int free_id(struct store *store, char id[static 8], struct err *err)
+static int free_id(struct store *store, char id[static ID_SHORT_LEN + 1], struct err *err)
 {
 	int64_t taken = 1;
 	int rc = 0;

@@ -85,7 +85,7 @@ struct peer_leg {
 	unsigned warned;
 	bool ending;	    /* it was told to end */
 	char *glass_reason; /* the glass was broken for it; NULL: it was not */
-	char glass_review[8];
+	char glass_review[ID_SHORT_LEN + 1];
 };
 
 struct client {
