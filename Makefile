@@ -9,9 +9,15 @@ endif
 # Asked of pkg-config once, and only when something is compiled: `make deps` must run where pkg-config is still missing.
 once = $(eval $(1) := $(shell $(2)))$($(1))
 pkgs := libcrypto sqlite3 yaml-0.1 libseccomp libcurl jansson libevent libpcre2-8 libjwt vterm
-pkg_cflags = $(call once,pkg_cflags,pkg-config --cflags $(pkgs) libssh)
+pkg_cflags = $(call once,pkg_cflags,pkg-config --cflags $(pkgs))
 pkg_libs = $(call once,pkg_libs,pkg-config --libs $(pkgs))
-ssh_libs = $(call once,ssh_libs,pkg-config --libs libssh)
+
+# static: our own build of Debian's source package, kept below ~/.cache; system: the distribution's, which can do less. packaging/libssh.sh
+LIBSSH ?= static
+ssh_cflags = $(call once,ssh_cflags,cat $(BUILD)/libssh/cflags)
+ssh_libs = $(call once,ssh_libs,cat $(BUILD)/libssh/libs)
+# Whole: a name that libssh defines as well as we is an error of the linker then, and never a function taken for another.
+ssh_whole = -Wl,--whole-archive $(ssh_libs) -Wl,--no-whole-archive
 
 # SANITIZE=address,undefined (make asan) or fuzzer-no-link,address,undefined (make fuzz) replaces the hardening, with a BUILD of its own.
 SANITIZE ?=
@@ -20,7 +26,7 @@ hardening := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protecti
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
 cflags := $(CFLAGS) -std=gnu17 $(warnings) -fPIE $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,$(hardening))
-cppflags = -I. -D_GNU_SOURCE $(pkg_cflags) $(CPPFLAGS)
+cppflags = -I. -D_GNU_SOURCE $(ssh_cflags) $(pkg_cflags) $(CPPFLAGS)
 ldflags := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 # A room is a folder and an archive of its own; tests/run/rooms.txt says who may stand on whom. Archives follow their users.
@@ -35,7 +41,10 @@ server := $(call archives,$(filter server/%,$(rooms)))
 units := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help probes deps deps-lab check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
+# LIBSSH counts for every make below this one.
+export LIBSSH
+
+.PHONY: all help probes deps deps-lab libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -46,13 +55,15 @@ help: ## this list
 # One short line for each file; `make V=1` shows the whole commands.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@);)
 
-$(BUILD)/%.o: %.c | $(BUILD)/.libssh
+$(BUILD)/%.o: %.c $(BUILD)/libssh/cflags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 
-$(BUILD)/.libssh: packaging/check-libssh.sh
-	@mkdir -p $(@D)
-	@packaging/check-libssh.sh && touch $@
+# The script leaves alone what has not changed: nothing is compiled anew then.
+$(BUILD)/libssh/cflags $(BUILD)/libssh/libs: $(BUILD)/libssh/.$(LIBSSH) ;
+$(BUILD)/libssh/.$(LIBSSH): packaging/libssh.sh
+	@LIBSSH_CFLAGS='$(hardening)' packaging/libssh.sh $(LIBSSH) $(BUILD)/libssh
+	@rm -f $(BUILD)/libssh/.static $(BUILD)/libssh/.system && touch $@
 
 define room_archive
 $(BUILD)/$(1).a: $(call objects,$(call sources,$(1)))
@@ -62,8 +73,8 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-$(BUILD)/bartizand: $(BUILD)/server/main.o $(server) $(library)
-	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $< $(call together,$(server) $(library)) $(pkg_libs) $(ssh_libs)
+$(BUILD)/bartizand: $(BUILD)/server/main.o $(server) $(library) $(BUILD)/libssh/libs $(wildcard $(BUILD)/libssh/lib/libssh.a)
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $< $(call together,$(server) $(library)) $(ssh_whole) $(pkg_libs)
 
 $(BUILD)/bartizan: $(call objects,$(call sources,cli)) $(library)
 	$(call say,LD)$(CC) $(cflags) $(ldflags) -o $@ $(filter %.o,$^) $(call together,$(library)) $(pkg_libs)
@@ -71,14 +82,14 @@ $(BUILD)/bartizan: $(call objects,$(call sources,cli)) $(library)
 # A test may put functions of its own in place of the roles': the linker takes the first.
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(server) $(library)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $< $(call together,$(server) $(library)) $(pkg_libs) $(ssh_libs) -lcmocka
+	$(call say,LD)$(CC) $(cflags) $(ldflags) -Wl,--allow-multiple-definition -o $@ $< $(call together,$(server) $(library)) $(ssh_libs) $(pkg_libs) -lcmocka
 
 # The border of a role: its main links with the rooms of its row, and with nothing else.
 probes: $(patsubst %,$(BUILD)/probe/%,$(roles)) ## each role linked with only what its row in tests/run/rooms.txt allows
 $(BUILD)/probe/%: tests/run/probe.c tests/run/rooms.txt $(server) $(library)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(cflags) $(ldflags) -DROLE_MAIN=$* -o $@ $< \
-		$(call together,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))) $(pkg_libs) $(if $(filter $(BUILD)/server/libssh.a,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))),$(ssh_libs))
+		$(call together,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))) $(if $(filter $(BUILD)/server/libssh.a,$(patsubst %,$(BUILD)/%.a,$(shell $(PYTHON) tests/run/rooms.py $*))),$(ssh_libs)) $(pkg_libs)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
@@ -86,10 +97,17 @@ $(BUILD)/probe/%: tests/run/probe.c tests/run/rooms.txt $(server) $(library)
 # ---- dependencies: packages by name, from the lists in packaging/; silent when nothing is missing ----
 
 deps: ## install what building and testing need (apt, with sudo when not root)
-	@packaging/deps.sh packaging/packages-build.txt packaging/packages-lab.txt packaging/packages-test.txt
+	@packaging/deps.sh $(deps_build) packaging/packages-lab.txt packaging/packages-test.txt
+	+@$(MAKE) --no-print-directory -s $(BUILD)/libssh/cflags
 
 deps-lab:
-	@packaging/deps.sh packaging/packages-build.txt packaging/packages-lab.txt
+	@packaging/deps.sh $(deps_build) packaging/packages-lab.txt
+	+@$(MAKE) --no-print-directory -s $(BUILD)/libssh/cflags
+
+deps_build = packaging/packages-build.txt packaging/packages-libssh-$(LIBSSH).txt
+
+libssh-newest: ## build what Debian has of libssh now; the next `make clean all` takes it
+	@LIBSSH_CFLAGS='$(hardening)' packaging/libssh.sh newest $(BUILD)/libssh
 
 # ---- tests: DEVELOPERS.md says what each is for ----
 
@@ -128,7 +146,7 @@ endif
 asan: deps ## unit, policy and e2e again under AddressSanitizer and UndefinedBehaviorSanitizer
 	+@$(PYTHON) tests/run/check.py --stages build,unit,policy,e2e $(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 
-lint: deps ## compiler warnings as errors, cppcheck, mandoc, layering and layout rules
+lint: deps probes ## the borders of the roles, compiler warnings as errors, cppcheck, mandoc, layering and layout rules
 	@CC='$(CC)' CPPFLAGS='$(cppflags)' $(PYTHON) tests/run/lint.py
 
 bench: deps-lab ## compare with an OpenSSH bastion, ProxyJump and direct ssh; ARGS='--quick'

@@ -3,7 +3,10 @@
 #ifndef BARTIZAN_TYPED_LINE_H
 #define BARTIZAN_TYPED_LINE_H
 
+/* bytes of one candidate of a line; a longer line is blind and its candidates are cut */
+#define LINE_TEXT_MAX 16384
 #define LINE_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
+#define LINE_TEXT_MAX 16384 /* bytes of a line, read in one way */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
  * blind: all else; `why` says what stood in the way. */

@@ -1,10 +1,10 @@
-/* Is a refused line gone? Only a clean prompt says so: never the fact that Ctrl-C was sent, and
- * nothing else is tried when it did not help. */
+/* Decides whether a refused line has been cleared. Only a clean prompt proves it, never the fact
+ * that Ctrl-C was sent; when that did not help, nothing else is tried. */
 #include "lineguard/impl.h"
 
 #include <string.h>
 
-/* A row below the cursor as it was when the clearing began. */
+/* The text of a row below the cursor when the clearing began. */
 static struct bytes row_before(const struct lineguard *guard, int64_t row)
 {
 	struct bytes rest = buf_bytes(&guard->under);
@@ -20,12 +20,12 @@ static struct bytes row_before(const struct lineguard *guard, int64_t row)
 	return (struct bytes){ NULL, 0 };
 }
 
-/* A prompt printed over rows with old text, which may be the refused line's (busybox), or what
- * stood there before a program moved the cursor up: what is right of it was there before. */
+/* The text right of the prompt is old: the prompt was printed over a row of the refused line
+ * (busybox), or over text above which a program had moved the cursor. */
 static bool is_left_over(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf right = BUF_INIT(LINE_TEXT_MAX);
 	struct bytes before = row_before(guard, cursor.row);
 
 	if (!before.len || screen_text(guard->screen, cursor.row, cursor.column,
@@ -38,7 +38,7 @@ static bool is_left_over(struct lineguard *guard)
 static bool is_changed_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf between = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf between = BUF_INIT(LINE_TEXT_MAX);
 	int column = read_changed_right(guard, cursor.row, cursor.column);
 
 	if (column == screen_columns(guard->screen) ||
@@ -50,11 +50,11 @@ static bool is_changed_right(struct lineguard *guard)
 	return true;
 }
 
-/* Nothing stands right of the cursor but what stood right of the last prompt. */
+/* Right of the cursor stands nothing, or the same right prompt as before. */
 static bool clean_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINE_TEXT_MAX);
 	bool own = guard->typing.right.len;
 	const struct buf *right = own ? &guard->typing.right : &guard->right;
 	int column = own ? guard->typing.right_column : guard->right_column;
@@ -93,7 +93,7 @@ static void cleared(struct lineguard *guard, int64_t now)
 	buf_clear(&guard->queue);
 	buf_clear(&guard->before);
 	guard_ended(guard, now, screen_cursor(guard->screen).row - 1);
-	guard->enter.outputs = mark.outputs; /* the prompt of this line has come already */
+	guard->enter.outputs = mark.outputs; /* the prompt of the next line is already there */
 	guard->enter.paste_on = mark.paste_on;
 	guard->floor = screen_cursor(guard->screen);
 	guard->stuck = false;

@@ -1,4 +1,4 @@
-/* The backend's output: followed on the screen, timed, and watched for what no key asked for. */
+/* The backend's output: followed on the screen, timed, and checked for parts that no key caused. */
 #include "lineguard/impl.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static void measure(struct lineguard *guard, int64_t now)
 		sample > guard->round_trip ? sample : (3 * guard->round_trip + sample) / 4;
 }
 
-/* No key can have asked for what comes now. */
+/* No key can have caused the output that comes now. */
 static bool unasked(const struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
@@ -35,12 +35,11 @@ static int snapshot(struct lineguard *guard, struct reading *ret_reading)
 	struct screen_place start;
 	enum located how;
 
-	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	*ret_reading = (struct reading){ .text = BUF_INIT(LINE_TEXT_MAX) };
 	if (!read_locate(guard, &start, &how))
 		return 0;
 	int rc = read_from(guard, start, ret_reading);
-	size_t end = ret_reading->bright > ret_reading->cursor ? ret_reading->bright
-							       : ret_reading->cursor;
+	size_t end = reading_end(ret_reading);
 	if (!rc && end < ret_reading->text.len)
 		ret_reading->text.len = end;
 	return rc;

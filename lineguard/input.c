@@ -12,16 +12,16 @@ static bool accepts(const struct lineguard *guard, enum key key)
 	switch (key) {
 	case KEY_ACCEPT: return true;
 	case KEY_COMMENT:
-	/* also where no prompt is known: an editor may read there */
+	/* even without a known prompt: an editor may be reading */
 	case KEY_OPERATE: return !modes->alternate;
-	/* perhaps typed ahead of an editor that has read before */
+	/* perhaps typed ahead for an editor that was active before */
 	case KEY_KEEP: return !modes->alternate && modes->paste_on;
 	case KEY_END_FILE: return !modes->alternate && !modes->paste && guard->typing.keys.plain;
 	default: return false;
 	}
 }
 
-/* What is before the Enter goes out; the Enter stays. */
+/* Sends the bytes before the Enter and keeps the Enter. */
 static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_t end, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
@@ -39,8 +39,7 @@ static void hold_enter(struct lineguard *guard, enum key key, size_t from, size_
 	buf_consume(&guard->queue, end);
 }
 
-/* A byte of the queue that is a whole key, or the end of one. true: the queue is read no further
- * now. */
+/* Handles a byte of the queue that completes a key. True: stop reading the queue for now. */
 static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t at, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
@@ -62,13 +61,13 @@ static bool take_key(struct lineguard *guard, enum key key, size_t from, size_t 
 	return false;
 }
 
-/* A control key has ended what looked like an answer of the terminal: it was typing, of which
- * nothing is known. */
+/* A control key ended what looked like an answer of the terminal: it was typing after all, and its
+ * effect is unknown. */
 static void no_answer(struct lineguard *guard, int64_t now)
 {
 	typing_refresh(guard, now, KEY_OTHER);
 	typing_key(guard, KEY_OTHER, 0x1b, now);
-	guard->typing.lost = "keys looked like a terminal's answer";
+	guard->typing.lost = "some keys looked like an answer of the terminal";
 }
 
 /* Forwards the queue up to the next Enter. */
@@ -94,13 +93,14 @@ void guard_pass(struct lineguard *guard, int64_t now)
 			return;
 		from = at + 1;
 	}
-	struct buf out = guard->queue; /* the callback sees bytes that nothing changes */
+	/* moved out, so that nothing changes the bytes during the callback */
+	struct buf out = guard->queue;
 	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
 	guard_forward(guard, buf_data(&out), out.len);
 	buf_release(&out);
 }
 
-/* The first key behind a warning. Replies of the terminal do not count. */
+/* The first key after a warning is the answer. Replies of the terminal do not count. */
 static void answer_warning(struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
 {
 	if (*data == 0x1b && len > 1)
@@ -112,8 +112,8 @@ static void answer_warning(struct lineguard *guard, int64_t now, const uint8_t *
 	guard_approved(guard, now);
 }
 
-/* Ctrl-C, Ctrl-Z, Ctrl-backslash reach a running command at once; what was typed before them is
- * gone, as on a terminal. */
+/* Finds a Ctrl-C, Ctrl-Z or Ctrl-backslash, which goes to a running command at once; what was typed
+ * before it is dropped, as on a terminal. */
 static size_t find_interrupt(const uint8_t *data, size_t len)
 {
 	size_t i = 0;
@@ -123,7 +123,7 @@ static size_t find_interrupt(const uint8_t *data, size_t len)
 	return i;
 }
 
-/* Returns how many bytes were used up; the rest is queued. */
+/* Returns how many bytes were handled; the caller queues the rest. */
 static size_t input_out_of_turn(
 	struct lineguard *guard, int64_t now, const uint8_t *data, size_t len)
 {
@@ -137,7 +137,7 @@ static size_t input_out_of_turn(
 	if (at == len || guard->state == GUARD_IDLE || guard->scan.pasting)
 		return 0;
 	buf_clear(&guard->queue);
-	if (guard->state == GUARD_CLEAR) { /* it helps, and the clearing goes on */
+	if (guard->state == GUARD_CLEAR) { /* it helps to clear the line, which continues */
 		guard_forward(guard, data + at, 1);
 	} else if (thinks) {
 		guard->answer.notice[0] = 0;

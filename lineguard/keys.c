@@ -41,7 +41,7 @@ struct sequence_key {
 	enum key key;
 };
 
-/* CSI u and 27;…~ are the Enter of keyboards with more reports than one byte. */
+/* CSI u and 27;…~ are how keyboards with extended reports send Enter. */
 static const struct sequence_key csi_keys[] = {
 	{ "", 'A', KEY_RECALL },
 	{ "", 'B', KEY_RECALL },
@@ -153,8 +153,8 @@ static enum key key_csi(struct keys_scan *scan, uint8_t byte)
 	return key_done(scan, key);
 }
 
-/* What terminals answer: OSC 10;rgb:…, DCS 1$r… and >|name, APC G…. All else is somebody who
- * pressed Alt-] or Alt-P and types on. */
+/* Terminals answer with OSC 10;rgb:…, DCS 1$r… and >|name, APC G…. Anything else was typed:
+ * somebody pressed Alt-] or Alt-P and continued. */
 static bool is_answer(const struct keys_scan *scan, uint8_t byte)
 {
 	return (byte >= '0' && byte <= '9') || (scan->introducer == 'P' && strchr(">!", byte)) ||
@@ -180,8 +180,8 @@ static enum key key_string(struct keys_scan *scan, uint8_t byte)
 	return ++scan->length > KEYS_REPLY_MAX ? key_done(scan, KEY_OTHER) : KEY_PARTIAL;
 }
 
-/* An interrupt ends a paste: the editor that read it may have given it up, and an Enter behind it
- * may be one. */
+/* An interrupt ends a paste: the editor may have abandoned it, and an Enter after it may run a
+ * line. */
 static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 {
 	bool escaped = scan->matched;
@@ -200,11 +200,11 @@ static enum key key_pasted(struct keys_scan *scan, uint8_t byte)
 	}
 	if (scan->matched)
 		return KEY_PARTIAL;
-	/* an escape sequence inside a paste: no model follows it */
+	/* the model does not follow an escape sequence inside a paste */
 	return escaped ? KEY_OTHER : KEY_PLAIN;
 }
 
-/* A control byte ends whatever sequence was open: an Enter is never hidden in one. */
+/* A control byte ends an unfinished sequence, so that no Enter is hidden in one. */
 static enum key key_control(struct keys_scan *scan, uint8_t byte)
 {
 	key_done(scan, KEY_OTHER);
@@ -306,7 +306,7 @@ static size_t word_left(const struct keys_model *model)
 	return at;
 }
 
-/* Editors do not agree on Ctrl-U and Ctrl-W inside a line, nor on Ctrl-W behind anything but
+/* Editors differ in what Ctrl-U and Ctrl-W do inside a line, and Ctrl-W after anything but
  * letters. */
 static bool agreed_word(const struct keys_model *model)
 {
@@ -329,7 +329,7 @@ static void model_edit(struct keys_model *model, enum key key)
 	case KEY_RIGHT:
 		model->cursor = right_of(model);
 		model->unfaithful |= at_end;
-		break; /* at the end it takes a suggestion */
+		break; /* at the end of the line the key accepts a suggestion */
 	case KEY_HOME: model->cursor = 0; break;
 	case KEY_END:
 		model->cursor = model->length;

@@ -1,10 +1,10 @@
-/* What the user types: bytes to keys, and a model of the line that the keys make. Private to the
- * lineguard….c files.
+/* What the user types: bytes to keys, and a model of the line that the keys make. Private to
+ * lineguard/.
  *
- * The model is a line editor that knows the keys on which emacs modes and a bare terminal agree. A
- * key beyond that makes it unfaithful, and what the line is then only the screen can tell. Replies
- * of the user's terminal (cursor reports, focus, OSC answers, mouse) are keys of their own kind:
- * they are nobody's typing. */
+ * The model is a line editor that knows the keys on which emacs modes and a bare terminal agree.
+ * Any other key makes it unfaithful: then only the screen can tell what the line is. Replies of the
+ * user's terminal (cursor reports, focus, OSC answers, mouse) are keys of a kind of their own:
+ * nobody typed them. */
 #ifndef BARTIZAN_LINEGUARD_KEYS_H
 #define BARTIZAN_LINEGUARD_KEYS_H
 
@@ -17,7 +17,7 @@
 #define KEYS_TEXT_MAX 8192 /* bytes of the model; a longer line is unfaithful */
 /* bytes of an escape sequence; a longer one ends there as an unknown key */
 #define KEYS_SEQUENCE_MAX 64
-#define KEYS_REPLY_MAX 4096 /* bytes of a terminal's answer, likewise */
+#define KEYS_REPLY_MAX 4096 /* bytes of a terminal's answer; a longer one ends there as well */
 
 enum key {
 	KEY_PARTIAL, /* more bytes of the sequence are needed */
@@ -29,7 +29,7 @@ enum key {
 	KEY_OPERATE,   /* Ctrl-O: an Enter where a line editor reads */
 	KEY_KEEP,      /* Esc a: zsh runs the line and keeps it */
 	KEY_COMMENT,   /* Esc #: makes the line a comment, or a comment the line, and runs it */
-	KEY_END_FILE,  /* Ctrl-D: hands a bare terminal's line over */
+	KEY_END_FILE,  /* Ctrl-D: without a line editor, sends the line so far */
 	KEY_INTERRUPT, /* Ctrl-C, Ctrl-Z, Ctrl-backslash */
 	KEY_LEFT,
 	KEY_RIGHT,
@@ -63,7 +63,7 @@ struct keys_scan { /* zero at birth */
 	enum keys_state state;
 	uint8_t sequence[KEYS_SEQUENCE_MAX]; /* parameters and intermediates of a CSI */
 	size_t length;
-	uint8_t introducer; /* of a string: what stood behind ESC */
+	uint8_t introducer; /* of a string: the byte after ESC */
 	bool pasting;
 	size_t matched; /* bytes of the paste's end seen */
 };
@@ -85,8 +85,8 @@ struct keys_model { /* zero at birth */
 	bool pasted;
 };
 
-bool keys_accept(enum key key); /* an Enter, somewhere */
+bool keys_accept(enum key key); /* the key acts as an Enter at least somewhere */
 void keys_model_key(struct keys_model *model, enum key key, uint8_t byte);
-bool keys_model_empty(const struct keys_model *model); /* no key at all */
+bool keys_model_empty(const struct keys_model *model); /* no key was typed */
 
 #endif

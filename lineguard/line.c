@@ -1,8 +1,8 @@
 /* From a settled screen to what is judged: the candidates and their confidence.
  *
- * exact needs a known prompt, keys that the model followed, and a screen that says the same.
- * Wherever something may have been read wrongly the line is blind, and then everything that it may
- * be is a candidate: a guess that is wrong and looks right is the one dangerous answer. */
+ * exact needs a known prompt, keys that the model followed, and a screen that shows the same.
+ * Wherever something may have been read wrongly the line is blind, and everything that it may be is
+ * a candidate: the dangerous answer is a wrong guess that looks right. */
 #include "lineguard/impl.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@ struct making {
 	enum located located;
 	enum settled settled;
 	bool continues;
-	struct bytes full; /* the screen's line: in reading.text */
+	struct bytes full; /* the line on the screen; points into reading.text */
 	struct bytes keys;
-	bool agree; /* the model followed, and the screen says the same */
+	bool agree; /* the model followed all keys, and the screen shows the same */
 };
 
 static struct bytes trimmed(struct bytes text)
@@ -48,7 +48,7 @@ void line_none(struct lineguard *guard)
 	guard->line_end = screen_cursor(guard->screen).row;
 }
 
-/* Into the pool, whose maximum holds all candidates: it gets its room before the first one, so that
+/* Adds a candidate to the pool, which is allocated for all candidates before the first one, so that
  * no text moves. */
 static int add_text(
 	struct lineguard *guard, struct bytes text, enum line_source source, bool joined)
@@ -72,10 +72,11 @@ static int add_text(
 			(struct line_text){ .text = whole, .source = source, .joined = joined };
 		return 0;
 	}
-	guard->pool.len = at; /* the pool has room for one more than is kept */
+	/* one text beyond those kept fits into the pool: it is only compared */
+	guard->pool.len = at;
 	if (!there) {
 		line->confidence = LINE_BLIND;
-		line->why = "it may be too many lines";
+		line->why = "the line may be too many different texts";
 	}
 	return 0;
 }
@@ -94,7 +95,7 @@ static int add(struct making *making, struct bytes text, enum line_source source
 		source, false);
 }
 
-/* What follows "': " in `(reverse-i-search)`x': line`. */
+/* The line in "(reverse-i-search)`x': line": what follows "': ". */
 static struct bytes found_by_search(struct bytes row)
 {
 	const uint8_t *at = memmem(row.data, row.len, "': ", 3);
@@ -105,18 +106,19 @@ static struct bytes found_by_search(struct bytes row)
 	return (struct bytes){ .data = row.data + skip, .len = row.len - skip };
 }
 
-/* A grey tail that begins at the cursor is a suggestion. */
+/* The text without a grey tail that begins at the cursor, which is a suggestion. */
 static struct bytes without_suggestion(const struct reading *reading)
 {
 	struct bytes text = buf_bytes(&reading->text);
-	size_t end = reading->bright > reading->cursor ? reading->bright : reading->cursor;
+	size_t end = reading_end(reading);
 
 	if (end < text.len)
 		text.len = end;
 	return text;
 }
 
-/* A grey tail, but the cursor is not before it: where the line ends is a guess. */
+/* There is a grey tail, but the cursor is not at its beginning: the end of the line is
+ * uncertain. */
 static bool suggestion_unsure(const struct reading *reading)
 {
 	struct bytes tail =
@@ -126,7 +128,7 @@ static bool suggestion_unsure(const struct reading *reading)
 	return tail.len && reading->cursor < reading->bright;
 }
 
-/* `!x` and `^a^b` are replaced after the Enter, unseen. */
+/* The shell replaces `!x` and `^a^b` after the Enter, when it can no longer be seen. */
 static bool has_history(struct bytes text)
 {
 	if (text.len && *text.data == '^')
@@ -137,10 +139,10 @@ static bool has_history(struct bytes text)
 	return false;
 }
 
-/* zsh writes its search below the line. */
+/* zsh shows its history search below the line. */
 static bool search_below(const struct making *making)
 {
-	BUF_CLEANUP struct buf row = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf row = BUF_INIT(LINE_TEXT_MAX);
 	struct lineguard *guard = making->guard;
 
 	if (screen_text(guard->screen, making->reading.end_row + 1, 0,
@@ -158,9 +160,9 @@ static const char *blind_terminal(const struct making *making)
 	if (modes->clipped)
 		return "the terminal is too large";
 	if (modes->in_string)
-		return "a control string has not ended";
+		return "a control string of the terminal is unfinished";
 	if (making->settled == SETTLED_LATE)
-		return "the screen did not come to rest";
+		return "the screen kept changing";
 	return making->settled == SETTLED_SILENT ? "the keys were not echoed" : NULL;
 }
 
@@ -174,10 +176,10 @@ static const char *blind_place(const struct making *making, bool located)
 	if (typing->anchored && !located && typing->anchor.row < screen_top(guard->screen))
 		return "the line is taller than the screen";
 	if (!settle_verified(guard) && !making->continues)
-		return "no prompt is known here";
+		return "no known prompt stands before the line";
 	if (guard->prefilled && making->located == LOCATED_ANCHOR &&
 		!prompt_known(guard, &typing->left))
-		return "a line may have stood there before";
+		return "the line may have begun with text that was not typed";
 	return located ? NULL : "the line was not found on the screen";
 }
 
@@ -190,19 +192,19 @@ static const char *blind_text(const struct making *making)
 			     screen_bottom(screen) - screen_top(screen) &&
 		     reading->end_row > making->start.row;
 
-	/* an editor that has no room shows rows twice, or not at all */
+	/* an editor without enough rows shows some of them twice or not at all */
 	if (reading->tall || (fills && !making->agree))
 		return "the line is taller than the screen";
 	if (has_history(making->full))
 		return "history expansion";
 	if (making->guard->accept_key == KEY_COMMENT && begins(making->full, "#"))
-		return "the key makes a comment the line";
+		return "the key turns a comment into a command";
 	if (making->agree)
 		return NULL;
 	if (!making->full.len && typing->keys.unfaithful && !making->guard->stuck)
-		return "the keys left no line";
+		return "the line on the screen is empty after editing keys";
 	if (typing->standing < STANDING_LIKELY)
-		return "it was typed before the prompt was there";
+		return "the line was typed before the prompt appeared";
 	if (typing->disturbed)
 		return "output came in the middle of the line";
 	if (read_over_old_text(making->guard))
@@ -210,11 +212,11 @@ static const char *blind_text(const struct making *making)
 	if (typing->resized && making->located == LOCATED_ANCHOR)
 		return "the terminal was resized in the middle of the line";
 	if (reading->broken)
-		return "the line is not in one piece";
+		return "other text interrupts the line";
 	if (reading->below && !typing->keys.completed && !search_below(making))
 		return "there is text below the line";
 	if (typing->combined != screen_modes(making->guard->screen)->combined)
-		return "there are characters in it that combine";
+		return "the line contains combining characters";
 	if (!typing->keys.unfaithful)
 		return "the screen differs from the keys";
 	if (!screen_modes(making->guard->screen)->paste && making->full.len &&
@@ -227,11 +229,11 @@ static const char *blind_text(const struct making *making)
 		       : NULL;
 }
 
-/* An editor with several lines, and the cursor in an upper one: the others are below. */
+/* The rows below the cursor: an editor may show several lines, with the cursor in an upper one. */
 static int add_below(struct making *making)
 {
 	struct lineguard *guard = making->guard;
-	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	int64_t bottom = screen_bottom(guard->screen);
 
 	if (!making->reading.below || guard->line.confidence != LINE_BLIND ||
@@ -274,7 +276,7 @@ static int add_screen(struct making *making)
 	return rc;
 }
 
-/* The keys speak where the model followed them, and where there is nothing better. */
+/* The keys are a candidate where the model followed them, and where there is no other. */
 static int add_all(struct making *making, bool located)
 {
 	const struct keys_model *keys = &making->guard->typing.keys;
@@ -289,14 +291,14 @@ static int add_all(struct making *making, bool located)
 	return add(making, making->keys, LINE_FROM_KEYS);
 }
 
-/* What is right of the cursor was there before the line, and the keys say that the line ends here
- * (busybox prints prompts over old text). */
+/* According to the keys the line ends at the cursor, and the text right of it is older than the
+ * line (busybox prints prompts over old text). */
 static bool ends_at_cursor(struct making *making)
 {
 	struct lineguard *guard = making->guard;
 	const struct buf *right = &guard->typing.right;
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf rest = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf rest = BUF_INIT(LINE_TEXT_MAX);
 	struct bytes before = { .data = buf_data(&making->reading.text),
 		.len = making->reading.cursor };
 
@@ -334,7 +336,7 @@ static int read_screen(struct making *making, bool *located)
 	return 0;
 }
 
-/* Stars or dots for letters. */
+/* Only stars or dots: a masked password. */
 static bool is_masked(struct bytes text)
 {
 	if (!text.len || (*text.data != '*' && *text.data < 0x80))
@@ -346,8 +348,7 @@ static bool is_masked(struct bytes text)
 	return true;
 }
 
-/* Nothing but a password is typed without echo where no editor reads and no shell's prompt stands.
- */
+/* Where no line editor reads and no shell prompt stands, only a password is typed without echo. */
 static bool is_hidden(struct making *making)
 {
 	struct lineguard *guard = making->guard;
@@ -378,17 +379,17 @@ static int judgeable(struct making *making, bool located, enum line_kind *ret_ki
 	line->continues = making->continues;
 	line->confidence = making->agree ? LINE_EXACT : LINE_SCREEN;
 	if (making->continues && making->guard->before_confidence > line->confidence)
-		/* no surer than what it goes on from */
+		/* no more certain than the line that it continues */
 		line->confidence = making->guard->before_confidence;
 	if (!line->why && line->confidence == LINE_BLIND)
-		line->why = "it goes on from a line that was not read surely";
+		line->why = "the line continues one that was not read with certainty";
 	if (line->why)
 		line->confidence = LINE_BLIND;
 	*ret_kind = !line->why && !making->full.len && !making->continues ? KIND_EMPTY : KIND_JUDGE;
 	return add_all(making, located);
 }
 
-/* Learned from a line that was echoed: behind ?2004 nothing else can be there. */
+/* Learns the prompt of a line that was echoed: after ?2004 it can be nothing else. */
 static void learn(struct making *making)
 {
 	struct lineguard *guard = making->guard;
@@ -456,7 +457,8 @@ void line_keep(struct lineguard *guard)
 
 	buf_clear(&guard->before);
 	if (text.len)
-		/* its maximum is that of a text; without memory the next line stands alone */
+		/* the buffer has the limit of one text; without memory the next line is judged
+		 * alone */
 		(void)buf_put(&guard->before, text.data, text.len);
 	guard->before_left = guard->line_left;
 	guard->before_confidence = guard->line.confidence;

@@ -1,55 +1,38 @@
-/* The state machine that holds the Enter. One step function a state; guard_go() is the only place
- *where the state changes.
+/* The state machine that holds the Enter. Each state has one step function; the state changes only
+ * in guard_go().
  *
- *	IDLE --Enter--> SETTLE --allow--> WAIT --prompt, or a moment--> IDLE
- *	                SETTLE --hold--> HOLD --answer--> SETTLE's end, with the line read again
- *	                SETTLE --warn--> ASK --y, or another key--> WAIT, CLEAR
- *	                SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
- *	                                            CLEAR --not seen in time--> IDLE, stuck: no
- *Enter goes out until the line is empty IDLE, stuck --Ctrl-C--> CLEAR: perhaps that helps
+ *	IDLE --Enter--> SETTLE
+ *	SETTLE --allow--> WAIT --prompt, or a moment has passed--> IDLE
+ *	SETTLE --hold--> HOLD --answer--> the line is read again, then as after SETTLE
+ *	SETTLE --warn--> ASK --"y"--> WAIT
+ *	                 ASK --another key--> CLEAR
+ *	SETTLE, HOLD, ASK --deny--> CLEAR --clean prompt--> IDLE
+ *	CLEAR --no clean prompt in time--> IDLE and stuck: no Enter is sent until the line is empty
+ *	IDLE and stuck --Ctrl-C--> CLEAR: perhaps that helps
  *
- * Input is a queue: what is behind an Enter waits there, in order. What is queued when a line is
- *refused is dropped: the lines of a paste mean nothing without the one before them. */
+ * Input is a queue: what was typed after an Enter waits there, in order. When a line is refused,
+ * the queue is dropped: the lines of a paste mean nothing without the one before them. */
 #include "lineguard/impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const bool allowed_next[][GUARD_FAILED + 1] = {
-	[GUARD_IDLE] = { [GUARD_SETTLE] = true,
-		[GUARD_CLEAR] = true,
-		[GUARD_WAIT] = true,
-		[GUARD_FAILED] = true },
-	[GUARD_SETTLE] = { [GUARD_IDLE] = true,
-		[GUARD_HOLD] = true,
-		[GUARD_ASK] = true,
-		[GUARD_CLEAR] = true,
-		[GUARD_WAIT] = true,
-		[GUARD_FAILED] = true },
-	[GUARD_HOLD] = { [GUARD_IDLE] = true,
-		[GUARD_HOLD] = true,
-		[GUARD_ASK] = true,
-		[GUARD_CLEAR] = true,
-		[GUARD_WAIT] = true,
-		[GUARD_FAILED] = true },
-	[GUARD_ASK] = { [GUARD_IDLE] = true,
-		[GUARD_HOLD] = true,
-		[GUARD_ASK] = true,
-		[GUARD_CLEAR] = true,
-		[GUARD_WAIT] = true,
-		[GUARD_FAILED] = true },
-	[GUARD_CLEAR] = { [GUARD_IDLE] = true, [GUARD_FAILED] = true },
-	[GUARD_WAIT] = { [GUARD_IDLE] = true,
-		[GUARD_CLEAR] = true,
-		[GUARD_WAIT] = true,
-		[GUARD_FAILED] = true },
-	[GUARD_FAILED] = { [GUARD_FAILED] = true },
+#define TO(state) (1u << GUARD_##state)
+
+static const unsigned allowed_next[] = {
+	[GUARD_IDLE] = TO(SETTLE) | TO(CLEAR) | TO(WAIT) | TO(FAILED),
+	[GUARD_SETTLE] = TO(IDLE) | TO(HOLD) | TO(ASK) | TO(CLEAR) | TO(WAIT) | TO(FAILED),
+	[GUARD_HOLD] = TO(IDLE) | TO(HOLD) | TO(ASK) | TO(CLEAR) | TO(WAIT) | TO(FAILED),
+	[GUARD_ASK] = TO(IDLE) | TO(HOLD) | TO(ASK) | TO(CLEAR) | TO(WAIT) | TO(FAILED),
+	[GUARD_CLEAR] = TO(IDLE) | TO(FAILED),
+	[GUARD_WAIT] = TO(IDLE) | TO(CLEAR) | TO(WAIT) | TO(FAILED),
+	[GUARD_FAILED] = TO(FAILED),
 };
 
 void guard_go(struct lineguard *guard, enum guard_state state)
 {
-	if (!allowed_next[guard->state][state])
-		guard_fail(guard, "a state that cannot be");
+	if (!(allowed_next[guard->state] & 1u << state))
+		guard_fail(guard, "a change of state that is not allowed");
 	else
 		guard->state = state;
 }
@@ -60,7 +43,8 @@ void guard_forward(struct lineguard *guard, const void *data, size_t len)
 		guard->callbacks->forward(guard->context, data, len);
 }
 
-/* An Enter that was being judged passes with the rest; one that somebody has to decide does not. */
+/* An Enter that is being judged passes with the other input; one that waits for a person does
+ * not. */
 void guard_fail(struct lineguard *guard, const char *why)
 {
 	enum guard_state before = guard->state;
@@ -121,8 +105,8 @@ static void step_settle(struct lineguard *guard, int64_t now)
 	}
 }
 
-/* Behind an Enter input waits: until the prompt is there, or for a moment, or, when there is
- * another Enter in it, until nothing comes any more. */
+/* After an Enter, input is held until the prompt appears or a moment has passed; if it contains
+ * another Enter, until the output stops. */
 static void step_wait(struct lineguard *guard, int64_t now)
 {
 	const uint8_t *data = buf_data(&guard->queue);
@@ -163,7 +147,7 @@ void guard_advance(struct lineguard *guard, int64_t now)
 		guard->refused = false;
 }
 
-/* ---- the face ---- */
+/* ---- interface ---- */
 
 int64_t lineguard_due(const struct lineguard *guard)
 {
@@ -212,9 +196,9 @@ struct lineguard *lineguard_new(const struct lineguard_options *options)
 	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
 	guard->accept = BUF_INIT(KEYS_SEQUENCE_MAX + 8);
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
-	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->under = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->before = BUF_INIT(LINE_TEXT_MAX);
+	guard->under = BUF_INIT(LINE_TEXT_MAX);
+	guard->right = BUF_INIT(LINE_TEXT_MAX);
 	guard->due = LINEGUARD_NEVER;
 	typing_reset(guard);
 	if (!guard->screen) {

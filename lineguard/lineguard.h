@@ -13,9 +13,9 @@
  *
  * How a line is judged, and when the answer is only as good as `blind`, is specified in
  * lineguard/settle.c and lineguard/read.c; the states are in lineguard.c. When the analyser itself
- * fails (memory, a state that cannot be) it says so once through `failed`, lets everything pass
- * that was held, and from then on is a pipe: it never breaks the relay. The owner decides what to
- * do about a session whose guard has failed.
+ * fails (no memory, a state change that is not allowed) it calls `failed` once, lets everything
+ * pass that was held, and passes everything from then on: it never breaks the relay. The owner
+ * decides what to do with a session whose guard has failed.
  *
  * Nothing here is thread safe; no callback may call back into the guard (but lineguard_due() and
  * lineguard_waiting() may be called anywhere). */
@@ -29,10 +29,8 @@
 #include "common/buf.h"
 #include "common/typed_line.h"
 
-/* bytes of input behind a held Enter; what comes beyond is refused with a notice */
+/* bytes of input queued after a held Enter; more is dropped with a notice */
 #define LINEGUARD_HELD_MAX 65536
-/* bytes of one candidate; a longer line is blind and its candidates are cut */
-#define LINEGUARD_TEXT_MAX 16384
 #define LINEGUARD_TEXTS_MAX 8	 /* candidates of a line */
 #define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
 #define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */
@@ -40,7 +38,8 @@
 struct line_text {
 	struct bytes text;
 	enum line_source source;
-	bool joined; /* with the lines before it: this line goes on from a continuation prompt */
+	/* joined with the lines before it, because it was typed at a continuation prompt */
+	bool joined;
 };
 
 /* One line that waits for its Enter. The strictest verdict over all texts is the verdict. Borrowed
@@ -52,7 +51,7 @@ struct line_text {
  * judged whole. */
 struct line {
 	enum line_confidence confidence;
-	const char *why; /* of blind, a few words in lower case; NULL otherwise */
+	const char *why; /* the reason for LINE_BLIND, a few words in lower case; else NULL */
 	/* the alternate screen: there is no line, and count is 0. Judged once for as long as the
 	 * program has the screen */
 	bool full_screen;
@@ -64,7 +63,7 @@ struct line {
 	int64_t settled_us;			     /* from the Enter to this judgement */
 };
 
-/* one line of text for the user; control characters are replaced. "" says nothing */
+/* one line of text for the user, in which control characters are replaced; "": none */
 struct line_answer {
 	char notice[LINE_NOTICE_MAX];
 };
@@ -78,7 +77,7 @@ struct lineguard_callbacks {
 	 * hidden) a warning goes to the window's title, and the key goes on. */
 	enum line_verdict (*judge)(
 		void *context, const struct line *line, struct line_answer *answer);
-	/* took: from the verdict to the end */
+	/* how a line ended. took_us: from the verdict to the end */
 	void (*note)(void *context, const struct line *line, enum line_end end, int64_t took_us);
 	void (*failed)(void *context, const char *why);
 };
@@ -94,7 +93,7 @@ struct lineguard;
 #define LINEGUARD_NEVER INT64_MAX
 
 struct lineguard *lineguard_new(const struct lineguard_options *options); /* NULL: out of memory */
-/* what is held is dropped */
+/* Held input is dropped. */
 void lineguard_free(struct lineguard *guard);
 
 void lineguard_input(struct lineguard *guard, int64_t now_us, const uint8_t *data, size_t len);
@@ -103,7 +102,7 @@ void lineguard_resize(struct lineguard *guard, int64_t now_us, unsigned columns,
 /* when lineguard_turn() is wanted next, or LINEGUARD_NEVER */
 int64_t lineguard_due(const struct lineguard *guard);
 void lineguard_turn(struct lineguard *guard, int64_t now_us);
-/* a LINE_HOLD has not been answered; false again when the user gave up */
+/* A LINE_HOLD is not answered yet. Becomes false when the user gives up. */
 bool lineguard_waiting(const struct lineguard *guard);
 /* LINE_ALLOW, LINE_WARN or LINE_DENY for the line on hold; without one it is ignored. An allowed
  * line is read again first, and judged again if it changed. LINE_HOLD: goes on waiting, and shows

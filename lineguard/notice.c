@@ -1,12 +1,12 @@
-/* Words for the user. A shell's editor believes to know where its cursor stands: so a notice takes
- * the prompt's row, and the row is printed again below. */
+/* Messages to the user. A shell's editor relies on the cursor's column: so a notice is written over
+ * the row of the prompt, and the row is printed again below it. */
 #include "lineguard/impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Printable text only: nothing of it can move the cursor, a C1 control in UTF-8 (0xc2, then 0x80 to
- * 0x9f) neither. */
+/* Replaces everything that could move the cursor, also C1 controls in UTF-8 (0xc2, then 0x80 to
+ * 0x9f). */
 static void put_clean(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
@@ -25,7 +25,7 @@ static void send_out(struct lineguard *guard, const struct buf *out)
 
 void notice_after_prompt(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 	struct screen_place cursor = screen_cursor(guard->screen);
 
 	if (!*text)
@@ -44,7 +44,7 @@ void notice_after_prompt(struct lineguard *guard, const char *text)
 
 void notice_now(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!*text)
 		return;
@@ -55,7 +55,7 @@ void notice_now(struct lineguard *guard, const char *text)
 
 void notice_title(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!*text)
 		return;
@@ -65,7 +65,7 @@ void notice_title(struct lineguard *guard, const char *text)
 	send_out(guard, &out);
 }
 
-/* One row at most, in whole characters: what wraps cannot be written over. */
+/* Cuts to one row, in whole characters: a line that wraps cannot be overwritten. */
 static size_t cut_to_row(const struct lineguard *guard, const char *text, size_t len)
 {
 	size_t room = (size_t)screen_columns(guard->screen) - 1;
@@ -77,10 +77,10 @@ static size_t cut_to_row(const struct lineguard *guard, const char *text, size_t
 	return room;
 }
 
-/* A status alone takes the place of the last one; with lines before it, it begins below. */
+/* A status alone overwrites the last one; with lines before it, everything is written below. */
 void notice_status(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 	const char *begin = guard->status_shown && !strchr(text, '\n') ? "\r\033[K" : "\r\n";
 
 	if (!*text)

@@ -1,15 +1,16 @@
-/* Prompts: learned ones, and how a prompt is known when it is seen.
+/* Prompts: how they are learned and recognised.
  *
  * bash 5.1, zsh and fish switch ?2004 on when their editor begins to read; dash, busybox and others
- * never do, and are known by the text of their prompt. A prompt is learned only where a line was
- * echoed behind it: otherwise the prompt of a password would be taken for a shell's. */
+ * never do, and are recognised by the text of their prompt. A prompt is learned only if a line
+ * after it was echoed: otherwise the prompt for a password would be taken for a shell's. */
 #include "lineguard/impl.h"
 
 #include <string.h>
 
 #include "shell/shell.h"
 
-/* below the line that goes on: one, or two when it filled its last row. Ctrl-L moves it up */
+/* a continuation prompt stands at most this far below the line: two rows if the line filled its
+ * last one. Ctrl-L moves it up */
 #define CONTINUATION_ROWS 2
 #define CONTINUATION_MAX 40 /* bytes of a continuation prompt: "cmdand cmdand dquote> " */
 
@@ -126,8 +127,8 @@ static bool ends_alike(const struct prompt *a, const struct prompt *b)
 	       !memcmp(a->text + a->length - 2, b->text + b->length - 2, 2);
 }
 
-/* The same ending as a learned prompt: the directory in it changed. Before the first Enter, an
- * ending that shells use, and that one from then on. */
+/* The prompt ends like a learned one (the directory in it may have changed). Before the first
+ * Enter, it ends as the prompts of shells do, and that ending counts from then on. */
 bool prompt_likely(struct lineguard *guard, const struct prompt *prompt)
 {
 	bool usual = prompt->length >= 2 && strchr("$#%>", prompt->text[prompt->length - 2]) &&
@@ -144,7 +145,7 @@ bool prompt_likely(struct lineguard *guard, const struct prompt *prompt)
 	return true;
 }
 
-/* "> ", "dquote> ", "... ": words, and a mark at the end. */
+/* Like "> ", "dquote> ", "... ": letters, and a mark at the end. */
 static bool looks_continued(const struct prompt *prompt)
 {
 	size_t length = prompt->length;
@@ -165,7 +166,8 @@ static bool looks_continued(const struct prompt *prompt)
 
 enum completeness { LINE_OPEN, LINE_UNCLEAR, LINE_COMPLETE };
 
-/* Would a shell ask for more? Without memory it would: then both texts are judged. */
+/* Whether a shell would ask for more lines. Without memory the answer is yes: then both texts are
+ * judged. */
 static enum completeness completeness(const struct buf *text)
 {
 	SHELL_LINE_CLEANUP struct shell_line line = { 0 };
@@ -179,8 +181,8 @@ static enum completeness completeness(const struct buf *text)
 	return line.doubt_count ? LINE_UNCLEAR : LINE_COMPLETE;
 }
 
-/* A prompt alone says little: `mysql> ` looks like one, too. Behind a line that cannot be read it
- * counts where it is not that line's own. */
+/* The look of a prompt proves little: `mysql> ` looks like a continuation, too. After a line that
+ * cannot be parsed it counts if it differs from that line's own prompt. */
 bool prompt_continues(struct lineguard *guard, struct screen_place place)
 {
 	struct prompt prompt;

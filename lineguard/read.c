@@ -15,6 +15,11 @@ void reading_release(struct reading *reading)
 	buf_release(&reading->text);
 }
 
+size_t reading_end(const struct reading *reading)
+{
+	return reading->bright > reading->cursor ? reading->bright : reading->cursor;
+}
+
 int64_t read_lowest(struct lineguard *guard)
 {
 	int64_t top = screen_top(guard->screen), cursor = screen_cursor(guard->screen).row;
@@ -32,8 +37,8 @@ static bool is_unprinted(struct lineguard *guard, int64_t row, int column)
 	return cell.blank;
 }
 
-/* A right prompt with another text (a clock): at the edge, and behind a gap that was never printed
- * to, as there is none in a line. */
+/* A right prompt whose text has changed (a clock): it stands at the edge, after a gap of cells that
+ * were never printed to; a line has no such gap. */
 int read_changed_right(struct lineguard *guard, int64_t row, int from)
 {
 	int columns = screen_columns(guard->screen), column = columns;
@@ -54,9 +59,9 @@ static int right_limit(struct lineguard *guard, int64_t row)
 	const struct typing *typing = &guard->typing;
 	bool own = typing->anchored && row == typing->anchor.row && typing->right.len;
 	const struct buf *right = own ? &typing->right : &guard->right;
-	int column = own ? typing->right_column : guard->right_column,
-	    columns = screen_columns(guard->screen);
-	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	int column = own ? typing->right_column : guard->right_column;
+	int columns = screen_columns(guard->screen);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!right->len || column >= columns || column < 1)
 		return columns;
@@ -66,11 +71,10 @@ static int right_limit(struct lineguard *guard, int64_t row)
 		return columns;
 	bool same =
 		there.len == right->len && !memcmp(buf_data(&there), buf_data(right), there.len);
-	return same ? column
-		    : read_changed_right(guard, row,
-			      screen_cursor(guard->screen).row == row
-				      ? screen_cursor(guard->screen).column
-				      : 1);
+	if (same)
+		return column;
+	struct screen_place cursor = screen_cursor(guard->screen);
+	return read_changed_right(guard, row, cursor.row == row ? cursor.column : 1);
 }
 
 bool read_over_old_text(struct lineguard *guard)
@@ -82,7 +86,7 @@ bool read_over_old_text(struct lineguard *guard)
 	       screen_row_end(guard->screen, typing->anchor.row) > typing->right_column;
 }
 
-/* Notes where the last cell is that is neither grey nor blank. */
+/* Appends a cell, and notes the end of the text that is neither grey nor blank. */
 static int put_cell(struct reading *reading, const struct screen_cell *cell)
 {
 	bool space = cell->blank || cell->characters[0] == ' ';
@@ -113,7 +117,8 @@ static int read_row(
 	return rc;
 }
 
-/* How far a row is read: all of a full one, else to its last character, and to the cursor. */
+/* How far a row is read: all of a full one, else to its last character or to the cursor, whichever
+ * is further right. */
 static int row_end(struct lineguard *guard, int64_t row, int from, int limit, bool full)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
@@ -131,8 +136,8 @@ static int row_end(struct lineguard *guard, int64_t row, int from, int limit, bo
 	return end > from ? end : from;
 }
 
-/* A wide character that did not fit leaves a blank before the break, or a space that the editor put
- * there. */
+/* Where a wide character did not fit, the last cell of the row is blank, or a space that the editor
+ * put there. */
 static int row_limit(struct lineguard *guard, int64_t row)
 {
 	int limit = right_limit(guard, row), columns = screen_columns(guard->screen);
@@ -169,7 +174,7 @@ static int read_rows(struct lineguard *guard, struct reading *reading, struct sc
 
 int read_from(struct lineguard *guard, struct screen_place start, struct reading *ret_reading)
 {
-	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	*ret_reading = (struct reading){ .text = BUF_INIT(LINE_TEXT_MAX) };
 	int rc = read_rows(guard, ret_reading, start);
 	if (rc == -EMSGSIZE) {
 		ret_reading->tall = true;
@@ -180,7 +185,7 @@ int read_from(struct lineguard *guard, struct screen_place start, struct reading
 	return rc;
 }
 
-/* bash shows `(reverse-i-search)`x': line` in the place of the prompt. */
+/* bash shows "(reverse-i-search)`x': line" in place of the prompt. */
 static bool is_search(struct lineguard *guard, int64_t row)
 {
 	struct prompt begin;
@@ -193,7 +198,8 @@ static bool is_search(struct lineguard *guard, int64_t row)
 	       memmem(begin.text, begin.length, "i-search)", 9);
 }
 
-/* What a refused line left in the row of the new prompt is no part of the next line. */
+/* True where the row shows rests of a refused line before the new prompt: they are no part of the
+ * next line. */
 static bool above_floor(const struct lineguard *guard, int64_t row, const struct prompt *prompt)
 {
 	return row == guard->floor.row && prompt->columns < guard->floor.column;
@@ -222,8 +228,8 @@ static bool contiguous(struct lineguard *guard, int64_t row)
 	return true;
 }
 
-/* A line that was there before the first key (Ctrl-O, zsh's push-line): the anchor is behind it, a
- * learned prompt before it. */
+/* Finds a line that was there before the first key (Ctrl-O, zsh's push-line): it stands between a
+ * learned prompt and the anchor. */
 static bool prefilled(struct lineguard *guard, struct screen_place *ret_start)
 {
 	struct typing *typing = &guard->typing;
@@ -254,7 +260,8 @@ static bool nearest_prompt(struct lineguard *guard, struct screen_place *ret_sta
 	return false;
 }
 
-/* A bare terminal showed what was typed ahead, and the prompt came behind it in the same row. */
+/* Without a line editor the terminal echoed what was typed ahead, and the prompt was printed after
+ * it in the same row. */
 static bool prompt_behind_echo(struct lineguard *guard, struct screen_place *ret_start)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);

@@ -1,5 +1,5 @@
-/* libvterm behind screen.h. The only state beside libvterm's is the scanner and the number of rows
- * that scrolled off. */
+/* The implementation of screen.h with libvterm. Its only state beside libvterm's is the scanner and
+ * the number of rows that scrolled off. */
 #include "lineguard/screen.h"
 
 #include <errno.h>
@@ -12,8 +12,9 @@
 
 #define PIECE 256 /* bytes scanned at a time */
 
-/* libvterm does not look at what its allocator returns. It allocates at birth and on a resize only:
- * before either, memory for all of it is put by, and an allocation that fails takes that. */
+/* libvterm does not check what its allocator returns. It allocates only when it is created or
+ * resized: before both, a reserve large enough for everything is allocated, and an allocation that
+ * fails is served from it. */
 struct reserve {
 	void *block;
 	bool spent;
@@ -82,7 +83,9 @@ static void answered(const char *data, size_t len, void *context)
 static int clip(unsigned wanted, unsigned min, unsigned max, bool *clipped)
 {
 	*clipped |= wanted > max || wanted < min;
-	return (int)(wanted > max ? max : wanted < min ? min : wanted);
+	if (wanted > max)
+		return (int)max;
+	return (int)(wanted < min ? min : wanted);
 }
 
 static void set_size(struct screen *screen, unsigned columns, unsigned rows)
@@ -247,7 +250,7 @@ void screen_cell(
 	ret_cell->grey = is_grey(&cell.fg);
 }
 
-/* Nothing that is not a character to look at. */
+/* Appends only characters that can be seen. */
 static int put_visible(uint32_t character, struct buf *out)
 {
 	uint8_t bytes[4];
@@ -293,8 +296,8 @@ int screen_row_end(const struct screen *screen, int64_t row)
 	return column + 1;
 }
 
-/* A wide character that does not fit leaves the last cell of its row blank and begins the next one.
- */
+/* A wide character that does not fit leaves the last cell of the row blank and starts the next
+ * row. */
 bool screen_row_full(const struct screen *screen, int64_t row)
 {
 	struct screen_cell last, before, next;

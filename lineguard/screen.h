@@ -1,11 +1,12 @@
-/* The user's screen as the backend's output draws it: libvterm behind a small face.
+/* The user's screen as the backend's output draws it: libvterm behind a small interface.
  *
  * Rows are absolute: they count from the first row of the terminal's life, so that a place keeps
  * its number when the screen scrolls. The rows that can be read are screen_top() to screen_top() +
  * rows - 1; what scrolled off is gone. A resize does not reflow (libvterm 0.1.4 cannot). libvterm's
  * answers to device queries are thrown away: the user's own terminal answers them. The bytes are
- * hostile; memory is bounded by SCREEN_ROWS_MAX and SCREEN_COLUMNS_MAX, and a larger one is
- * followed clipped, which screen_modes() tells. vterm.h is included by the screen….c files only. */
+ * hostile; memory is bounded by SCREEN_ROWS_MAX and SCREEN_COLUMNS_MAX, and of a larger screen only
+ * a part is followed, which screen_modes() reports. vterm.h is included by the files screen*.c
+ * only. */
 #ifndef BARTIZAN_LINEGUARD_SCREEN_H
 #define BARTIZAN_LINEGUARD_SCREEN_H
 
@@ -18,7 +19,7 @@
 #define SCREEN_COLUMNS_MAX 512
 /* libvterm 0.1.4 puts a wide character beside the end of a narrower row, and crashes */
 #define SCREEN_COLUMNS_MIN 2
-#define SCREEN_CELL_CHARACTERS 6 /* a character and what combines with it */
+#define SCREEN_CELL_CHARACTERS 6 /* a character with its combining characters */
 
 struct screen;
 
@@ -31,7 +32,7 @@ struct screen_modes {
 	bool paste;	   /* ?2004, bracketed paste: a line editor reads */
 	bool cursor_keys;  /* ?1 */
 	bool alternate;	   /* ?47, ?1047, ?1049: a full-screen program */
-	uint32_t left;	   /* how often one has left its screen */
+	uint32_t left;	   /* how often a program left the alternate screen */
 	bool in_string;	   /* a control string has begun and not ended */
 	bool clipped;	   /* the user's terminal is larger or narrower than what is followed */
 	uint32_t paste_on; /* how often ?2004 was switched on */
@@ -49,9 +50,9 @@ struct screen_cell {
 	bool grey;	 /* as suggestions are drawn */
 };
 
-struct screen *screen_new(unsigned columns, unsigned rows); /* NULL when memory is out */
+struct screen *screen_new(unsigned columns, unsigned rows); /* NULL: out of memory */
 void screen_free(struct screen *screen);
-/* -ENOMEM: the screen is of no use any more. */
+/* After -ENOMEM the screen cannot be used any more. */
 int screen_resize(struct screen *screen, unsigned columns, unsigned rows);
 void screen_output(struct screen *screen, const uint8_t *data, size_t len);
 

@@ -32,7 +32,7 @@ static void put_number(struct output *out, unsigned number)
 size_t screen_encode(uint32_t character, uint8_t out[static 4])
 {
 	static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
-	unsigned more = character < 0x80 ? 0 : character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+	unsigned more = (character >= 0x80) + (character >= 0x800) + (character >= 0x10000);
 
 	out[0] = (uint8_t)(lead[more] | character >> 6 * more);
 	for (unsigned i = 1; i <= more; i++)
@@ -132,7 +132,7 @@ static void end_csi(struct screen_scan *scan, struct output *out, uint8_t final)
 		put_csi(scan, out, final);
 }
 
-/* What is beyond the last parameter that is kept is not looked at. */
+/* Parameters beyond the last one that is kept are ignored. */
 static void separator(struct screen_scan *scan, uint8_t byte)
 {
 	if (scan->count == SCREEN_SCAN_PARAMETERS) {
@@ -160,7 +160,7 @@ static void csi(struct screen_scan *scan, struct output *out, uint8_t byte)
 	if (byte == CAN || byte == SUB)
 		scan->state = SCAN_GROUND;
 	else if (byte < 0x20)
-		put(out, byte); /* controls act inside a sequence */
+		put(out, byte); /* control characters act even inside a sequence */
 	else if (byte >= 0x40 && byte != 0x7f)
 		end_csi(scan, out, byte);
 	else if (byte >= '0' && byte <= '9')
@@ -185,7 +185,8 @@ static void put_escape(struct output *out, uint8_t intermediate, uint8_t final)
 	put(out, final);
 }
 
-/* Behind ESC: a string swallows all; a character set or a screen full of E is one byte more. */
+/* The byte after ESC: a control string swallows what follows; a character set or DECALN has one
+ * more byte. */
 static void escape(struct screen_scan *scan, struct output *out, uint8_t byte)
 {
 	scan->state = SCAN_GROUND;
@@ -233,8 +234,7 @@ static void escape_more(struct screen_scan *scan, struct output *out, uint8_t by
 static const struct range {
 	uint32_t first, last;
 } standing[] = {
-	/* characters that surely combine with nothing before them, of those that terminals see much
-	 */
+	/* frequent characters that surely do not combine with the one before them */
 	{ 0x20, 0x7e },
 	{ 0xa0, 0x2ff },
 	{ 0x370, 0x482 },
@@ -258,12 +258,13 @@ static bool stands_alone(uint32_t character)
 	return false;
 }
 
-/* libvterm keeps every combining character of an endless row of them: after a while something is
- * put between. */
+/* libvterm keeps every combining character, however many follow each other: after
+ * SCREEN_SCAN_COMBINING_MAX of them another character is written in between. */
 static void put_character(struct screen_scan *scan, struct output *out, uint32_t character)
 {
 	if (character >= 0x80 && character < 0xa0)
-		return; /* C1 controls: none of ours, and of negative width to libvterm */
+		/* C1 controls are not needed here, and libvterm gives them a negative width */
+		return;
 	bool alone = stands_alone(character);
 	scan->combining = alone ? 0 : scan->combining + 1;
 	scan->modes.combined += !alone;
@@ -285,8 +286,8 @@ static void end_character(struct screen_scan *scan, struct output *out)
 	put_character(scan, out, good ? character : 0xfffd);
 }
 
-/* A character is written when it is whole; libvterm overruns a buffer over one that is cut short.
- */
+/* A character is written when it is complete: libvterm overruns a buffer on one that is cut
+ * short. */
 static void ground(struct screen_scan *scan, struct output *out, uint8_t byte)
 {
 	if (scan->missing && (byte & 0xc0) == 0x80) {
@@ -303,7 +304,7 @@ static void ground(struct screen_scan *scan, struct output *out, uint8_t byte)
 	} else if (byte < 0x7f) {
 		put_character(scan, out, byte);
 	} else if (byte >= 0xc0 && byte < 0xf8) {
-		scan->bytes = scan->missing = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+		scan->bytes = scan->missing = 1 + (byte >= 0xe0) + (byte >= 0xf0);
 		scan->character = byte & (0x3fu >> scan->bytes);
 	} else if (byte != 0x7f) {
 		put_character(scan, out, 0xfffd);

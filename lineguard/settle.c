@@ -1,18 +1,18 @@
-/* When is the line on the screen the line that the Enter will run?
+/* Decides when the line on the screen is the line that the Enter will run.
  *
- * Plain typing is there when its tail stands before the cursor and nothing came for QUIET_ECHO.
- * What an editing key does cannot be foreseen: QUIET_EDIT without output, and long enough after the
- * key for a round trip. No output at all for SILENCE and two round trips is no echo. Keys that
- * recall lines (Up, Ctrl-R, Tab), typed while a command runs, mean nothing until the shell reads
- * them: the Enter waits for the prompt, however long. Everything else ends after SETTLE_MAX: the
- * line is judged blind. */
+ * Plain typing is complete when its tail stands before the cursor and there was no output for
+ * QUIET_ECHO. The effect of an editing key cannot be foreseen: it is complete after QUIET_EDIT
+ * without output, if a round trip has passed since the key. No output at all for SILENCE and two
+ * round trips means that there is no echo. Keys that recall lines (Up, Ctrl-R, Tab), typed while a
+ * command runs, have no effect until the shell reads them: the Enter waits for the prompt, however
+ * long. Everything else ends after SETTLE_MAX: the line is judged blind. */
 #include "lineguard/impl.h"
 
 #include <string.h>
 
-#define TAIL_MAX 32 /* bytes compared */
-/* a shorter tail behind editing keys may stand there by chance, and any before it can have been
- * echoed */
+#define TAIL_MAX 32 /* bytes of the tail that are compared */
+/* after editing keys, a shorter tail may stand before the cursor by chance, even before its own
+ * echo */
 #define TAIL_SURE 3
 
 int64_t round_trip(const struct lineguard *guard)
@@ -34,7 +34,7 @@ bool settle_verified(struct lineguard *guard)
 	return read_locate(guard, &start, &how) && how == LOCATED_PROMPT;
 }
 
-/* The tail, or as much of it as there is room for, ends at the cursor. */
+/* The tail, or as much of it as fits in the row, stands before the cursor. */
 static bool tail_stands(struct lineguard *guard)
 {
 	const struct keys_model *keys = &guard->typing.keys;
@@ -66,8 +66,8 @@ static size_t end_without_spaces(const uint8_t *text, size_t len)
 	return len;
 }
 
-/* The line is what it was before the key that recalls or completes. fish moves its cursor at once
- * and looks for the line then. */
+/* The line is still what it was before the key that recalls or completes. fish moves its cursor at
+ * once and searches for the line afterwards. */
 static bool has_no_effect_yet(struct lineguard *guard)
 {
 	const struct keys_model *keys = &guard->typing.keys;
@@ -79,20 +79,20 @@ static bool has_no_effect_yet(struct lineguard *guard)
 		how == LOCATED_SEARCH)
 		return false;
 	int rc = read_from(guard, start, &reading);
-	size_t len = rc ? 0 : reading.bright > reading.cursor ? reading.bright : reading.cursor;
-	size_t shown = end_without_spaces(buf_data(&reading.text), len),
-	       typed = end_without_spaces(keys->text, keys->length);
+	size_t len = rc ? 0 : reading_end(&reading);
+	size_t shown = end_without_spaces(buf_data(&reading.text), len);
+	size_t typed = end_without_spaces(keys->text, keys->length);
 	bool same = !rc && shown == typed &&
 		    (!shown || !memcmp(buf_data(&reading.text), keys->text, shown));
 	reading_release(&reading);
 	return same;
 }
 
-/* A bare terminal shows Up as ^[[A: nobody edits. */
+/* A terminal without line editor shows Up as ^[[A. */
 static bool shows_carets(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf text = BUF_INIT(LINE_TEXT_MAX);
 
 	if (screen_text(guard->screen, cursor.row, 0, cursor.column, &text))
 		return false;
@@ -111,32 +111,35 @@ static bool waits_for_prompt(struct lineguard *guard)
 	       typing->keys.completed || shows_carets(guard);
 }
 
+static bool quiet_for(const struct lineguard *guard, int64_t time, int64_t now, int64_t *due)
+{
+	return reached(guard->last_output + time, now, due);
+}
+
 static enum settled settle_keys(struct lineguard *guard, int64_t now, int64_t *due)
 {
 	struct typing *typing = &guard->typing;
-	int64_t trip = round_trip(guard);
+	int64_t trip = round_trip(guard), silence = SILENCE + 2 * trip;
 	bool answered = guard->outputs > typing->last_output;
 	bool plain_only = !typing->keys.others;
 	bool echoed = answered && typing->keys.tail >= TAIL_SURE &&
 		      reached(typing->last_key + trip + 20 * MS, now, due);
 
 	if (typing->keys.tail && (plain_only || echoed) && tail_stands(guard))
-		return reached(guard->last_output + QUIET_ECHO, now, due) ? SETTLED_ECHO
-									  : SETTLED_NOT;
-	if (!answered && reached(typing->last_key + SILENCE + 2 * trip, now, due))
+		return quiet_for(guard, QUIET_ECHO, now, due) ? SETTLED_ECHO : SETTLED_NOT;
+	if (!answered && reached(typing->last_key + silence, now, due))
 		return guard->outputs > typing->first_output ? SETTLED_QUIET : SETTLED_SILENT;
 	if (answered && plain_only)
-		return reached(guard->last_output + SILENCE + 2 * trip, now, due) ? SETTLED_QUIET
-										  : SETTLED_NOT;
+		return quiet_for(guard, silence, now, due) ? SETTLED_QUIET : SETTLED_NOT;
 	int64_t quiet = typing->keys.recalled ? QUIET_RECALL : QUIET_EDIT;
-	if (!answered || !reached(guard->last_output + quiet, now, due) ||
+	if (!answered || !quiet_for(guard, quiet, now, due) ||
 		!reached(typing->last_key + trip + trip / 2 + 20 * MS, now, due))
 		return SETTLED_NOT;
-	/* in vi's command mode it never comes */
+	/* in vi's command mode this effect never comes */
 	bool missing = has_no_effect_yet(guard) || (typing->keys.tail && !tail_stands(guard));
-	return !missing || reached(guard->last_output + SILENCE + 2 * trip, now, due)
-		       ? SETTLED_QUIET
-		       : SETTLED_NOT;
+	if (missing && !quiet_for(guard, silence, now, due))
+		return SETTLED_NOT;
+	return SETTLED_QUIET;
 }
 
 enum settled settle(struct lineguard *guard, int64_t now, int64_t *due)

@@ -7,7 +7,7 @@
 void typing_reset(struct lineguard *guard)
 {
 	buf_release(&guard->typing.right);
-	guard->typing = (struct typing){ .right = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	guard->typing = (struct typing){ .right = BUF_INIT(LINE_TEXT_MAX) };
 }
 
 static void typing_anchor(struct lineguard *guard)
@@ -48,7 +48,7 @@ static void typing_begin(struct lineguard *guard, int64_t now)
 		typing_anchor(guard);
 }
 
-/* Nothing came for so long that the keys cannot be on their way into the line any more. */
+/* There was no output for so long that the keys cannot belong to the line any more. */
 static bool taken_by_program(struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
@@ -58,8 +58,8 @@ static bool taken_by_program(struct lineguard *guard, int64_t now)
 	return now >= last + SILENCE + 2 * round_trip(guard);
 }
 
-/* Keys that a program took (q in less, y to a question) are not the beginning of the line at the
- * prompt that followed. */
+/* Keys that a program read (q in less, y to a question) do not begin the line at the prompt that
+ * followed. */
 static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 {
 	const struct typing *typing = &guard->typing;
@@ -72,9 +72,9 @@ static bool begins_anew(struct lineguard *guard, int64_t now, enum key key)
 	if (keys_model_empty(&typing->keys))
 		return true;
 	if (keys_accept(key) && !taken_by_program(guard, now))
-		return false; /* a line whose echo is late would pass as an empty one */
+		return false; /* else a line whose echo is late would count as empty */
 	prompt_at(guard, screen_cursor(guard->screen), &left);
-	/* else what was typed ahead may stand there, edited or in part */
+	/* otherwise a line that was typed ahead may stand there, edited or in part */
 	return prompt_known(guard, &left) || prompt_likely(guard, &left);
 }
 
@@ -88,7 +88,7 @@ void typing_refresh(struct lineguard *guard, int64_t now, enum key key)
 		typing_begin(guard, now);
 }
 
-/* Everything that the keys asked for has come. */
+/* All output that the keys caused has arrived. */
 static bool at_rest(const struct lineguard *guard, int64_t now)
 {
 	const struct typing *typing = &guard->typing;
@@ -98,8 +98,8 @@ static bool at_rest(const struct lineguard *guard, int64_t now)
 	       now >= typing->last_key + trip + trip / 2 + 20 * MS;
 }
 
-/* The screen does not say what the keys make, as long as the model follows them: something else was
- * printed. Of plain typing a part may stand there; behind editing keys it can be told when the
+/* The screen differs from the model although the model followed all keys: something else was
+ * printed. Plain typing may be shown in part; after editing keys this can be decided only when the
  * screen is at rest. */
 static bool astray(struct lineguard *guard, int64_t now)
 {
@@ -123,8 +123,8 @@ void typing_key(struct lineguard *guard, enum key key, uint8_t byte, int64_t now
 	struct typing *typing = &guard->typing;
 
 	if (screen_modes(guard->screen)->alternate)
-		return; /* keys of a full-screen program make no line */
-	/* a key whose echo cannot be taken for that of the key before it */
+		return; /* keys typed into a full-screen program are no line */
+	/* the echo of this key cannot be confused with that of the key before it */
 	bool alone = !typing->keys.plain || now - typing->last_key > 2 * round_trip(guard);
 	if (key == KEY_PLAIN && byte >= 0x20 && typing->standing >= STANDING_LIKELY &&
 		!typing->keys.others && !guard->probe && alone)

@@ -15,12 +15,14 @@ void guard_ended(struct lineguard *guard, int64_t now, int64_t row)
 	typing_reset(guard);
 }
 
-/* From here on a clean prompt counts. What stands below the line now is no part of it. */
+/* From now on a clean prompt proves that the line is cleared. Text below the line now is remembered
+ * as not belonging to it. */
 static void begin_clear(struct lineguard *guard, int64_t now)
 {
 	guard->clear = mark_now(guard, now);
 	buf_clear(&guard->under);
-	for (int row = 1; row <= UNDER_ROWS; row++) { /* without it less is known to be clean */
+	/* if this fails, fewer prompts are recognised as clean */
+	for (int row = 1; row <= UNDER_ROWS; row++) {
 		(void)screen_text(guard->screen, guard->clear.row + row, 0,
 			screen_columns(guard->screen), &guard->under);
 		(void)buf_putc(&guard->under, '\n');
@@ -28,11 +30,11 @@ static void begin_clear(struct lineguard *guard, int64_t now)
 	guard_go(guard, GUARD_CLEAR);
 }
 
-/* Ctrl-C and its like: whatever was typed is gone, or so it should be; the prompt may stay in its
+/* Ctrl-C or a similar key was sent: the typed line should be gone; the prompt may stay in its
  * row. */
 void guard_interrupted(struct lineguard *guard, int64_t now)
 {
-	if (guard->stuck) { /* the refused line is gone only when a clean prompt says so */
+	if (guard->stuck) { /* only a clean prompt proves that the refused line is gone */
 		guard->control_u = false;
 		guard->ending = LINE_CLEARED;
 		guard->answer.notice[0] = 0;
@@ -44,7 +46,7 @@ void guard_interrupted(struct lineguard *guard, int64_t now)
 	guard_go(guard, GUARD_WAIT);
 }
 
-/* A key that may end the line, and may not. */
+/* The key may or may not have ended the line. */
 static bool is_soft(const struct lineguard *guard)
 {
 	bool perhaps = guard->accept_key == KEY_OPERATE || guard->accept_key == KEY_COMMENT;
@@ -66,11 +68,11 @@ void guard_release(struct lineguard *guard, int64_t now)
 		guard->prefilled = 1;
 	else if (guard->prefilled)
 		guard->prefilled--;
-	if (is_soft(guard)) { /* the line may still be there */
+	if (is_soft(guard)) { /* the shell may still have the line */
 		if (!guard->typing.quoted)
 			guard->typing.lost = guard->accept_key == KEY_KEEP
-						     ? "the line before it was kept"
-						     : "a part of the line was handed over before";
+						     ? "the shell kept the line before it"
+						     : "a part of the line was sent before";
 		guard->typing.keys.unfaithful = true;
 		guard->typing.keys.others++;
 		guard->typing.keys.tail = 0;
@@ -119,8 +121,8 @@ static void allow(struct lineguard *guard, int64_t now)
 	guard_release(guard, now);
 }
 
-/* Where a question would be painted over, or be answered with a password, there is only the title.
- */
+/* A question would be overwritten by a full-screen program or answered with a password: then the
+ * warning goes to the window's title. */
 static void warn(struct lineguard *guard, int64_t now)
 {
 	if (!guard->line.full_screen && !guard->line.hidden) {
@@ -155,7 +157,7 @@ void guard_judge_line(struct lineguard *guard, int64_t now)
 	guard_decided(guard, now, verdict);
 }
 
-/* The Enter may go: unless the line changed while somebody thought about it. */
+/* Sends the Enter, unless the line changed while the judge decided. */
 void guard_approved(struct lineguard *guard, int64_t now)
 {
 	struct buf seen = guard->pool;

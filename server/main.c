@@ -16,6 +16,7 @@
 #include "policy/config.h"
 #include "server/broker/broker.h"
 #include "server/egress/egress.h"
+#include "server/libssh/library.h"
 #include "server/listener/listener.h"
 #include "server/reader/make.h"
 #include "server/role/role.h"
@@ -90,6 +91,18 @@ static int ready_fd_parse(const char *text, int *ret)
 	return 0;
 }
 
+static int version(void)
+{
+	char words[LIBRARY_WORDS_MAX];
+	const char *missing = library_missing();
+
+	library_describe(words, sizeof(words));
+	printf("bartizand " BARTIZAN_VERSION "\n%s\n", words);
+	if (missing)
+		printf("missing: %s\n", missing);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 struct choice {
 	struct listener_options options;
 	char mode;
@@ -133,7 +146,7 @@ int main(int argc, char **argv)
 	if (choice.mode == 'h')
 		return fputs(usage, stdout) < 0;
 	if (choice.mode == 'V')
-		return puts("bartizand " BARTIZAN_VERSION) < 0;
+		return version();
 	log_setup(role_name(ROLE_LISTENER), choice.options.debug ? LOG_DEBUG_ : LOG_INFO_);
 	if (choice.mode == 't' || choice.mode == 'T')
 		return check(choice.options.config, choice.mode == 'T');

@@ -251,7 +251,7 @@ static int record_vote(struct store *store, const struct approval *approval,
 
 	if (text_equal(approval->provider, vote->who->provider) &&
 		text_equal(approval->subject, vote->who->subject))
-		return err_set(err, -EPERM, "nobody votes on his own request");
+		return err_set(err, -EPERM, "you cannot vote on your own request");
 	if (vote->note && strlen(vote->note) > APPROVALS_NOTE_MAX)
 		return err_set(err, -EMSGSIZE, "the note is too long");
 	int rc = sql_number(store, &voted, err,

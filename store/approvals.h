@@ -47,7 +47,7 @@ const char *approval_state_name(enum approval_state state); /* "pending", …, "
 int approval_next(enum approval_state state, enum approval_event event);
 
 struct approval { /* one request; strings owned, released by approval_release() */
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	char *provider, *subject, *user; /* who asks */
 	char *source, *target, *login, *kind;
 	char *rule, *by; /* rule that held it; role that votes */

@@ -1,12 +1,19 @@
-/* See crypto_bar.h. Order is preference: AES-GCM first, for it is cheaper than ChaCha20 where the
- * CPU has AES (facts/performance). Group exchange is left out: libssh cannot say afterwards what it
- * agreed on. */
+/* See crypto_bar.h. The lists are in order of preference: AES-GCM first, because it is cheaper than
+ * ChaCha20 on a CPU with AES instructions. Group exchange is left out: libssh cannot tell
+ * afterwards which group was agreed on. */
 #include "server/libssh/crypto_bar.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "server/libssh/library.h"
+
+/* preferred, so that traffic recorded today cannot be read by a future quantum computer; available
+ * since libssh 0.12 */
+#define KEX_POST_QUANTUM                                \
+	"mlkem768x25519-sha256,sntrup761x25519-sha512," \
+	"sntrup761x25519-sha512@openssh.com"
 #define KEX_CURVE "curve25519-sha256,curve25519-sha256@libssh.org"
 #define KEX_NIST "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
 #define KEX_GROUPS "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512"
@@ -66,6 +73,13 @@ static int add(char list[static CRYPTO_LIST_MAX], const char *name)
 	return n < 0 || (size_t)n >= CRYPTO_LIST_MAX - len ? -ENOSPC : 0;
 }
 
+static char *list_of(struct crypto_bar *bar, enum list list)
+{
+	if (list == LIST_KEX)
+		return bar->kex;
+	return list == LIST_CIPHER ? bar->ciphers : bar->macs;
+}
+
 static int allow_one(struct crypto_bar *bar, const char *name, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
@@ -75,10 +89,7 @@ static int allow_one(struct crypto_bar *bar, const char *name, struct err *err)
 			bar->ssh_rsa = true;
 			return 0;
 		}
-		return add(weak[i].list == LIST_KEX	 ? bar->kex
-			   : weak[i].list == LIST_CIPHER ? bar->ciphers
-							 : bar->macs,
-			name);
+		return add(list_of(bar, weak[i].list), name);
 	}
 	return err_set(err, -EINVAL, "unknown algorithm '%s' in crypto.allow", name);
 }
@@ -87,7 +98,9 @@ int crypto_bar_make(
 	enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err)
 {
 	*ret = (struct crypto_bar){ 0 };
-	snprintf(ret->kex, sizeof(ret->kex), "%s", levels[minimum].kex);
+	/* error texts show this list: it has no name that the library does not know */
+	snprintf(ret->kex, sizeof(ret->kex), "%s%s",
+		library_post_quantum() ? KEX_POST_QUANTUM "," : "", levels[minimum].kex);
 	snprintf(ret->ciphers, sizeof(ret->ciphers), "%s", levels[minimum].ciphers);
 	snprintf(ret->macs, sizeof(ret->macs), "%s", levels[minimum].macs);
 	int rc = 0;
@@ -139,8 +152,8 @@ static int check_one(const char *what, const char *list, const char *name, struc
 {
 	if (name && listed(list, name))
 		return 0;
-	return err_set(err, -EPERM, "the %s agreed on, '%s', is below the bar: %s", what,
-		name ? name : "none", list);
+	return err_set(err, -EPERM, "the %s agreed on, '%s', is below the cryptographic bar: %s",
+		what, name ? name : "none", list);
 }
 
 int crypto_bar_check(const struct crypto_bar *bar, ssh_session session, struct err *err)

@@ -1,9 +1,8 @@
-/* The cryptographic bar: which algorithms a leg may agree on (crypto.minimum), and what a target
- * may use below it by name (field.md 19).
+/* The cryptographic bar: which algorithms a leg may agree on (crypto.minimum), and which weaker
+ * ones a target may be allowed by name.
  *
- * The lists go to libssh before the key exchange; libssh drops unknown names silently, so what came
- * out is checked against the same lists afterwards.
- */
+ * The lists go to libssh before the key exchange; libssh drops unknown names silently, so the
+ * algorithms agreed on are checked against the same lists afterwards. */
 #ifndef BARTIZAN_LIBSSH_CRYPTO_BAR_H
 #define BARTIZAN_LIBSSH_CRYPTO_BAR_H
 
@@ -26,7 +25,8 @@ int crypto_bar_make(
 	enum conf_crypto minimum, char *const *allow, struct crypto_bar *ret, struct err *err);
 int crypto_bar_apply_server(const struct crypto_bar *bar, ssh_bind bind);
 int crypto_bar_apply_client(const struct crypto_bar *bar, ssh_session session);
-/* Whether what was agreed on is in the lists. -EPERM with both sides in words. */
+/* 0 if the algorithms agreed on are in the lists; else -EPERM, and err names the algorithm and the
+ * list. */
 int crypto_bar_check(const struct crypto_bar *bar, ssh_session session, struct err *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `~` sorts before everything, even the end; letters before other characters. */
+/* `~` sorts before everything, even the end of the text; letters sort before other characters. */
 static int order(int c)
 {
 	if (c == '~')
@@ -24,8 +24,8 @@ static int compare_part(const char *a, size_t a_len, const char *b, size_t b_len
 	while (i < a_len || j < b_len) {
 		while ((i < a_len && !isdigit((unsigned char)a[i])) ||
 			(j < b_len && !isdigit((unsigned char)b[j]))) {
-			int x = order(i < a_len ? (unsigned char)a[i] : 0),
-			    y = order(j < b_len ? (unsigned char)b[j] : 0);
+			int x = order(i < a_len ? (unsigned char)a[i] : 0);
+			int y = order(j < b_len ? (unsigned char)b[j] : 0);
 			if (x != y)
 				return x - y;
 			i += i < a_len;

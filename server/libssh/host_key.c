@@ -1,5 +1,5 @@
 /* The gateway's host key, in libssh's form: loaded once in the listener, inherited by every
- * session. See session.h. */
+ * session. See host_key.h. */
 #include "server/libssh/host_key.h"
 
 #include <errno.h>

@@ -5,12 +5,12 @@
 #include "common/err.h"
 
 struct host_key;
-/* exactly one ed25519 key, for there is no getter for the algorithm used */
+/* exactly one key, of type ed25519: libssh cannot tell which of several was used */
 int host_key_load(const char *path, struct host_key **ret, struct err *err);
 void host_key_free(struct host_key *key);
 const char *host_key_line(const struct host_key *key); /* "ssh-ed25519 AAAA…" for known_hosts */
 
-/* a private key for an ssh_bind, which frees it; NULL on failure. The type is libssh's ssh_key */
+/* A private key (libssh's ssh_key) for an ssh_bind, which frees it; NULL on failure. */
 struct ssh_key_struct *host_key_import(const struct host_key *key);
 
 #endif

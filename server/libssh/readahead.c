@@ -12,19 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
-/* libssh takes EAGAIN for a broken connection, so "readable" is said only when the kernel has said
- * it. */
+/* libssh takes EAGAIN for a broken connection, so a descriptor is reported readable only after the
+ * kernel has reported it. */
 enum readiness { UNKNOWN, READABLE, DRAINED };
 
 struct read_ahead {
 	int fd;
 	enum readiness ready;
+	/* the last send() was taken whole: the next may be tried without asking the kernel */
+	bool writable;
 	uint8_t *data;
 	size_t off, len;
 };
 
 static struct read_ahead table[READAHEAD_FDS];
-static unsigned watched; /* 0: every call goes straight through, as in all roles but the session */
+/* 0: every call goes directly to the kernel, as in all roles but the session */
+static unsigned watched;
 
 static struct read_ahead *find(int fd)
 {
@@ -118,11 +121,14 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return (int)syscall(SYS_poll, fds, count, timeout);
 }
 
-/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel: "bytes
- * are here", "nothing new since the last short read", "poll() has just said so". */
+/* libssh polls one descriptor with time-out 0 before each read. Answered without the kernel when
+ * bytes were read ahead, when nothing was reported since the last short read, or when poll() has
+ * just reported it readable. */
 static int answer(struct pollfd *one, const struct read_ahead *ahead)
 {
-	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
+	const bool out = one->events & POLLOUT;
+
+	if ((out && !ahead->writable) || (!ahead->len && ahead->ready == UNKNOWN)) {
 		int rc = kernel_poll(one, 1, 0);
 		if (rc >= 0 && ahead->len) {
 			one->revents |= POLLIN;
@@ -131,7 +137,23 @@ static int answer(struct pollfd *one, const struct read_ahead *ahead)
 		return rc;
 	}
 	one->revents = ahead->len || ahead->ready == READABLE ? POLLIN : 0;
+	if (out)
+		one->revents |= POLLOUT;
 	return one->revents ? 1 : 0;
+}
+
+/* libssh forgets after each packet that the socket took it, and asks for POLLOUT before the next. A
+ * socket that is full would break its connection (it takes EAGAIN for an error): "nothing written"
+ * has it wait for POLLOUT instead. */
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	struct read_ahead *ahead = watched ? find(fd) : NULL;
+	ssize_t sent = syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+
+	if (!ahead)
+		return sent;
+	ahead->writable = sent == (ssize_t)len;
+	return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
 }
 
 int poll(struct pollfd *fds, nfds_t count, int timeout)

@@ -17,17 +17,18 @@
 #include "keys/sshkey.h"
 #include "server/libssh/readahead.h"
 
-/* The transport that is inside the library now. A session process is single-threaded, and this is
- * its one variable that callbacks without context need. */
+/* The transport for which the library is now called. A session process has one thread; the log
+ * callback has no context of its own. */
 static struct transport *current;
 
 static const struct {
 	const char *words;
 	size_t offset;
 } witnesses[] = {
-	/* what libssh 0.10 and 0.11 log, and the flag it sets */
+	/* text that libssh logs, and the flag that it sets */
 	{ "supports strict kex, enabling", offsetof(struct transport, strict_kex) },
 	{ "Received an invalid signature", offsetof(struct transport, bad_signature) },
+	/* until 0.11; later at a level that costs too much: see server/session/leg_packets.c */
 	{ "Received an auth-agent-req request", offsetof(struct transport, agent_asked) },
 };
 
@@ -76,8 +77,8 @@ short transport_events(const struct transport *transport)
 										      : 0));
 }
 
-/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (facts: the OpenSSH
- * client keeps Nagle on until its session starts, sshd until exec). The option is not sticky, so it
+/* A delayed acknowledgement meets the peer's Nagle twice in a login: 40 ms each (the OpenSSH client
+ * keeps Nagle on until its session starts, sshd until exec). The kernel forgets the option, so it
  * is set again before each wait of a handshake. */
 void transport_quickack(const struct transport *transport)
 {
@@ -110,7 +111,8 @@ static char *copy(const char *text)
 {
 	BUF_CLEANUP struct buf visible = BUF_INIT(1024);
 
-	text_visible(&visible, text ? text : "", text ? strlen(text) : 0, 512);
+	if (text)
+		text_visible(&visible, text, strlen(text), 512);
 	return text_dup(buf_data(&visible), visible.len);
 }
 
@@ -149,7 +151,7 @@ void transport_evidence(const struct transport *transport, bool server, const ch
 		host_key_facts(session, ret);
 		return;
 	}
-	/* the server's own key: no getter, but we offer exactly one */
+	/* libssh has no getter for the server's own key; the gateway offers exactly one */
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
 	char fp[SSHKEY_FP_MAX] = "";
 	if (!sshkey_from_line(host_key_line, &key, NULL)) {

@@ -62,7 +62,7 @@ static int stream_of(char code)
 	return i;
 }
 
-/* How many of these bytes are kept; the first that is not is announced. */
+/* How many of these bytes are kept. A marker is written when the limit is reached. */
 static size_t allowance(struct recorder *recorder, int stream, size_t len)
 {
 	if (recorder->terminal)
@@ -75,7 +75,7 @@ static size_t allowance(struct recorder *recorder, int stream, size_t len)
 	if (n < len && !recorder->dropped[stream]) {
 		char label[128];
 		snprintf(label, sizeof(label),
-			"bartizan: %s goes on: beyond %llu bytes it is counted, not kept",
+			"bartizan: %s continues: bytes beyond the first %llu are counted, not kept",
 			streams[stream].name, (unsigned long long)recorder->keep);
 		check(recorder, cast_marker(recorder->cast, clock_mono_us(), label));
 	}

@@ -1,9 +1,10 @@
-/* The recorder: a channel's transcript, written as the bytes pass (design.md section 9).
+/* The recorder: a channel's transcript, written while the bytes pass (ARCHITECTURE.md,
+ * "Recording").
  *
  * A terminal's output is kept whole up to the session's limit; a channel without one keeps the
- * first stream_keep bytes of each stream as events and then only counts, and says so in a marker.
- * The descriptor came from the broker; a write that fails is remembered: where recording is
- * required, the channel must end (recorder_failed). */
+ * first stream_keep bytes of each stream as events, then only counts them and adds a marker that
+ * says so. The descriptor came from the broker; a write that fails is remembered: where recording
+ * is required, the channel must end (recorder_failed). */
 #ifndef BARTIZAN_RELAY_RECORDER_H
 #define BARTIZAN_RELAY_RECORDER_H
 
@@ -31,7 +32,7 @@ void recorder_marker(struct recorder *recorder, const char *label);
 /* monotonic ms; INT64_MAX: nothing waits */
 int64_t recorder_due(const struct recorder *recorder);
 void recorder_turn(struct recorder *recorder); /* flushes what is due */
-/* 0, or the -errno that ended the transcript; 0 where it is not required */
+/* The -errno that ended a required transcript; 0 if there is none or recording is not required. */
 int recorder_failed(const struct recorder *recorder);
 void recorder_free(struct recorder *recorder); /* closes the transcript; NULL allowed */
 

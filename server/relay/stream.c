@@ -30,7 +30,7 @@ static uint32_t room(const struct stream *stream)
 	return ssh_channel_window_size(stream->dst);
 }
 
-/* Writes what the destination takes now and tells the transcript. *depth is already raised:
+/* Writes what the destination takes now and passes it to the transcript. *depth is already raised:
  * the write may run callbacks of either leg. */
 static size_t push(struct stream *stream, const uint8_t *data, size_t len)
 {

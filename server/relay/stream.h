@@ -4,8 +4,8 @@
  * Fast path: libssh's data callback writes straight to the other channel (one copy less). Slow
  * path, when the other side has no room or another callback is under way: the bytes stay in libssh,
  * and stream_turn() fetches *everything* once there is room again, into `pending`, and writes from
- * there: libssh 0.10 re-opens its window at any read whatever is still buffered, so reading by
- * halves would let a fast sender fill the memory (facts/libssh.md, "Flow control"). */
+ * there: libssh 0.10 re-opens its window at any read whatever is still buffered, so partial reads
+ * would let a fast sender fill the memory (ARCHITECTURE.md, "Limits of libssh"). */
 #ifndef BARTIZAN_RELAY_STREAM_H
 #define BARTIZAN_RELAY_STREAM_H
 
@@ -16,7 +16,8 @@
 #include "common/buf.h"
 #include "server/libssh/transport.h"
 
-/* what libssh may hold for us: beyond, the sender ignores its window and the channel is closed */
+/* bytes that libssh may hold unread; with more, the sender is ignoring its window and the channel
+ * is closed */
 #define STREAM_BUFFERED_MAX (4 * 1024 * 1024)
 
 struct stream;
@@ -24,15 +25,15 @@ struct stream;
 struct stream_ops {
 	/* what was written to the destination, for the transcript */
 	void (*tap)(void *owner, char code, const void *data, size_t len);
-	/* takes what comes and puts into pending what goes on; NULL: all goes on */
+	/* receives the bytes and puts those that pass into pending; NULL: all pass */
 	void (*filter)(void *owner, const uint8_t *data, size_t len);
 };
 
 struct stream {
 	struct stream_ops ops;
 	void *owner; /* for ops */
-	/* callbacks of libssh under way on this connection: above zero, bytes stay in the library
-	 */
+	/* number of libssh callbacks now running on this connection: above zero, bytes stay in the
+	 * library */
 	int *depth;
 	struct transport *from, *to;
 	ssh_channel src, dst; /* NULL: not open yet, or gone */
@@ -40,9 +41,9 @@ struct stream {
 	char code;	    /* for the transcript: 'o', 'e', 'i' */
 	bool open;	    /* bytes may flow: the request was answered */
 	bool discard;	    /* nobody wants them: consume and forget */
-	bool unread;	    /* libssh holds bytes that its callback will not tell again */
+	bool unread;	    /* libssh holds bytes for which it will not call back again */
 	bool overflow;	    /* STREAM_BUFFERED_MAX was passed */
-	bool broken;	    /* the destination takes no more */
+	bool broken;	    /* the destination accepts no more bytes */
 	struct buf pending; /* taken from libssh, not yet written */
 	uint64_t bytes;	    /* written to dst */
 };
@@ -53,7 +54,7 @@ void stream_release(struct stream *stream);
 /* from the data callback: bytes consumed */
 int stream_data(struct stream *stream, const void *data, size_t len);
 void stream_turn(struct stream *stream);
-bool stream_can_move(const struct stream *stream); /* a turn would get bytes on their way */
+bool stream_can_move(const struct stream *stream); /* a turn would move bytes */
 bool stream_drained(const struct stream *stream);  /* nothing left to write of what has come */
 /* drained, and the source has sent EOF or is closed */
 bool stream_ended(const struct stream *stream);

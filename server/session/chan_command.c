@@ -21,11 +21,12 @@ struct chan_command {
 	struct player *player;
 	int fd; /* the transcript being replayed; -1 */
 	int64_t began_us, due_us;
-	struct buf next;	 /* what is due at due_us, when fetched */
-	bool fetched, raw;	 /* raw: a terminal's own bytes, not to be touched */
-	bool told;		 /* the broker knows of it */
-	bool reads, input_ended; /* it takes input: `login --token`; and has had all of it */
-	size_t input;		 /* bytes passed on */
+	struct buf next;   /* the next piece of output, to be written at due_us; valid if fetched */
+	bool fetched, raw; /* raw: a terminal's own bytes, not to be touched */
+	bool told;	   /* IPC_COMMAND was sent to the broker */
+	/* the command reads input (`login --token`); its input has ended */
+	bool reads, input_ended;
+	size_t input; /* bytes passed on */
 	bool done;
 	unsigned status;
 };
@@ -122,10 +123,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	command->fd = -1;
 	command->out[0] = command->out[1] = command->next = BUF_INIT(COMMAND_OUTPUT_MAX);
 	chan->command = command;
-	transport_enter(&chan->leg->transport);
-	ssh_message_channel_request_reply_success(chan->start);
-	ssh_message_free(chan->start);
-	chan->start = NULL;
+	chan_answer_start(chan, true);
 	chan_set_state(chan, CHAN_COMMAND);
 	tell_broker(command, words);
 	text_list_free(words);
@@ -192,8 +190,8 @@ void command_play(struct chan_command *command, const struct msg_play *play, int
 	command->began_us = clock_mono_us();
 }
 
-/* Empty data is the end. More than a token's length is not passed on: the broker sees that it is
- * too long. */
+/* Empty data marks the end of the input. One byte more than the longest token is passed on at most,
+ * from which the broker sees that it is too long. */
 static void pass_input(struct chan_command *command, const void *data, size_t len)
 {
 	size_t room = INPUT_MAX - command->input;
@@ -218,8 +216,8 @@ int chan_command_input(struct chan *chan, const void *data, size_t len)
 	return (int)len;
 }
 
-/* What came before there was a command: libssh holds it, does not tell of it again, and reports no
- * EOF before it is read. */
+/* Reads input that arrived before the command started: libssh keeps it, runs no further callback
+ * for it, and reports no EOF before it is read. */
 static void take_early(struct chan *chan)
 {
 	uint8_t data[4096];

@@ -13,19 +13,20 @@
 
 #define COMMAND_LINE_MAX 8192
 #define COMMAND_WORDS_MAX 64
-/* what may wait for a slow reader: then the command ends */
+/* output that may wait for a slow client; beyond it the command ends */
 #define COMMAND_OUTPUT_MAX (16 * 1024 * 1024)
 
 struct chan;
 struct chan_command;
 
-/* answers the held request */
+/* answers the request that was kept */
 void command_start(struct chan *chan, enum access_kind kind, const char *line);
-/* NULL allowed; tells the broker to stop */
+/* Tells the broker to stop the command. NULL allowed. */
 void command_free(struct chan_command *command);
 void command_turn(struct chan *chan);
 int64_t command_due(const struct chan_command *command);
-/* Ctrl-C ends it; passed on where the command reads, else dropped */
+/* Input of the client: Ctrl-C ends the command; the rest goes to the broker if the command reads
+ * input, else it is dropped. */
 int chan_command_input(struct chan *chan, const void *data, size_t len);
 void command_output(struct chan_command *command, uint32_t stream, struct bytes data);
 void command_play(struct chan_command *command, const struct msg_play *play, int fd); /* takes fd */

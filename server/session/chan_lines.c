@@ -13,25 +13,24 @@
 #include "server/session/chan.h"
 #include "server/session/conn.h"
 
-#define SHOWN_MAX (64 * 1024) /* the guard's own words, waiting for the client's window */
+#define SHOWN_MAX (64 * 1024) /* the guard's own output, waiting for the client's window */
 
 struct chan_guard {
 	struct chan *chan;
 	struct lineguard *lines;
 	struct buf shown;
 	uint32_t line; /* number of the line that is judged */
-	bool asked;    /* the broker was asked about it and has not answered for good */
+	bool asked;    /* the broker was asked about the line and has not given its final answer */
 };
 
-/* ---- what lineguard calls: it may not be called back from here, so bytes only go into buffers
- * ---- */
+/* ---- called by lineguard; may not call it again, so bytes only go into buffers ---- */
 
 static void on_forward(void *context, const uint8_t *data, size_t len)
 {
 	struct chan_guard *guard = context;
 
 	if (buf_put(&guard->chan->in.pending, data, len))
-		/* far beyond what lineguard holds: the turn ends the channel */
+		/* more than lineguard ever holds: the next turn ends the channel */
 		guard->chan->in.overflow = true;
 }
 
@@ -42,8 +41,8 @@ static void on_show(void *context, const uint8_t *data, size_t len)
 	buf_put(&guard->shown, data, len);
 }
 
-/* Candidates as they are; what does not fit makes the line blind, so that nobody judges a part for
- * the whole. */
+/* Packs the candidates unchanged. False when they do not fit: the line is then reported as blind,
+ * so that nobody takes a part for the whole. */
 static bool pack(const struct line *line, struct buf *out)
 {
 	for (size_t i = 0; i < line->count; i++) {
@@ -51,7 +50,7 @@ static bool pack(const struct line *line, struct buf *out)
 		if (!wire_put_u8(out, line->texts[i].joined) &&
 			!wire_put_bytes(out, line->texts[i].text))
 			continue;
-		out->len = before; /* half a text would be malformed */
+		out->len = before; /* no half text in the message */
 		return false;
 	}
 	return true;
@@ -122,7 +121,7 @@ static void on_failed(void *context, const char *why)
 	report(guard, "failed", "blind", why, (struct bytes){ NULL, 0 }, 0);
 	if (guard->chan->recorder)
 		recorder_marker(guard->chan->recorder,
-			"the guard's analyser failed: lines are no longer judged");
+			"the analyser of the guard failed: lines are no longer judged");
 }
 
 static const struct lineguard_callbacks callbacks = { on_forward, on_show, on_judge, on_note,

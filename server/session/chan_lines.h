@@ -3,8 +3,8 @@
  *
  * Output passes at once and is only followed; input passes through lineguard alone. Each line whose
  * Enter is held goes to the broker (IPC_LINE), its verdict comes back (IPC_LINE_VERDICT), and how
- * it ended is told for the audit (IPC_LINE_END) and marked in the transcript. A failing analyser is
- * reported and becomes a pipe: it never breaks the relay. */
+ * it ended is reported for the audit (IPC_LINE_END) and marked in the transcript. An analyser that
+ * fails is reported and from then on passes everything: it never breaks the relay. */
 #ifndef BARTIZAN_SESSION_CHAN_LINES_H
 #define BARTIZAN_SESSION_CHAN_LINES_H
 

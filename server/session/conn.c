@@ -19,9 +19,10 @@
 
 #define PASSES 4	      /* turns of everything before poll() is asked again */
 #define FDS_MAX (1 + 3 * 129) /* the broker; a leg's transport, shuttle, upstream */
-/* told to the broker in one connection: beyond, it would take us for hostile */
+/* reported to the broker for one connection; with more, it would take this process for hostile */
 #define EVENTS_MAX 2000
-/* relayed since the last trim: give memory back once it is quiet */
+/* bytes relayed since the last trim, after which memory is given back when the connection is
+ * quiet */
 #define TRIM_BYTES (8 * 1024 * 1024)
 
 static volatile sig_atomic_t terminated; /* set by SIGTERM: the one flag that a handler needs */
@@ -96,14 +97,16 @@ void conn_event(struct conn *conn, const struct leg *leg, const char *type, cons
 	va_list ap;
 
 	va_start(ap, fmt);
-	int len = vsnprintf(detail, sizeof(detail), fmt, ap);
+	if (vsnprintf(detail, sizeof(detail), fmt, ap) < 0)
+		*detail = 0;
 	va_end(ap);
-	size_t n = len < 0 ? 0 : (size_t)len < sizeof(detail) ? (size_t)len : sizeof(detail) - 1;
 	if (conn->events_sent++ >= EVENTS_MAX)
 		return;
-	struct msg_event msg = { .leg = leg ? leg->id : 0,
+	struct msg_event msg = {
+		.leg = leg ? leg->id : 0,
 		.type = (char *)type,
-		.detail = { (const uint8_t *)detail, n } };
+		.detail = { (const uint8_t *)detail, strlen(detail) },
+	};
 	conn_send(conn, IPC_EVENT, &msg);
 }
 
@@ -114,8 +117,7 @@ void conn_end(struct conn *conn, unsigned exit, const char *reason)
 			leg_end(leg, exit, reason);
 	if (conn->legs && (!conn->legs->next || !conn->legs->outer))
 		leg_end(conn->legs, exit, reason);
-	else if (conn->legs)
-		/* the outer leg goes when its inner ones have gone: see can_free() */
+	else if (conn->legs) /* the outer leg ends after its inner ones: see can_free() */
 		conn->legs->linger = conn->now + LEG_LINGER_MS;
 }
 
@@ -151,8 +153,8 @@ static bool chan_eager(const struct chan *chan)
 	       stream_can_move(&chan->err);
 }
 
-/* An inner leg that has ended still has its last bytes in the socketpair: the shuttle carries them
- * first. */
+/* An inner leg that has ended may still have bytes in the socketpair: it is freed when the shuttle
+ * has carried them. */
 static bool can_free(const struct leg *leg)
 {
 	if (leg->outer || leg->state != LEG_DEAD)
@@ -160,14 +162,14 @@ static bool can_free(const struct leg *leg)
 	return !leg->shuttle || shuttle_done(leg->shuttle);
 }
 
-/* Something can go on without anything new from outside. */
+/* There is something to do without any new input. */
 static bool leg_eager(const struct leg *leg)
 {
-	/* what keeps a dead leg is its shuttle's last bytes: poll() tells when they can go */
+	/* a dead leg waits only for its shuttle's last bytes: poll() tells when they can be sent */
 	if (leg->state == LEG_DEAD)
 		return leg->outer || leg->transport.session || can_free(leg) ||
 		       shuttle_can_move(leg->shuttle);
-	if (!leg->held && transport_eager(&leg->transport))
+	if (!leg->kept && transport_eager(&leg->transport))
 		return true;
 	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED &&
 		transport_eager(&leg->upstream->transport))
@@ -205,14 +207,14 @@ static void quickack(const struct conn *conn)
 static void collect(const struct conn *conn, struct pollset *set)
 {
 	set->count = 0;
-	if (conn->broker) /* without it the process only says its last words */
+	if (conn->broker) /* without the broker the process only writes its last messages */
 		watch(set, ipc_fd(conn->broker),
 			(short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
-		/* a held login is waited for, not polled: the client's EOF still counts */
+		/* while a login is kept, nothing is read; only the end of the connection counts */
 		if (leg->transport.session && leg->state != LEG_DEAD)
 			watch(set, leg->transport.fd,
-				leg->held ? POLLHUP : transport_events(&leg->transport));
+				leg->kept ? POLLHUP : transport_events(&leg->transport));
 		if (leg->shuttle)
 			watch(set, leg->shuttle->fd, shuttle_events(leg->shuttle));
 		if (leg->upstream && leg->upstream->transport.session &&
@@ -232,7 +234,9 @@ static int timeout_of(const struct conn *conn)
 	if (due == INT64_MAX)
 		return -1;
 	int64_t wait = due - clock_mono_ms();
-	return wait <= 0 ? 1 : wait > 60000 ? 60000 : (int)wait;
+	if (wait <= 0)
+		return 1;
+	return wait > 60000 ? 60000 : (int)wait;
 }
 
 static void tell_readahead(const struct pollset *set)
@@ -309,12 +313,12 @@ static void passes(struct conn *conn, struct pollset *set)
 		sweep(conn);
 		if (!has_work(conn))
 			break;
-		set->count = 0; /* what poll() events_sent was for the first pass */
+		set->count = 0; /* the results of poll() were for the first pass */
 	}
 }
 
-/* After a large transfer the heap keeps what the burst needed (facts/performance.md: 2.3 MiB a
- * session): give it back once nothing moves. */
+/* After a large transfer the heap keeps the memory that it needed (2.3 MiB measured for one
+ * session): give it back when nothing moves. */
 static void trim(struct conn *conn)
 {
 	uint64_t bytes = 0;
@@ -373,8 +377,8 @@ int conn_run(struct conn *conn)
 		if (terminated && !conn->told_to_end) {
 			conn->told_to_end = true;
 			conn_end(conn, EXIT_WAIT,
-				"the gateway is being restarted and has waited for this session "
-				"long enough: connect again");
+				"the gateway is being restarted and the time for sessions to end "
+				"by themselves is over: connect again");
 		}
 		if (conn->broker && !session_link_turn(conn)) {
 			ipc_free(conn->broker);

@@ -26,9 +26,9 @@ struct conn {
 	ssh_bind bind;
 	struct leg *legs; /* the outer one is the first */
 	uint32_t next_leg, next_channel;
-	int depth;	  /* callbacks of libssh under way: see above */
+	int depth;	  /* libssh callbacks now running: see above */
 	bool ended;	  /* the loop ends at the next turn */
-	bool told_to_end; /* SIGTERM was obeyed: the drain is over */
+	bool told_to_end; /* SIGTERM was handled: the drain is over */
 	int64_t now;	  /* monotonic ms, once a turn */
 
 	/* login */
@@ -37,9 +37,9 @@ struct conn {
 	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
-	bool hinted; /* "a certificate is needed" was events_sent */
+	bool hinted; /* the hint "a certificate is needed" was shown */
 	int64_t login_deadline;
-	uint32_t events_sent; /* events told to the broker: bounded */
+	uint32_t events_sent; /* events sent to the broker; limited */
 	uint64_t trimmed;     /* bytes relayed when memory was last given back */
 };
 
@@ -54,14 +54,14 @@ struct chan *conn_channel(struct conn *conn, uint32_t id);
 unsigned conn_count_legs(const struct conn *conn);
 unsigned conn_count_channels(const struct conn *conn);
 
-/* To the broker. The link's death is seen by the loop, so that callers need not care. */
+/* Sends a message to the broker. The loop notices a broken link: callers need not check. */
 void conn_send(struct conn *conn, enum ipc_type type, const void *msg);
-/* An event of the table in broker (IPC_EVENT): what this process refused or saw by itself. */
+/* Reports an event (IPC_EVENT) to the broker: something that this process refused or noticed by
+ * itself. The types are a table in the broker. */
 void conn_event(struct conn *conn, const struct leg *leg, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Messages from the broker (server/session/broker_messages.c). Returns false when the link is gone.
- */
+/* Handles messages from the broker (broker_messages.c). Returns false when the link is broken. */
 bool session_link_turn(struct conn *conn);
 
 #endif

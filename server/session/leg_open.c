@@ -1,5 +1,5 @@
 /* Channel opens and global requests of the client (RFC 4254 sections 4, 5.1, 7): what is relayed,
- * what is a jump, what is refused and said so. See leg.h. */
+ * what is a jump, and what is refused with a message. See leg.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,7 @@ static void refuse(struct leg *leg, ssh_message message, const char *event, cons
 	conn_event(leg->conn, leg, event, "%s", what);
 	snprintf(words, sizeof(words), "%s is refused: this gateway does not relay it", what);
 	transport_enter(&leg->transport);
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
-	leg->transport.touched = true;
+	leg_reply_default(leg, message);
 	leg_notice(leg, words);
 }
 
@@ -122,19 +120,26 @@ void leg_global_message(struct leg *leg, ssh_message message)
 		return;
 	}
 	transport_enter(&leg->transport);
-	ssh_message_reply_default(message); /* keepalive@openssh.com: any answer will do */
-	ssh_message_free(message);
-	leg->transport.touched = true;
+	leg_reply_default(leg, message); /* keepalive@openssh.com: any answer will do */
 }
 
 /* ---- naming ---- */
+
+static int generate(ssh_key *ret)
+{
+#if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 12, 0)
+	return ssh_pki_generate_key(SSH_KEYTYPE_ED25519, NULL, ret);
+#else
+	return ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, ret);
+#endif
+}
 
 static int make_key(struct leg *leg, struct buf *blob)
 {
 	char *base64 = NULL;
 	int rc = -1;
 
-	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &leg->key) == SSH_OK &&
+	if (generate(&leg->key) == SSH_OK &&
 		ssh_pki_export_pubkey_base64(leg->key, &base64) == SSH_OK)
 		rc = text_base64_decode(blob, base64, strlen(base64));
 	ssh_string_free_char(base64);

@@ -35,7 +35,7 @@ static int parse_v1_fields(char *line, struct addr *ret, struct err *err)
 		return 0;
 	}
 	if (count != 6 || (strcmp(fields[1], "TCP4") && strcmp(fields[1], "TCP6")))
-		return malformed(err, "not TCP4, TCP6 or UNKNOWN");
+		return malformed(err, "the protocol is not TCP4, TCP6 or UNKNOWN");
 	char *end;
 	unsigned long port = strtoul(fields[4], &end, 10);
 	if (addr_parse(fields[2], ret, NULL) || *end || end == fields[4] || port > 65535)
@@ -51,7 +51,7 @@ static int parse_v1(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	const uint8_t *eol = memmem(data.data, n, "\r\n", 2);
 
 	if (!eol)
-		return n == V1_MAX ? malformed(err, "no line end in 107 bytes") : 0;
+		return n == V1_MAX ? malformed(err, "no end of line within 107 bytes") : 0;
 	size_t len = (size_t)(eol - data.data);
 	memcpy(line, data.data, len);
 	line[len] = 0;
@@ -62,6 +62,14 @@ static int parse_v1(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	return rc ? rc : 1;
 }
 
+/* One address of TCP over IPv4 (0x11) or IPv6 (0x21); 0: anything else. */
+static size_t address_size(unsigned family)
+{
+	if (family == 0x11)
+		return 4;
+	return family == 0x21 ? 16 : 0;
+}
+
 static int parse_v2(struct bytes data, struct addr *ret, size_t *ret_len, struct err *err)
 {
 	if (data.len < V2_FIXED)
@@ -69,7 +77,7 @@ static int parse_v2(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	unsigned version = data.data[12] >> 4, command = data.data[12] & 15, family = data.data[13];
 	size_t len = (size_t)data.data[14] << 8 | data.data[15];
 	if (version != 2 || command > 1 || V2_FIXED + len > PROXY_HEADER_MAX)
-		return malformed(err, "unknown version or command, or too long");
+		return malformed(err, "unknown version or command, or the header is too long");
 	if (data.len < V2_FIXED + len)
 		return 0;
 	const uint8_t *body = data.data + V2_FIXED;
@@ -77,9 +85,9 @@ static int parse_v2(struct bytes data, struct addr *ret, size_t *ret_len, struct
 	*ret_len = V2_FIXED + len;
 	if (command == 0)
 		return 1;
-	size_t size = family == 0x11 ? 4 : family == 0x21 ? 16 : 0;
+	size_t size = address_size(family);
 	if (!size || len < 2 * size + 4)
-		return malformed(err, "not TCP over IPv4 or IPv6");
+		return malformed(err, "the protocol is not TCP over IPv4 or IPv6");
 	char text[INET6_ADDRSTRLEN];
 	if (!inet_ntop(size == 4 ? AF_INET : AF_INET6, body, text, sizeof(text)) ||
 		addr_parse(text, ret, NULL))
@@ -100,8 +108,7 @@ int proxy_header_parse(struct bytes data, struct addr *ret, size_t *ret_len, str
 	return malformed(err, "missing");
 }
 
-/* Looks at what is there, and takes no byte that is not the header's: the next one belongs to SSH.
- */
+/* Peeks, and then takes exactly the bytes of the header: the next one belongs to SSH. */
 int proxy_header_read(int fd, int timeout_ms, struct addr *ret, struct err *err)
 {
 	int64_t deadline = clock_mono_ms() + timeout_ms;
@@ -112,18 +119,20 @@ int proxy_header_read(int fd, int timeout_ms, struct addr *ret, struct err *err)
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 		int64_t wait = deadline - clock_mono_ms();
 		if (wait <= 0 || poll(&pfd, 1, (int)wait) <= 0)
-			return err_set(err, -ETIMEDOUT, "PROXY header: none came in time");
+			return err_set(
+				err, -ETIMEDOUT, "PROXY header: it was not received in time");
 		ssize_t n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
 		if (n <= 0)
-			return err_set(err, -EPIPE, "PROXY header: the connection ended");
+			return err_set(err, -EPIPE,
+				"PROXY header: the connection was closed before it was complete");
 		size_t len = 0;
 		int rc = proxy_header_parse((struct bytes){ data, (size_t)n }, ret, &len, err);
 		if (rc < 0)
 			return rc;
 		if (rc == 1)
 			return recv(fd, data, len, 0) == (ssize_t)len ? 0 : -EIO;
-		/* a peeked byte keeps poll() busy: wait for the next one by taking time, bounded by
-		 * the deadline */
+		/* the peeked bytes make poll() return at once: pause instead, until the deadline at
+		 * most */
 		if ((size_t)n == seen)
 			poll(NULL, 0, 5);
 		seen = (size_t)n;

@@ -1,8 +1,9 @@
 /* A scan of a target's host keys (`bartizan hosts scan`), in a sandboxed process like a session:
  * the target's bytes are hostile, too.
  *
- * One connection for each kind of key, because a server shows one at a time: grants 0, 1, 2 (leg)
- * ask for ed25519, ecdsa and rsa. Nothing is trusted here; what was seen is reported. */
+ * One connection for each kind of key, because a server shows one at a time: the field `leg` of a
+ * grant, 0 to 2, asks for ed25519, ecdsa or rsa. Nothing is trusted here; what was seen is
+ * reported. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include "server/role/sandbox.h"
 #include "server/session/session.h"
 
-#define SCAN_WAIT_MS 60000 /* for the next grant */
+#define SCAN_WAIT_MS 60000 /* how long to wait for the next grant */
 
 static const char *const kinds[] = { "ssh-ed25519",
 	"ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
@@ -89,7 +90,7 @@ static char *key_line(ssh_session session)
 
 static void scan_one(struct ipc *broker, const struct msg_grant *grant, int fd)
 {
-	struct err err = { "the grant does not fit" };
+	struct err err = { "the grant has no socket or an unknown kind of key" };
 	char *keys[2] = { NULL, NULL }, reason[600] = "";
 	ssh_session session = grant->leg < KINDS && grant->ok && fd >= 0
 				      ? prepare(fd, kinds[grant->leg], &err)

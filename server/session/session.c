@@ -18,7 +18,9 @@
 #include "server/session/proxy_header.h"
 
 #define PROXY_WAIT_MS 5000
-#define IDENTIFICATION "Bartizan" /* "SSH-2.0-Bartizan" */
+/* "SSH-2.0-OpenSSH_Bartizan". OpenSSH's client speaks its own extensions only to servers that begin
+ * so: without them nobody hears that a reader is gone (eow@openssh.com, PROTOCOL section 2.1). */
+#define IDENTIFICATION "OpenSSH_Bartizan"
 
 static ssh_bind make_bind(const struct session_start *start, struct err *err)
 {
@@ -28,7 +30,7 @@ static ssh_bind make_bind(const struct session_start *start, struct err *err)
 	ssh_key key = host_key_import(start->host_key);
 
 	/* the default list of accepted keys has plain signature names and certificates, and no
-	 * ssh-rsa: left alone on purpose (facts/libssh.md) */
+	 * ssh-rsa: it is kept on purpose */
 	if (!bind || !key || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
 		ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0 ||
 		ssh_bind_options_set(bind, SSH_BIND_OPTIONS_BANNER, IDENTIFICATION) < 0 ||
@@ -68,7 +70,7 @@ static int confine(const struct session_start *start, struct err *err)
 static void release(struct conn *conn)
 {
 	while (conn->legs) {
-		/* inner ones first: they hold channels of the outer */
+		/* inner legs first: they use channels of the outer one */
 		struct leg *last = conn->legs, **at = &conn->legs;
 		while (last->next) {
 			at = &last->next;

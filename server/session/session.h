@@ -6,7 +6,7 @@
 #include "server/role/session_conf.h"
 
 int session_main(const struct session_start *start); /* exit status of the process */
-/* IPC_GRANT with a socket comes, IPC_SCANNED goes */
+/* a scan of host keys: receives IPC_GRANT with a socket, sends IPC_SCANNED */
 int session_scan_main(const struct session_start *start);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define SLICE (64 * 1024)
 
-/* To the inner leg: what the socketpair takes now. */
+/* Sends to the inner leg what the socketpair takes now. */
 static size_t send_up(struct shuttle *shuttle, const void *data, size_t len)
 {
 	if (shuttle->fd < 0 || shuttle->inner_done)
@@ -28,8 +28,8 @@ static size_t send_up(struct shuttle *shuttle, const void *data, size_t len)
 	return len;
 }
 
-/* RFC 4253 section 4.2: a client begins with its identification. Anything else is a forward that
- * nothing could inspect. */
+/* RFC 4253 section 4.2: a client begins with its identification. Anything else is a plain forward,
+ * which the gateway could not inspect. */
 static bool look(struct shuttle *shuttle, const char *data, size_t len)
 {
 	if (!shuttle->spoke && len) {
@@ -134,8 +134,10 @@ short shuttle_events(const struct shuttle *shuttle)
 {
 	if (shuttle->fd < 0 || shuttle->inner_done)
 		return 0;
-	return (short)((room_down(shuttle) && !shuttle->down.len ? POLLIN : 0) |
-		       (shuttle->unread || shuttle->up.len ? POLLOUT : 0));
+	bool reads = room_down(shuttle) && !shuttle->down.len;
+	bool writes = shuttle->unread || shuttle->up.len;
+
+	return (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
 }
 
 static void write_down(struct shuttle *shuttle)
@@ -156,7 +158,7 @@ static void write_down(struct shuttle *shuttle)
 
 static void turn_down(struct shuttle *shuttle)
 {
-	/* bounded: other legs have their turn, too */
+	/* limited, so that other legs have their turn */
 	for (int i = 0; i < 8 && !shuttle->inner_done; i++) {
 		uint8_t *at;
 		write_down(shuttle);
@@ -221,7 +223,7 @@ void shuttle_turn(struct shuttle *shuttle, short revents)
 	}
 	write_down(shuttle);
 	if (shuttle->client_closed && !shuttle->up.len && !shuttle->unread)
-		/* nobody is left to hear what the inner leg still says */
+		/* the client is gone: drop what the inner leg still sends */
 		shuttle->inner_done = true;
 	if (shuttle->inner_done && (!shuttle->down.len || shuttle->client_closed) &&
 		!shuttle->close_sent) {

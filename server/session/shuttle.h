@@ -4,7 +4,7 @@
  *   client == outer leg's channel ==> fd -> (socketpair) -> inner leg's libssh session
  *
  * When the inner transport ends, EOF and CLOSE go out on the outer channel at once, or `ssh -J`
- * would hang on exit (field.md 1). */
+ * would hang on exit. */
 #ifndef BARTIZAN_SESSION_SHUTTLE_H
 #define BARTIZAN_SESSION_SHUTTLE_H
 
@@ -27,13 +27,13 @@ struct shuttle {
 	bool client_done; /* EOF or CLOSE came from the client */
 	bool inner_done;  /* the inner transport has ended */
 	bool close_sent, client_closed;
-	bool spoke;   /* the first bytes were looked at */
-	bool not_ssh; /* they were not an SSH identification: a forward in disguise */
+	bool spoke;   /* the first bytes were checked */
+	bool not_ssh; /* they were no SSH identification: this is a plain forward */
 };
 
 struct shuttle *shuttle_new(struct leg *outer, ssh_channel channel, int fd); /* takes fd */
 void shuttle_free(struct shuttle *shuttle);
-/* the outer connection has gone, and the channel with it */
+/* the outer connection has ended, and the channel with it */
 void shuttle_orphan(struct shuttle *shuttle);
 short shuttle_events(const struct shuttle *shuttle);
 void shuttle_turn(struct shuttle *shuttle, short revents);

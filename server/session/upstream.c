@@ -14,6 +14,7 @@
 #include "common/wire.h"
 #include "conf/yaml.h"
 #include "keys/sshkey.h"
+#include "server/libssh/packets.h"
 #include "server/libssh/readahead.h"
 #include "server/session/conn.h"
 
@@ -44,6 +45,7 @@ void upstream_free(struct upstream *upstream)
 		transport_enter(NULL);
 	}
 	transport_free(&upstream->transport);
+	packets_free(upstream->packets);
 	fd_closep(&upstream->agent);
 	text_list_free(upstream->host_keys);
 	buf_burn(&upstream->secret);
@@ -52,6 +54,19 @@ void upstream_free(struct upstream *upstream)
 	free(upstream->address);
 	free(upstream->credential);
 	free(upstream);
+}
+
+char *upstream_loss(const struct upstream *upstream)
+{
+	char said[512], words[700];
+	const char *text = upstream->transport.session
+				   ? ssh_get_disconnect_message(upstream->transport.session)
+				   : NULL;
+
+	if (text && *text)
+		snprintf(words, sizeof(words), "the target ended the connection: %s",
+			text_clean(said, sizeof(said), text, strlen(text)));
+	return strdup(text && *text ? words : "the connection to the target was lost");
 }
 
 static const char *target_of(const struct upstream *upstream, char *out, size_t size)
@@ -75,8 +90,8 @@ void upstream_fail(struct upstream *upstream, unsigned exit, const char *fmt, ..
 
 /* ---- the grant ---- */
 
-/* Only the kinds of key that are pinned are asked for: a server with several would otherwise show
- * one that nobody knows. */
+/* Asks only for the kinds of host key that are pinned: a server with several could otherwise show
+ * one that is not. */
 static void host_key_algorithms(char *const *keys, bool ssh_rsa, char *out, size_t size)
 {
 	static const char *const kinds[][2] = {
@@ -111,8 +126,10 @@ static int set_options(struct upstream *upstream, ssh_session session, int *fd, 
 		enum ssh_options_e option;
 		const void *value;
 	} settings[] = {
-		{ SSH_OPTIONS_PROCESS_CONFIG, &no }, /* first: no file is ever read */
-		/* a name is demanded; the socket is already connected, nothing is resolved */
+		/* first, so that no configuration file is read */
+		{ SSH_OPTIONS_PROCESS_CONFIG, &no },
+		/* libssh requires a host name; the socket is already connected, and nothing is
+		 * resolved */
 		{ SSH_OPTIONS_HOST, "target" },
 		{ SSH_OPTIONS_USER, upstream->login },
 		{ SSH_OPTIONS_SSH_DIR, "/" },
@@ -204,8 +221,8 @@ static bool pinned(const struct upstream *upstream, const char *type, const char
 	return false;
 }
 
-/* libssh names the type of an ECDSA key by its curve only since 0.9; the name inside the blob is
- * what known_hosts has. */
+/* The type name inside the blob is the one used in known_hosts; libssh's own name of an ECDSA key
+ * does not always tell the curve. */
 static const char *blob_type(struct buf *blob, char *out, size_t size)
 {
 	struct bytes name;
@@ -233,8 +250,8 @@ static bool host_key_ok(struct upstream *upstream)
 			upstream->address);
 		upstream_fail(upstream, EXIT_UNREACHABLE,
 			"the host key of '%s' (%s) is not the one that is pinned: the connection "
-			"was refused; "
-			"if the key was changed on purpose, an administrator can look at it with: "
+			"was refused; if the key was changed on purpose, an administrator can look "
+			"at it with: "
 			"bartizan hosts scan %s",
 			target_of(upstream, name, sizeof(name)), fp, name);
 	}
@@ -294,6 +311,7 @@ static void turn_kex(struct upstream *upstream)
 		upstream_fail(upstream, EXIT_UNREACHABLE, "%s", err.text);
 		return;
 	}
+	upstream_watch_packets(upstream);
 	if (host_key_ok(upstream))
 		upstream->state = UPSTREAM_AUTH;
 	else
@@ -323,8 +341,8 @@ static int auth_certificate(struct upstream *upstream)
 	return ssh_userauth_publickey(upstream->transport.session, NULL, upstream->key);
 }
 
-/* Blocks for the signer's answer, which comes through the broker: milliseconds. libssh's agent
- * client knows no other way; the socket closes when the grant ends. */
+/* Blocks until the signer has answered through the broker, which takes milliseconds: libssh's agent
+ * client has no other way. The socket is closed when the grant ends. */
 static int auth_agent(struct upstream *upstream)
 {
 	if (upstream->agent >= 0) {
@@ -383,8 +401,8 @@ static void turn_auth(struct upstream *upstream)
 	if (rc == SSH_AUTH_AGAIN)
 		return;
 	buf_burn(&upstream->secret);
-	/* now: the broker takes it as the end of the dial, and the target's MaxStartups counts
-	 * until here */
+	/* sent at this point because the broker takes it as the end of the dial: until now the
+	 * target counts the connection in its MaxStartups */
 	evidence(upstream);
 	if (rc == SSH_AUTH_SUCCESS) {
 		upstream->state = UPSTREAM_READY;
@@ -403,9 +421,9 @@ static void turn_auth(struct upstream *upstream)
 
 /* ---- turns ---- */
 
-/* What the backend asks of us: nothing is granted. hostkeys-00@openssh.com and keepalives end here;
- * channel opens (agent, x11, forwards) are refused. The queue has no limit in libssh, so it is
- * emptied every turn. */
+/* Requests of the backend: none is granted. hostkeys-00@openssh.com and keepalives are answered and
+ * ignored; channel opens (agent, X11, forwards) are refused. The queue in libssh has no limit, so
+ * it is emptied every turn. */
 static void drain_messages(struct upstream *upstream)
 {
 	struct conn *conn = upstream->leg->conn;
@@ -421,8 +439,10 @@ static void drain_messages(struct upstream *upstream)
 	}
 }
 
-static void (*const turns[])(
-	struct upstream *upstream) = { [UPSTREAM_KEX] = turn_kex, [UPSTREAM_AUTH] = turn_auth };
+static void (*const turns[])(struct upstream *upstream) = {
+	[UPSTREAM_KEX] = turn_kex,
+	[UPSTREAM_AUTH] = turn_auth,
+};
 
 void upstream_turn(struct upstream *upstream, bool readable)
 {

@@ -3,8 +3,8 @@
  *
  * The host key must be one that is pinned; nobody is ever asked. The credential came with the
  * grant: a certificate for a key made in this process, a static key that stays in the signer (agent
- * protocol), or a password. Deadlines on every step; every failure becomes words and an exit status
- * that the waiting channels pass on. */
+ * protocol), or a password. Every step has a deadline; every failure becomes a text and an exit
+ * status, which the waiting channels pass on. */
 #ifndef BARTIZAN_SESSION_UPSTREAM_H
 #define BARTIZAN_SESSION_UPSTREAM_H
 
@@ -42,7 +42,9 @@ struct upstream {
 	ssh_key key;	   /* private key with its certificate */
 	int agent;	   /* agent socket until libssh takes it; -1 */
 	int64_t deadline;
-	unsigned exit; /* UPSTREAM_FAILED */
+	struct packets *packets; /* server/session/leg_packets.c; NULL: no seam */
+	unsigned messages;	 /* of the target, passed on */
+	unsigned exit;		 /* UPSTREAM_FAILED */
 	char failure[UPSTREAM_FAILURE_MAX];
 };
 
@@ -52,6 +54,11 @@ void upstream_free(struct upstream *upstream);
 void upstream_grant(
 	struct upstream *upstream, const struct msg_grant *grant, int socket, int agent);
 void upstream_turn(struct upstream *upstream, bool readable);
+/* Words for a connection to the target that was lost, with what the target said itself. Caller
+ * frees; never NULL but without memory. */
+char *upstream_loss(const struct upstream *upstream);
+/* leg_packets.c: what the target says besides output and answers */
+void upstream_watch_packets(struct upstream *upstream);
 int64_t upstream_due(const struct upstream *upstream);
 void upstream_fail(struct upstream *upstream, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

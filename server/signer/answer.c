@@ -95,12 +95,25 @@ static const char *userauth_algorithm(const struct sshkey *key, uint32_t flags)
 					     : NULL;
 }
 
+#define METHOD_PLAIN "publickey"
+/* the request ends with the server's host key (PROTOCOL of OpenSSH, section 3.1); libssh asks so
+ * since 0.12, wherever the server can */
+#define METHOD_HOSTBOUND "publickey-hostbound-v00@openssh.com"
+
+static bool hostbound_end(struct wire *in, bool hostbound)
+{
+	struct bytes host_key;
+
+	return (!hostbound || (wire_get_string(in, &host_key) == 0 && host_key.len)) &&
+	       wire_done(in);
+}
+
 int signer_userauth_check(const struct msg_sign_agent *ask, const struct sshkey *key,
 	const char **ret_algorithm, struct err *err)
 {
 	struct wire in = WIRE_OF(ask->data.data, ask->data.len);
 	const char *algorithm = userauth_algorithm(key, ask->flags);
-	struct bytes session, login, blob;
+	struct bytes session, login, method, blob;
 	uint8_t type, signature;
 
 	if (!algorithm)
@@ -111,15 +124,17 @@ int signer_userauth_check(const struct msg_sign_agent *ask, const struct sshkey 
 		return err_set(err, -EINVAL, "not an SSH login request");
 	if (wire_get_string(&in, &login) < 0 || !wire_equal(login, ask->login))
 		return err_set(err, -EACCES, "the login request is not for '%s'", ask->login);
-	if (!wire_next_is(&in, "ssh-connection") || !wire_next_is(&in, "publickey") ||
+	if (!wire_next_is(&in, "ssh-connection") || wire_get_string(&in, &method) < 0 ||
+		(!wire_equal(method, METHOD_PLAIN) && !wire_equal(method, METHOD_HOSTBOUND)) ||
 		wire_get_u8(&in, &signature) < 0 || signature != 1)
 		return err_set(err, -EINVAL, "not a publickey login request");
 	if (!wire_next_is(&in, algorithm))
 		return err_set(err, -EINVAL, "the login request does not name the algorithm '%s'",
 			algorithm);
-	if (wire_get_string(&in, &blob) < 0 || !wire_same(blob, sshkey_blob(key)) ||
-		!wire_done(&in))
+	if (wire_get_string(&in, &blob) < 0 || !wire_same(blob, sshkey_blob(key)))
 		return err_set(err, -EACCES, "the login request is for another key");
+	if (!hostbound_end(&in, wire_equal(method, METHOD_HOSTBOUND)))
+		return err_set(err, -EINVAL, "the login request does not end as it should");
 	*ret_algorithm = algorithm;
 	return 0;
 }

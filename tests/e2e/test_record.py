@@ -2,12 +2,14 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
 
 import pytest
-from world import asciinema_cat, cast_events, cast_text, until
+from lablib.lab import program
+from world import asciinema_cat, cast_events, cast_text, run, until
 
 
 @pytest.mark.parametrize("host", ["web1", "web1.direct", "plain1"])
@@ -50,6 +52,20 @@ def test_evidence(world, host):
     assert evidence["outbound"]["host_key_fingerprint"] == fingerprint
     shown = world.json("evidence", session["id"])
     assert {row["transport"] for row in shown} == set(evidence)
+
+
+@pytest.mark.parametrize("host", ["web1", "web1.direct"])
+def test_post_quantum(world, host):
+    """Every transport, with the client and the servers as they come: what is recorded on the wire today stays closed."""
+    if "no post-quantum" in run([program("bartizand"), "--version"]).out:
+        pytest.skip("this libssh has no post-quantum key exchange")
+    token = "post-quantum-of-%s" % host.replace(".", "-")
+    done = world.ssh("alice", "-v", host, "echo %s" % token)
+    seen = re.findall(r"kex: algorithm: (\S+)", done.err)
+    session, _ = world.record(token)
+    agreed = [facts["kex"] for facts in session["evidence"].values()]
+    assert len(seen) == (1 if "direct" in host else 2) and len(agreed) == len(seen) + 1
+    assert all(re.match("mlkem768|sntrup761", kex) for kex in seen + agreed), (seen, agreed)
 
 
 def test_minted_certificate(world):

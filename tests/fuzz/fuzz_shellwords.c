@@ -7,7 +7,7 @@
 
 #include "policy/guard.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static const char text[] = "prod:\n"
 			   "  - {deny: [\"mkfs*\", \"re:\\\\bdd\\\\b.*of=/dev/\", \"> /etc/*\"]}\n"

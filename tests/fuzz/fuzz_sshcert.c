@@ -6,9 +6,7 @@
 #include "keys/sshcert.h"
 #include "common/wire.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(fact) do { if (!(fact)) abort(); } while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void check_promises(const struct sshcert *cert)
 {

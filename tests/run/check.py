@@ -12,7 +12,7 @@ import sys
 import time
 
 STAGES = {
-    "build": ["all", "WERROR=1"],
+    "build": ["all", "probes", "WERROR=1"],
     "unit": ["unit", "WERROR=1"],
     "policy": ["policy", "WERROR=1"],
     "fuzz": ["fuzz-short"],

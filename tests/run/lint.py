@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -26,6 +27,8 @@ THIRD_PARTY = [  # header, and the files that may include it
     (r"seccomp\.h", r"server/role/sandbox\.c"),
     (r"event2?/", r"server/"),
     (r"libssh/", r"server/(libssh|relay|session)/"),
+    # the library's inside
+    (r"config\.h|libssh/(?!(libssh|callbacks|server)\.h)", r"server/libssh/"),
 ]
 PROGRAMS = ("bartizan", "bartizand")
 # No program calls them: tests look with them at what cannot be seen otherwise.
@@ -142,6 +145,22 @@ def layout():
                 yield "%s:%d: indented with spaces" % (path, number)
 
 
+def formatted():
+    """Layout is clang-format's: of the version that .clang-format was written for, since others break lines elsewhere."""
+    version = subprocess.run(["clang-format", "--version"], stdout=subprocess.PIPE, text=True).stdout if shutil.which("clang-format") else ""
+    if " 14." not in version:
+        print("%-18s skipped: needs clang-format 14" % "formatted")
+        return
+    yield from filter(None, map(lambda path: call(["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", str(path)]), sources("*.c", "*.h")))
+
+
+def pages():
+    for page in ("README.md", "ARCHITECTURE.md", "DEVELOPERS.md"):
+        for number, line in enumerate(pathlib.Path(page).read_text().splitlines(), 1):
+            if len(line) >= 120:
+                yield "%s:%d: %d columns, 120 are too many" % (page, number, len(line))
+
+
 def python():
     for path in sorted(pathlib.Path("tests").rglob("*.py")) + [path for path in (pathlib.Path("tests/lab"), pathlib.Path("tests/demo")) if path.exists()]:
         try:
@@ -152,7 +171,7 @@ def python():
 
 def main():
     bad = 0
-    for rule in (compiled, dead, cppcheck, manuals, rooms, own_header_first, layout, python):
+    for rule in (compiled, dead, cppcheck, manuals, rooms, own_header_first, layout, formatted, pages, python):
         complaints = list(rule())
         bad += len(complaints)
         print("%-18s %s" % (rule.__name__, "%d complaints" % len(complaints) if complaints else "ok"), flush=True)

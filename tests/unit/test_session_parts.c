@@ -15,6 +15,7 @@
 #include "conf/yaml.h"
 #include "server/libssh/crypto_bar.h"
 #include "server/libssh/debian_version.h"
+#include "server/libssh/library.h"
 #include "server/session/proxy_header.h"
 #include "server/session/selector.h"
 #include "server/session/chan_command.h"
@@ -127,6 +128,10 @@ static void bar(void **state)
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_STRICT, NULL, &strict, &err), 0);
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_MODERN, NULL, &modern, &err), 0);
 	assert_int_equal(crypto_bar_make(CONF_CRYPTO_MODERN, allow, &old, &err), 0);
+	/* on every level: preferred where the library has them, and never told of where it has not */
+	assert_int_equal(!strncmp(strict.kex, "mlkem768x25519-sha256,sntrup761x25519-sha512,", 45), library_post_quantum());
+	assert_int_equal(!strncmp(old.kex, "mlkem768x25519-sha256,sntrup761x25519-sha512,", 45), library_post_quantum());
+	assert_int_equal(strstr(modern.kex, "sntrup") != NULL, library_post_quantum());
 	assert_null(strstr(strict.kex, "nistp"));
 	assert_non_null(strstr(modern.kex, "nistp256"));
 	assert_null(strstr(strict.ciphers, "-ctr"));

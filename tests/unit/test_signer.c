@@ -305,7 +305,7 @@ static void test_audit_refused(void **state)
 
 /* ---- agent ---- */
 
-struct userauth { uint8_t type; const char *login, *service, *method; uint8_t signature; const char *algorithm, *key; bool tail; size_t session; };
+struct userauth { uint8_t type; const char *login, *service, *method; uint8_t signature; const char *algorithm, *key; bool tail; size_t session; const char *host_key; };
 
 static struct buf userauth_make(const struct userauth *u)
 {
@@ -320,21 +320,26 @@ static struct buf userauth_make(const struct userauth *u)
 	wire_put_u8(&out, u->signature);
 	wire_put_cstring(&out, u->algorithm);
 	wire_put_bytes(&out, sshkey_blob(keyring_key(keyring, u->key)));
+	if (u->host_key)
+		wire_put_cstring(&out, u->host_key);
 	if (u->tail)
 		buf_putc(&out, 0);
 	return out;
 }
 
-static const struct userauth good = { 50, "deploy", "ssh-connection", "publickey", 1, "ssh-ed25519", "router", false, 32 };
-static const struct userauth good_rsa = { 50, "deploy", "ssh-connection", "publickey", 1, "rsa-sha2-512", "old", false, 64 };
+static const struct userauth good = { 50, "deploy", "ssh-connection", "publickey", 1, "ssh-ed25519", "router", false, 32, NULL };
+static const struct userauth good_rsa = { 50, "deploy", "ssh-connection", "publickey", 1, "rsa-sha2-512", "old", false, 64, NULL };
+#define HOSTBOUND "publickey-hostbound-v00@openssh.com"
+static const struct userauth good_hostbound = { 50, "deploy", "ssh-connection", HOSTBOUND, 1, "ssh-ed25519", "router", false, 32, "a host key" };
 
 static void test_agent(void **state)
 {
 	(void)state;
 	char router[] = "router", old[] = "old", login[] = "deploy";
-	const struct { const struct userauth *what; char *key; uint32_t flags; } cases[] = { { &good, router, 0 }, { &good_rsa, old, 4 } };
+	const struct { const struct userauth *what; char *key; uint32_t flags; } cases[] = { { &good, router, 0 }, { &good_rsa, old, 4 },
+		{ &good_hostbound, router, 0 } };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf data = userauth_make(cases[i].what);
 		struct msg_sign_agent asked = { .key = cases[i].key, .login = login, .data = buf_bytes(&data), .flags = cases[i].flags };
 		struct msg_signed answer = assert_signed(IPC_SIGN_AGENT, &asked);
@@ -372,7 +377,14 @@ static void test_agent_refused(void **state)
 	WRONG(signature, 2, "not a publickey login");
 	WRONG(algorithm, "rsa-sha2-512", "does not name the algorithm");
 	WRONG(key, "issuing", "for another key");
-	WRONG(tail, true, "for another key");
+	WRONG(tail, true, "does not end");
+	WRONG(host_key, "a host key", "does not end");
+	WRONG(method, HOSTBOUND, "does not end");
+	WRONG(method, HOSTBOUND "x", "not a publickey login");
+	u = good_hostbound, u.tail = true;
+	agent_refused(&u, "router", "deploy", 0, "does not end");
+	u = good_hostbound, u.host_key = "";
+	agent_refused(&u, "router", "deploy", 0, "does not end");
 	agent_refused(&good, "audit", "deploy", 0, "no key");
 	agent_refused(&good, "none", "deploy", 0, "no key");
 	agent_refused(&good, "router", "", 0, "not for ''");
@@ -382,10 +394,9 @@ static void test_agent_refused(void **state)
 	agent_refused(&good_rsa, "old", "deploy", 6, "flags");
 }
 
-static void test_agent_truncated(void **state)
+static void agent_truncated(const struct userauth *what)
 {
-	(void)state;
-	struct buf data = userauth_make(&good);
+	struct buf data = userauth_make(what);
 	char router[] = "router", login[] = "deploy";
 
 	for (size_t len = 0; len < data.len; len++) {
@@ -395,6 +406,13 @@ static void test_agent_truncated(void **state)
 		assert_true(signer_userauth_check(&asked, keyring_key(keyring, "router"), &algorithm, NULL) < 0);
 	}
 	buf_release(&data);
+}
+
+static void test_agent_truncated(void **state)
+{
+	(void)state;
+	agent_truncated(&good);
+	agent_truncated(&good_hostbound);
 }
 
 /* ---- passwords, keys, nonsense ---- */

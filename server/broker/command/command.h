@@ -29,14 +29,14 @@ struct caller {
 	unsigned columns; /* 0: unknown */
 	/* proved on the connection, plain; NULL on the control socket. Borrowed until gone */
 	const struct sshkey *key;
-	/* the connection ended while the command was held: write nothing more */
+	/* the connection ended while the command was waiting: write nothing more */
 	bool gone;
 	struct caller_ops const *ops; /* how bytes reach the other end */
 	void *context;		      /* of ops */
 	void *state;		      /* of the running command */
 	/* set by a command that reads: more of its input; len 0: the end */
 	void (*input)(struct caller *, const void *data, size_t len);
-	/* set by a command that is held: called when the other end goes away; frees state */
+	/* set by a command that waits: called when the other end goes away; frees state */
 	void (*stop)(struct caller *);
 };
 
