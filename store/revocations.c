@@ -125,7 +125,7 @@ int revocations_find(struct store *store, const struct revocation_question *ques
 
 	if (question->ca_fp)
 		snprintf(serial, sizeof(serial), "%" PRIu64, question->serial);
-	/* What is NULL equals nothing. */
+	/* NULL is not equal to anything. */
 	int rc = sql_query(store, &stmt, err,
 		"SELECT " COLUMNS
 		" FROM revocations WHERE (until = 0 OR until > ?1) AND (ca = '' OR ca = ?2) AND"
