@@ -14,8 +14,8 @@ pkg_libs = $(call once,pkg_libs,pkg-config --libs $(pkgs))
 
 # static: our own build of Debian's source package, kept below ~/.cache; system: the distribution's, which can do less. packaging/libssh.sh
 LIBSSH ?= static
-ssh_cflags = $(call once,ssh_cflags,cat $(BUILD)/libssh/cflags)
-ssh_libs = $(call once,ssh_libs,cat $(BUILD)/libssh/libs)
+ssh_cflags = $(file <$(BUILD)/libssh/cflags)
+ssh_libs = $(file <$(BUILD)/libssh/libs)
 # Whole: a name that libssh defines as well as we is an error of the linker then, and never a function taken for another.
 ssh_whole = -Wl,--whole-archive $(ssh_libs) -Wl,--no-whole-archive
 
@@ -59,9 +59,10 @@ $(BUILD)/%.o: %.c $(BUILD)/libssh/cflags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 
-# The script leaves alone what has not changed: nothing is compiled anew then.
+# The script leaves alone what has not changed: nothing is compiled anew then. Another LIBSSH than last time: `always`.
+.PHONY: always
 $(BUILD)/libssh/cflags $(BUILD)/libssh/libs: $(BUILD)/libssh/.$(LIBSSH) ;
-$(BUILD)/libssh/.$(LIBSSH): packaging/libssh.sh
+$(BUILD)/libssh/.$(LIBSSH): packaging/libssh.sh $(if $(wildcard $(BUILD)/libssh/.$(LIBSSH)),,always)
 	@LIBSSH_CFLAGS='$(hardening)' packaging/libssh.sh $(LIBSSH) $(BUILD)/libssh
 	@rm -f $(BUILD)/libssh/.static $(BUILD)/libssh/.system && touch $@
 

@@ -57,8 +57,7 @@ int64_t cast_due(const struct cast *cast);
 /* 0, or -errno of the write; the caller decides what follows if recording is required */
 int cast_flush(struct cast *cast);
 uint64_t cast_size(const struct cast *cast); /* bytes written, and bytes waiting in the buffer */
-bool cast_full(const struct cast *cast); /* max was reached: from then on events are only counted */
-int cast_close(struct cast *cast);	 /* ends split characters, flushes, frees */
+int cast_close(struct cast *cast);	     /* ends split characters, flushes, frees */
 
 /* Reading: hostile files too (damaged, truncated, endless lines). */
 struct cast_event {	 /* zero at birth; the owner calls buf_release(&event.data) at the end */
@@ -75,8 +74,6 @@ const struct cast_header *cast_reader_header(const struct cast_reader *reader);
 /* 1: an event; 0: end; -EBADMSG: a damaged line (its number in err), reading may go on with the
  * next; other -errno. event is reused, cleared by the call. */
 int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struct err *err);
-/* skips events before time_us */
-int cast_reader_seek(struct cast_reader *reader, int64_t time_us, struct cast_event *scratch);
 void cast_reader_free(struct cast_reader *reader);
 
 /* Cuts a truncated last line, appends a marker with the reason; *ret_last_us is the last event's
@@ -98,7 +95,6 @@ int player_open(int fd, const struct player_options *options, struct player **re
  * the end, -errno. borrowed until the next call. Damaged lines are skipped and counted; text says
  * where. */
 int player_next(struct player *player, int64_t *ret_due_us, struct bytes *ret, struct err *err);
-uint64_t player_damaged(const struct player *player); /* lines skipped so far */
 void player_free(struct player *player);
 
 #endif

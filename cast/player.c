@@ -18,7 +18,6 @@ struct player {
 	struct buf shown;    /* text mode: the event as plain text */
 	int64_t previous_us; /* time of the event before, not before from_us */
 	double due_us;
-	uint64_t damaged;
 };
 
 int player_open(int fd, const struct player_options *options, struct player **ret, struct err *err)
@@ -51,11 +50,6 @@ void player_free(struct player *player)
 	free(player);
 }
 
-uint64_t player_damaged(const struct player *player)
-{
-	return player->damaged;
-}
-
 /* Moves the play clock by the pause before this event. */
 static void wait_for(struct player *player, int64_t time_us)
 {
@@ -82,7 +76,6 @@ static int show_text(struct player *player)
 
 static int show_damage(struct player *player, const struct err *why)
 {
-	player->damaged++;
 	buf_clear(&player->shown);
 	if (!player->options.text)
 		return 0;

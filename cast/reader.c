@@ -26,8 +26,6 @@ struct cast_reader {
 	int64_t last_us;
 	json_t *json; /* of the header, whose strings `header` borrows */
 	struct cast_header header;
-	struct cast_event held; /* read by a seek and not returned yet */
-	bool has_held;
 };
 
 static int fill(struct cast_reader *reader)
@@ -182,7 +180,6 @@ void cast_reader_free(struct cast_reader *reader)
 	if (!reader)
 		return;
 	buf_release(&reader->in);
-	buf_release(&reader->held.data);
 	json_decref(reader->json);
 	free(reader);
 }
@@ -194,24 +191,11 @@ const struct cast_header *cast_reader_header(const struct cast_reader *reader)
 
 /* ---- events ---- */
 
-static void held_give(struct cast_reader *reader, struct cast_event *event)
-{
-	struct cast_event held = reader->held;
-
-	reader->held = *event;
-	*event = held;
-	reader->has_held = false;
-}
-
 int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struct err *err)
 {
 	struct bytes line;
 	int rc;
 
-	if (reader->has_held) {
-		held_give(reader, event);
-		return 1;
-	}
 	do
 		rc = line_next(reader, &line, err);
 	while (rc == 1 && !line.len); /* an empty line is no event */
@@ -224,22 +208,4 @@ int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struc
 		event->time_us = reader->last_us;
 	reader->last_us = event->time_us;
 	return 1;
-}
-
-int cast_reader_seek(struct cast_reader *reader, int64_t time_us, struct cast_event *scratch)
-{
-	for (;;) {
-		int rc = cast_reader_next(reader, scratch, NULL);
-		if (rc == -EBADMSG)
-			continue;
-		if (rc <= 0)
-			return rc;
-		if (scratch->time_us < time_us)
-			continue;
-		struct cast_event held = reader->held;
-		reader->held = *scratch;
-		*scratch = held;
-		reader->has_held = true;
-		return 0;
-	}
 }

@@ -256,11 +256,6 @@ uint64_t cast_size(const struct cast *cast)
 	return cast->written + cast->out.len;
 }
 
-bool cast_full(const struct cast *cast)
-{
-	return cast->full;
-}
-
 int cast_flush(struct cast *cast)
 {
 	line_close(cast);

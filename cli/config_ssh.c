@@ -91,10 +91,15 @@ static int put_known_hosts(const struct config *config, const struct options *op
 	return rc ? rc : buf_printf(out, " %s\n", key);
 }
 
+/* The client's order decides, and OpenSSH's begins with a cipher that costs a CPU with AES a third
+ * more. */
+#define CIPHERS "    Ciphers ^aes256-gcm@openssh.com\n"
+
 static int put_ssh_config(
 	const struct config *config, const struct options *options, struct buf *out)
 {
-	int rc = buf_printf(out, "Host " GW "\n    HostName %s\n    Port %d\n    ProxyJump none\n",
+	int rc = buf_printf(out,
+		"Host " GW "\n    HostName %s\n    Port %d\n    ProxyJump none\n" CIPHERS,
 		options->host, (int)options->port);
 
 	if (!rc && options->user)
@@ -104,7 +109,7 @@ static int put_ssh_config(
 		if (!rc)
 			rc = put_names(config->targets, " ", out);
 		if (!rc)
-			rc = buf_puts(out, "\n    ProxyJump " GW "\n");
+			rc = buf_puts(out, "\n    ProxyJump " GW "\n" CIPHERS);
 	}
 	return rc;
 }

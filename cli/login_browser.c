@@ -255,12 +255,14 @@ static int ask(struct browser *browser, bool open_browser, struct buf *ret, stru
 int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce,
 	struct buf *ret, struct err *err)
 {
-	struct browser browser = { .provider = provider,
+	struct browser browser = {
+		.provider = provider,
 		.pkce = pkce,
 		.loopback = { .listener = -1 },
 		.url = BUF_INIT(FORM_MAX),
 		.line = BUF_INIT(PKCE_REQUEST_MAX + ADDRESS_MAX),
-		.terminal = isatty(STDIN_FILENO) };
+		.terminal = isatty(STDIN_FILENO),
+	};
 
 	if (!provider->discovery->authorization)
 		return err_set(

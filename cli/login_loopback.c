@@ -25,9 +25,11 @@ int loopback_open(uint16_t port, struct loopback *ret, struct err *err)
 {
 	/* connections of an earlier login may still exist on a fixed port */
 	static const int on = 1;
-	struct sockaddr_in at = { .sin_family = AF_INET,
+	struct sockaddr_in at = {
+		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(port) };
+		.sin_port = htons(port),
+	};
 	socklen_t len = sizeof(at);
 	FD_CLEANUP int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 

@@ -104,12 +104,14 @@ static int verify(struct login_provider *provider, struct bytes token, const str
 
 	for (size_t i = 0; i < ALGORITHMS_MAX && jwa_table[i].name; i++)
 		algorithms[i] = jwa_table[i].name;
-	const struct token_rules rules = { .issuer = provider->conf->issuer,
+	const struct token_rules rules = {
+		.issuer = provider->conf->issuer,
 		.audience = provider->conf->client_id,
 		.algorithms = algorithms,
 		.skew_s = TOKEN_SKEW_MAX,
 		.max_age_s = provider->max_age_s,
-		.nonce = nonce };
+		.nonce = nonce,
+	};
 	return token_verify(token, jwks, &rules, clock_wall(), &payload, err);
 }
 

@@ -115,14 +115,6 @@ static bool copy_claims(const struct identity *from, struct identity *to)
 	return to->claims != NULL;
 }
 
-const char *identity_claim(const struct identity *identity, const char *name)
-{
-	for (size_t i = 0; identity->claims && identity->claims[i].name; i++)
-		if (!strcmp(identity->claims[i].name, name))
-			return identity->claims[i].value;
-	return NULL;
-}
-
 struct identity *identity_copy(const struct identity *identity)
 {
 	struct identity *copy = calloc(1, sizeof(*copy));

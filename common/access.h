@@ -62,8 +62,6 @@ struct claim {
 };
 #define IDENTITY_CLAIMS_MAX 32
 
-/* NULL when absent */
-const char *identity_claim(const struct identity *identity, const char *name);
 void identity_free(struct identity *identity);
 void identity_freep(struct identity **identity);
 struct identity *identity_copy(const struct identity *identity);	/* NULL without memory */

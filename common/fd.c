@@ -34,15 +34,6 @@ int fd_nonblock(int fd)
 	return 0;
 }
 
-int fd_cloexec(int fd, bool on)
-{
-	int flags = fcntl(fd, F_GETFD);
-
-	if (flags < 0 || fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC) < 0)
-		return -errno;
-	return 0;
-}
-
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const uint8_t *at = data;
@@ -145,6 +136,28 @@ int fd_memfd(const char *name, const void *data, size_t len)
 	int sealed = fd;
 	fd = -1;
 	return sealed;
+}
+
+/* By position: processes that share the memory share its offset as well. */
+int fd_read_memfd(int fd, size_t max, struct buf *ret)
+{
+	struct stat st;
+	uint8_t *room = NULL;
+	size_t done = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size <= 0 || (size_t)st.st_size > max)
+		return -EBADMSG;
+	int rc = buf_grow(ret, (size_t)st.st_size, &room);
+	while (rc == 0 && done < (size_t)st.st_size) {
+		ssize_t n = pread(fd, room + done, (size_t)st.st_size - done, (off_t)done);
+		if (n <= 0)
+			return n < 0 ? -errno : -EBADMSG;
+		done += (size_t)n;
+	}
+	buf_grow_done(ret, done);
+	return rc;
 }
 
 /* Inclusive. A sanitizer or an old kernel may lack the call. */

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -229,31 +228,10 @@ static int parse_bundle(struct files *files, struct bytes bundle)
 	return wire_done(&in) ? 0 : -EBADMSG;
 }
 
-/* Reads by position: the roles share the memfd and with it the file offset. */
-static int read_whole(int fd, struct buf *ret)
-{
-	struct stat st;
-	uint8_t *room = NULL;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size <= 0 || st.st_size > BUNDLE_MAX)
-		return -EBADMSG;
-	int rc = buf_grow(ret, (size_t)st.st_size, &room);
-	while (rc == 0 && ret->len < (size_t)st.st_size) {
-		ssize_t n = pread(fd, room, (size_t)st.st_size - ret->len, (off_t)ret->len);
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		buf_grow_done(ret, (size_t)n);
-		room += n;
-	}
-	return rc;
-}
-
 int files_from_bundle(int fd, struct files **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf bundle = BUF_INIT(BUNDLE_MAX);
-	int rc = read_whole(fd, &bundle);
+	int rc = fd_read_memfd(fd, BUNDLE_MAX, &bundle);
 
 	if (rc < 0)
 		return err_set(err, rc, "configuration bundle: %s", strerror(-rc));

@@ -261,10 +261,12 @@ static int receive(struct ipc *link, struct ipc_raw *raw, size_t *ret_len)
 {
 	union control control;
 	struct iovec iov = { link->in, IPC_SIZE_MAX };
-	struct msghdr msg = { .msg_iov = &iov,
+	struct msghdr msg = {
+		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+		.msg_controllen = sizeof(control.bytes),
+	};
 	ssize_t n;
 
 	do

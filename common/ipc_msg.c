@@ -229,8 +229,8 @@ static const struct field login_input_fields[] = { BYTES(msg_login_input, text, 
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
 	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
 
-static const struct field hold_fields[] = { U32(msg_hold, leg), U32(msg_hold, channel),
-	TEXT(msg_hold, text), TEXT(msg_hold, status) };
+static const struct field wait_fields[] = { U32(msg_wait, leg), U32(msg_wait, channel),
+	TEXT(msg_wait, text), TEXT(msg_wait, status) };
 static const struct field ask_fields[] = { U32(msg_ask, leg), U32(msg_ask, channel),
 	TEXT(msg_ask, prompt), U32(msg_ask, max) };
 static const struct field ask_answer_fields[] = {
@@ -336,7 +336,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_LOGIN_DONE] = ROW("login-done", msg_login_done, login_done_fields, 0),
 	[IPC_LOGIN] = ROW("login", msg_login, login_fields, 0),
 	[IPC_LOGIN_INPUT] = ROW("login-input", msg_login_input, login_input_fields, 0),
-	[IPC_HOLD] = ROW("hold", msg_hold, hold_fields, 0),
+	[IPC_WAIT] = ROW("wait", msg_wait, wait_fields, 0),
 	[IPC_ASK] = ROW("ask", msg_ask, ask_fields, 0),
 	[IPC_ASK_ANSWER] = ROW("ask-answer", msg_ask_answer, ask_answer_fields, 0),
 	[IPC_ACCESS_CANCEL] = ROW("access-cancel", msg_access_cancel, access_cancel_fields, 0),

@@ -10,9 +10,10 @@
 
 #include "common/ipc.h"
 
-#define IPC_TEXT_MAX 4096    /* reasons, names, addresses */
-#define IPC_DETAIL_MAX 65536 /* a command line; a longer one is refused, not cut */
-#define IPC_BLOB_MAX 32768   /* keys, certificates, signatures */
+#define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
+/* a command line, as long as the kernel's longest argument; a longer one is refused, not cut */
+#define IPC_DETAIL_MAX 131072
+#define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512
 #define IPC_LEG_ALL UINT32_MAX
@@ -84,7 +85,7 @@ enum ipc_type {
 	/* broker -> session */
 	IPC_LOGIN_PROMPT,
 	/* a channel that waits for a human: broker -> session, and the session's answers */
-	IPC_HOLD,
+	IPC_WAIT,
 	IPC_ASK,
 	IPC_ASK_ANSWER,
 	IPC_ACCESS_CANCEL,
@@ -377,9 +378,10 @@ struct msg_login_prompt {
 	bool echo;
 };
 
-/* A held channel (IPC_ACCESS without IPC_DECISION yet). text: lines to show once, "" for none;
- * status: one line that is kept up to date on a terminal, shown once elsewhere, "" for none. */
-struct msg_hold {
+/* A channel that waits (IPC_ACCESS without IPC_DECISION yet). text: lines to show once, "" for
+ * none; status: one line that is kept up to date on a terminal, shown once elsewhere, "" for none.
+ */
+struct msg_wait {
 	uint32_t leg, channel;
 	char *text, *status;
 };

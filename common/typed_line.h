@@ -3,6 +3,8 @@
 #ifndef BARTIZAN_TYPED_LINE_H
 #define BARTIZAN_TYPED_LINE_H
 
+/* bytes of one candidate of a line; a longer line is blind and its candidates are cut */
+#define LINE_TEXT_MAX 16384
 #define LINE_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
@@ -33,6 +35,5 @@ enum line_end {
 
 const char *line_confidence_name(enum line_confidence confidence); /* "exact", "screen", "blind" */
 const char *line_end_name(enum line_end end);
-const char *line_source_name(enum line_source source);
 
 #endif

@@ -190,8 +190,6 @@ int conf_load(const struct yaml *root, struct files *files, struct conf **ret, s
 void conf_free(struct conf *conf);
 /* NULL: no such key */
 const struct conf_key *conf_key_find(const struct conf *conf, const char *name);
-/* The path of the first key that differs and is not reloadable, or NULL. Reported after SIGHUP. */
-const char *conf_needs_restart(const struct conf *before, const struct conf *after);
 /* YAML, every key with its value, defaults marked by a comment */
 int conf_dump(const struct conf *conf, struct buf *out);
 

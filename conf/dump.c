@@ -102,16 +102,6 @@ static bool same(const struct conf *a, const struct conf *b, const struct conf_r
 	return x.len == y.len && memcmp(buf_data(&x), buf_data(&y), x.len) == 0;
 }
 
-const char *conf_needs_restart(const struct conf *before, const struct conf *after)
-{
-	for (size_t i = 0; i < conf_table_count; i++) {
-		const struct conf_row *row = &conf_table[i];
-		if (row->offset != CONF_NO_FIELD && !row->reloadable && !same(before, after, row))
-			return row->path;
-	}
-	return NULL;
-}
-
 /* "limits.idle": a line "limits:" before the first row of the group, and the row indented. */
 static int dump_row(const struct conf *conf, const struct conf *defaults,
 	const struct conf_row *row, const char *previous, struct buf *out)

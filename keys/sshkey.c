@@ -150,11 +150,6 @@ struct bytes sshkey_blob(const struct sshkey *key)
 	return buf_bytes(&key->blob);
 }
 
-bool sshkey_is_private(const struct sshkey *key)
-{
-	return key->has_private;
-}
-
 bool sshkey_same(const struct sshkey *a, const struct sshkey *b)
 {
 	return wire_same(sshkey_blob(a), sshkey_blob(b));

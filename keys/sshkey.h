@@ -35,7 +35,6 @@ void sshkey_freep(struct sshkey **key);
 
 const char *sshkey_type(const struct sshkey *key);  /* "ssh-ed25519", …; static */
 struct bytes sshkey_blob(const struct sshkey *key); /* the public blob; borrowed */
-bool sshkey_is_private(const struct sshkey *key);
 bool sshkey_same(const struct sshkey *a, const struct sshkey *b); /* public halves, byte for byte */
 /* "type base64 comment" */
 int sshkey_line(const struct sshkey *key, const char *comment, struct buf *out);

@@ -17,7 +17,7 @@ mode=$1 folder=$2
 least=0.12.2              # post-quantum key exchanges, direct-tcpip as a callback, windows counted rightly
 least_system=0.10.6-0+deb12u3 # older builds miss security fixes
 suites=${LIBSSH_SUITES:-forky sid}
-cflags="-O2 -g -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections ${LIBSSH_CFLAGS:-}"
+cflags="-O3 -g -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections ${LIBSSH_CFLAGS:-}"
 options=(
 	-DBUILD_SHARED_LIBS=OFF -DWITH_SERVER=ON -DWITH_INSECURE_NONE=OFF
 	# no configuration file is ever read, and nothing is ever executed

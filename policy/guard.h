@@ -52,8 +52,6 @@ struct guards;
 /* The map under `guards`; NULL: no guards. Roles are checked by guards_check_roles(). */
 int guards_load(const struct yaml *map, struct guards **ret, struct err *err);
 void guards_free(struct guards *guards);
-size_t guards_count(const struct guards *guards);
-const struct guard *guards_at(const struct guards *guards, size_t index);
 /* NULL: no such guard */
 const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */

@@ -61,11 +61,9 @@ static const struct option longs[] = {
 static int check(const char *config, bool dump)
 {
 	struct buf text BUF_CLEANUP = BUF_INIT(DUMP_MAX);
-	struct listener_conf *conf = NULL;
 	struct err err = { "" };
-	int rc = reader_check(config, &conf, NULL, dump ? &text : NULL, &err);
+	int rc = reader_check(config, dump ? &text : NULL, &err);
 
-	listener_conf_free(conf);
 	if (rc < 0) {
 		fprintf(stderr, "bartizand: %s\n", err.text);
 		return 1;

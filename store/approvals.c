@@ -21,8 +21,6 @@
 
 static const char *const state_names[APPROVAL_STATES] = { "pending", "approved", "denied",
 	"expired", "cancelled", "revoked", "used up" };
-static const char *const event_names[APPROVAL_EVENTS] = { "quorum", "refuse", "timeout", "cancel",
-	"revoke", "last use", "give back" };
 
 #define NO (-1)
 static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
@@ -42,11 +40,6 @@ static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
 const char *approval_state_name(enum approval_state state)
 {
 	return (size_t)state < APPROVAL_STATES ? state_names[state] : "unknown";
-}
-
-const char *approval_event_name(enum approval_event event)
-{
-	return (size_t)event < APPROVAL_EVENTS ? event_names[event] : "unknown";
 }
 
 int approval_next(enum approval_state state, enum approval_event event)
@@ -180,7 +173,7 @@ static int within_limits(struct store *store, const struct approval *approval,
 	return rc;
 }
 
-static int free_id(struct store *store, char id[static 8], struct err *err)
+static int free_id(struct store *store, char id[static ID_SHORT_LEN + 1], struct err *err)
 {
 	int64_t taken = 1;
 	int rc = 0;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "common/access.h"
+#include "common/id.h"
 #include "common/json.h"
 #include "store/store.h"
 
@@ -41,12 +42,11 @@ enum approval_event {
 	APPROVAL_EVENTS
 };
 const char *approval_state_name(enum approval_state state); /* "pending", …, "used up" */
-const char *approval_event_name(enum approval_event event);
 /* The table: the state after the event, or -EPERM if the event is not possible in that state. */
 int approval_next(enum approval_state state, enum approval_event event);
 
 struct approval { /* one request; strings owned, released by approval_release() */
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	char *provider, *subject, *user; /* the requester */
 	char *source, *target, *login, *kind;
 	char *rule, *by; /* the rule that requires approval; the role that votes */
@@ -156,14 +156,14 @@ int approvals_uses(struct store *store, const char *id, approval_use_fn *visit, 
 
 /* ---- reviews: a break-glass session stays on this list until somebody else has signed it ---- */
 struct review {
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	char *session, *provider, *subject, *user, *target, *reason, *signed_by, *note;
 	int64_t created, signed_at;
 };
 void review_release(struct review *review);
 int reviews_create(struct store *store, const struct identity *who, const char *session,
-	const char *target, const char *reason, int64_t now_ms, char ret_id[static 8],
-	struct err *err);
+	const char *target, const char *reason, int64_t now_ms,
+	char ret_id[static ID_SHORT_LEN + 1], struct err *err);
 /* -EPERM: it is the signer's own session; -EALREADY: signed already. */
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,
 	int64_t now_ms, struct err *err);

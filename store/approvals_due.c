@@ -18,7 +18,7 @@ int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct 
 }
 
 /* Reads only the ids at first, so that the visitor may use the store. */
-static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8],
+static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][ID_SHORT_LEN + 1],
 	size_t *ret_count, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -41,7 +41,7 @@ static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8
 int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit,
 	void *context, struct err *err)
 {
-	FREE_CLEANUP char(*ids)[8] = calloc(IDS_MAX, sizeof(*ids));
+	FREE_CLEANUP char(*ids)[ID_SHORT_LEN + 1] = calloc(IDS_MAX, sizeof(*ids));
 	size_t count = 0;
 	int rc = ids ? ids_of(store, after, upto, ids, &count, err)
 		     : err_set(err, -ENOMEM, "out of memory");

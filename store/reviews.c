@@ -22,8 +22,8 @@ void review_release(struct review *review)
 }
 
 int reviews_create(struct store *store, const struct identity *who, const char *session,
-	const char *target, const char *reason, int64_t now_ms, char ret_id[static 8],
-	struct err *err)
+	const char *target, const char *reason, int64_t now_ms,
+	char ret_id[static ID_SHORT_LEN + 1], struct err *err)
 {
 	int64_t taken = 1;
 	int rc = strlen(reason) > APPROVALS_REASON_MAX

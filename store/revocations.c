@@ -58,10 +58,12 @@ int revocations_put(
 
 static int take(sqlite3_stmt *stmt, struct revocation *ret, struct err *err)
 {
-	struct revocation row = { .id = sql_int(stmt, 0),
+	struct revocation row = {
+		.id = sql_int(stmt, 0),
 		.kind = REVOKED_KINDS,
 		.at = sql_int(stmt, 6),
-		.until = sql_int(stmt, 7) };
+		.until = sql_int(stmt, 7),
+	};
 	char *kind = NULL;
 	int rc = sql_text(stmt, 1, &kind);
 

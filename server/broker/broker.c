@@ -18,7 +18,8 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/broker/access/wait.h"
+#include "server/broker/access/break_glass.h"
+#include "server/broker/approval/queue.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/scan.h"
 #include "server/broker/login/issue.h"
@@ -150,7 +151,7 @@ static void stop(struct broker *broker)
 
 	private->stopping = true;
 	control_close(broker);
-	holds_stop(broker);
+	waiters_stop(broker);
 	scans_close(broker);
 	private->stop_timer = evtimer_new(broker->base, on_stop_timeout, broker);
 	if (!private->stop_timer || evtimer_add(private->stop_timer, &wait))
@@ -192,6 +193,7 @@ static void broker_close(struct broker *broker)
 		event_free(private->disk_timer);
 	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* frees what is to be freed later */
 	queue_close(broker);
+	glasses_close(broker);
 	public_keys_release(&private->keys);
 	revoked_list_free(broker);
 	store_close(broker->store);

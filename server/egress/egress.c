@@ -7,8 +7,6 @@
  * threads of this process, and what providers send. It ends when its link closes. */
 #include "server/egress/egress.h"
 
-#include "server/egress/dial.h"
-
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -16,15 +14,15 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/files.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "policy/config.h"
+#include "server/egress/dial.h"
 #include "server/egress/http.h"
 #include "server/egress/login.h"
 #include "server/egress/provider.h"
 #include "server/egress/webhook.h"
+#include "server/role/egress_conf.h"
 #include "server/role/link.h"
 #include "server/role/role.h"
 #include "server/role/sandbox.h"
@@ -35,7 +33,7 @@
 struct egress {
 	struct event_base *base;
 	struct link broker;
-	struct conf *conf;
+	struct egress_conf *conf;
 	struct dials *dials;
 	struct http_loop *http;
 	struct providers *providers;
@@ -190,20 +188,12 @@ static const struct link_ops broker_ops = { .message = on_message, .closed = on_
 
 /* ---- start and end ---- */
 
-/* Policy is forgotten again at once. */
-static int config_read(struct egress *egress, int bundle, struct err *err)
+static int conf_read(struct egress *egress, int slice, struct err *err)
 {
-	FILES_CLEANUP struct files *files = NULL;
-	CONFIG_CLEANUP struct config *config = NULL;
-	int rc = files_from_bundle(bundle, &files, err);
+	int rc = egress_conf_open(slice, &egress->conf, err);
 
-	rc = rc < 0 ? rc : config_load(files, files_first(files), &config, err);
-	close(bundle);
-	if (rc < 0)
-		return rc;
-	egress->conf = config->conf;
-	config->conf = NULL;
-	rc = posts_new(egress->conf, &egress->posts, err);
+	close(slice);
+	rc = rc < 0 ? rc : posts_new(egress->conf, &egress->posts, err);
 	return rc < 0 ? rc : providers_new(egress->conf, &egress->providers, err);
 }
 
@@ -224,8 +214,8 @@ static int loop_start(struct egress *egress, int peer, struct err *err)
 	if (!egress->base ||
 		link_open(&egress->broker, egress->base, peer, &broker_ops, egress) < 0)
 		return err_set(err, -ENOMEM, "no event loop");
-	rc = dials_new(egress->base, (uint32_t)(egress->conf->keepalive / 1000), on_dialed, egress,
-		&egress->dials, err);
+	rc = dials_new(
+		egress->base, egress->conf->keepalive_s, on_dialed, egress, &egress->dials, err);
 	rc = rc < 0 ? rc : http_loop_new(egress->base, &egress->http, err);
 	if (rc < 0)
 		return rc;
@@ -244,7 +234,7 @@ static int egress_enter(struct egress *egress, const struct role_start *start, s
 	json_set_alloc_funcs(malloc, free_burnt);
 	clearenv(); /* no proxies, no resolver settings from whoever started us */
 	setenv("RES_OPTIONS", RESOLVER_OPTIONS, 1);
-	int rc = config_read(egress, start->bundle, err);
+	int rc = conf_read(egress, start->slice, err);
 	rc = rc < 0 ? rc : http_global_init(err);
 	rc = rc < 0 ? rc : role_drop(start, err);
 	rc = rc < 0 ? rc : sandbox_egress(err);
@@ -269,7 +259,7 @@ int egress_main(const struct role_start *start)
 	providers_free(egress.providers);
 	http_loop_free(egress.http);
 	dials_free(egress.dials);
-	conf_free(egress.conf);
+	egress_conf_free(egress.conf);
 	link_close(&egress.broker);
 	event_base_free(egress.base);
 	return rc < 0;

@@ -20,7 +20,7 @@
 
 struct provider {
 	struct providers *all;
-	const struct conf_provider *conf;
+	const struct egress_provider *conf;
 	char *secret;
 	struct event *timer;
 	struct http_call *call;
@@ -41,7 +41,7 @@ struct providers {
 	provider_changed_fn *changed;
 	void *context;
 	size_t count;
-	struct provider provider[CONF_PROVIDERS_MAX];
+	struct provider provider[EGRESS_PROVIDERS_MAX];
 };
 
 /* ---- secrets ---- */
@@ -177,7 +177,7 @@ static void on_jwks(void *context, const struct http_answer *answer)
 static void on_discovery(void *context, const struct http_answer *answer)
 {
 	struct provider *provider = context;
-	const struct conf_provider *conf = provider->conf;
+	const struct egress_provider *conf = provider->conf;
 	JSON_CLEANUP json_t *json = NULL;
 	struct http_request request;
 	struct err err = { "" };
@@ -272,7 +272,7 @@ void provider_view(const struct provider *provider, struct provider_view *ret)
 
 /* ---- life ---- */
 
-int providers_new(const struct conf *conf, struct providers **ret, struct err *err)
+int providers_new(const struct egress_conf *conf, struct providers **ret, struct err *err)
 {
 	struct providers *providers = calloc(1, sizeof(*providers));
 	int rc = 0;

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf/conf.h"
 #include "oidc/discovery.h"
 #include "oidc/http.h"
+#include "server/role/egress_conf.h"
 
 #define PROVIDER_PERIOD_MS 3600000 /* between fetches when all is well */
 #define PROVIDER_RETRY_MS 1000	   /* after the first failure; then doubled */
@@ -26,7 +26,7 @@ struct providers;
 struct provider;
 
 struct provider_view { /* borrowed until the provider changes */
-	const struct conf_provider *conf;
+	const struct egress_provider *conf;
 	const char *secret;		   /* NULL: a public client */
 	const struct discovery *discovery; /* NULL: never fetched */
 	bool ok;			   /* the last fetch succeeded */
@@ -40,7 +40,7 @@ struct provider_view { /* borrowed until the provider changes */
 typedef void provider_changed_fn(void *context, struct provider *provider, bool tell);
 
 /* conf stays the caller's and must live on. Reads the client secrets: before role_drop(). */
-int providers_new(const struct conf *conf, struct providers **ret, struct err *err);
+int providers_new(const struct egress_conf *conf, struct providers **ret, struct err *err);
 void providers_free(struct providers *providers); /* NULL allowed; burns secrets */
 /* http may be freed after providers only. The first fetches begin from the loop. */
 int providers_start(struct providers *providers, struct event_base *base, struct http *http,

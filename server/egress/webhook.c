@@ -131,17 +131,17 @@ void posts_begin(struct posts *posts, uint32_t id, struct bytes json)
 
 /* ---- life ---- */
 
-int posts_new(const struct conf *conf, struct posts **ret, struct err *err)
+int posts_new(const struct egress_conf *conf, struct posts **ret, struct err *err)
 {
 	struct posts *posts = calloc(1, sizeof(*posts));
 
 	if (!posts)
 		return err_set(err, -ENOMEM, "out of memory");
 	posts->file = BUF_INIT(EGRESS_HEADERS_BYTES + 1);
-	posts->url = conf->notify_webhook ? strdup(conf->notify_webhook) : NULL;
-	posts->ca = conf->notify_ca ? strdup(conf->notify_ca) : NULL;
-	bool copied = !conf->notify_webhook == !posts->url && !conf->notify_ca == !posts->ca;
-	int rc = copied ? headers_read(posts, conf->notify_headers, err)
+	posts->url = conf->webhook ? strdup(conf->webhook) : NULL;
+	posts->ca = conf->webhook_ca ? strdup(conf->webhook_ca) : NULL;
+	bool copied = !conf->webhook == !posts->url && !conf->webhook_ca == !posts->ca;
+	int rc = copied ? headers_read(posts, conf->webhook_headers, err)
 			: err_set(err, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		posts_free(posts);

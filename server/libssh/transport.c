@@ -28,6 +28,7 @@ static const struct {
 	/* text that libssh logs, and the flag that it sets */
 	{ "supports strict kex, enabling", offsetof(struct transport, strict_kex) },
 	{ "Received an invalid signature", offsetof(struct transport, bad_signature) },
+	/* until 0.11; later at a level that costs too much: see server/session/leg_packets.c */
 	{ "Received an auth-agent-req request", offsetof(struct transport, agent_asked) },
 };
 

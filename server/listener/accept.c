@@ -32,6 +32,7 @@ static int session_run(const struct listener *listener, const struct entry *entr
 		.role = { .parent = -1,
 			.peer = peer,
 			.bundle = -1,
+			.slice = -1,
 			.control = -1,
 			.state_dir = -1,
 			.generation = listener->generation,
@@ -126,7 +127,7 @@ static void client_options(int fd, const struct session_conf *conf)
 	tcp_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 
-static void accept_hold(struct listener *listener)
+static void accept_pause_begin(struct listener *listener)
 {
 	accept_enable(listener, false);
 	listener_timer_in(listener->accept_pause, LISTENER_PAUSE_MS);
@@ -165,7 +166,7 @@ static void client_take(struct listener *listener, int client, const struct addr
 		conn_remove(listener, conn);
 	log_debug("%s", err.text);
 	conns_shed(listener, "no process could be started for them");
-	accept_hold(listener);
+	accept_pause_begin(listener);
 }
 
 /* Out of descriptors: the spare one takes the connection, so that its client is told by a close and
@@ -178,7 +179,7 @@ static void accept_starved(struct listener *listener, int fd)
 		conns_shed(listener, "out of file descriptors");
 	fd_closep(&client);
 	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	accept_hold(listener);
+	accept_pause_begin(listener);
 }
 
 /* Whether to go on taking. */
@@ -193,7 +194,7 @@ static bool accept_error(struct listener *listener, int fd, int error)
 	if (error == ENOMEM || error == ENOBUFS || error == EBADF || error == EINVAL ||
 		error == ENOTSOCK || error == EOPNOTSUPP) {
 		log_error("accept: %s", strerror(error));
-		accept_hold(listener);
+		accept_pause_begin(listener);
 		return false;
 	}
 	return true; /* that one client is gone: ECONNABORTED, EPROTO, a network's error */

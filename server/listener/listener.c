@@ -86,10 +86,15 @@ void listener_fail(struct listener *listener, const char *reason)
 	drain_check(listener);
 }
 
-void listener_apply_log(struct listener *listener)
+void listener_apply_log(const struct listener *listener, const struct listener_conf *conf)
 {
-	log_level_set(
-		listener->options->debug ? LOG_DEBUG_ : (enum log_level)listener->conf->log_level);
+	log_level_set(listener->options->debug ? LOG_DEBUG_ : (enum log_level)conf->log_level);
+}
+
+void shares_close(int shares[READER_FDS])
+{
+	for (size_t i = 0; i < READER_FDS; i++)
+		fd_closep(&shares[i]);
 }
 
 struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg)
@@ -229,10 +234,10 @@ static int listener_start(struct listener *listener, struct err *err)
 
 	rc = rc < 0 ? rc
 		    : reader_run(listener->options->mains, listener->options->config,
-			      &listener->conf, &listener->bundle, err);
+			      &listener->conf, listener->shares, err);
 	if (rc < 0)
 		return rc;
-	listener_apply_log(listener);
+	listener_apply_log(listener, listener->conf);
 	if (geteuid() == 0 && listener->conf->uid == UINT32_MAX)
 		log_warning("run_as is not set: every role runs as root, without capabilities");
 	rc = resources_open(listener, err);
@@ -253,8 +258,9 @@ static void listener_free(struct listener *listener)
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);
-	int *fds[] = { &listener->bundle, &listener->state_dir, &listener->control,
-		&listener->spare_fd, &listener->signal_fd };
+	shares_close(listener->shares);
+	int *fds[] = { &listener->state_dir, &listener->control, &listener->spare_fd,
+		&listener->signal_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fd_closep(fds[i]);
 	host_key_free(listener->host_key);
@@ -268,13 +274,13 @@ int listener_run(const struct listener_options *options)
 	struct listener listener = {
 		.options = options,
 		.status = 0,
-		.bundle = -1,
+		.shares = { -1, -1, -1 },
 		.generation = 1,
 		.state_dir = -1,
 		.control = -1,
 		.spare_fd = -1,
 		.signal_fd = -1,
-		.reload = { .reader_fd = -1, .bundle = -1 },
+		.reload = { .reader_fd = -1, .shares = { -1, -1, -1 } },
 	};
 	struct err err = { "" };
 

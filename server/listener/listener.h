@@ -116,7 +116,7 @@ struct listener_reload {
 	int reader_fd;
 	struct event *reader_event;
 	struct listener_conf *conf;
-	int bundle;
+	int shares[READER_FDS];
 	struct role_process *signer, *egress; /* candidates */
 	struct socket_set sockets;
 };
@@ -131,7 +131,9 @@ struct listener {
 	bool announced; /* ready was said once */
 
 	struct listener_conf *conf;
-	int bundle;
+	/* what the other roles may know of the configuration, each in sealed memory; -1: none yet
+	 */
+	int shares[READER_FDS];
 	uint64_t generation;
 	struct host_key *host_key;
 	int state_dir, control;
@@ -161,7 +163,9 @@ void listener_phase_set(struct listener *listener, enum listener_phase phase);
 void listener_serve(struct listener *listener); /* all roles are ready */
 /* during the start: say why, end with 1 */
 void listener_fail(struct listener *listener, const char *reason);
-void listener_apply_log(struct listener *listener);
+/* -d goes before what the configuration says */
+void listener_apply_log(const struct listener *listener, const struct listener_conf *conf);
+void shares_close(int shares[READER_FDS]);
 /* NULL without memory */
 struct event *listener_timer(struct listener *listener, event_callback_fn fn, void *arg);
 void listener_timer_in(struct event *timer, int64_t ms);
@@ -199,8 +203,9 @@ void conns_signal(struct listener *listener, int sig, bool orphans_only);
 void conns_orphaned(struct listener *listener); /* their broker is gone */
 
 /* server/listener/process.c */
-struct role_process *process_start(struct listener *listener, enum role role, int bundle,
-	uint64_t generation, struct err *err);
+/* shares, generation: of the configuration that it starts with */
+struct role_process *process_start(struct listener *listener, enum role role,
+	const int shares[READER_FDS], uint64_t generation, struct err *err);
 void process_install(struct role_process *process);		    /* holds its role from now on */
 void process_leave(struct role_process *process, int64_t grace_ms); /* is to end */
 int process_introduce(struct role_process *process); /* its link goes to the broker */

@@ -197,6 +197,9 @@ static int process_run(
 		[ROLE_EGRESS] = mains->egress,
 	};
 
+	/* a candidate of a reload is started before that configuration is in force */
+	bool fresh = start->generation != listener->generation;
+	listener_apply_log(listener, fresh ? listener->reload.conf : listener->conf);
 	host_key_free(listener->host_key);
 	return table[role](start);
 }
@@ -204,14 +207,17 @@ static int process_run(
 static pid_t process_fork(
 	const struct listener *listener, enum role role, struct role_start *start, struct err *err)
 {
-	int keep[5] = { start->parent, start->bundle }, count = 2;
+	int keep[5] = { start->parent }, count = 1;
 
-	if (start->peer >= 0)
-		keep[count++] = start->peer;
 	if (role == ROLE_BROKER)
-		keep[count++] = start->control = listener->control;
+		start->control = listener->control;
 	if (role != ROLE_EGRESS)
-		keep[count++] = start->state_dir = listener->state_dir;
+		start->state_dir = listener->state_dir;
+	const int others[] = { start->peer, start->bundle, start->slice, start->control,
+		start->state_dir };
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (others[i] >= 0)
+			keep[count++] = others[i];
 	pid_t pid = role_fork(role, keep, (size_t)count, err);
 	if (pid == 0)
 		_exit(process_run(listener, start, role));
@@ -247,8 +253,15 @@ void process_free(struct role_process *process)
 	free(process);
 }
 
-static int process_launch(
-	struct role_process *process, int bundle, uint64_t generation, struct err *err)
+static int slice_of(enum role role, const int shares[READER_FDS])
+{
+	if (role == ROLE_SIGNER)
+		return shares[READER_SIGNER];
+	return role == ROLE_EGRESS ? shares[READER_EGRESS] : -1;
+}
+
+static int process_launch(struct role_process *process, const int shares[READER_FDS],
+	uint64_t generation, struct err *err)
 {
 	struct listener *listener = process->listener;
 	int parent[2], peer[2], rc = pairs_open(process->role, parent, peer, err);
@@ -258,7 +271,8 @@ static int process_launch(
 	process->broker_end = peer[0];
 	struct role_start start = { .parent = parent[1],
 		.peer = peer[1],
-		.bundle = bundle,
+		.bundle = process->role == ROLE_BROKER ? shares[READER_BUNDLE] : -1,
+		.slice = slice_of(process->role, shares),
 		.control = -1,
 		.state_dir = -1,
 		.generation = generation,
@@ -280,8 +294,8 @@ static int process_launch(
 	return 0;
 }
 
-struct role_process *process_start(
-	struct listener *listener, enum role role, int bundle, uint64_t generation, struct err *err)
+struct role_process *process_start(struct listener *listener, enum role role,
+	const int shares[READER_FDS], uint64_t generation, struct err *err)
 {
 	struct role_process *process = calloc(1, sizeof(*process));
 
@@ -294,7 +308,7 @@ struct role_process *process_start(
 	};
 	TAILQ_INSERT_TAIL(&listener->processes, process, entry);
 	process->deadline = listener_timer(listener, on_deadline, process);
-	if (!process->deadline || process_launch(process, bundle, generation, err) < 0) {
+	if (!process->deadline || process_launch(process, shares, generation, err) < 0) {
 		process_free(process);
 		return NULL;
 	}

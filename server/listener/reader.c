@@ -34,7 +34,7 @@ int reader_start(const struct role_mains *mains, const char *path, pid_t *ret_pi
 }
 
 static int answer_take(
-	struct ipc_raw *raw, struct listener_conf **ret, int *ret_bundle, struct err *err)
+	struct ipc_raw *raw, struct listener_conf **ret, int ret_fds[READER_FDS], struct err *err)
 {
 	struct msg_reason failed;
 	int rc;
@@ -44,24 +44,26 @@ static int answer_take(
 		ipc_msg_free(IPC_FAILED, &failed);
 		return rc;
 	}
-	if (raw->type != IPC_READY || raw->fd_count != 1)
+	if (raw->type != IPC_READY || raw->fd_count != READER_FDS)
 		return err_set(err, -EBADMSG, "the reader's answer makes no sense");
 	rc = listener_conf_decode(raw->body, ret);
 	if (rc < 0)
 		return err_set(err, rc, "the reader's answer is malformed");
-	*ret_bundle = raw->fds[0];
-	raw->fds[0] = -1;
+	for (size_t i = 0; i < READER_FDS; i++) {
+		ret_fds[i] = raw->fds[i];
+		raw->fds[i] = -1;
+	}
 	return 0;
 }
 
-int reader_result(int fd, struct listener_conf **ret, int *ret_bundle, struct err *err)
+int reader_result(int fd, struct listener_conf **ret, int ret_fds[READER_FDS], struct err *err)
 {
 	struct ipc *link = ipc_new(dup(fd));
 	struct ipc_raw raw = { 0 };
 	int rc = link ? ipc_recv(link, &raw) : -ENOMEM;
 
 	if (rc == 1) {
-		rc = answer_take(&raw, ret, ret_bundle, err);
+		rc = answer_take(&raw, ret, ret_fds, err);
 		ipc_raw_close(&raw);
 	} else {
 		rc = err_set(err, -EPIPE, "the reader died without an answer");
@@ -71,7 +73,7 @@ int reader_result(int fd, struct listener_conf **ret, int *ret_bundle, struct er
 }
 
 int reader_run(const struct role_mains *mains, const char *path, struct listener_conf **ret,
-	int *ret_bundle, struct err *err)
+	int ret_fds[READER_FDS], struct err *err)
 {
 	struct pollfd poller = { .events = POLLIN };
 	pid_t pid;
@@ -82,7 +84,7 @@ int reader_run(const struct role_mains *mains, const char *path, struct listener
 	poller.fd = fd;
 	while ((rc = poll(&poller, 1, READER_TIME_MS)) < 0 && errno == EINTR)
 		;
-	rc = rc == 1 ? reader_result(fd, ret, ret_bundle, err)
+	rc = rc == 1 ? reader_result(fd, ret, ret_fds, err)
 		     : err_set(err, -ETIMEDOUT, "the reader took longer than %d s",
 			       READER_TIME_MS / 1000);
 	kill(pid, SIGKILL); /* its answer is its last act */

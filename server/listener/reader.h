@@ -1,8 +1,9 @@
 /* The reader: a short-lived child that loads and checks the configuration, so that the listener
  * (and with it every session) never has it in memory.
  *
- * It answers with one message on a SEQPACKET link: IPC_READY with an encoded struct listener_conf
- * as its body and the sealed bundle as its descriptor, or IPC_FAILED with the reason. */
+ * Its answer (server/reader/make.h) is the listener's own slice, decoded here, and one descriptor
+ * of sealed memory for each role that gets a share of the configuration. The listener hands those
+ * on and never looks into them. */
 #ifndef BARTIZAN_LISTENER_READER_H
 #define BARTIZAN_LISTENER_READER_H
 
@@ -17,11 +18,12 @@
 
 int reader_start(const struct role_mains *mains, const char *path, pid_t *ret_pid, int *ret_fd,
 	struct err *err);
-/* Reads the answer once the fd is readable. Also says why when the child died without one. */
-int reader_result(int fd, struct listener_conf **ret, int *ret_bundle, struct err *err);
+/* Reads the answer once the fd is readable; the descriptors are the caller's then. Also says why
+ * when the child died without one. */
+int reader_result(int fd, struct listener_conf **ret, int ret_fds[READER_FDS], struct err *err);
 /* Start, wait at most READER_TIME_MS, reap: for the first configuration, before there is an event
  * loop. */
 int reader_run(const struct role_mains *mains, const char *path, struct listener_conf **ret,
-	int *ret_bundle, struct err *err);
+	int ret_fds[READER_FDS], struct err *err);
 
 #endif

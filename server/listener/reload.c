@@ -1,11 +1,14 @@
 /* SIGHUP: all or nothing. See listener.h.
  *
- * idle -> reading -> starting -> taking -> idle, and from each back to idle with a reason, the old
- * configuration untouched: reading   a reader child loads and checks the new configuration;
- *   starting  a new signer and egress start from the new bundle, and the new addresses are bound;
- *   taking    the broker has the bundle and the new links, and says whether it takes them.
+ * idle -> reading -> starting -> taking -> idle; from each stage back to idle with a reason, and
+ * then the old configuration stays as it was.
+ *
+ * - reading: a reader child loads and checks the new configuration.
+ * - starting: a new signer and egress start from their new slices; the new addresses are bound.
+ * - taking: the broker has the new configuration and the new links, and says whether it takes them.
+ *
  * Only then do limits, sessions' settings and sockets change. The old signer and egress go when the
- * broker lets go of their links. A SIGHUP in the middle is done afterwards. */
+ * broker closes its links to them. A SIGHUP that comes in the middle is obeyed afterwards. */
 #include "server/listener/listener.h"
 
 #include <errno.h>
@@ -64,7 +67,7 @@ static void reload_clear(struct listener *listener)
 	sockets_close(&reload->sockets);
 	listener_conf_free(reload->conf);
 	reload->conf = NULL;
-	fd_closep(&reload->bundle);
+	shares_close(reload->shares);
 	reload->stage = RELOAD_IDLE;
 }
 
@@ -122,15 +125,17 @@ void reload_taken(struct listener *listener, uint64_t generation)
 	listener_conf_free(listener->conf);
 	listener->conf = reload->conf;
 	reload->conf = NULL;
-	fd_closep(&listener->bundle);
-	listener->bundle = reload->bundle;
-	reload->bundle = -1;
+	shares_close(listener->shares);
+	for (size_t i = 0; i < READER_FDS; i++) {
+		listener->shares[i] = reload->shares[i];
+		reload->shares[i] = -1;
+	}
 	listener->generation = generation;
 	sockets_close(&listener->sockets);
 	listener->sockets = reload->sockets;
 	reload->sockets.count = 0;
 	accept_start(listener);
-	listener_apply_log(listener);
+	listener_apply_log(listener, listener->conf);
 	sockets_describe(&listener->sockets, where, sizeof(where));
 	log_info("reload: configuration %llu is in force, listening on %s",
 		(unsigned long long)generation, where);
@@ -149,7 +154,8 @@ static void reload_offer(struct listener *listener)
 		return;
 	}
 	reload->stage = RELOAD_TAKING;
-	if (!broker || link_send(broker, IPC_CONF, 0, &conf, &reload->bundle, 1) < 0 ||
+	if (!broker ||
+		link_send(broker, IPC_CONF, 0, &conf, &reload->shares[READER_BUNDLE], 1) < 0 ||
 		process_introduce(reload->signer) < 0 || process_introduce(reload->egress) < 0)
 		reload_refuse(listener, "the broker cannot be reached", false);
 }
@@ -172,10 +178,10 @@ static void reload_start(struct listener *listener)
 
 	reload->stage = RELOAD_STARTING;
 	reload->signer = process_start(
-		listener, ROLE_SIGNER, reload->bundle, listener->generation + 1, &err);
+		listener, ROLE_SIGNER, reload->shares, listener->generation + 1, &err);
 	if (reload->signer)
 		reload->egress = process_start(
-			listener, ROLE_EGRESS, reload->bundle, listener->generation + 1, &err);
+			listener, ROLE_EGRESS, reload->shares, listener->generation + 1, &err);
 	if (!reload->egress)
 		reload_refuse(listener, err.text, true);
 }
@@ -216,7 +222,7 @@ static void on_reader(evutil_socket_t fd, short what, void *arg)
 		rc = err_set(&err, -ETIMEDOUT, "the reader took longer than %d s",
 			READER_TIME_MS / 1000);
 	else
-		rc = reader_result(fd, &reload->conf, &reload->bundle, &err);
+		rc = reader_result(fd, &reload->conf, reload->shares, &err);
 	reader_end(reload);
 	if (rc < 0) {
 		reload_refuse(listener, err.text, true);

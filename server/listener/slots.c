@@ -43,7 +43,7 @@ static void slot_fill(struct listener *listener, enum role role)
 
 	if (listener->slots[role].process)
 		return;
-	process = process_start(listener, role, listener->bundle, listener->generation, &err);
+	process = process_start(listener, role, listener->shares, listener->generation, &err);
 	if (process) {
 		process_install(process);
 		return;
@@ -79,7 +79,7 @@ int roles_start(struct listener *listener, struct err *err)
 {
 	for (size_t i = 0; i < STAFFED; i++) {
 		struct role_process *process = process_start(
-			listener, staffed[i], listener->bundle, listener->generation, err);
+			listener, staffed[i], listener->shares, listener->generation, err);
 
 		if (!process)
 			return -ECHILD;
@@ -156,15 +156,15 @@ static bool end_expected(const struct role_process *process)
 	       (process->listener->reload.stage == RELOAD_TAKING && process->role != ROLE_BROKER);
 }
 
-static void process_ended(struct role_process *process, bool held, const char *how)
+static void process_ended(struct role_process *process, bool in_office, const char *how)
 {
 	struct listener *listener = process->listener;
 
 	if (reload_is_candidate(process)) {
 		reload_refuse(listener, how, true);
-	} else if (held && listener->phase == PHASE_STARTING) {
+	} else if (in_office && listener->phase == PHASE_STARTING) {
 		listener_fail(listener, how);
-	} else if (held && !end_expected(process)) {
+	} else if (in_office && !end_expected(process)) {
 		process_replace(listener, process->role, clock_mono_ms() - process->started, how);
 	} else {
 		log_debug("%s", how);
@@ -185,7 +185,7 @@ bool process_gone(struct listener *listener, pid_t pid, int status)
 {
 	struct role_process *process = process_of(listener, pid);
 	struct err how;
-	bool held;
+	bool in_office;
 
 	if (!process)
 		return false;
@@ -193,10 +193,10 @@ bool process_gone(struct listener *listener, pid_t pid, int status)
 	process->pid = 0;
 	if (process->link.ipc)
 		link_drain(&process->link); /* its last words: the reason, mostly */
-	held = listener->slots[process->role].process == process;
-	if (held)
+	in_office = listener->slots[process->role].process == process;
+	if (in_office)
 		listener->slots[process->role].process = NULL;
-	process_ended(process, held, how.text);
+	process_ended(process, in_office, how.text);
 	process_free(process);
 	drain_check(listener);
 	return true;

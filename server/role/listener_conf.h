@@ -1,8 +1,8 @@
-/* The part of the configuration that the listener may know: what to listen on, whom to run as, how
- * many to admit, and what a session is told.
+/* The listener's slice of the configuration (server/role/slice.h): what to listen on, whom to run
+ * as, how many to admit, and what a session is told.
  *
- * Made by the reader (reader.c) from the whole configuration and handed over as one message, so
- * that no policy, no target and no key ever lies in the memory that sessions are forked from. */
+ * Handed over as one message, so that no policy, no target and no key ever lies in the memory that
+ * sessions are forked from. */
 #ifndef BARTIZAN_ROLE_LISTENER_CONF_H
 #define BARTIZAN_ROLE_LISTENER_CONF_H
 
@@ -15,9 +15,10 @@
 #include "common/err.h"
 #include "conf/conf.h"
 #include "server/role/session_conf.h"
+#include "server/role/slice.h"
 
 #define LISTENER_CONF_SIZE_MAX 65536
-#define LISTENER_CONF_TEXT_MAX 4096
+#define LISTENER_CONF_TEXT_MAX SLICE_TEXT_MAX
 
 struct listener_conf {
 	struct addr listen[CONF_LISTEN_MAX];
@@ -36,8 +37,8 @@ struct listener_conf {
 };
 
 int listener_conf_encode(const struct listener_conf *conf, struct buf *out);
-int listener_conf_decode(
-	struct bytes in, struct listener_conf **ret); /* -EBADMSG: malformed; caller frees */
+/* -EBADMSG: malformed; caller frees */
+int listener_conf_decode(struct bytes in, struct listener_conf **ret);
 void listener_conf_free(struct listener_conf *conf);
 /* whether its PROXY header is believed */
 bool listener_conf_proxy(const struct listener_conf *conf, const struct addr *peer);

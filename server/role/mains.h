@@ -6,6 +6,9 @@
 #include "server/role/role.h"
 #include "server/role/session_conf.h"
 
+/* The descriptors in the reader's answer (server/reader/make.h). */
+enum reader_fd { READER_BUNDLE, READER_SIGNER, READER_EGRESS, READER_FDS };
+
 struct role_mains {
 	role_main_fn *broker, *signer, *egress;
 	session_main_fn *session, *scan;

@@ -32,7 +32,8 @@ struct role_start { /* what a role's main gets; every fd is its own */
 	int parent; /* link to the listener, SEQPACKET; -1 for sessions */
 	/* signer, egress: link to the broker; session: link to the broker; broker: -1 */
 	int peer;
-	int bundle;	     /* configuration bundle (common/files.h); -1 for sessions */
+	int bundle;	     /* broker: the whole configuration (common/files.h); else -1 */
+	int slice;	     /* signer, egress: their slice of it (slice.h); else -1 */
 	int control;	     /* broker: the listening control socket; else -1 */
 	int state_dir;	     /* broker, signer: the state directory's descriptor; else -1 */
 	uint64_t generation; /* of the configuration */

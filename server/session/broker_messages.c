@@ -37,14 +37,14 @@ static void on_login_prompt(struct conn *conn, void *msg, struct ipc_raw *raw)
 		leg_login_prompt(conn->legs, msg);
 }
 
-static void on_hold(struct conn *conn, void *msg, struct ipc_raw *raw)
+static void on_wait(struct conn *conn, void *msg, struct ipc_raw *raw)
 {
-	const struct msg_hold *hold = msg;
-	struct chan *chan = conn_channel(conn, hold->channel);
+	const struct msg_wait *wait = msg;
+	struct chan *chan = conn_channel(conn, wait->channel);
 
 	(void)raw;
 	if (chan)
-		chan_hold(chan, hold->text, hold->status);
+		chan_wait_show(chan, wait->text, wait->status);
 }
 
 static void on_ask(struct conn *conn, void *msg, struct ipc_raw *raw)
@@ -167,7 +167,7 @@ static const struct {
 } table[] = {
 	{ IPC_LINE_VERDICT, on_line_verdict },
 	{ IPC_LOGIN_PROMPT, on_login_prompt },
-	{ IPC_HOLD, on_hold },
+	{ IPC_WAIT, on_wait },
 	{ IPC_ASK, on_ask },
 	{ IPC_AUTH_ANSWER, on_auth },
 	{ IPC_LEG_ANSWER, on_leg },

@@ -22,7 +22,7 @@ static const struct { /* the state machine: a name, what it may become, and its 
 #define TO(s) (1u << (s))
 #define END (TO(CHAN_TELLING) | TO(CHAN_CLOSING) | TO(CHAN_DONE))
 	[CHAN_NEW] = { "new", TO(CHAN_ASKED) | TO(CHAN_COMMAND) | END, NULL },
-	[CHAN_ASKED] = { "asked", TO(CHAN_WAITING) | END, chan_hold_turn },
+	[CHAN_ASKED] = { "asked", TO(CHAN_WAITING) | END, chan_wait_turn },
 	[CHAN_WAITING] = { "waiting", TO(CHAN_OPENING) | END, chan_open_turn },
 	[CHAN_OPENING] = { "opening", TO(CHAN_PTY) | TO(CHAN_ENV) | END, chan_open_turn },
 	[CHAN_PTY] = { "pty", TO(CHAN_ENV) | END, chan_open_turn },
@@ -104,7 +104,7 @@ static int client_data(ssh_session session, ssh_channel channel, void *data, uin
 		return (int)len; /* RFC 4254 has no extended data towards a server */
 	if (chan->command)
 		return chan_command_input(chan, data, len);
-	if (chan->state == CHAN_ASKED && chan_hold_input(chan, data, len) > 0)
+	if (chan->state == CHAN_ASKED && chan_wait_input(chan, data, len) > 0)
 		return (int)len;
 	return stream_data(&chan->in, data, len);
 }
@@ -138,7 +138,7 @@ struct chan *chan_new(struct leg *leg, ssh_channel client)
 	chan->client = client;
 	chan->exit_status = -1;
 	chan->last_words = BUF_INIT(CHAN_TELL_MAX);
-	chan->held_words = BUF_INIT(4 * CHAN_TELL_MAX);
+	chan->unsent_words = BUF_INIT(4 * CHAN_TELL_MAX);
 	chan->answer = BUF_INIT(CHAN_ANSWER_MAX);
 	stream_init(&chan->in, &ops, chan, &leg->conn->depth, 'i', false);
 	stream_init(&chan->out, &ops, chan, &leg->conn->depth, 'o', false);
@@ -187,11 +187,14 @@ void chan_free(struct chan *chan)
 		free(chan->env[i].name);
 		free(chan->env[i].value);
 	}
+	free(chan->env);
+	free(chan->modes);
+	free(chan->lost);
 	stream_release(&chan->in);
 	stream_release(&chan->out);
 	stream_release(&chan->err);
 	buf_release(&chan->last_words);
-	buf_release(&chan->held_words);
+	buf_release(&chan->unsent_words);
 	buf_release(&chan->answer);
 	free(chan->term);
 	free(chan->early_signal);
@@ -210,7 +213,7 @@ static void add_words(struct chan *chan, const char *text)
 {
 	const char *eol = chan->pty ? "\r\n" : "\n";
 
-	chan_hold_end(chan);
+	chan_wait_end(chan);
 	if (chan->pty && chan->state >= CHAN_RELAY)
 		buf_puts(&chan->last_words, "\r\n");
 	buf_puts(&chan->last_words, "bartizan: ");
@@ -227,12 +230,8 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason)
 		recorder_marker(chan->recorder, reason);
 	if (!chan->end_reason)
 		chan->end_reason = strdup(reason);
-	if (chan->start) {
-		transport_enter(&chan->leg->transport);
-		ssh_message_channel_request_reply_success(chan->start);
-		ssh_message_free(chan->start);
-		chan->start = NULL;
-	}
+	if (chan->start)
+		chan_answer_start(chan, true);
 	chan->exited = chan->refused = true;
 	chan->exit_status = exit;
 	free(chan->exit_signal);
@@ -246,7 +245,7 @@ void chan_notice(struct chan *chan, const char *text)
 {
 	/* shown when the channel has started, or with its refusal */
 	if (chan->state < CHAN_RELAY) {
-		chan_hold_note(chan, text);
+		chan_wait_note(chan, text);
 		return;
 	}
 	if (chan->state != CHAN_RELAY || !chan->client ||

@@ -2,7 +2,7 @@
  * 4254 sections 5 and 6).
  *
  * Requests before the start (pty-req, env) are kept and answered here; the request that starts it
- * (shell, exec, subsystem) is held until the broker and then the backend have answered. After that
+ * (shell, exec, subsystem) is kept until the broker and then the backend have answered. After that
  * window-change and signal pass at once, bytes pass through streams, exit status, EOF and close are
  * explicit and in order. */
 #ifndef BARTIZAN_SESSION_CHAN_H
@@ -18,8 +18,9 @@
 #include "common/buf.h"
 #include "server/relay/stream.h"
 
-#define CHAN_ENV_MAX 128 /* variables; further ones are refused */
-#define CHAN_ENV_BYTES_MAX 32768
+#define CHAN_ENV_MAX 1024 /* variables; further ones are refused */
+#define CHAN_ENV_BYTES_MAX 131072
+#define CHAN_MODES_MAX 4096 /* of pty-req, encoded */
 #define CHAN_TELL_MAX 8192
 #define CHAN_CLOSE_MS 10000 /* how long we wait for the client's close */
 
@@ -64,11 +65,17 @@ struct chan {
 	bool pty;
 	char *term;
 	unsigned columns, rows;
-	bool resized; /* the backend does not know the new size yet */
-	struct chan_env env[CHAN_ENV_MAX];
+	bool resized;	/* the backend does not know the new size yet */
+	uint8_t *modes; /* encoded terminal modes of pty-req (RFC 4254 section 8) */
+	size_t modes_len;
+	bool end_of_write; /* the client's reader is gone, and the target was not yet told */
+	bool breaks;	   /* a break waits to be passed on */
+	uint32_t break_ms;
+	struct chan_env *env;
+	bool env_refused; /* one had no room: said once */
 	size_t env_count, env_bytes, env_sent;
 	char *early_signal; /* sent by the client before the backend's channel was ready */
-	ssh_message start;  /* held until it is answered */
+	ssh_message start;  /* kept until it is answered */
 	enum access_kind kind;
 	char *detail; /* command or subsystem */
 
@@ -79,7 +86,7 @@ struct chan {
 
 	/* waiting for a human (server/session/chan_wait.c) */
 	/* the gateway's own lines, waiting for room in the client's window */
-	struct buf held_words;
+	struct buf unsent_words;
 	bool status_shown; /* the cursor stands in a status line */
 	char *waits_for;   /* first line of the text shown while waiting; NULL: not waiting */
 	bool asking;	   /* a question is being answered */
@@ -93,6 +100,8 @@ struct chan {
 	int64_t exit_status; /* -1: none */
 	char *exit_signal, *exit_message, *exit_language;
 	bool exit_core, exit_sent;
+	/* the target was lost with output still to pass on: said once that is drained */
+	char *lost;
 	bool refused;	       /* the gateway set the exit status: the backend's is ignored */
 	struct buf last_words; /* for stderr, before the end */
 	char *end_reason;      /* for the record; NULL: normal */
@@ -108,6 +117,8 @@ void chan_set_state(struct chan *chan, enum chan_state state);
 /* The client's request on it (chan_request.c); takes the message. */
 void chan_request(struct chan *chan, ssh_message message);
 void chan_ask(struct chan *chan); /* IPC_ACCESS: once the leg is named */
+/* Answers the request that starts it, which was kept until now (chan_open.c). */
+void chan_answer_start(struct chan *chan, bool granted);
 /* The broker's answer. fd: transcript or -1; taken. */
 struct msg_decision;
 void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd);
@@ -116,18 +127,18 @@ void chan_refuse(struct chan *chan, unsigned exit, const char *reason);
 /* a line on the stderr of a running channel, lost if its window is full */
 void chan_notice(struct chan *chan, const char *text);
 /* server/session/chan_wait.c: what a person sees and answers while the channel waits. */
-void chan_hold(struct chan *chan, const char *text, const char *status);
+void chan_wait_show(struct chan *chan, const char *text, const char *status);
 void chan_question(struct chan *chan, const char *prompt, size_t max);
 /* Adds a line that is shown when the wait is over. */
-void chan_hold_note(struct chan *chan, const char *text);
-void chan_hold_turn(struct chan *chan);
+void chan_wait_note(struct chan *chan, const char *text);
+void chan_wait_turn(struct chan *chan);
 /* Returns how many bytes were consumed: 0 unless a question is open or Ctrl-C is among them. */
-int chan_hold_input(struct chan *chan, const char *data, size_t len);
+int chan_wait_input(struct chan *chan, const char *data, size_t len);
 /* The gateway shuts down while the channel waits: tells the user that the request stays pending and
  * that running the same command again resumes it. False when the channel was not waiting. */
-bool chan_hold_lost(struct chan *chan, const char *reason);
+bool chan_wait_lost(struct chan *chan, const char *reason);
 /* The wait is over: clears the status line. */
-void chan_hold_end(struct chan *chan);
+void chan_wait_end(struct chan *chan);
 /* between the start request and its answer, when latency matters */
 bool chan_busy(const struct chan *chan);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "common/wire.h"
+#include "server/libssh/packets.h"
 #include "server/relay/recorder.h"
 #include "server/session/chan.h"
 #include "server/session/chan_command.h"
@@ -11,13 +13,30 @@
 #include "server/session/conn.h"
 #include "server/session/upstream.h"
 
+/* Nothing of the output is wanted any more, what is on its way is thrown away; standard error goes
+ * on (PROTOCOL section 2.1). */
+static void pass_end_of_write(struct chan *chan)
+{
+	packets_channel_request(
+		chan->backend, "eow@openssh.com", (struct bytes){ (const uint8_t *)"", 0 });
+	chan->out.discard = chan->out.unread = true;
+}
+
+static void pass_break(struct chan *chan)
+{
+	BUF_CLEANUP struct buf length = BUF_INIT(16);
+
+	if (!wire_put_u32(&length, chan->break_ms))
+		packets_channel_request(chan->backend, "break", buf_bytes(&length));
+}
+
 /* window-change and signal need no answer and pass at once; a pending request of libssh would
  * swallow them, but after the start there is none. */
 static void pass_requests(struct chan *chan)
 {
 	struct transport *upstream = &chan->leg->upstream->transport;
 
-	if (!chan->resized && !chan->early_signal)
+	if (!chan->resized && !chan->early_signal && !chan->end_of_write && !chan->breaks)
 		return;
 	transport_enter(upstream);
 	upstream->touched = true;
@@ -25,7 +44,11 @@ static void pass_requests(struct chan *chan)
 		ssh_channel_change_pty_size(chan->backend, (int)chan->columns, (int)chan->rows);
 	if (chan->early_signal)
 		ssh_channel_request_send_signal(chan->backend, chan->early_signal);
-	chan->resized = false;
+	if (chan->end_of_write)
+		pass_end_of_write(chan);
+	if (chan->breaks)
+		pass_break(chan);
+	chan->resized = chan->breaks = chan->end_of_write = false;
 	free(chan->early_signal);
 	chan->early_signal = NULL;
 }
@@ -62,10 +85,11 @@ static bool failed(struct chan *chan)
 		chan_refuse(chan, EXIT_GATEWAY, "the other side sends more than its window allows");
 	} else if (!chan->backend_closed && transport_dead(&chan->leg->upstream->transport)) {
 		chan->backend_closed = true;
-		if (stream_drained(&chan->out) && stream_drained(&chan->err) && !chan->exited)
-			chan_refuse(
-				chan, EXIT_UNREACHABLE, "the connection to the target was lost");
+		if (!chan->exited)
+			chan->lost = upstream_loss(chan->leg->upstream);
 	}
+	if (chan->lost && stream_drained(&chan->out) && stream_drained(&chan->err))
+		chan_refuse(chan, EXIT_UNREACHABLE, chan->lost);
 	return chan->state != CHAN_RELAY;
 }
 

@@ -90,10 +90,12 @@ int command_words(const char *line, char ***ret)
 static void tell_broker(struct chan_command *command, char **words)
 {
 	struct chan *chan = command->chan;
-	struct msg_command msg = { .channel = chan->id,
+	struct msg_command msg = {
+		.channel = chan->id,
 		.argv = words,
 		.terminal = chan->pty,
-		.columns = chan->pty ? chan->columns : 0 };
+		.columns = chan->pty ? chan->columns : 0,
+	};
 
 	command->told = true;
 	command->reads =
@@ -123,10 +125,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	command->fd = -1;
 	command->out[0] = command->out[1] = command->next = BUF_INIT(COMMAND_OUTPUT_MAX);
 	chan->command = command;
-	transport_enter(&chan->leg->transport);
-	ssh_message_channel_request_reply_success(chan->start);
-	ssh_message_free(chan->start);
-	chan->start = NULL;
+	chan_answer_start(chan, true);
 	chan_set_state(chan, CHAN_COMMAND);
 	tell_broker(command, words);
 	text_list_free(words);
@@ -178,10 +177,12 @@ void command_done(struct chan_command *command, unsigned status)
 void command_play(struct chan_command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
-	struct player_options options = { .speed = play->speed_milli / 1000.0,
+	struct player_options options = {
+		.speed = play->speed_milli / 1000.0,
 		.idle_us = play->idle_us,
 		.from_us = play->from_us,
-		.text = play->text };
+		.text = play->text,
+	};
 
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);

@@ -19,7 +19,7 @@
 struct chan;
 struct chan_command;
 
-/* answers the held request */
+/* answers the request that was kept */
 void command_start(struct chan *chan, enum access_kind kind, const char *line);
 /* Tells the broker to stop the command. NULL allowed. */
 void command_free(struct chan_command *command);

@@ -109,10 +109,20 @@ static void step_open(struct chan *chan)
 		chan_refuse(chan, EXIT_UNREACHABLE, "the target refused to open a channel");
 }
 
+static int request_pty(struct chan *chan)
+{
+#if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 12, 0)
+	if (chan->modes_len)
+		return ssh_channel_request_pty_size_modes(chan->backend, chan->term,
+			(int)chan->columns, (int)chan->rows, chan->modes, chan->modes_len);
+#endif
+	return ssh_channel_request_pty_size(
+		chan->backend, chan->term, (int)chan->columns, (int)chan->rows);
+}
+
 static void step_pty(struct chan *chan)
 {
-	int rc = ssh_channel_request_pty_size(
-		chan->backend, chan->term, (int)chan->columns, (int)chan->rows);
+	int rc = request_pty(chan);
 
 	if (rc == SSH_AGAIN)
 		return;
@@ -145,16 +155,16 @@ static int request_start(struct chan *chan)
 	return ssh_channel_request_subsystem(chan->backend, chan->detail);
 }
 
-static void answer_start(struct chan *chan, bool granted)
+void chan_answer_start(struct chan *chan, bool granted)
 {
 	transport_enter(&chan->leg->transport);
-	if (granted)
-		ssh_message_channel_request_reply_success(chan->start);
-	else
-		ssh_message_reply_default(chan->start);
-	ssh_message_free(chan->start);
+	ssh_message message = chan->start;
+
 	chan->start = NULL;
-	chan->leg->transport.touched = true;
+	if (granted)
+		leg_replied(chan->leg, message, ssh_message_channel_request_reply_success(message));
+	else
+		leg_reply_default(chan->leg, message);
 }
 
 static void step_start(struct chan *chan)
@@ -163,7 +173,7 @@ static void step_start(struct chan *chan)
 
 	if (rc == SSH_AGAIN)
 		return;
-	answer_start(chan, rc == SSH_OK);
+	chan_answer_start(chan, rc == SSH_OK);
 	if (rc != SSH_OK) {
 		chan->end_reason = strdup("the target refused the request");
 		chan_set_state(chan, CHAN_CLOSING);
@@ -172,7 +182,7 @@ static void step_start(struct chan *chan)
 	chan->in.open = chan->out.open = chan->err.open = true;
 	/* stdin may have come in the same flight as exec */
 	chan->in.unread = chan->out.unread = chan->err.unread = true;
-	chan_hold_end(chan);
+	chan_wait_end(chan);
 	chan_set_state(chan, CHAN_RELAY);
 }
 

@@ -1,7 +1,7 @@
 /* The client's requests on a channel (RFC 4254 section 6), and the broker's answer to the one that
  * starts it. See chan.h. */
 /* The message getters are used although deprecated: callbacks would have to answer at once, and
- * requests are held here until the broker has decided. */
+ * requests are kept here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/text.h"
 #include "keys/sshcert.h"
+#include "server/libssh/packets.h"
 #include "server/relay/recorder.h"
 #include "server/session/chan.h"
 #include "server/session/chan_command.h"
@@ -40,6 +41,16 @@ static void note(struct chan *chan, const char *what, const char *detail)
 	conn_send(chan->leg->conn, IPC_REQUEST, &msg);
 }
 
+/* The erase character, echo, IUTF8 and the rest of them: passed on as they came (RFC 4254 section
+ * 8). */
+static void keep_modes(struct chan *chan, struct bytes modes)
+{
+	if (!modes.len || modes.len > CHAN_MODES_MAX)
+		return;
+	chan->modes = (uint8_t *)text_dup(modes.data, modes.len);
+	chan->modes_len = chan->modes ? modes.len : 0;
+}
+
 static bool on_pty(struct chan *chan, ssh_message message)
 {
 	const char *term = ssh_message_channel_request_pty_term(message);
@@ -54,22 +65,29 @@ static bool on_pty(struct chan *chan, ssh_message message)
 	chan->term = strdup(term);
 	chan->columns = cells(ssh_message_channel_request_pty_width(message), 80);
 	chan->rows = cells(ssh_message_channel_request_pty_height(message), 24);
+	keep_modes(chan, packets_pty_modes(message));
 	chan->pty = chan->term != NULL;
 	return chan->pty;
 }
 
-static bool on_env(struct chan *chan, ssh_message message)
+/* What has no room is refused, and said once: a program that needs it would fail without a word. */
+static bool env_add(struct chan *chan, const char *name, const char *value)
 {
-	const char *name = ssh_message_channel_request_env_name(message),
-		   *value = ssh_message_channel_request_env_value(message);
-
-	if (chan->state != CHAN_NEW || !name || !value || chan->env_count == CHAN_ENV_MAX)
-		return false;
 	size_t size = strlen(name) + strlen(value);
-	if (!*name || strchr(name, '=') || chan->env_bytes + size > CHAN_ENV_BYTES_MAX)
+
+	if (chan->env_count == CHAN_ENV_MAX || chan->env_bytes + size > CHAN_ENV_BYTES_MAX) {
+		if (!chan->env_refused)
+			conn_event(chan->leg->conn, chan->leg, "limit-reached",
+				"more environment than %d variables or %d bytes", CHAN_ENV_MAX,
+				CHAN_ENV_BYTES_MAX);
+		chan->env_refused = true;
 		return false;
+	}
+	struct chan_env *all = reallocarray(chan->env, chan->env_count + 1, sizeof(*all));
 	struct chan_env env = { strdup(name), strdup(value) };
-	if (!env.name || !env.value) {
+	if (all)
+		chan->env = all;
+	if (!all || !env.name || !env.value) {
 		free(env.name);
 		free(env.value);
 		return false;
@@ -77,6 +95,16 @@ static bool on_env(struct chan *chan, ssh_message message)
 	chan->env[chan->env_count++] = env;
 	chan->env_bytes += size;
 	return true;
+}
+
+static bool on_env(struct chan *chan, ssh_message message)
+{
+	const char *name = ssh_message_channel_request_env_name(message),
+		   *value = ssh_message_channel_request_env_value(message);
+
+	if (chan->state != CHAN_NEW || !name || !value || !*name || strchr(name, '='))
+		return false;
+	return env_add(chan, name, value);
 }
 
 static bool on_window(struct chan *chan, ssh_message message)
@@ -167,11 +195,8 @@ static bool forced(struct chan *chan, const char *asked, ssh_message message)
 
 	if (!force || chan->leg->naming == LEG_NAMELESS)
 		return false;
-	if (asked && chan->env_count < CHAN_ENV_MAX) {
-		struct chan_env env = { strdup("SSH_ORIGINAL_COMMAND"), strdup(asked) };
-		if (env.name && env.value)
-			chan->env[chan->env_count++] = env;
-	}
+	if (asked)
+		env_add(chan, "SSH_ORIGINAL_COMMAND", asked);
 	ask(chan, ACCESS_EXEC, force, message);
 	return true;
 }
@@ -192,8 +217,7 @@ static void start(struct chan *chan, int subtype, ssh_message message)
 			ask(chan, strcmp(subsystem, "sftp") ? ACCESS_SUBSYSTEM : ACCESS_SFTP,
 				subsystem, message);
 	} else {
-		ssh_message_reply_default(message);
-		ssh_message_free(message);
+		leg_reply_default(chan->leg, message);
 	}
 }
 
@@ -219,8 +243,7 @@ void chan_request(struct chan *chan, ssh_message message)
 		if (requests[i].handler(chan, message))
 			ssh_message_channel_request_reply_success(message);
 		else
-			ssh_message_reply_default(message);
-		ssh_message_free(message);
+			leg_reply_default(chan->leg, message);
 		return;
 	}
 	bool starts = subtype == SSH_CHANNEL_REQUEST_EXEC || subtype == SSH_CHANNEL_REQUEST_SHELL ||
@@ -229,8 +252,7 @@ void chan_request(struct chan *chan, ssh_message message)
 		start(chan, subtype, message);
 		return;
 	}
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
+	leg_reply_default(chan->leg, message);
 }
 
 /* ---- the broker's answer ---- */
@@ -270,7 +292,7 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 		chan_refuse(chan, decision->exit, decision->reason);
 		return;
 	}
-	chan_hold_end(chan);
+	chan_wait_end(chan);
 	chan_set_state(chan, CHAN_WAITING);
 	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
 		chan->leg->idle = decision->idle;

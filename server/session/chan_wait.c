@@ -20,12 +20,12 @@
 
 static void put(struct chan *chan, const char *text)
 {
-	buf_puts(&chan->held_words, text);
+	buf_puts(&chan->unsent_words, text);
 }
 
 static void put_clean(struct chan *chan, const char *text, size_t len)
 {
-	text_visible(&chan->held_words, text, len, CHAN_TELL_MAX / 2);
+	text_visible(&chan->unsent_words, text, len, CHAN_TELL_MAX / 2);
 }
 
 static void clear_status(struct chan *chan)
@@ -46,7 +46,7 @@ static void put_lines(struct chan *chan, const char *text)
 	}
 }
 
-void chan_hold_note(struct chan *chan, const char *text)
+void chan_wait_note(struct chan *chan, const char *text)
 {
 	put_lines(chan, text);
 }
@@ -76,7 +76,7 @@ static void put_once(struct chan *chan, const char *text, const char *status)
 		put_lines(chan, all);
 }
 
-void chan_hold(struct chan *chan, const char *text, const char *status)
+void chan_wait_show(struct chan *chan, const char *text, const char *status)
 {
 	if (chan->state != CHAN_ASKED)
 		return;
@@ -90,15 +90,17 @@ void chan_hold(struct chan *chan, const char *text, const char *status)
 		put_status(chan, text, status);
 	else
 		put_once(chan, text, status);
-	chan_hold_turn(chan);
+	chan_wait_turn(chan);
 }
 
 static void answered(struct chan *chan, bool given)
 {
-	struct msg_ask_answer msg = { .leg = chan->leg->id,
+	struct msg_ask_answer msg = {
+		.leg = chan->leg->id,
 		.channel = chan->id,
 		.given = given,
-		.text = buf_bytes(&chan->answer) };
+		.text = buf_bytes(&chan->answer),
+	};
 
 	chan->asking = false;
 	conn_send(chan->leg->conn, IPC_ASK_ANSWER, &msg);
@@ -121,7 +123,7 @@ void chan_question(struct chan *chan, const char *prompt, size_t max)
 	put(chan, "bartizan: ");
 	put_clean(chan, prompt, strlen(prompt));
 	put(chan, " ");
-	chan_hold_turn(chan);
+	chan_wait_turn(chan);
 }
 
 static void erase(struct chan *chan)
@@ -146,7 +148,7 @@ static void type(struct chan *chan, char c)
 			erase(chan);
 	} else if ((unsigned char)c >= ' ' && c != DEL && chan->answer.len < chan->answer_max &&
 		   !buf_putc(&chan->answer, (uint8_t)c)) {
-		buf_putc(&chan->held_words, (uint8_t)c);
+		buf_putc(&chan->unsent_words, (uint8_t)c);
 	}
 }
 
@@ -160,7 +162,7 @@ static void cancel(struct chan *chan)
 	chan_refuse(chan, 130, "cancelled");
 }
 
-int chan_hold_input(struct chan *chan, const char *data, size_t len)
+int chan_wait_input(struct chan *chan, const char *data, size_t len)
 {
 	if (chan->pty && memchr(data, CTRL_C, len)) {
 		cancel(chan);
@@ -180,19 +182,19 @@ static void flush(struct chan *chan)
 
 	conn->depth++;
 	transport_enter(client);
-	while (chan->held_words.len && transport_writable(client) &&
+	while (chan->unsent_words.len && transport_writable(client) &&
 		ssh_channel_window_size(chan->client)) {
-		int n = ssh_channel_write_stderr(
-			chan->client, buf_data(&chan->held_words), (uint32_t)chan->held_words.len);
+		int n = ssh_channel_write_stderr(chan->client, buf_data(&chan->unsent_words),
+			(uint32_t)chan->unsent_words.len);
 		client->touched = true;
 		if (n <= 0)
 			break;
-		buf_consume(&chan->held_words, (size_t)n);
+		buf_consume(&chan->unsent_words, (size_t)n);
 	}
 	conn->depth--;
 }
 
-bool chan_hold_lost(struct chan *chan, const char *reason)
+bool chan_wait_lost(struct chan *chan, const char *reason)
 {
 	char words[CHAN_ANSWER_MAX];
 
@@ -204,22 +206,22 @@ bool chan_hold_lost(struct chan *chan, const char *reason)
 	return true;
 }
 
-void chan_hold_end(struct chan *chan)
+void chan_wait_end(struct chan *chan)
 {
 	clear_status(chan);
 	if (chan->asking)
 		put(chan, "\r\n");
 	chan->asking = false;
-	if (!chan->held_words.len || chan->client_closed || transport_dead(&chan->leg->transport))
+	if (!chan->unsent_words.len || chan->client_closed || transport_dead(&chan->leg->transport))
 		return;
 	flush(chan);
-	buf_put(&chan->last_words, buf_data(&chan->held_words),
+	buf_put(&chan->last_words, buf_data(&chan->unsent_words),
 		/* the window is full: if the channel ends, these lines go first */
-		chan->held_words.len);
-	buf_clear(&chan->held_words);
+		chan->unsent_words.len);
+	buf_clear(&chan->unsent_words);
 }
 
-void chan_hold_turn(struct chan *chan)
+void chan_wait_turn(struct chan *chan)
 {
 	if (chan->client_closed || transport_dead(&chan->leg->transport))
 		chan_set_state(chan, CHAN_CLOSING);

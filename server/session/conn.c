@@ -169,7 +169,7 @@ static bool leg_eager(const struct leg *leg)
 	if (leg->state == LEG_DEAD)
 		return leg->outer || leg->transport.session || can_free(leg) ||
 		       shuttle_can_move(leg->shuttle);
-	if (!leg->held && transport_eager(&leg->transport))
+	if (!leg->kept && transport_eager(&leg->transport))
 		return true;
 	if (leg->upstream && leg->upstream->state != UPSTREAM_FAILED &&
 		transport_eager(&leg->upstream->transport))
@@ -211,10 +211,10 @@ static void collect(const struct conn *conn, struct pollset *set)
 		watch(set, ipc_fd(conn->broker),
 			(short)(POLLIN | (ipc_pending(conn->broker) ? POLLOUT : 0)));
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next) {
-		/* while a login is held, nothing is read; only the end of the connection counts */
+		/* while a login is kept, nothing is read; only the end of the connection counts */
 		if (leg->transport.session && leg->state != LEG_DEAD)
 			watch(set, leg->transport.fd,
-				leg->held ? POLLHUP : transport_events(&leg->transport));
+				leg->kept ? POLLHUP : transport_events(&leg->transport));
 		if (leg->shuttle)
 			watch(set, leg->shuttle->fd, shuttle_events(leg->shuttle));
 		if (leg->upstream && leg->upstream->transport.session &&

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "server/libssh/crypto_bar.h"
 #include "server/libssh/host_key.h"
+#include "server/libssh/packets.h"
 #include "server/libssh/readahead.h"
 #include "server/session/chan.h"
 #include "server/session/conn.h"
@@ -81,8 +82,8 @@ void leg_free(struct leg *leg)
 		chan_free(chan);
 	}
 	upstream_free(leg->upstream);
-	if (leg->held)
-		ssh_message_free(leg->held);
+	if (leg->kept)
+		ssh_message_free(leg->kept);
 	if (leg->waiting)
 		ssh_message_free(leg->waiting);
 	if (leg->prompt)
@@ -93,6 +94,7 @@ void leg_free(struct leg *leg)
 		conn_send(leg->conn, IPC_LEG_END, &msg);
 	}
 	transport_free(&leg->transport);
+	packets_free(leg->packets);
 	shuttle_free(leg->shuttle);
 	ssh_key_free(leg->key);
 	free(leg->login);
@@ -147,19 +149,34 @@ static void turn_kex(struct leg *leg)
 		return;
 	}
 	evidence(leg);
+	leg_watch_packets(leg);
 	leg->transport.touched = true;
 	leg_set_state(leg, LEG_AUTH);
 }
 
 /* ---- messages ---- */
 
-static void service(ssh_message message)
+void leg_replied(struct leg *leg, ssh_message message, int rc)
+{
+	ssh_message_free(message);
+	leg->transport.touched = true;
+	if (rc == SSH_OK || rc == SSH_AGAIN || transport_dead(&leg->transport))
+		return;
+	conn_event(leg->conn, leg, "handshake-failed", "an answer to the client could not be sent");
+	leg_end(leg, EXIT_GATEWAY, "the gateway could not send an answer");
+}
+
+void leg_reply_default(struct leg *leg, ssh_message message)
+{
+	leg_replied(leg, message, ssh_message_reply_default(message));
+}
+
+static void service(struct leg *leg, ssh_message message)
 {
 	if (!strcmp(ssh_message_service_service(message), "ssh-userauth"))
-		ssh_message_service_reply_success(message);
+		leg_replied(leg, message, ssh_message_service_reply_success(message));
 	else
-		ssh_message_reply_default(message);
-	ssh_message_free(message);
+		leg_reply_default(leg, message);
 }
 
 static struct chan *chan_of(const struct leg *leg, ssh_channel channel)
@@ -181,8 +198,7 @@ static void channel_message(struct leg *leg, ssh_message message)
 		chan_request(chan, message);
 		return;
 	}
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
+	leg_reply_default(leg, message);
 }
 
 static void dispatch(struct leg *leg, ssh_message message)
@@ -190,7 +206,7 @@ static void dispatch(struct leg *leg, ssh_message message)
 	bool ready = leg->state == LEG_READY;
 
 	switch (ssh_message_type(message)) {
-	case SSH_REQUEST_SERVICE: service(message); return;
+	case SSH_REQUEST_SERVICE: service(leg, message); return;
 	case SSH_REQUEST_AUTH: leg_auth_message(leg, message); return;
 	case SSH_REQUEST_CHANNEL: channel_message(leg, message); return;
 	case SSH_REQUEST_CHANNEL_OPEN:
@@ -207,8 +223,7 @@ static void dispatch(struct leg *leg, ssh_message message)
 		break;
 	default: break;
 	}
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
+	leg_reply_default(leg, message);
 }
 
 static void pump(struct leg *leg)
@@ -217,10 +232,10 @@ static void pump(struct leg *leg)
 	do {
 		ssh_message message;
 		transport_enter(&leg->transport);
-		while (!leg->held && leg->state < LEG_DEAD &&
+		while (!leg->kept && leg->state < LEG_DEAD &&
 			(message = ssh_message_get(leg->transport.session)))
 			dispatch(leg, message);
-		if (leg->held) /* one attempt at a time: the client waits for its answer */
+		if (leg->kept) /* one attempt at a time: the client waits for its answer */
 			return;
 	} while (readahead_waiting(leg->transport.fd) && !transport_dead(&leg->transport));
 }
@@ -334,7 +349,7 @@ void leg_end(struct leg *leg, unsigned exit, const char *reason)
 	if (leg->state == LEG_AUTH && !transport_dead(&leg->transport))
 		leg_say(leg, reason);
 	for (struct chan *chan = leg->chans; chan; chan = chan->next)
-		if ((exit != EXIT_GATEWAY && exit != EXIT_WAIT) || !chan_hold_lost(chan, reason))
+		if ((exit != EXIT_GATEWAY && exit != EXIT_WAIT) || !chan_wait_lost(chan, reason))
 			chan_refuse(chan, exit, reason);
 	leg->linger = leg->conn->now + LEG_LINGER_MS;
 	leg_set_state(leg, LEG_ENDING);

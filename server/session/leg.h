@@ -51,7 +51,7 @@ struct leg {
 	/* login (leg_auth.c) */
 	/* the attempt that the broker is deciding: until it answers, nothing more is read from the
 	 * client */
-	ssh_message held;
+	ssh_message kept;
 	/* the client's keyboard-interactive message, answered when the login continues or ends,
 	 * which may take minutes */
 	ssh_message waiting;
@@ -59,6 +59,9 @@ struct leg {
 	/* a prompt from the broker that no client message is waiting for yet */
 	struct msg_login_prompt *prompt;
 	int64_t deadline; /* for key exchange and login; 0: none */
+
+	struct packets *packets; /* server/session/leg_packets.c; NULL: no seam */
+	bool no_more_sessions;	 /* the client promised it: a further session is refused */
 
 	/* limits */
 	int64_t idle, last_active; /* ms; idle 0: no limit */
@@ -80,6 +83,11 @@ void leg_end(struct leg *leg, unsigned exit, const char *reason);
 void leg_say(struct leg *leg, const char *text);    /* before login: a banner (leg_auth.c) */
 void leg_notice(struct leg *leg, const char *text); /* a line on the stderr of its terminals */
 void leg_set_state(struct leg *leg, enum leg_state state);
+/* Every answer to a message of the client ends here: it frees the message, and ends the leg where
+ * the library could not send the answer, for the client would wait for it for ever. rc: the
+ * library's. */
+void leg_replied(struct leg *leg, ssh_message message, int rc);
+void leg_reply_default(struct leg *leg, ssh_message message); /* the refusal of its kind */
 
 /* leg_auth.c */
 void leg_auth_message(struct leg *leg, ssh_message message); /* takes the message */
@@ -91,6 +99,8 @@ void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt);
 void leg_authenticated(struct leg *leg);
 /* leg_open.c: channel opens and global requests; take the message */
 void leg_open_message(struct leg *leg, ssh_message message);
+/* leg_packets.c: what libssh drops of this client; once the key exchange is done */
+void leg_watch_packets(struct leg *leg);
 void leg_global_message(struct leg *leg, ssh_message message);
 /* Tells the broker the target of this leg (IPC_LEG), once for each leg; then its answer, for which
  * channels may be waiting. */

@@ -3,7 +3,7 @@
  * (SSH_PUBLICKEY_STATE_VALID), the broker checks everything else. Inner: `none` is enough, because
  * the outer connection is authenticated; the user name is the login on the target. See leg.h. */
 /* The message getters are used although deprecated: callbacks would have to answer at once, and
- * requests are held here until the broker has decided. */
+ * requests are kept here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +15,15 @@
 #include "server/session/leg.h"
 #include "server/session/selector.h"
 
+/* SSH_MSG_USERAUTH_FAILURE. It always names a method: libssh sends nothing at all for an empty
+ * list, and a client would wait for ever. */
 static void reply(struct leg *leg, ssh_message message)
 {
 	transport_enter(&leg->transport);
-	unsigned outer = leg->partial ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PUBLICKEY;
-	ssh_message_auth_set_methods(message, leg->outer ? outer : SSH_AUTH_METHOD_NONE);
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
-	leg->transport.touched = true;
+	ssh_message_auth_set_methods(message, leg->outer && leg->partial
+						      ? SSH_AUTH_METHOD_INTERACTIVE
+						      : SSH_AUTH_METHOD_PUBLICKEY);
+	leg_replied(leg, message, ssh_message_reply_default(message));
 }
 
 /* SSH_MSG_USERAUTH_BANNER (RFC 4252 section 5.4): the only way to say why before login. */
@@ -72,7 +73,7 @@ static void ask(struct leg *leg, ssh_message message)
 		return;
 	}
 	struct msg_auth msg = { .proved = proved, .user = conn->user, .key = buf_bytes(&blob) };
-	leg->held = message;
+	leg->kept = message;
 	conn_send(conn, IPC_AUTH, &msg);
 }
 
@@ -87,7 +88,7 @@ static void clear_prompt(struct leg *leg)
 }
 
 /* Answers the waiting message with the broker's text. Without a prompt the client answers at once,
- * and its answer is held while the login runs elsewhere; each further text shows progress and
+ * and its answer is kept while the login runs elsewhere; each further text shows progress and
  * proves that the client is still there. */
 static void show_prompt(struct leg *leg)
 {
@@ -106,11 +107,11 @@ static void show_prompt(struct leg *leg)
 	const char *prompts[] = { buf_cstr(&prompt) };
 	char echo[] = { leg->prompt->echo };
 	transport_enter(&leg->transport);
-	ssh_message_auth_interactive_request(
-		leg->waiting, "", buf_cstr(&text), prompt.len ? 1 : 0, prompts, echo);
-	ssh_message_free(leg->waiting);
+	ssh_message message = leg->waiting;
 	leg->waiting = NULL;
-	leg->transport.touched = true;
+	leg_replied(leg, message,
+		ssh_message_auth_interactive_request(
+			message, "", buf_cstr(&text), prompt.len ? 1 : 0, prompts, echo));
 	clear_prompt(leg);
 }
 
@@ -160,8 +161,7 @@ static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_m
 		leg_say(leg, answer->reason);
 	transport_enter(&leg->transport);
 	ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
-	ssh_message_auth_reply_success(message, 1);
-	ssh_message_free(message);
+	leg_replied(leg, message, ssh_message_auth_reply_success(message, 1));
 }
 
 static void outer_auth(struct leg *leg, ssh_message message)
@@ -191,18 +191,27 @@ static void outer_auth(struct leg *leg, ssh_message message)
 	}
 }
 
+/* The outer connection has said who it is, so `none` is enough. Clients that never try `none`
+ * (paramiko, sshj, libssh2) offer a key: any will do, if they hold it. */
 static void inner_auth(struct leg *leg, ssh_message message)
 {
 	const char *user = ssh_message_auth_user(message);
 
-	if (ssh_message_subtype(message) != SSH_AUTH_METHOD_NONE || !user || strlen(user) > 512 ||
-		leg->login) {
+	int method = ssh_message_subtype(message);
+	int proof = method == SSH_AUTH_METHOD_PUBLICKEY ? ssh_message_auth_publickey_state(message)
+							: SSH_PUBLICKEY_STATE_ERROR;
+	bool fits = user && strlen(user) <= 512 && !leg->login;
+
+	if (fits && proof == SSH_PUBLICKEY_STATE_NONE) {
+		leg_replied(leg, message, ssh_message_auth_reply_pk_ok_simple(message));
+		return;
+	}
+	if (!fits || (method != SSH_AUTH_METHOD_NONE && proof != SSH_PUBLICKEY_STATE_VALID)) {
 		reply(leg, message);
 		return;
 	}
 	leg->login = strdup(user);
-	ssh_message_auth_reply_success(message, 0);
-	ssh_message_free(message);
+	leg_replied(leg, message, ssh_message_auth_reply_success(message, 0));
 	leg_authenticated(leg);
 	leg_name(leg, MODE_JUMP);
 }
@@ -210,8 +219,7 @@ static void inner_auth(struct leg *leg, ssh_message message)
 void leg_auth_message(struct leg *leg, ssh_message message)
 {
 	if (leg->state != LEG_AUTH) {
-		ssh_message_reply_default(message);
-		ssh_message_free(message);
+		ssh_message_free(message); /* ignored after the success: RFC 4252 section 5.1 */
 	} else if (leg->outer) {
 		outer_auth(leg, message);
 	} else {
@@ -252,8 +260,7 @@ static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_
 	conn->authenticated = true;
 	conn->rights = answer->rights;
 	conn->force_command = *answer->force_command ? strdup(answer->force_command) : NULL;
-	ssh_message_auth_reply_success(message, 0);
-	ssh_message_free(message);
+	leg_replied(leg, message, ssh_message_auth_reply_success(message, 0));
 	leg_authenticated(leg);
 	direct_mode(leg);
 }
@@ -295,14 +302,14 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 
 void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 {
-	if (leg->state == LEG_AUTH && !leg->held && leg->waiting) {
+	if (leg->state == LEG_AUTH && !leg->kept && leg->waiting) {
 		login_answer(leg, answer);
 		return;
 	}
-	ssh_message message = leg->held;
+	ssh_message message = leg->kept;
 	if (!message || leg->state != LEG_AUTH)
 		return;
-	leg->held = NULL;
+	leg->kept = NULL;
 	leg->transport.touched = true;
 	transport_enter(&leg->transport);
 	bool proved = ssh_message_auth_publickey_state(message) == SSH_PUBLICKEY_STATE_VALID;
@@ -311,8 +318,7 @@ void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
 	} else if (!answer->ok) {
 		refused(leg, answer, message);
 	} else if (!answer->proved || !proved) {
-		ssh_message_auth_reply_pk_ok_simple(message);
-		ssh_message_free(message);
+		leg_replied(leg, message, ssh_message_auth_reply_pk_ok_simple(message));
 	} else {
 		accepted(leg, answer, message);
 	}

@@ -20,9 +20,7 @@ static void refuse(struct leg *leg, ssh_message message, const char *event, cons
 	conn_event(leg->conn, leg, event, "%s", what);
 	snprintf(words, sizeof(words), "%s is refused: this gateway does not relay it", what);
 	transport_enter(&leg->transport);
-	ssh_message_reply_default(message);
-	ssh_message_free(message);
-	leg->transport.touched = true;
+	leg_reply_default(leg, message);
 	leg_notice(leg, words);
 }
 
@@ -122,9 +120,7 @@ void leg_global_message(struct leg *leg, ssh_message message)
 		return;
 	}
 	transport_enter(&leg->transport);
-	ssh_message_reply_default(message); /* keepalive@openssh.com: any answer will do */
-	ssh_message_free(message);
-	leg->transport.touched = true;
+	leg_reply_default(leg, message); /* keepalive@openssh.com: any answer will do */
 }
 
 /* ---- naming ---- */
@@ -159,12 +155,14 @@ void leg_name(struct leg *leg, unsigned mode)
 		return;
 	}
 	leg->naming = LEG_ASKED;
-	struct msg_leg msg = { .leg = leg->id,
+	struct msg_leg msg = {
+		.leg = leg->id,
 		.mode = mode,
 		.target = leg->target,
 		.port = leg->port,
 		.login = leg->login,
-		.pubkey = buf_bytes(&blob) };
+		.pubkey = buf_bytes(&blob),
+	};
 	conn_send(leg->conn, IPC_LEG, &msg);
 }
 

@@ -18,7 +18,9 @@
 #include "server/session/proxy_header.h"
 
 #define PROXY_WAIT_MS 5000
-#define IDENTIFICATION "Bartizan" /* "SSH-2.0-Bartizan" */
+/* "SSH-2.0-OpenSSH_Bartizan". OpenSSH's client speaks its own extensions only to servers that begin
+ * so: without them nobody hears that a reader is gone (eow@openssh.com, PROTOCOL section 2.1). */
+#define IDENTIFICATION "OpenSSH_Bartizan"
 
 static ssh_bind make_bind(const struct session_start *start, struct err *err)
 {

@@ -14,6 +14,7 @@
 #include "common/wire.h"
 #include "conf/yaml.h"
 #include "keys/sshkey.h"
+#include "server/libssh/packets.h"
 #include "server/libssh/readahead.h"
 #include "server/session/conn.h"
 
@@ -44,6 +45,7 @@ void upstream_free(struct upstream *upstream)
 		transport_enter(NULL);
 	}
 	transport_free(&upstream->transport);
+	packets_free(upstream->packets);
 	fd_closep(&upstream->agent);
 	text_list_free(upstream->host_keys);
 	buf_burn(&upstream->secret);
@@ -52,6 +54,19 @@ void upstream_free(struct upstream *upstream)
 	free(upstream->address);
 	free(upstream->credential);
 	free(upstream);
+}
+
+char *upstream_loss(const struct upstream *upstream)
+{
+	char said[512], words[700];
+	const char *text = upstream->transport.session
+				   ? ssh_get_disconnect_message(upstream->transport.session)
+				   : NULL;
+
+	if (text && *text)
+		snprintf(words, sizeof(words), "the target ended the connection: %s",
+			text_clean(said, sizeof(said), text, strlen(text)));
+	return strdup(text && *text ? words : "the connection to the target was lost");
 }
 
 static const char *target_of(const struct upstream *upstream, char *out, size_t size)
@@ -296,6 +311,7 @@ static void turn_kex(struct upstream *upstream)
 		upstream_fail(upstream, EXIT_UNREACHABLE, "%s", err.text);
 		return;
 	}
+	upstream_watch_packets(upstream);
 	if (host_key_ok(upstream))
 		upstream->state = UPSTREAM_AUTH;
 	else

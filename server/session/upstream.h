@@ -42,7 +42,9 @@ struct upstream {
 	ssh_key key;	   /* private key with its certificate */
 	int agent;	   /* agent socket until libssh takes it; -1 */
 	int64_t deadline;
-	unsigned exit; /* UPSTREAM_FAILED */
+	struct packets *packets; /* server/session/leg_packets.c; NULL: no seam */
+	unsigned messages;	 /* of the target, passed on */
+	unsigned exit;		 /* UPSTREAM_FAILED */
 	char failure[UPSTREAM_FAILURE_MAX];
 };
 
@@ -52,6 +54,11 @@ void upstream_free(struct upstream *upstream);
 void upstream_grant(
 	struct upstream *upstream, const struct msg_grant *grant, int socket, int agent);
 void upstream_turn(struct upstream *upstream, bool readable);
+/* Words for a connection to the target that was lost, with what the target said itself. Caller
+ * frees; never NULL but without memory. */
+char *upstream_loss(const struct upstream *upstream);
+/* leg_packets.c: what the target says besides output and answers */
+void upstream_watch_packets(struct upstream *upstream);
 int64_t upstream_due(const struct upstream *upstream);
 void upstream_fail(struct upstream *upstream, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

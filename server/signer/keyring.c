@@ -97,28 +97,25 @@ static int password_compare(const void *a, const void *b)
 		((const struct keyring_password *)b)->file);
 }
 
-/* One entry a file, however many targets use it. */
-static int passwords_collect(
-	struct keyring *keyring, const struct targets *targets, struct err *err)
+/* One entry a file, however many targets use it; sorted, for keyring_password(). */
+static int passwords_collect(struct keyring *keyring, char *const *files, struct err *err)
 {
-	size_t kept = 0;
+	size_t count = 0, kept = 0;
 
-	keyring->passwords = calloc(targets_count(targets) + 1, sizeof(*keyring->passwords));
+	while (files && files[count])
+		count++;
+	keyring->passwords = calloc(count + 1, sizeof(*keyring->passwords));
 	if (!keyring->passwords)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < targets_count(targets); i++) {
-		const struct target *target = targets_at(targets, i);
+	for (; keyring->password_count < count; keyring->password_count++) {
+		char *file = strdup(files[keyring->password_count]);
 
-		if (target->credential != TARGET_PASSWORD)
-			continue;
-		if (!(keyring->passwords[keyring->password_count].file =
-				    strdup(target->credential_name)))
+		if (!file)
 			return err_set(err, -ENOMEM, "out of memory");
-		keyring->password_count++;
+		keyring->passwords[keyring->password_count].file = file;
 	}
-	qsort(keyring->passwords, keyring->password_count, sizeof(*keyring->passwords),
-		password_compare);
-	for (size_t i = 0; i < keyring->password_count; i++) {
+	qsort(keyring->passwords, count, sizeof(*keyring->passwords), password_compare);
+	for (size_t i = 0; i < count; i++) {
 		if (kept && password_compare(
 				    &keyring->passwords[kept - 1], &keyring->passwords[i]) == 0)
 			free(keyring->passwords[i].file);
@@ -129,9 +126,8 @@ static int passwords_collect(
 	return 0;
 }
 
-static int keyring_fill(struct keyring *keyring, const struct config *config, struct err *err)
+static int keyring_fill(struct keyring *keyring, const struct signer_conf *conf, struct err *err)
 {
-	const struct conf *conf = config->conf;
 	int rc = 0;
 
 	if (conf->issuing_key)
@@ -141,17 +137,17 @@ static int keyring_fill(struct keyring *keyring, const struct config *config, st
 	if (rc == 0 && keyring_key(keyring, KEYRING_AUDIT))
 		rc = err_set(
 			err, -EEXIST, "keys: '%s' is a name of the gateway's own", KEYRING_AUDIT);
-	rc = rc < 0 ? rc : passwords_collect(keyring, config->targets, err);
+	rc = rc < 0 ? rc : passwords_collect(keyring, conf->passwords, err);
 	for (size_t i = 0; rc == 0 && i < keyring->password_count; i++)
 		rc = password_load(&keyring->passwords[i], err);
 	return rc;
 }
 
-int keyring_load(const struct config *config, struct keyring **ret, struct err *err)
+int keyring_load(const struct signer_conf *conf, struct keyring **ret, struct err *err)
 {
 	struct keyring *keyring = calloc(1, sizeof(*keyring));
-	int rc = keyring ? keyring_fill(keyring, config, err)
-			 : err_set(err, -ENOMEM, "out of memory");
+	int rc =
+		keyring ? keyring_fill(keyring, conf, err) : err_set(err, -ENOMEM, "out of memory");
 
 	if (rc < 0) {
 		keyring_free(keyring);

@@ -7,10 +7,11 @@
 #define BARTIZAN_SIGNER_KEYRING_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "keys/sshkey.h"
-#include "policy/config.h"
+#include "server/role/signer_conf.h"
 
 #define KEYRING_PASSWORD_MAX 1024
 #define KEYRING_ISSUING "issuing"
@@ -33,8 +34,8 @@ struct keyring {
 	size_t password_count;
 };
 
-/* Everything that config names. Errors name the file. */
-int keyring_load(const struct config *config, struct keyring **ret, struct err *err);
+/* Everything that conf names. Errors name the file. */
+int keyring_load(const struct signer_conf *conf, struct keyring **ret, struct err *err);
 /* Adds the audit key from the state directory; made (0600, owned by uid and gid where those are not
  * -1) when there is none. */
 int keyring_audit(struct keyring *keyring, int state_dir, uid_t uid, gid_t gid, struct err *err);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/files.h"
 #include "common/log.h"
 #include "server/role/role.h"
 #include "server/role/sandbox.h"
@@ -22,12 +21,10 @@
 
 static int keys_open(const struct role_start *start, struct keyring **ret, struct err *err)
 {
-	struct files *files = NULL;
-	struct config *config = NULL;
-	int rc = files_from_bundle(start->bundle, &files, err);
+	struct signer_conf *conf = NULL;
+	int rc = signer_conf_open(start->slice, &conf, err);
 
-	rc = rc < 0 ? rc : config_load(files, files_first(files), &config, err);
-	rc = rc < 0 ? rc : keyring_load(config, ret, err);
+	rc = rc < 0 ? rc : keyring_load(conf, ret, err);
 	if (rc == 0) {
 		rc = keyring_audit(*ret, start->state_dir, start->uid, start->gid, err);
 		if (rc < 0) {
@@ -35,8 +32,7 @@ static int keys_open(const struct role_start *start, struct keyring **ret, struc
 			*ret = NULL;
 		}
 	}
-	config_free(config);
-	files_free(files);
+	signer_conf_free(conf);
 	return rc;
 }
 
@@ -45,7 +41,7 @@ static int signer_enter(const struct role_start *start, struct keyring **ret, st
 {
 	int rc = keys_open(start, ret, err);
 
-	close(start->bundle);
+	close(start->slice);
 	close(start->state_dir);
 	rc = rc < 0 ? rc : role_drop(start, err);
 	return rc < 0 ? rc : sandbox_signer(err);

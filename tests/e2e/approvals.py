@@ -1,4 +1,5 @@
 """What tests of the queue do: wait for a request, vote on it as somebody, look at it."""
+import contextlib
 import json
 import re
 import subprocess
@@ -57,6 +58,16 @@ def clear(world):
             world.lab.cli("requests", "revoke", row["id"])
 
 
+@contextlib.contextmanager
+def undone(world):
+    """Queue and configuration are as before when it ends."""
+    before = world.lab.config.read_text()
+    yield
+    clear(world)
+    if world.lab.config.read_text() != before:
+        world.edit(lambda _: before)
+
+
 def id_in(text):
     found = re.search(r"request (%s)" % ID, text)
     assert found, text
@@ -70,7 +81,11 @@ def rule(world, approval, more=""):
     world.edit(change)
 
 
-def lead(world, name):
-    """One more lead, with a certificate."""
+def member(world, name, group):
+    """One more person, of this group, with a certificate."""
     world.visitor(name)
-    world.lab.issue(name, ["leads"], world.dir / "people" / name / "id.pub")
+    world.lab.issue(name, [group], world.dir / "people" / name / "id.pub")
+
+
+def lead(world, name):
+    member(world, name, "leads")

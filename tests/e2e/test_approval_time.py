@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from approvals import clear, end, gw, held, id_in, lead, requests, rule, show, state, vote
+from approvals import clear, end, gw, held, id_in, lead, requests, rule, show, state, undone, vote
 from test_crash import kill_everything
 from lablib.lab import program
 from world import finish, read_line, until
@@ -26,12 +26,8 @@ def restored(request):
     if "prod" not in request.fixturenames:
         yield
         return
-    world = request.getfixturevalue("prod")
-    before = world.lab.config.read_text()
-    yield
-    clear(world)
-    if world.lab.config.read_text() != before:
-        world.edit(lambda _: before)
+    with undone(request.getfixturevalue("prod")):
+        yield
 
 
 def waiting_shell(world, host="db1"):
@@ -74,8 +70,8 @@ def test_warned_in_time(prod, host, window, words):
 
 def test_warned_and_drained(prod):
     """on_expiry: drain says what it means; the shell outlives the window, and nothing new begins under it."""
-    child, id = opened(prod, "by: lead, window: 61s, on_expiry: drain, wait_without_terminal: 0s")
-    child.expect("approval %s ends in 1 minute: this session may go on" % id)
+    child, id = opened(prod, "by: lead, window: 65s, on_expiry: drain, wait_without_terminal: 0s")
+    child.expect("approval %s ends in 1 minute: this session may go on" % id, timeout=30)
     child.sendline("exit")
     child.wait()
     clear(prod)
@@ -398,7 +394,7 @@ def test_more_votes_meanwhile(own_world, words):
 
 
 def test_more_votes_while_many_wait(own_world):
-    """The same with several connections that wait for one request: one goes on waiting for the new request, and none is left without a word."""
+    """The same with several connections that wait for one request: all go on waiting for the new request."""
     world = own_world()
     lead(world, "dave")
     rule(world, "by: lead")
@@ -412,5 +408,4 @@ def test_more_votes_while_many_wait(own_world):
     vote(world, again["id"])
     vote(world, again["id"], "dave")
     ends = [end(child) for child in (first, *others)]
-    assert [done.code for done in ends].count(0) >= 1 and all(done.code in (0, 77) for done in ends), ends
-    assert all("more votes" in done.err for done in ends if done.code == 77) and world.role("broker") == broker
+    assert all(done.code == 0 and "in" in done.out and again["id"] in done.err for done in ends) and world.role("broker") == broker, ends

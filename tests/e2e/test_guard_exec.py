@@ -3,7 +3,7 @@ import json
 import subprocess
 
 import pytest
-from approvals import clear, end, gw, held, id_in, lead, pending, requests, show, state, vote
+from approvals import clear, end, gw, held, id_in, lead, member, pending, requests, show, state, vote
 from world import until
 
 GUARDS = r"""
@@ -27,9 +27,8 @@ rules:
 def shop(module_world):
     """The lab with guards instead of its own rules; olga is on call, dave is one more lead."""
     lead(module_world, "dave")
-    module_world.visitor("olga")
-    module_world.lab.issue("olga", ["oncall"], module_world.dir / "people" / "olga" / "id.pub")
-    module_world.edit(lambda text: text.partition("rules:\n")[0] + GUARDS)
+    member(module_world, "olga", "oncall")
+    module_world.rules(GUARDS)
     return module_world
 
 

@@ -18,7 +18,7 @@ RULE = """rules:
 
 def with_rules(world, *lines):
     """Replaces all rules by one made of these lines."""
-    world.edit(lambda text: text.partition("rules:\n")[0] + RULE % "\n    ".join(lines))
+    world.rules(RULE % "\n    ".join(lines))
 
 
 @pytest.fixture(autouse=True)
@@ -96,16 +96,16 @@ def test_first_match_decides(module_world):
     world = module_world
     deny = "  - name: no-web\n    deny: \"*\"\n    targets: [web1]\n"
     allow = "  - name: all\n    allow: \"*\"\n    roles: [sre]\n"
-    world.edit(lambda text: text.partition("rules:\n")[0] + "rules:\n" + deny + allow)
+    world.rules("rules:\n" + deny + allow)
     done = world.ssh("alice", "web1", "echo in")
     assert done.code == 77 and "no-web" in done.err
     assert world.ssh("alice", "plain1", "echo in").out == "in\n"
-    world.edit(lambda text: text.partition("rules:\n")[0] + "rules:\n" + allow + deny)
+    world.rules("rules:\n" + allow + deny)
     assert world.ssh("alice", "web1", "echo in").out == "in\n"
 
 
 def test_no_rules_no_access(module_world):
-    module_world.edit(lambda text: text.partition("rules:\n")[0] + "rules: []\n")
+    module_world.rules("rules: []\n")
     assert module_world.ssh("alice", "web1", "echo in").code == 77
 
 

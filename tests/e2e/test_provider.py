@@ -237,7 +237,7 @@ def test_clocks_a_minute_apart(own_world):
         with_only(world, provider)
         for who, shift, words in (("alice", 50, None), ("bob", -50, None), ("carol", 90, "in the future"), ("mallory", -900, "expired")):
             now = int(time.time()) + shift
-            provider.approve(iat=now, auth_time=now, exp=now + 600, sub=who, preferred_username=who, groups=["sre"])
+            provider.approve_as(who, iat=now, auth_time=now, exp=now + 600)
             code, out = Login(world, who).end()
             assert (code == 0 and "through" in out) if words is None else (code == 255 and words in out), (who, out)
             assert world.ssh(who + ".nocert", "gw", "whoami", options=("BatchMode yes",)).code == (255 if words else 0)
@@ -249,7 +249,7 @@ def test_expired_within_the_skew(own_world):
         with_only(world, provider)
         for who, since, words in (("alice", 40, None), ("carol", 90, "expired")):
             now = int(time.time())
-            provider.approve(iat=now - 100, auth_time=now - 100, exp=now - since, sub=who, preferred_username=who, groups=["sre"])
+            provider.approve_as(who, iat=now - 100, auth_time=now - 100, exp=now - since)
             code, out = Login(world, who).end()
             assert (code == 0 and "through" in out) if words is None else (code == 255 and words in out), (who, out)
 
@@ -260,7 +260,7 @@ def test_keys_without_the_key(own_world):
     with HostileProvider(world.dir / "idp") as provider:
         provider.behave("jwks", "no_keys")
         with_only(world, provider)
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.approve_as("alice")
         code, out = Login(world, "alice").end()
         assert code == 255 and "no key with kid 'hostile'" in out, out
         provider.behave("jwks", "good")
@@ -275,7 +275,7 @@ def test_other_keys(own_world):
         with HostileProvider(world.dir / "idp") as provider:
             provider.behave("jwks", behaviour)
             with_only(world, provider)
-            provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+            provider.approve_as("alice")
             code, out = Login(world, "alice").end()
             assert code == 255 and words in out, out
             assert not world.events("login-provider")
@@ -287,7 +287,7 @@ def test_a_nameless_key_is_changed(own_world):
     with HostileProvider(world.dir / "idp") as provider:
         provider.behave("jwks", "other_nameless")
         with_only(world, provider)
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.approve_as("alice")
         provider.header = {"kid": None}
         code, out = Login(world, "alice").end()
         assert code == 255 and "signature does not fit" in out, out
@@ -327,7 +327,7 @@ def test_bad_userinfo(own_world):
         with_only(world, provider)
         for behaviour in BAD_USERINFO:
             provider.behave("userinfo", behaviour)
-            provider.approve(sub=behaviour, preferred_username=behaviour, groups=["sre"])
+            provider.approve_as(behaviour)
             code, out = Login(world, "alice").end()
             assert code == 0 and "through" in out, (behaviour, out)
             assert whoami(world, "alice")["user"] == behaviour
@@ -335,7 +335,7 @@ def test_bad_userinfo(own_world):
         assert provider.count("other") == 0 and provider.sent["userinfo"] < 16 << 20
         provider.behave("userinfo", "good")
         provider.userinfo = {"sub": "somebody-else", "groups": ["leads"]}
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.approve_as("alice")
         code, out = Login(world, "alice").end()
         assert code == 255 and "userinfo is about another subject" in out, out
 
@@ -370,7 +370,7 @@ def test_gone_for_a_while(own_world):
         polls = provider.count("token")
         until(lambda: provider.count("token") >= polls + 1, 30, "another poll")
         provider.behave("token", "good")
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.approve_as("alice")
         code, out = login.end()
         assert code == 0 and "through" in out, out
 
@@ -382,14 +382,14 @@ def test_an_old_login_at_the_provider(own_world):
         with_only(world, provider)
         within(world, "15m")
         now = int(time.time())
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"], auth_time=now - 3600)
+        provider.approve_as("alice", auth_time=now - 3600)
         code, out = Login(world, "alice", "gw", ("whoami",)).end()
         assert code == 0, out
         asked = len(provider.asked)
         code, out = Login(world, "alice").end()
         assert code == 77 and "login was 1 hour ago; 15 minutes is the most" in out and "through" not in out, out
         assert any("max_age=900" in body for name, _, body in provider.asked[asked:] if name == "device")
-        provider.approve(sub="alice", preferred_username="alice", groups=["sre"])
+        provider.approve_as("alice")
         code, out = Login(world, "alice").end()
         assert code == 0 and "through" in out, out
 

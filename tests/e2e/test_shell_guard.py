@@ -5,7 +5,7 @@ import subprocess
 
 import pexpect
 import pytest
-from approvals import clear, end, gw, held, lead, pending, requests, state, vote
+from approvals import clear, end, gw, held, lead, member, pending, requests, state, vote
 from world import cast_events, until
 
 GUARDS = r"""
@@ -30,9 +30,8 @@ SHELLS = {"bash": "bash --norc --noprofile -i", "dash": "dash -i", "zsh": "zsh -
 @pytest.fixture(scope="module")
 def shop(module_world):
     """The lab with guarded shells instead of its own rules; the visitor's guard lets pass what it cannot read."""
-    module_world.visitor("visitor")
-    module_world.lab.issue("visitor", ["visitors"], module_world.dir / "people" / "visitor" / "id.pub")
-    module_world.edit(lambda text: text.partition("rules:\n")[0] + GUARDS)
+    member(module_world, "visitor", "visitors")
+    module_world.rules(GUARDS)
     return module_world
 
 
@@ -87,6 +86,12 @@ def victim(world, name):
     path.mkdir(exist_ok=True)
     path.chmod(0o777)
     return path
+
+
+def on_hold(world, shell, path):
+    """Types a line that removes the path and has to wait; the id of its request."""
+    shell.enter("rm -r %s" % path).expect(r"\d left")
+    return pending(world)
 
 
 # ---- verdicts ----
@@ -147,8 +152,7 @@ def test_approve(shop):
 def test_denied_by_a_human(shop):
     path = victim(shop, "victim")
     shell = Shell(shop)
-    shell.enter("rm -r %s" % path).expect(r"\d left")
-    id = pending(shop)
+    id = on_hold(shop, shell, path)
     assert gw(shop, "bob", "deny %s --reason 'not today'" % id).code == 0
     shell.expect(r"request %s was denied by bob: not today" % id).ready()
     assert path.exists()
@@ -159,8 +163,7 @@ def test_given_up(shop):
     """Ctrl-C takes line and request back."""
     path = victim(shop, "victim")
     shell = Shell(shop)
-    shell.enter("rm -r %s" % path).expect(r"\d left")
-    id = pending(shop)
+    id = on_hold(shop, shell, path)
     shell.child.sendcontrol("c")
     shell.ready()
     assert until(lambda: state(shop, id) == "cancelled", 5) and path.exists()
@@ -172,8 +175,7 @@ def test_picked_up(shop):
     """Who loses the connection types the line again, and waits for the same request; approved meanwhile, it runs at once."""
     path = victim(shop, "victim")
     first = Shell(shop)
-    first.enter("rm -r %s" % path).expect(r"\d left")
-    id = pending(shop)
+    id = on_hold(shop, first, path)
     first.child.close(force=True)
     second = Shell(shop)
     second.enter("rm -r %s" % path).expect(r"request %s \(asked before\)" % id)
@@ -205,13 +207,11 @@ def test_asked_ahead(shop):
 def test_other_bytes_ask_again(shop):
     path = victim(shop, "victim")
     shell = Shell(shop)
-    shell.enter("rm -r %s" % path).expect(r"\d left")
-    id = pending(shop)
+    id = on_hold(shop, shell, path)
     shell.child.sendcontrol("c")
     shell.ready()
     again, _ = Shell(shop), shell.end()
-    again.enter("rm -r %s" % path).expect(r"\d left")
-    approved = pending(shop)
+    approved = on_hold(shop, again, path)
     vote(shop, approved)
     again.ready()
     path = victim(shop, "victim")

@@ -107,6 +107,10 @@ class World:
         self.lab.config.write_text(change(self.lab.config.read_text()))
         return self.lab.reload()
 
+    def rules(self, text):
+        """Puts this in the place of everything from `rules:` on."""
+        return self.edit(lambda old: old.partition("rules:\n")[0] + text)
+
     # ---- records ----
 
     def json(self, *words):

@@ -11,13 +11,7 @@
 #include "oidc/discovery.h"
 #include "oidc/pkce.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void one_discovery(struct bytes text)
 {
@@ -25,13 +19,13 @@ static void one_discovery(struct bytes text)
 	struct err err = { "" };
 
 	if (discovery_parse(text, "https://idp.example", false, &discovery, &err) < 0) {
-		check(err.text[0]);
+		REQUIRE(err.text[0]);
 		return;
 	}
 	const char *const addresses[] = { discovery->jwks, discovery->token, discovery->device, discovery->authorization, discovery->userinfo };
-	check(discovery->jwks && (discovery->token || (!discovery->device && !discovery->authorization)));
+	REQUIRE(discovery->jwks && (discovery->token || (!discovery->device && !discovery->authorization)));
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
-		check(!addresses[i] || strncasecmp(addresses[i], "https://", 8) == 0);
+		REQUIRE(!addresses[i] || strncasecmp(addresses[i], "https://", 8) == 0);
 	discovery_free(discovery);
 }
 
@@ -47,12 +41,12 @@ static void one_start(struct bytes text)
 
 	device_init(&device);
 	device_started(&device, &answer, false, 0);
-	check(device.state == DEVICE_WAITING || device.state == DEVICE_FAILED);
+	REQUIRE(device.state == DEVICE_WAITING || device.state == DEVICE_FAILED);
 	if (device.state == DEVICE_WAITING)
-		check(device.interval_ms >= 1000 && device.interval_ms <= DEVICE_INTERVAL_MS_MAX && device.expires_s > 0 &&
+		REQUIRE(device.interval_ms >= 1000 && device.interval_ms <= DEVICE_INTERVAL_MS_MAX && device.expires_s > 0 &&
 			device.expires_s <= DEVICE_EXPIRES_S_MAX);
 	for (const char *p = device.state == DEVICE_WAITING ? device.user_code : ""; *p; p++)
-		check(*p >= ' ' && *p <= '~');
+		REQUIRE(*p >= ' ' && *p <= '~');
 	device_release(&device);
 }
 
@@ -66,12 +60,12 @@ static void one_poll(struct bytes text)
 	device_init(&device);
 	device_started(&device, &begin, false, 0);
 	device_polled(&device, &poll, 5000);
-	check(device.state != DEVICE_DONE);
+	REQUIRE(device.state != DEVICE_DONE);
 	device_polled(&device, &done, 10000);
 	if (device.state == DEVICE_WAITING)
-		check(device.next > 10000 && device.next <= device.expires);
+		REQUIRE(device.next > 10000 && device.next <= device.expires);
 	if (device.state == DEVICE_FAILED)
-		check(device.kind && device.reason[0] && text_utf8_valid(device.reason, strlen(device.reason)));
+		REQUIRE(device.kind && device.reason[0] && text_utf8_valid(device.reason, strlen(device.reason)));
 	device_release(&device);
 }
 
@@ -84,8 +78,8 @@ static void one_callback(struct bytes text)
 
 	pkce_init_from(&pkce, (struct bytes){ random, sizeof(random) }, random);
 	int rc = pkce_callback(&pkce, &discovery, "/callback", (const char *)text.data, text.len, &err);
-	check((rc == 1) == (pkce.code[0] != '\0'));
-	check(rc >= 0 || err.text[0]);
+	REQUIRE((rc == 1) == (pkce.code[0] != '\0'));
+	REQUIRE(rc >= 0 || err.text[0]);
 }
 
 static void one_url(struct bytes text)
@@ -94,10 +88,10 @@ static void one_url(struct bytes text)
 	struct url url;
 
 	if (buf_put(&copy, text.data, text.len) == 0 && buf_cstr(&copy) && url_parse(buf_cstr(&copy), &url, NULL) == 0)
-		check(url.port && text_target_ok(url.host, strlen(url.host)));
-	check(url_escape(&escaped, (const char *)text.data, text.len) == 0 &&
+		REQUIRE(url.port && text_target_ok(url.host, strlen(url.host)));
+	REQUIRE(url_escape(&escaped, (const char *)text.data, text.len) == 0 &&
 		url_unescape(&back, (const char *)buf_data(&escaped), escaped.len) == 0);
-	check(back.len == text.len && memcmp(buf_data(&back), text.data, text.len) == 0);
+	REQUIRE(back.len == text.len && memcmp(buf_data(&back), text.data, text.len) == 0);
 	buf_release(&copy);
 	buf_release(&escaped);
 	buf_release(&back);

@@ -8,7 +8,7 @@
 #include "common/ipc_msg.h"
 #include "common/wire.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void check_round(enum ipc_type type, struct bytes body, const void *msg)
 {

@@ -6,13 +6,7 @@
 #include "oidc/jwa.h"
 #include "oidc/jwk_impl.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(fact)            \
-	do {                     \
-		if (!(fact))     \
-			abort(); \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void one(struct bytes json)
 {

@@ -10,13 +10,8 @@
 #include "oidc/jws.h"
 #include "oidc/token.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
-#define REQUIRE(fact)            \
-	do {                     \
-		if (!(fact))     \
-			abort(); \
-	} while (0)
 #define JOE "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 #define NOW 1800000000
 

@@ -4,13 +4,7 @@
 
 #include "keys/krl.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(fact)            \
-	do {                     \
-		if (!(fact))     \
-			abort(); \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void ask(const struct krl *krl, struct bytes key, struct bytes ca, uint64_t serial, const char *key_id)
 {

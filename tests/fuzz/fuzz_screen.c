@@ -17,6 +17,8 @@
 #include "lineguard/screen.c"
 #include "lineguard/screen_scan.c"
 
+#include "tests/fuzz/fuzz.h"
+
 struct world {
 	size_t typed, forwarded, made; /* bytes; made: Ctrl-C and Ctrl-U of the guard's own */
 	bool failed;
@@ -71,8 +73,6 @@ static void on_failed(void *context, const char *why)
 	check(!world->failed && strcmp(why, "a change of state that is not allowed") != 0);
 	world->failed = true;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Each step is a letter, a length and that many bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

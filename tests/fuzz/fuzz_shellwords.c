@@ -7,7 +7,7 @@
 
 #include "policy/guard.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static const char text[] = "prod:\n"
 			   "  - {deny: [\"mkfs*\", \"re:\\\\bdd\\\\b.*of=/dev/\", \"> /etc/*\"]}\n"
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		guards = load();
 	if (!size)
 		return 0;
-	const struct guard *guard = guards_at(guards, data[0] & 1);
+	const struct guard *guard = guards_find(guards, data[0] & 1 ? "listed" : "prod");
 	struct bytes line = { data + 1, size - 1 };
 	struct judgement first, again;
 	judge_fn *judge = data[0] & 4 ? guard_judge_fragment : data[0] & 2 ? guard_judge_typed : guard_judge;

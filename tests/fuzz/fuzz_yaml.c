@@ -6,9 +6,8 @@
 #include "policy/config.h"
 #include "policy/decide.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
-#define REQUIRE(fact) do { if (!(fact)) abort(); } while (0)
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH9s5XSBtm24mseS88GoDOSpHY7461+2h+uiSAAJbnET"
 
 static struct bytes text_bytes(const char *text)

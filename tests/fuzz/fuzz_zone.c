@@ -5,9 +5,7 @@
 #include "policy/window.h"
 #include "policy/zone_rule.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(fact) do { if (!(fact)) abort(); } while (0)
+#include "tests/fuzz/fuzz.h"
 
 static const int64_t instants[] = { INT64_MIN / 4, -62135596800, -1, 0, 1795860000, 2216250000, 4102444800, INT64_MAX / 4 };
 

@@ -444,30 +444,27 @@ def in_vim(s):
     s.refused()
 
 
-@case("posix", ran=("one",), denied=1)
-def in_less(s):
-    (s.dir / "pages").write_text("".join("FORBID %d\n" % n for n in range(200)))
-    s.keys("less pages\r")
-    s.see("FORBID 1")
+def read_in_less(s, options, line):
+    """Enters in the pager are keys, and no lines; behind it the next line is judged as ever."""
+    (s.dir / "pages").write_text("".join(line % n + "\n" for n in range(200)))
+    s.keys("less %spages\r" % options)
+    s.see(line % 1)
     s.quiet(0.2)
     s.keys("\r\r q")
     s.prompt()
     s.line("touch one")
     s.keys("touch FORBID\r")
     s.refused()
+
+
+@case("posix", ran=("one",), denied=1)
+def in_less(s):
+    read_in_less(s, "", "FORBID %d")
 
 
 @case("posix", ran=("one",), denied=1)
 def in_less_without_a_screen_of_its_own(s):
-    (s.dir / "pages").write_text("".join("line %d\n" % n for n in range(200)))
-    s.keys("less -X pages\r")
-    s.see("line 1")
-    s.quiet(0.2)
-    s.keys("\r\r q")
-    s.prompt()
-    s.line("touch one")
-    s.keys("touch FORBID\r")
-    s.refused()
+    read_in_less(s, "-X ", "line %d")
 
 
 @case("posix", ran=("one",), denied=0)

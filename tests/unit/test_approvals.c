@@ -11,33 +11,14 @@
 
 #include "store/approvals.h"
 #include "store/lapse.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/place.h"
 
 static const struct approval_limits generous = { 100, 1000 };
 static char *no_groups[] = { NULL };
 
-struct world { struct scratch scratch; struct store *store; };
-
 static struct identity person(const char *name)
 {
 	return (struct identity){ .user = (char *)name, .provider = "corp", .subject = (char *)name, .groups = no_groups };
-}
-
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-	world->scratch = scratch_new();
-	*state = world;
-	return store_open(world->scratch.fd, false, &world->store, NULL);
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-	store_close(world->store);
-	scratch_remove(&world->scratch);
-	free(world);
-	return 0;
 }
 
 static struct approval request(const char *user, const char *command, unsigned needed)
@@ -49,22 +30,30 @@ static struct approval request(const char *user, const char *command, unsigned n
 	return approval;
 }
 
-static void create(struct world *world, const char *user, const char *command, unsigned needed, char id[8])
+static void create(struct place *world, const char *user, const char *command, unsigned needed, char id[8])
 {
 	struct approval approval = request(user, command, needed);
 	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
-	memcpy(id, approval.id, 8);
+	memcpy(id, approval.id, sizeof(approval.id));
 	approval_release(&approval);
 }
 
-static int vote(struct world *world, const char *id, const char *who, bool approve, int64_t lapse, enum approval_state *ret)
+static int vote(struct place *world, const char *id, const char *who, bool approve, int64_t lapse, enum approval_state *ret)
 {
 	struct identity identity = person(who);
 	struct vote ballot = { .who = &identity, .approve = approve, .note = "note" };
 	return approvals_vote(world->store, id, &ballot, lapse, 2, ret, NULL);
 }
 
-static enum approval_state state_of(struct world *world, const char *id)
+static void assert_vote(struct place *world, const char *id, const char *who, bool approve, enum approval_state becomes)
+{
+	enum approval_state got;
+
+	assert_int_equal(vote(world, id, who, approve, 10, &got), 0);
+	assert_int_equal(got, becomes);
+}
+
+static enum approval_state state_of(struct place *world, const char *id)
 {
 	struct approval approval;
 	assert_int_equal(approvals_get(world->store, id, &approval, NULL), 0);
@@ -73,7 +62,7 @@ static enum approval_state state_of(struct world *world, const char *id)
 	return state;
 }
 
-static int find(struct world *world, const char *user, const char *command, int64_t lapse, struct approval *ret)
+static int find(struct place *world, const char *user, const char *command, int64_t lapse, struct approval *ret)
 {
 	struct identity identity = person(user);
 	struct approval_scope scope = { .who = &identity, .target = "db1", .login = "deploy", .kind = "exec", .command = { (const uint8_t *)command, strlen(command) } };
@@ -99,13 +88,12 @@ static void every_event_in_every_state(void **state)
 
 static void rows_follow_the_table(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char id[8];
 	create(world, "alice", "a", 1, id);
 	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), -EALREADY);
-	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
-	assert_int_equal(got, APPROVAL_APPROVED);
+	assert_vote(world, id, "bob", true, APPROVAL_APPROVED);
 	assert_int_equal(vote(world, id, "carol", false, 10, &got), -EALREADY);
 	assert_int_equal(approvals_cancel(world->store, id, "alice", "", 3, NULL), -EALREADY);
 	assert_int_equal(approvals_revoke(world->store, id, "bob", "enough", 3, NULL), 0);
@@ -118,8 +106,7 @@ static void rows_follow_the_table(void **state)
 	assert_int_equal(state_of(world, id), APPROVAL_CANCELLED);
 
 	create(world, "alice", "c", 1, id);
-	assert_int_equal(vote(world, id, "bob", false, 10, &got), 0);
-	assert_int_equal(got, APPROVAL_DENIED);
+	assert_vote(world, id, "bob", false, APPROVAL_DENIED);
 	assert_int_equal(vote(world, id, "carol", true, 10, &got), -EALREADY);
 	assert_int_equal(vote(world, "ZZZZZ", "carol", true, 10, &got), -ENOENT);
 	assert_int_equal(vote(world, "'; --", "carol", true, 10, &got), -ENOENT);
@@ -127,16 +114,14 @@ static void rows_follow_the_table(void **state)
 
 static void quorum(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char id[8];
 	create(world, "alice", "a", 2, id);
-	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
-	assert_int_equal(got, APPROVAL_PENDING);
+	assert_vote(world, id, "bob", true, APPROVAL_PENDING);
 	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EEXIST); /* one person, one vote */
 	assert_int_equal(vote(world, id, "bob", false, 10, &got), -EEXIST);
-	assert_int_equal(vote(world, id, "carol", true, 10, &got), 0);
-	assert_int_equal(got, APPROVAL_APPROVED);
+	assert_vote(world, id, "carol", true, APPROVAL_APPROVED);
 	struct approval approval = request("alice", "b", 0);
 	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), -EINVAL);
 	approval.votes_needed = APPROVALS_VOTES_MAX + 1;
@@ -146,7 +131,7 @@ static void quorum(void **state)
 
 static void nobody_approves_himself(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char id[8];
 	create(world, "alice", "a", 1, id);
@@ -164,7 +149,7 @@ static void nobody_approves_himself(void **state)
 
 static void limits(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	static const struct approval_limits tight = { 2, 3 };
 	struct approval approval;
 	for (int i = 0; i < 3; i++) {
@@ -190,7 +175,7 @@ static void limits(void **state)
 
 static void scopes_and_uses(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
 	char id[8];
@@ -219,7 +204,7 @@ static void scopes_and_uses(void **state)
 /* A session that opened nothing gives its uses back, once; not of a grant that is over or revoked, and never another's. */
 static void given_back(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
 	char id[8];
@@ -260,7 +245,7 @@ static int count(const struct approval *approval, void *context)
 
 static void expiry(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
 	char pending[8], granted[8];
@@ -295,7 +280,7 @@ static int keep_ids(const struct approval *approval, void *context)
 /* With bounds that follow each other each end is told once: requests by their deadline, grants by their window, and nothing that has ended. */
 static void what_ends_soon(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char pending[8], granted[8], denied[8], told[64] = "";
 	int64_t next;
@@ -329,7 +314,7 @@ static int see(const struct approval *approval, void *context)
 	return 0;
 }
 
-static int listed(struct world *world, const struct approval_filter *filter, int64_t lapse, const char *first)
+static int listed(struct place *world, const struct approval_filter *filter, int64_t lapse, const char *first)
 {
 	struct seen seen = { 0, first };
 	assert_int_equal(approvals_each(world->store, filter, lapse, see, &seen, NULL), 0);
@@ -338,7 +323,7 @@ static int listed(struct world *world, const struct approval_filter *filter, int
 
 static void lists(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char alices[8], bobs[8], over[8];
 	create(world, "alice", "a", 1, alices);
@@ -360,7 +345,7 @@ static void lists(void **state)
 /* A grant for one target, login, kind, rule and role is none for another. */
 static void a_grant_s_scope(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	struct identity alice = person("alice"), namesake = person("alice");
 	struct approval found;
 	enum approval_state got;
@@ -392,7 +377,7 @@ static void a_grant_s_scope(void **state)
 
 static void survives_a_restart(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	enum approval_state got;
 	char id[8];
 	create(world, "alice", "a", 2, id);
@@ -400,13 +385,12 @@ static void survives_a_restart(void **state)
 	store_close(world->store);
 	assert_int_equal(store_open(world->scratch.fd, false, &world->store, NULL), 0);
 	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EEXIST); /* a vote is consumed once */
-	assert_int_equal(vote(world, id, "carol", true, 10, &got), 0);
-	assert_int_equal(got, APPROVAL_APPROVED);
+	assert_vote(world, id, "carol", true, APPROVAL_APPROVED);
 }
 
 static void lapse(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	struct lapse_reading reading = { .boot = { 1 }, .boottime_ms = 5000, .wall_ms = 1000000 };
 	int64_t now = -1, then;
 	assert_int_equal(lapse_now(world->store, &reading, &then, NULL), 0);
@@ -426,13 +410,13 @@ static void lapse(void **state)
 
 static int keep_review(const struct review *review, void *context)
 {
-	memcpy(context, review->id, 8);
+	memcpy(context, review->id, sizeof(review->id));
 	return 0;
 }
 
 static void reviews(void **state)
 {
-	struct world *world = *state;
+	struct place *world = *state;
 	struct identity alice = person("alice"), bob = person("bob");
 	char id[8], seen[8] = "";
 	assert_int_equal(reviews_create(world->store, &alice, "S", "db1", "pager", 1, id, NULL), 0);
@@ -449,7 +433,7 @@ static void reviews(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_set_up, place_tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_in_every_state), TEST(rows_follow_the_table), TEST(quorum), TEST(nobody_approves_himself), TEST(limits), TEST(scopes_and_uses),
 		TEST(given_back), TEST(expiry), TEST(what_ends_soon), TEST(lists), TEST(a_grant_s_scope), TEST(survives_a_restart), TEST(lapse), TEST(reviews),

@@ -460,15 +460,15 @@ static struct peer *stale(void)
 static uint32_t held(struct peer *session, uint32_t channel)
 {
 	ask_access(session, 1, channel, ACCESS_EXEC, "id");
-	struct heard *hold = expect(session, IPC_HOLD);
-	assert_int_equal(MSG(hold, msg_hold)->channel, channel);
-	assert_non_null(strstr(MSG(hold, msg_hold)->text, "1 hour old"));
+	struct heard *hold = expect(session, IPC_WAIT);
+	assert_int_equal(MSG(hold, msg_wait)->channel, channel);
+	assert_non_null(strstr(MSG(hold, msg_wait)->text, "1 hour old"));
 	done(hold);
 	uint32_t id = login_started("corp", 900);
 	login_code(id, "FRSH-FRSH");
-	hold = expect(session, IPC_HOLD);
-	assert_non_null(strstr(MSG(hold, msg_hold)->text, "enter the code FRSH-FRSH"));
-	assert_non_null(strstr(MSG(hold, msg_hold)->status, "waiting for the login (10 minutes left)"));
+	hold = expect(session, IPC_WAIT);
+	assert_non_null(strstr(MSG(hold, msg_wait)->text, "enter the code FRSH-FRSH"));
+	assert_non_null(strstr(MSG(hold, msg_wait)->status, "waiting for the login (10 minutes left)"));
 	done(hold);
 	return id;
 }
@@ -491,8 +491,8 @@ static void test_fresh(void **state)
 	struct peer *session = stale();
 	uint32_t id = held(session, 0);
 	ask_access(session, 1, 1, ACCESS_EXEC, "id"); /* a second channel shares the login */
-	struct heard *hold = expect(session, IPC_HOLD);
-	assert_int_equal(MSG(hold, msg_hold)->channel, 1);
+	struct heard *hold = expect(session, IPC_WAIT);
+	assert_int_equal(MSG(hold, msg_wait)->channel, 1);
 	done(hold);
 	assert_null(take(world.egress, IPC_LOGIN_START));
 	login_done(id, &(struct token){ .user = "alice", .auth_age = 1 });

@@ -68,8 +68,8 @@ static const struct { const char *name; enum stage stage; enum ipc_type type; co
 	{ "access on an open channel", OPEN, IPC_ACCESS, &access_msg, "opened before" },
 	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "kind 9" },
 	{ "request on a leg never named", NAMED, IPC_REQUEST, &request_leg, "never named" },
-	{ "an event that is none", IN, IPC_EVENT, &event_msg, "no such event" },
-	{ "a transport that is none", NAMED, IPC_EVIDENCE, &evidence_msg, "no such transport" },
+	{ "an event that is none", IN, IPC_EVENT, &event_msg, "unknown event" },
+	{ "a transport that is none", NAMED, IPC_EVIDENCE, &evidence_msg, "unknown transport" },
 	{ "evidence of a connection that is not there", NAMED, IPC_EVIDENCE, &evidence_early, "no outbound connection" },
 };
 

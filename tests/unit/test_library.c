@@ -12,7 +12,7 @@
 #include <libssh/libssh.h>
 
 #include "server/libssh/library.h"
-#include "server/readahead.h"
+#include "server/libssh/readahead.h"
 
 static void described(void **state)
 {

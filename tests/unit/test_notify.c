@@ -56,7 +56,7 @@ static int refused(const char *text, size_t len, mode_t mode, struct err *err)
 	assert_int_equal(write(fd, text, len), (ssize_t)len);
 	assert_int_equal(fchmod(fd, mode), 0);
 	close(fd);
-	struct conf conf = { .notify_webhook = (char *)"https://chat.example.com/", .notify_headers = path };
+	struct egress_conf conf = { .webhook = (char *)"https://chat.example.com/", .webhook_headers = path };
 	int rc = posts_new(&conf, &posts, err);
 	posts_free(posts);
 	return rc;
@@ -99,7 +99,7 @@ static void test_headers_are_bounded(void **state)
 	assert_int_equal(refused(text, EGRESS_HEADERS_BYTES, 0600, &err), 0);
 	assert_int_equal(refused(text, EGRESS_HEADERS_BYTES + 1, 0600, &err), -EFBIG);
 	struct posts *posts = NULL;
-	struct conf conf = { .notify_webhook = (char *)"https://chat.example.com/", .notify_headers = (char *)"/no/such/file" };
+	struct egress_conf conf = { .webhook = (char *)"https://chat.example.com/", .webhook_headers = (char *)"/no/such/file" };
 	assert_true(posts_new(&conf, &posts, &err) < 0);
 	assert_null(posts);
 }

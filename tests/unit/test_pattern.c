@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SUBJECT_MAX 65536 /* IPC_DETAIL_MAX: the longest command line that is judged */
+#define SUBJECT_MAX 131072 /* IPC_DETAIL_MAX: the longest command line that is judged */
 #define SLOW_MS 5000      /* far above the bound, for slow machines and sanitizers */
 
 static enum pattern_answer match(const char *text, const char *data, size_t len)

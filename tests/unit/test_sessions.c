@@ -13,31 +13,7 @@
 #include "store/audit.h"
 #include "store/sessions.h"
 #include "store/sql.h"
-#include "tests/unit/scratch.h"
-
-struct place { struct scratch scratch; struct store *store; };
-
-static int set_up(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-	place->scratch = scratch_new();
-	*state = place;
-	return store_open(place->scratch.fd, false, &place->store, NULL);
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-	store_close(place->store);
-	scratch_remove(&place->scratch);
-	free(place);
-	return 0;
-}
-
-static struct store *store_of(void **state)
-{
-	return ((struct place *)*state)->store;
-}
+#include "tests/unit/place.h"
 
 /* The n-th session: started at n seconds. Texts are literals: never released. */
 static struct session_row row_of(unsigned n, const char *user, const char *target)
@@ -56,7 +32,7 @@ static void put(struct store *store, const struct session_row *row)
 
 static void a_row_comes_back_as_it_was(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "alice", "web1"), got;
 	row.connection = UINT64_MAX;
 	put(store, &row);
@@ -85,7 +61,7 @@ static void a_row_comes_back_as_it_was(void **state)
 
 static void hostile_texts_are_only_texts(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "'; DROP TABLE sessions; --", "\" OR 1=1"), got;
 	put(store, &row);
 	assert_int_equal(sessions_get(store, row.id, &got, NULL), 0);
@@ -96,7 +72,7 @@ static void hostile_texts_are_only_texts(void **state)
 
 static void ids_may_be_shortened(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row one = row_of(1, "alice", "web1"), two = row_of(2, "alice", "web1"), got;
 	char prefix[ID_ULID_LEN + 2] = "";
 	put(store, &one);
@@ -121,7 +97,7 @@ static void ids_may_be_shortened(void **state)
 
 static void a_session_ends_once(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "alice", "web1"), got;
 	put(store, &row);
 	assert_int_equal(sessions_end(store, row.id, SESSION_CLOSED, 5000, "idle", NULL, NULL), 0);
@@ -145,7 +121,7 @@ static int keep_last(const struct audit_row *row, void *context)
 
 static void a_seal_goes_into_the_chain(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "alice", "web1");
 	struct channel_row channel = { .session = row.id, .channel = 4000000000u, .kind = "shell", .file = "0-shell.cast", .started = 1 };
 	json_t *event = NULL;
@@ -189,7 +165,7 @@ static void listed(struct store *store, struct session_filter filter, const char
 
 static void lists_are_filtered_and_newest_first(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	static const char *const users[] = { "alice", "bob" }, *const targets[] = { "web1", "db1", "db2" };
 	for (unsigned n = 1; n <= 12; n++) {
 		struct session_row row = row_of(n, users[n % 2], targets[n % 3]);
@@ -214,7 +190,7 @@ static void lists_are_filtered_and_newest_first(void **state)
 /* No list walks the whole table or sorts it. */
 static void lists_use_an_index(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	static const char *const wheres[] = { "", " AND user = ?1", " AND target = ?2", " AND subject = ?3 AND provider = ?4", " AND state = 0", " AND started >= ?5" };
 	for (size_t i = 0; i < sizeof(wheres) / sizeof(wheres[0]); i++) {
 		char text[512];
@@ -249,7 +225,7 @@ static int keep_channel(const struct channel_row *row, void *context)
 
 static void channels_begin_and_end(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "alice", "web1");
 	struct channel_row channel = { .session = row.id, .channel = 3, .kind = "exec", .detail = "uname -a", .started = 10, .exit_status = -1 }, got = { 0 };
 	assert_int_equal(channels_insert(store, &channel, NULL), -EEXIST); /* no such session: the reference does not hold */
@@ -288,7 +264,7 @@ static void channels_begin_and_end(void **state)
 
 static void details_have_a_limit(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = place_store(state);
 	struct session_row row = row_of(1, "alice", "web1");
 	char *detail = malloc(STORE_LONG_TEXT_MAX + 2);
 	memset(detail, 'x', STORE_LONG_TEXT_MAX + 1);
@@ -322,7 +298,7 @@ static void json_has_the_words_of_the_design(void **state)
 	assert_string_equal(session_state_name((enum session_state)77), "unknown");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
 
 int main(void)
 {

@@ -22,6 +22,7 @@
 #include "keys/sshcert.h"
 #include "common/text.h"
 #include "common/wire.h"
+#include "server/reader/slices.h"
 #include "server/signer/signer.h"
 #include "tests/unit/scratch.h"
 
@@ -96,7 +97,10 @@ static int load(struct keyring **ret, struct err *err)
 	if (rc < 0)
 		print_error("config: %s\n", err->text);
 	assert_int_equal(rc, 0);
-	rc = keyring_load(config, ret, err);
+	struct slices slices;
+	assert_int_equal(slices_make(config, &slices, err), 0);
+	rc = keyring_load(&slices.signer, ret, err);
+	slices_release(&slices);
 	config_free(config);
 	files_free(files);
 	return rc;

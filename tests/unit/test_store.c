@@ -15,7 +15,7 @@
 #include "store/identities.h"
 #include "store/sql.h"
 #include "store/store.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/place.h"
 
 static struct store *opened(const struct scratch *scratch, bool read_only)
 {
@@ -96,21 +96,17 @@ static void a_mode_that_was_too_wide_is_mended(void **state)
 
 static void pragmas_are_as_decided(void **state)
 {
-	(void)state;
 	static const struct { const char *text; int64_t want; } cases[] = {
 		{ "PRAGMA foreign_keys", 1 }, { "PRAGMA trusted_schema", 0 }, { "PRAGMA synchronous", 1 }, { "PRAGMA temp_store", 2 }, { "PRAGMA user_version", 4 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 }, { "PRAGMA busy_timeout", STORE_BUSY_MS },
 	};
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int64_t got = -1;
 		assert_int_equal(sql_number(store, &got, NULL, cases[i].text, ""), 0);
 		assert_int_equal(got, cases[i].want);
 	}
 	assert_int_not_equal(sql_exec(store, "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema", NULL), 0); /* defensive */
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void what_is_no_database_of_ours_is_refused(void **state)
@@ -290,9 +286,7 @@ static void the_way_to_the_directory_need_not_be_open(void **state)
 
 static void a_transaction_is_all_or_none(void **state)
 {
-	(void)state;
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	struct identity *alice = person("alice", "corp", "1", NULL), *got = NULL;
 	assert_int_equal(store_begin(store, NULL), 0);
 	assert_int_equal(store_begin(store, NULL), -EBUSY);
@@ -306,8 +300,6 @@ static void a_transaction_is_all_or_none(void **state)
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), 0);
 	identity_free(got);
 	identity_free(alice);
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void a_second_writer_waits_and_is_told(void **state)
@@ -330,9 +322,7 @@ static void a_second_writer_waits_and_is_told(void **state)
 
 static void texts_have_a_limit(void **state)
 {
-	(void)state;
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	char *text = malloc(STORE_TEXT_MAX + 2);
 	memset(text, 'x', STORE_TEXT_MAX + 1);
 	text[STORE_TEXT_MAX + 1] = 0;
@@ -341,15 +331,11 @@ static void texts_have_a_limit(void **state)
 	text[STORE_TEXT_MAX] = 0;
 	assert_int_equal(identities_put(store, &who, 1, NULL), 0);
 	free(text);
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void groups_follow_the_identity_and_have_a_limit(void **state)
 {
-	(void)state;
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	char **groups = calloc(IDENTITY_GROUPS_MAX + 2, sizeof(*groups));
 	struct identity who = { .user = "alice", .provider = "corp", .subject = "1", .groups = groups, .group_count = IDENTITY_GROUPS_MAX + 1 }, *got = NULL;
 	for (size_t i = 0; i <= IDENTITY_GROUPS_MAX; i++)
@@ -377,15 +363,11 @@ static void groups_follow_the_identity_and_have_a_limit(void **state)
 	assert_null(got->groups[0]);
 	identity_free(got);
 	free(groups);
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void a_name_that_two_providers_know_is_ambiguous(void **state)
 {
-	(void)state;
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	struct identity *one = person("alice", "corp", "1", NULL), *two = person("alice", "other", "1", NULL), *renamed = person("alicia", "other", "1", NULL), *got = NULL;
 	assert_int_equal(identities_put(store, one, 1, NULL), 0);
 	assert_int_equal(identities_put(store, two, 1, NULL), 0);
@@ -406,15 +388,11 @@ static void a_name_that_two_providers_know_is_ambiguous(void **state)
 	identity_free(one);
 	identity_free(two);
 	identity_free(renamed);
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void certificates_lead_to_their_identity(void **state)
 {
-	(void)state;
-	struct scratch scratch = scratch_new();
-	struct store *store = opened(&scratch, false);
+	struct store *store = place_store(state);
 	struct identity *alice = person("alice", "corp", "1", "sre"), *got = NULL;
 	struct certificate_row row = { .provider = "corp", .subject = "1", .user = "alice", .key_id = "alice 7", .key_fp = "SHA256:abc", .valid_after = 10, .valid_before = 20, .issued = 15 };
 	assert_int_equal(certificates_next_serial(store, &row.serial, NULL), 0);
@@ -435,8 +413,6 @@ static void certificates_lead_to_their_identity(void **state)
 	assert_int_equal(identities_by_serial(store, UINT64_MAX, "SHA256:abc", &got, NULL), -ENOENT);
 	assert_null(got);
 	identity_free(alice);
-	store_close(store);
-	scratch_remove(&scratch);
 }
 
 static void serials_are_never_given_twice(void **state)
@@ -473,15 +449,17 @@ static void serials_are_never_given_twice(void **state)
 	scratch_remove(&scratch);
 }
 
+#define WITH_STORE(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_new_store_is_for_its_owner_only), cmocka_unit_test(a_mode_that_was_too_wide_is_mended), cmocka_unit_test(pragmas_are_as_decided),
+		cmocka_unit_test(a_new_store_is_for_its_owner_only), cmocka_unit_test(a_mode_that_was_too_wide_is_mended), WITH_STORE(pragmas_are_as_decided),
 		cmocka_unit_test(what_is_no_database_of_ours_is_refused), cmocka_unit_test(a_newer_version_is_refused), cmocka_unit_test(what_was_written_is_there_again),
 		cmocka_unit_test(reading_creates_nothing), cmocka_unit_test(reading_works_beside_a_writer), cmocka_unit_test(reading_works_after_a_crash),
-		cmocka_unit_test(the_way_to_the_directory_need_not_be_open), cmocka_unit_test(a_transaction_is_all_or_none), cmocka_unit_test(a_second_writer_waits_and_is_told),
-		cmocka_unit_test(texts_have_a_limit), cmocka_unit_test(groups_follow_the_identity_and_have_a_limit), cmocka_unit_test(a_name_that_two_providers_know_is_ambiguous),
-		cmocka_unit_test(certificates_lead_to_their_identity), cmocka_unit_test(serials_are_never_given_twice),
+		cmocka_unit_test(the_way_to_the_directory_need_not_be_open), WITH_STORE(a_transaction_is_all_or_none), cmocka_unit_test(a_second_writer_waits_and_is_told),
+		WITH_STORE(texts_have_a_limit), WITH_STORE(groups_follow_the_identity_and_have_a_limit), WITH_STORE(a_name_that_two_providers_know_is_ambiguous),
+		WITH_STORE(certificates_lead_to_their_identity), cmocka_unit_test(serials_are_never_given_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,28 +18,9 @@
 #include "store/audit.h"
 #include "store/sql.h"
 #include "store/transcripts.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/place.h"
 
 #define T0 INT64_C(1767225600000) /* 2026-01-01 */
-
-struct place { struct scratch scratch; struct store *store; };
-
-static int set_up(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-	place->scratch = scratch_new();
-	*state = place;
-	return store_open(place->scratch.fd, false, &place->store, NULL);
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-	store_close(place->store);
-	scratch_remove(&place->scratch);
-	free(place);
-	return 0;
-}
 
 static const char *id_of(unsigned n, char out[static ID_ULID_LEN + 1])
 {
@@ -436,7 +417,7 @@ static void recovery_itself_may_be_killed(void **state)
 	verify_finds_nothing(place);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
 
 int main(void)
 {

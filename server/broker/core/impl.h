@@ -28,6 +28,7 @@ struct flow;
 struct token_check;
 struct krl;
 struct queue;
+struct glass;
 LIST_HEAD(client_list, client);
 LIST_HEAD(record_list, record);
 TAILQ_HEAD(connect_list, connect);
@@ -35,6 +36,7 @@ LIST_HEAD(scan_list, scan);
 LIST_HEAD(issue_list, issue);
 LIST_HEAD(flow_list, flow);
 LIST_HEAD(token_check_list, token_check);
+LIST_HEAD(glass_list, glass);
 
 struct public_key {
 	char *name;
@@ -67,8 +69,10 @@ struct broker_private {
 	struct flow_list flows; /* server/broker/login/provider.c */
 	unsigned flow_count;
 	struct token_check_list token_checks;
-	struct krl *krl;     /* certificates.revoked; NULL: none */
-	struct queue *queue; /* server/broker/approval/queue.c */
+	struct krl *krl;	   /* certificates.revoked; NULL: none */
+	struct queue *queue;	   /* server/broker/approval/queue.c */
+	struct glass_list glasses; /* server/broker/access/break_glass.c */
+	unsigned glass_count;
 	unsigned commands;
 	struct question *checkpoint; /* at most one is signed at a time */
 	uint64_t checkpoint_seq;

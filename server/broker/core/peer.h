@@ -38,10 +38,11 @@ enum client_state {
 };
 enum peer_leg_state { LEG_NAMED, LEG_OPEN, LEG_ENDED };
 
-struct dial;  /* server/broker/dial/dial.h */
-struct lines; /* server/broker/access/lines.c */
-struct login; /* server/broker/login/login.c */
-struct fresh; /* server/broker/access/fresh_login.c */
+struct dial;	     /* server/broker/dial/dial.h */
+struct channel_wait; /* server/broker/access/wait.h */
+struct lines;	     /* server/broker/access/lines.c */
+struct login;	     /* server/broker/login/login.c */
+struct fresh;	     /* server/broker/access/fresh_login.c */
 struct auth_seen;
 struct running; /* server/broker/command/running.h */
 LIST_HEAD(running_list, running);
@@ -50,7 +51,7 @@ LIST_HEAD(peer_channel_list, peer_channel);
 
 enum peer_channel_state {
 	CHANNEL_NAMED,
-	CHANNEL_HELD,
+	CHANNEL_WAITING,
 	CHANNEL_DENIED,
 	CHANNEL_OPEN,
 	CHANNEL_ENDED
@@ -60,6 +61,8 @@ struct peer_channel {
 	LIST_ENTRY(peer_channel) entry;
 	uint32_t number;
 	enum peer_channel_state state;
+	/* while it waits (server/broker/access/wait.h); owned, NULL: it does not */
+	struct channel_wait *wait;
 	/* a shell whose lines are judged (server/broker/access/lines.h); owned, NULL: none */
 	struct lines *lines;
 };
@@ -87,7 +90,7 @@ struct peer_leg {
 	unsigned warned;
 	bool ending;	    /* it was told to end */
 	char *glass_reason; /* the user's reason if this is a break-glass session; else NULL */
-	char glass_review[8];
+	char glass_review[ID_SHORT_LEN + 1];
 };
 
 struct client {

@@ -63,7 +63,7 @@ static void service_free(void *arg)
 
 static void service_check_retired(struct service *service)
 {
-	if (service->retired && !service->count && !service->holds && link_up(&service->link))
+	if (service->retired && !service->count && !service->refs && link_up(&service->link))
 		service_close(service);
 }
 
@@ -249,13 +249,13 @@ void service_retire(struct service *service)
 	service_check_retired(service);
 }
 
-void service_hold(struct service *service)
+void service_ref(struct service *service)
 {
-	service->holds++;
+	service->refs++;
 }
 
-void service_let_go(struct service *service)
+void service_unref(struct service *service)
 {
-	service->holds--;
+	service->refs--;
 	service_check_retired(service);
 }

@@ -22,9 +22,8 @@ struct service {
 	struct link link;
 	struct question_list questions;
 	unsigned count;
-	unsigned holds; /* number of service_hold() without service_let_go() */
-	/* a newer link replaced this one: close it when the last question is answered and nobody
-	 * holds it */
+	unsigned refs; /* by service_ref() */
+	/* replaced: closed when the last question is answered and the last ref given back */
 	bool retired;
 	/* Called for a message that answers no question, and once with type 0 when the link is
 	 * lost. May be NULL. */
@@ -40,11 +39,11 @@ typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, cons
 /* takes the fd */
 struct service *service_new(struct broker *broker, enum role role, int fd, service_lost_fn *lost,
 	service_unsolicited_fn *on_unsolicited);
-void service_close(struct service *service); /* closes at once; open questions fail */
-/* closes when the last question is answered and nobody holds it */
+void service_close(struct service *service); /* now; open questions fail */
+/* when the last question is answered and the last ref is given back */
 void service_retire(struct service *service);
-void service_hold(struct service *service);
-void service_let_go(struct service *service);
+void service_ref(struct service *service);
+void service_unref(struct service *service);
 
 /* *slot holds the question until it is answered, failed or cancelled, and is NULL then, before fn
  * is called. fn is never called from inside ask(). -ENOTCONN: no such role now. */

@@ -20,7 +20,7 @@ enum flow_state { FLOW_ASKED, FLOW_SHOWN, FLOW_CHECKED };
 struct flow {
 	LIST_ENTRY(flow) entry;
 	struct broker *broker;
-	struct service *egress; /* held with service_hold(); NULL: it has answered or was lost */
+	struct service *egress; /* a ref; NULL: it is gone, or has answered */
 	uint32_t id;
 	enum flow_state state;
 	char *provider;
@@ -44,7 +44,7 @@ static void release_egress(struct flow *flow)
 
 	flow->egress = NULL;
 	if (egress)
-		service_let_go(egress);
+		service_unref(egress);
 }
 
 static void flow_free(struct flow *flow)
@@ -163,7 +163,7 @@ int flow_start(struct broker *broker, const struct flow_spec *spec, const struct
 		return err_set(err, rc, "the login could not be started: try again in a moment");
 	}
 	flow->egress = broker->private->egress;
-	service_hold(flow->egress);
+	service_ref(flow->egress);
 	arm(flow, FLOW_CODE_MS);
 	return 0;
 }
