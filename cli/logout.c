@@ -1,7 +1,8 @@
-/* bartizan logout: tells the gateway that the login is over, and takes its key out of the agent.
+/* bartizan logout: ends the login at the gateway, and removes its key from the agent.
  *
- * The gateway is asked by the key itself, so that comes first. It may be out of reach: the key goes
- * in any case, and without it nobody can use what the gateway still remembers. */
+ * The key is needed to connect to the gateway, so that comes first. If the gateway cannot be
+ * reached, the key is removed all the same: without it nobody can use the login that the gateway
+ * still has. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ struct logout {
 	int agent;
 	struct agent_keys keys;
 	unsigned removed;
-	bool told; /* no certificate was left untold */
+	bool told; /* the gateway was told about every certificate */
 };
 
 /* The certificate alone, in a file without its private half: ssh finds that in the agent. */
@@ -84,8 +85,7 @@ static int tell_gateway(const struct login_conf *conf, const struct sshcert *cer
 	return rc;
 }
 
-/* Certificates first: once a plain key is gone, its certificate still works; the other way round
- * the gateway could not be told. */
+/* Certificates come first: they work even after their plain key is removed. */
 static void tell_all(struct logout *logout)
 {
 	struct err err = { "" };
@@ -151,7 +151,7 @@ int cli_run_logout(const struct cli *cli, char *const *argv)
 	if (rc)
 		return cli_error("%s", err.text);
 	if (!logout.told)
-		cli_error("the gateway could not be told; it forgets the login when it expires");
+		cli_error("the gateway could not be told; the login ends there when it expires");
 	printf(logout.removed ? "logged out of %s\n" : "not logged in at %s\n", logout.gateway);
 	return CLI_OK;
 }

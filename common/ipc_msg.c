@@ -385,7 +385,7 @@ static void texts_free(char **list)
 	free(list);
 }
 
-/* May be a password or a private answer. */
+/* Overwritten first: it may be a password or a private answer. */
 static void bytes_free(struct bytes *bytes)
 {
 	text_burn((void *)bytes->data, bytes->data ? bytes->len : 0);
@@ -418,7 +418,9 @@ static int put_text(struct buf *out, const char *text, size_t max)
 {
 	size_t len = text ? strlen(text) : 0;
 
-	return len > max ? -EMSGSIZE : wire_put_string(out, text ? text : "", len);
+	if (len > max)
+		return -EMSGSIZE;
+	return wire_put_string(out, text ? text : "", len);
 }
 
 static int put_texts(struct buf *out, char *const *list, size_t max)

@@ -1,4 +1,4 @@
-/* Reviews: what break-glass leaves behind until somebody else has signed it. See approvals.h. */
+/* Reviews of break-glass sessions, open until somebody else has signed them. See approvals.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +55,9 @@ static int may_sign(
 		who->provider, who->subject, id);
 
 	if (rc == -ENOENT)
-		return err_set(err, rc, "no review '%.32s'", id);
-	return !rc && own ? err_set(err, -EPERM, "nobody signs the review of his own session") : rc;
+		return err_set(err, rc, "there is no review '%.32s'", id);
+	return !rc && own ? err_set(err, -EPERM, "you cannot sign the review of your own session")
+			  : rc;
 }
 
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,

@@ -101,11 +101,13 @@ static bool target_refused(const struct client *client, const struct msg_leg *ms
 	const struct target *target = text_target_ok(msg->target, strlen(msg->target))
 					      ? targets_find(config->targets, msg->target)
 					      : NULL;
-	struct access access = { .who = client->who,
+	struct access access = {
+		.who = client->who,
 		.source = client->source,
 		.target = msg->target,
 		.login = msg->login,
-		.now = clock_wall() };
+		.now = clock_wall(),
+	};
 	char name[256];
 
 	if (!target)

@@ -110,13 +110,15 @@ static int ask_for(struct ahead *ahead, const struct need *need, struct err *err
 	struct broker *broker = ahead->caller->broker;
 	char source[ADDR_TEXT_MAX];
 	struct approval approval = { 0 };
-	const struct approval_scope scope = { .who = ahead->caller->who,
+	const struct approval_scope scope = {
+		.who = ahead->caller->who,
 		.target = ahead->access.target,
 		.login = ahead->access.login,
 		.kind = access_kind_name(ahead->access.kind),
 		.command = ahead->access.detail,
 		.rule = ahead->decision.rule,
-		.by = need->by };
+		.by = need->by,
+	};
 	const struct need_wish wish = { &scope, addr_format(&ahead->caller->source, source),
 		ahead->args->reason, ahead->args->for_ms };
 	int64_t lapse = 0;

@@ -168,14 +168,16 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_auth *msg = data;
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = msg->key,
 		.user = msg->user,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen = { 0 };
 	struct identity *who = NULL;
 	struct err why = { 0 };

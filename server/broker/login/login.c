@@ -89,11 +89,13 @@ static int offer_exchange(
 	client_end_after(client, CLIENT_LIMITED_MS);
 	log_info("connection %llu from %s: a key was proved, for the exchange of a token",
 		(unsigned long long)client->connection, client->source_text);
-	struct msg_auth_answer out = { .ok = true,
+	struct msg_auth_answer out = {
+		.ok = true,
 		.proved = true,
 		.reason = (char *)"",
 		.user = who->user,
-		.expires = INT64_MAX };
+		.expires = INT64_MAX,
+	};
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 	return 0;
 }
@@ -155,14 +157,16 @@ static void login_fail(struct login *login, const char *reason)
 static void admit(struct client *client)
 {
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = client->offered,
 		.user = client->user,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen;
 	struct identity *who = NULL;
 	struct err err = { 0 };
@@ -221,11 +225,13 @@ void login_grant(struct broker *broker, const struct identity *who, const struct
 		done(context, false, "the gateway cannot write its audit log");
 		return;
 	}
-	const struct issue_spec spec = { .who = who,
+	const struct issue_spec spec = {
+		.who = who,
 		.key = key,
 		.rights = AUTH_LOGIN_RIGHTS,
-		.lifetime_s = ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) /
-			      1000 };
+		.lifetime_s =
+			ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) / 1000,
+	};
 	issue_start(broker, &spec, by, done, context);
 }
 

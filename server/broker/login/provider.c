@@ -362,12 +362,14 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 		usable(issuer_find(check->broker->private->egress, conf->name), conf, now, err);
 	if (!jwks)
 		return -EAGAIN;
-	const struct token_rules rules = { .issuer = conf->issuer,
+	const struct token_rules rules = {
+		.issuer = conf->issuer,
 		.audience = audience_of(conf),
 		.algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000,
 		.lifetime_max_s = conf->token_lifetime / 1000,
-		.max_age_s = check->max_age_s };
+		.max_age_s = check->max_age_s,
+	};
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
 	if (!rc && !conf->machine)
 		rc = person_ok(check, payload, now, err);
