@@ -5,7 +5,7 @@ A check is a job for the adapter (adapters/protocol.py) and what plain sshd has 
 import dataclasses
 
 BULK = 20 << 20
-REKEY = 1 << 20
+REKEY = 4 << 20
 
 # {bulk} is a file of BULK bytes, {digest} its SHA-256; "sink": the output is too large to be looked at, and only its digest is.
 CHECKS = {
@@ -29,7 +29,7 @@ CHECKS = {
 MEANING = {
     "login": "log in and run a command", "exec": "exit status", "stderr": "standard error apart", "env": "variables, taken and refused",
     "words": "nothing but the command's own words on the terminal", "up": "20 MB to a command", "down": "20 MB from a command",
-    "rekey": "20 MB up, then down, with new keys every MB", "files": "20 MB there and back, by sftp or the tool's own way", "files-rekey": "the same with new keys every MB",
+    "rekey": "20 MB up, then down, with new keys every 4 MB", "files": "20 MB there and back, by sftp or the tool's own way", "files-rekey": "the same with new keys every 4 MB",
     "scp": "scp over sftp", "scp-old": "scp by its old protocol", "many": "twelve at once", "beside": "the certificate lies beside the key, nobody names it",
     "agent": "an agent holds key and certificate",
 }
@@ -62,14 +62,14 @@ CLIENTS = [
     Client("parallel-ssh", "adapters/parallel_ssh.py", (*TEXT, "scp-old"), "python", certificate=""),
     Client("libssh2", "adapters/libssh2.py", LIBRARY, "python"),
     Client("go", "go", (*LIBRARY, "agent"), "go"),
-    Client("npm-ssh2", "node/ssh2.mjs", (*LIBRARY, "agent"), "node", certificate=""),
+    Client("npm-ssh2", "node/ssh2.mjs", LIBRARY, "node", certificate=""),
     Client("jsch", "java Jsch", LIBRARY, "java"),
     Client("mina-sshd", "java Mina", LIBRARY, "java"),
     Client("sshj", "java Sshj", LIBRARY, "java", certificate="beside"),
     Client("net-ssh", "adapters/net_ssh.rb", (*LIBRARY, "beside", "agent")),
-    Client("ansible-ssh", "adapters/ansible.py ssh", ("login", "exec", "files", "files-rekey", "many"), "python"),
-    Client("ansible-piped", "adapters/ansible.py piped", ("login", "files", "files-rekey", "many"), "python"),
-    Client("ansible-paramiko", "adapters/ansible.py paramiko", ("login", "exec", "files", "many"), "python", certificate="beside"),
+    Client("ansible-ssh", "adapters/ansible_client.py ssh", ("login", "exec", "files", "files-rekey", "many"), "python"),
+    Client("ansible-piped", "adapters/ansible_client.py piped", ("login", "files", "files-rekey", "many"), "python"),
+    Client("ansible-paramiko", "adapters/ansible_client.py paramiko", ("login", "exec", "files", "many"), "python", certificate="beside"),
     Client("rsync", "adapters/tools.py rsync", TOOL),
     Client("git", "adapters/tools.py git", TOOL),
     Client("rclone", "adapters/tools.py rclone", TOOL),

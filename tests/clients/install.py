@@ -19,18 +19,22 @@ class Missing(Exception):
     """Why something cannot be had here, in words."""
 
 
-def call(command, cwd=None, env=None):
+class Broken(Exception):
+    """An adapter of ours does not compile."""
+
+
+def call(command, cwd=None, failure=Missing):
     try:
-        done = subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=SECONDS)
+        done = subprocess.run([str(word) for word in command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=SECONDS)
     except FileNotFoundError as wrong:
         raise Missing("%s is not installed" % command[0]) from wrong
     except subprocess.TimeoutExpired as late:
         raise Missing("%s did not end in %d s" % (command[0], SECONDS)) from late
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip()] or ["status %d" % done.returncode]
-        told = next((line for line in lines if "ERROR" in line or line.startswith(("E:", "npm error", "go:"))), lines[-1])
-        raise Missing("%s: %s" % (pathlib.Path(command[0]).name, told.strip()[:200]))
+        told = next((line for line in lines if "error" in line.lower() or line.startswith(("E:", "go:"))), lines[-1])
+        raise failure("%s: %s" % (pathlib.Path(command[0]).name, told.strip()[:200]))
 
 
 class Installer:
@@ -40,14 +44,14 @@ class Installer:
         self.tried = {}
 
     def get(self, kind, name=None):
-        """Makes what is needed, once; raises the same Missing every time."""
+        """Makes what is needed, once; raises the same Missing or Broken every time."""
         if (kind, name) not in self.tried:
             try:
                 with open(self.build / "lock", "w") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX)
                     getattr(self, kind)(*([name] if name else []))
                 self.tried[kind, name] = None
-            except Missing as why:
+            except (Missing, Broken) as why:
                 self.tried[kind, name] = why
         if self.tried[kind, name]:
             raise self.tried[kind, name]
@@ -82,13 +86,14 @@ class Installer:
         folder, changed, made = self.fresh("go")
         if changed:
             call(["go", "mod", "tidy"], cwd=folder)
-            call(["go", "build", "-o", "adapter", "."], cwd=folder)
+            call(["go", "build", "-o", "adapter", "."], cwd=folder, failure=Broken)
             made()
 
     def java(self):
         folder, changed, made = self.fresh("java")
         if changed:
-            call(["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DoutputDirectory=lib"], cwd=folder)
+            call(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"], cwd=folder)
+            call(["javac", "-d", "classes", "-cp", "lib/*", *sorted((folder / "bartizan").rglob("*.java"))], cwd=folder, failure=Broken)
             made()
 
     def chroot(self, suite):
@@ -111,7 +116,7 @@ class Installer:
         if name == "go":
             return [self.build / "go/adapter"], {}
         if name == "java":
-            return ["java", "-XX:TieredStopAtLevel=1", "-cp", "%s:%s/*" % (self.build / "java/target/classes", self.build / "java/lib"), "bartizan." + words[0]], {}
+            return ["java", "-XX:TieredStopAtLevel=1", "-cp", "%s:%s/*" % (self.build / "java/classes", self.build / "java/lib"), "bartizan." + words[0]], {}
         started_by = {".py": "/usr/bin/python3", ".rb": "ruby", ".mjs": "node"}[pathlib.Path(name).suffix]
         return [started_by, HERE / name, *words], {"CLIENTS": str(self.build), "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ sys.dont_write_bytecode = True
 
 from catalogue import BULK, CHECKS, CLIENTS, MEANING  # noqa: E402
 from conftest import FAULT  # noqa: E402
-from install import Installer, Missing, chroots  # noqa: E402
+from install import Broken, Installer, Missing, chroots  # noqa: E402
 from lablib import lab, process, servers  # noqa: E402
 from person import log_in  # noqa: E402
 from world import World  # noqa: E402
@@ -53,7 +54,7 @@ class Side:
 
     def start_agent(self, closing):
         """An agent that holds the key, then its certificate, as ssh-add puts them."""
-        child = subprocess.Popen(["ssh-agent", "-D", "-a", str(self.agent)], stdout=subprocess.DEVNULL)
+        child = subprocess.Popen(["ssh-agent", "-D", "-a", str(self.agent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         closing.callback(child.wait)
         closing.callback(child.terminate)
         process.wait_until(self.agent.exists, 10, "the agent's socket")
@@ -143,11 +144,13 @@ class Matrix:
                 os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
             return {"error": "no answer within %d s" % self.options.limit}
+        if self.options.keep:
+            pathlib.Path(job.get("scratch", self.folder), "job.json").write_text(json.dumps(job, indent=1))
         lines = out.decode(errors="replace").strip().splitlines()
         try:
             return json.loads(lines[-1])
         except (IndexError, ValueError):
-            return {"error": "the adapter said nothing: %s" % err.decode(errors="replace").strip()[-300:]}
+            return {"error": "the adapter said nothing: " + " ".join(err.decode(errors="replace").split())[:300]}
 
     def once(self, client, side, mode, check):
         """What one side gives for one check."""
@@ -189,20 +192,26 @@ class Matrix:
             told = self.ask(client, {"action": "version", "chroot": str(chroots() / client.chroot) if client.chroot else None, "world": str(self.folder)})
         except Missing as why:
             told = {"missing": str(why)}
+        except Broken as why:
+            told = {"error": str(why)}
         version = told.get("version")
         for mode in self.options.modes:
-            results = {}
+            results, took = {}, {}
             if not version:
                 bad = FAIL if "error" in told else SKIP
                 results["all"] = (bad, told.get("missing") or told.get("error") or "no version")
             for check in client.checks if version else ():
                 first = results.get("login")
-                results[check] = (FAIL, "no login") if first and first[0] == FAIL and check not in ("beside", "agent") else self.judge(client, mode, check)
-            self.report(client, version or "", mode, results)
+                hopeless = first and first[0] == FAIL and check not in ("beside", "agent")
+                begun = time.monotonic()
+                results[check] = (FAIL, "no login") if hopeless else self.judge(client, mode, check)
+                took[check] = round(time.monotonic() - begun, 1)
+            self.report(client, version or "", mode, results, took)
 
-    def report(self, client, version, mode, results):
+    def report(self, client, version, mode, results, took):
         with self.lock:
-            self.rows += [{"client": client.name, "version": version, "mode": mode, "check": check, "result": result, "reason": why} for check, (result, why) in results.items()]
+            self.rows += [{"client": client.name, "version": version, "mode": mode, "check": check, "result": result, "reason": why, "seconds": took.get(check, 0)}
+                          for check, (result, why) in results.items()]
             if self.options.json:
                 return
             print("%-17s %-10.10s %-7s %s" % (client.name, version, mode, "  ".join("%s %s" % (check, result) for check, (result, _) in results.items())), flush=True)
@@ -282,7 +291,8 @@ def close(options, rows, faults):
     if options.json:
         print(json.dumps({"passed": counts[OK], "failed": counts[FAIL], "skipped": counts[SKIP], "faults": faults, "results": rows}, indent=1))
     else:
-        print("\n".join(["the gateway's log tells of a fault: " + fault for fault in faults[:20]]))
+        for fault in faults[:20]:
+            print("the gateway's log tells of a fault: " + fault)
         print("%d passed, %d failed, %d skipped" % (counts[OK], counts[FAIL], counts[SKIP]))
     return 1 if counts[FAIL] else 0
 

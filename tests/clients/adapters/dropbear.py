@@ -18,7 +18,7 @@ def command(job):
     jump = []
     if job.jump:
         through = [*words, "-p", job.jump["port"], "-l", job.jump["user"], "-B", "%s:%d" % (job.host, job.port), job.jump["host"]]
-        jump = ["-J", "exec " + shlex.join(map(str, through))]
+        jump = ["-J", shlex.join(map(str, through))]
     return [*words, *jump, "-p", job.port, "-l", job.user]
 
 

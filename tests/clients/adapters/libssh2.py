@@ -3,7 +3,7 @@ import select
 import socket
 import threading
 
-from protocol import Skip, answer, serve
+from protocol import Skip, answer, serve, text
 
 BLOCK = 1 << 15
 
@@ -60,8 +60,8 @@ def log_in(job):
 
 
 def version(job):
-    import ssh2
-    return {"version": "ssh2-python %s" % ssh2.__version__}
+    from ssh2.utils import version as library
+    return {"version": text(library())}
 
 
 def run(job):

@@ -9,7 +9,7 @@ def options(job, where)
   got[:keys_only] = true unless job["agent"]
   got[:keys] = [job["key"]] if job["key"]
   got[:keycerts] = [job["certificate"]] if job["certificate"]
-  got[:rekey_blocks_limit] = 1 if false
+  got[:rekey_limit] = job["rekey"] if job["rekey"]
   got
 end
 
@@ -29,7 +29,6 @@ def log_in(job)
 end
 
 def run(job)
-  return { skip: "net-ssh cannot be told a number of bytes for rekeying" } if job["rekey"]
   session = log_in(job)
   status, err = nil, +""
   out = job["sink"] ? File.open(job["sink"], "wb") : +""
@@ -59,10 +58,6 @@ def files(job)
   sftp.upload!(job["local"], job["remote"])
   sftp.download!(job["remote"], job["back"])
   { status: 0 }
-end
-
-def scp_old(job)
-  { skip: "net-scp is not in the matrix" }
 end
 
 def version(_job)

@@ -13,8 +13,9 @@ def log_in(job):
 
 
 def version(job):
-    import pssh
-    return {"version": pssh.__version__}
+    import importlib.metadata
+    import pssh.clients  # noqa: F401
+    return {"version": importlib.metadata.version("parallel-ssh")}
 
 
 def run(job):

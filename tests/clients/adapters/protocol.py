@@ -5,7 +5,7 @@ line of its standard output. A job has
 
 	action       "version": {"version": text}, or {"missing": why this client cannot be had here}
 	             "run":     runs `command` on the far side; {"status": number, "stdout": text, "stderr": text}, or "digest" in place of "stdout"
-	                        where `sink` is given
+	                        where `sink` is given, and "refused", a list, where the client is told of variables that the server does not take
 	             "files":   brings the file `local` to `remote` on the far side, and that back to the file `back`; {"status": 0}
 	host, port, user        where to log in, as the client is given it ("root@web1" in direct mode)
 	host_key                "ssh-ed25519 AAAA…", the only host key to believe, for the jump host too; known_hosts is a file that says the same

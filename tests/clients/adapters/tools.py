@@ -53,8 +53,8 @@ def borg(job):
 
 
 def lftp(job):
-    script = "set sftp:connect-program \"%s -a -x\"\nset net:max-retries 1\nset net:timeout 20\nset cmd:fail-exit yes\nopen sftp://none:@%s\nput %s -o %s\nget %s -o %s\n" % (
-        quoted(job), FAR, job.local, job.remote, job.remote, job.back)
+    script = "set sftp:connect-program \"%s -a -x\"\nset net:max-retries 1\nset net:timeout 20\nset cmd:fail-exit yes\nopen -u %s,none sftp://%s\nput %s -o %s\nget %s -o %s\n" % (
+        quoted(job), job.user, FAR, job.local, job.remote, job.remote, job.back)
     must(["lftp", "-f", job.write("script", script)], env={"HOME": job.scratch})
 
 

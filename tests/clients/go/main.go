@@ -121,9 +121,10 @@ func (j *job) run() (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	refused := []string{}
 	for name, value := range j.Env {
 		if err := session.Setenv(name, value); err != nil {
-			return nil, fmt.Errorf("setenv %s: %w", name, err)
+			refused = append(refused, name)
 		}
 	}
 	var out, stderr bytes.Buffer
@@ -142,6 +143,9 @@ func (j *job) run() (answer, error) {
 		return nil, err
 	}
 	got := answer{"status": status, "stderr": stderr.String()}
+	if len(refused) > 0 {
+		got["refused"] = refused
+	}
 	if j.Sink != "" {
 		got["digest"] = hex.EncodeToString(digest.Sum(nil))
 	} else {

@@ -5,6 +5,7 @@ import java.io.File;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import net.schmizz.sshj.SSHClient;
+import net.schmizz.sshj.connection.ConnectionException;
 import net.schmizz.sshj.connection.channel.direct.Session;
 
 /** sshj; jump mode by its direct connections. It finds a certificate beside the key, and only there. */
@@ -39,8 +40,13 @@ final class Sshj implements Job.Client {
 
 	public JsonObject run(Job job) throws Exception {
 		Session session = logIn(job).startSession();
-		for (Map.Entry<String, String> one : job.env.entrySet())
-			session.setEnvVar(one.getKey(), one.getValue());
+		for (Map.Entry<String, String> one : job.env.entrySet()) {
+			try {
+				session.setEnvVar(one.getKey(), one.getValue());
+			} catch (ConnectionException wrong) {
+				job.refused(one.getKey());
+			}
+		}
 		Session.Command command = session.exec(job.command);
 		Thread feeder = new Thread(() -> {
 			try (var input = job.input(); var to = command.getOutputStream()) {

@@ -1,6 +1,7 @@
 package bartizan;
 
 import com.google.gson.Gson;
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
@@ -39,9 +40,10 @@ final class Job {
 	Place jump;
 	Map<String, String> env;
 
-	private ByteArrayOutputStream out = new ByteArrayOutputStream();
-	private ByteArrayOutputStream err = new ByteArrayOutputStream();
-	private MessageDigest digest;
+	private final transient ByteArrayOutputStream out = new ByteArrayOutputStream();
+	private final transient ByteArrayOutputStream err = new ByteArrayOutputStream();
+	private transient MessageDigest digest;
+	private final transient JsonArray refused = new JsonArray();
 
 	Place target() {
 		return new Place(host, port, user);
@@ -61,10 +63,17 @@ final class Job {
 		return stdin == null ? InputStream.nullInputStream() : Files.newInputStream(Path.of(stdin));
 	}
 
+	/** The server does not take this variable. */
+	void refused(String name) {
+		refused.add(name);
+	}
+
 	JsonObject answer(Integer status) {
 		JsonObject got = new JsonObject();
 		got.addProperty("status", status);
 		got.addProperty("stderr", err.toString(StandardCharsets.UTF_8));
+		if (!refused.isEmpty())
+			got.add("refused", refused);
 		if (sink == null)
 			got.addProperty("stdout", out.toString(StandardCharsets.UTF_8));
 		else

@@ -1,4 +1,4 @@
-"""Ansible from the matrix's own Python: `ansible.py ssh|piped|paramiko`. ssh transfers by sftp, piped by dd through the connection.
+"""Ansible from the matrix's own Python: `ansible_client.py ssh|piped|paramiko`. ssh transfers by sftp, piped by dd through the connection.
 
 "run" is the module raw, "files" copy and fetch, "many" a play of twelve hosts, all of which are the target, in parallel over shared connections.
 """
@@ -18,7 +18,7 @@ def settings(job, kind, hosts):
     """The environment and the inventory for this job."""
     path = config(job)
     inventory = {"ansible_host": job.host if kind == "paramiko" else "target", "ansible_user": job.user, "ansible_port": job.port, "ansible_python_interpreter": sys.executable}
-    environment = {"ANSIBLE_CONFIG": "/dev/null", "ANSIBLE_HOME": job.path("ansible"), "ANSIBLE_REMOTE_TMP": job.path("far"), "HOME": job.scratch, "ANSIBLE_NOCOLOR": "1",
+    environment = {"ANSIBLE_CONFIG": job.write("ansible.cfg", "[defaults]\n"), "ANSIBLE_HOME": job.path("ansible"), "ANSIBLE_REMOTE_TMP": job.path("far"), "HOME": job.scratch, "ANSIBLE_NOCOLOR": "1",
                    "ANSIBLE_TIMEOUT": "25", "ANSIBLE_FORKS": str(MANY), "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_DEPRECATION_WARNINGS": "0",
                    "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": job.path("near")}
     if kind == "paramiko":
