@@ -21,7 +21,7 @@ CHECKS = {
     "files-rekey": ({"action": "files", "rekey": REKEY}, {"status": 0, "back": "{digest}"}),
     "scp": ({"action": "scp"}, {"status": 0, "back": "{digest}"}),
     "scp-old": ({"action": "scp-old"}, {"status": 0, "back": "{digest}"}),
-    "many": ({"action": "many"}, {"status": 0, "stdout": "twelve", "stderr": ""}),
+    "many": ({"action": "many", "limit": 120}, {"status": 0, "stdout": "twelve", "stderr": ""}),
     "beside": ({"command": "echo in", "identity": "beside"}, {"status": 0, "stdout": "in\n", "stderr": ""}),
     "agent": ({"command": "echo in", "identity": "agent"}, {"status": 0, "stdout": "in\n", "stderr": ""}),
 }

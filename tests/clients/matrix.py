@@ -130,20 +130,21 @@ class Matrix:
         return folder
 
     def ask(self, client, job):
-        """Runs the adapter for one job; its answer. It has LIMIT seconds; what it has started ends with it."""
+        """Runs the adapter for one job; its answer. It has --limit seconds; what it has started ends with it."""
         words, environment = self.installer.command(client.adapter)
+        limit = max(self.options.limit, job.get("limit", 0))
         if client.installed_by == "python":
             words[0] = self.installer.build / "python/bin/python"
         home = {"HOME": job["scratch"]} if "scratch" in job else {}
         child = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
                                  env={**{key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"}, **environment, **home})
         try:
-            out, err = child.communicate(json.dumps(job).encode(), timeout=self.options.limit)
+            out, err = child.communicate(json.dumps(job).encode(), timeout=limit)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
-            return {"error": "no answer within %d s" % self.options.limit}
+            return {"error": "no answer within %d s" % limit}
         if self.options.keep:
             pathlib.Path(job.get("scratch", self.folder), "job.json").write_text(json.dumps(job, indent=1))
         lines = out.decode(errors="replace").strip().splitlines()
@@ -245,7 +246,7 @@ def arguments():
     parser.add_argument("--short", action="store_true", help="the few clients that take less than a minute together")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     parser.add_argument("--jobs", type=int, default=2, help="clients at the same time")
-    parser.add_argument("--limit", type=int, default=LIMIT, help="seconds for one job")
+    parser.add_argument("--limit", type=int, default=LIMIT, help="seconds for one job; some have more")
     parser.add_argument("--keep", action="store_true", help="leave the lab's folder and every job's behind")
     parser.add_argument("--list", action="store_true", help="the clients' names")
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 """Ansible from the matrix's own Python: `ansible_client.py ssh|piped|paramiko`. ssh transfers by sftp, piped by dd through the connection.
 
-"run" is the module raw, "files" copy and fetch, "many" a play of twelve hosts, all of which are the target, in parallel over shared connections.
+"run" is the module shell, "files" copy and fetch, "many" a play of twelve hosts, all of which are the target, in parallel over shared connections.
 """
 import json
 import os
@@ -64,11 +64,11 @@ def main(kind):
 
     def run(job):
         if job.stdin or job.sink:
-            raise Skip("Ansible's raw is for text")
+            raise Skip("Ansible's shell is for text")
         if job.env:
             raise Skip("left to the other clients")
-        result, = play(job, kind, [{"raw": job.command, "ignore_errors": True}])["one"]
-        return {"status": result["rc"], "stdout": result["stdout"], "stderr": result["stderr"]}
+        result, = play(job, kind, [{"shell": job.command, "ignore_errors": True}])["one"]
+        return {"status": result["rc"], "stdout": result["stdout"] + "\n", "stderr": result["stderr"]}  # Ansible strips the last newline
 
     def files(job):
         play(job, kind, [{"copy": {"src": job.local, "dest": job.remote}}, {"fetch": {"src": job.remote, "dest": job.back, "flat": True}}])
@@ -77,8 +77,8 @@ def main(kind):
     def many(job):
         """Twelve at once, three tasks each."""
         hosts = ["host%02d" % number for number in range(MANY)]
-        got = play(job, kind, [{"raw": "echo {{ inventory_hostname }}"}, {"copy": {"content": "{{ inventory_hostname }}", "dest": job.remote + "{{ inventory_hostname }}"}},
-                               {"raw": "cat " + job.remote + "{{ inventory_hostname }}"}], hosts)
+        got = play(job, kind, [{"shell": "echo {{ inventory_hostname }}"}, {"copy": {"content": "{{ inventory_hostname }}", "dest": job.remote + "{{ inventory_hostname }}"}},
+                               {"shell": "cat " + job.remote + "{{ inventory_hostname }}"}], hosts)
         wrong = [host for host in hosts if got[host][0]["stdout"].strip() != host or got[host][2]["stdout"].strip() != host]
         return {"status": 0, "stdout": "twelve" if not wrong else "wrong on %s" % wrong, "stderr": ""}
     serve({"version": version, "run": run, "files": files, "many": many})
