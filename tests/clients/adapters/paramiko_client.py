@@ -1,4 +1,8 @@
-"""Paramiko by its SSHClient; jump mode by a direct-tcpip channel that is the second connection's socket."""
+"""Paramiko by its SSHClient; jump mode by a direct-tcpip channel that is the second connection's socket.
+
+New keys are asked for by a call before the command: with a limit on the bytes (packetizer.REKEY_BYTES) paramiko loses the race between its own
+threads now and then, with plain sshd as well.
+"""
 import os
 import threading
 
@@ -20,8 +24,6 @@ def connect(job, where, sock=None):
     else:
         options["key_filename"] = job.key
     client.connect(where["host"], where["port"], where["user"], sock=sock, timeout=25, banner_timeout=25, auth_timeout=25, **options)
-    if job.rekey:
-        client.get_transport().packetizer.REKEY_BYTES = job.rekey
     return client
 
 
@@ -50,7 +52,10 @@ def feed(job, stdin):
 
 
 def run(job):
-    stdin, stdout, stderr = log_in(job).exec_command(job.command, environment=job.env or None)
+    client = log_in(job)
+    if job.rekey:
+        client.get_transport().renegotiate_keys()
+    stdin, stdout, stderr = client.exec_command(job.command, environment=job.env or None)
     said = []
     beside = [threading.Thread(target=feed, args=(job, stdin)), threading.Thread(target=lambda: said.append(stderr.read()))]
     for thread in beside:

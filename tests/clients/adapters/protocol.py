@@ -14,7 +14,7 @@ line of its standard output. A job has
 	jump                    null, or {"host", "port", "user"} of the host to go through; key and host key are the same
 	stdin, sink             null, or a file that is the command's standard input; and one to which its standard output goes
 	env                     environment variables to ask for before the command
-	rekey                   null, or the number of bytes after which the client should ask for new keys
+	rekey                   null, or the number of bytes after which the client should ask for new keys; a client that does so by a call only does it once, before the command
 	quiet                   whether a client with words of its own is told to keep them (ssh's LogLevel)
 	scratch                 an empty folder for this job alone, also HOME
 	chroot                  null, or the folder of another Debian to run the client in; world is the matrix's folder, which the client has to see there

@@ -24,8 +24,6 @@ final class Jsch implements Job.Client {
 	}
 
 	private Session logIn(Job job) throws Exception {
-		if (job.rekey > 0)
-			throw new Job.Skip("JSch rekeys by a call, not after a number of bytes");
 		if (job.jump == null)
 			return connect(job, job.host, job.port, job.user);
 		Session outer = connect(job, job.jump.host(), job.jump.port(), job.jump.user());
@@ -38,7 +36,10 @@ final class Jsch implements Job.Client {
 	}
 
 	public JsonObject run(Job job) throws Exception {
-		ChannelExec channel = (ChannelExec) logIn(job).openChannel("exec");
+		Session session = logIn(job);
+		if (job.rekey > 0)
+			session.rekey(); // by a call only
+		ChannelExec channel = (ChannelExec) session.openChannel("exec");
 		for (Map.Entry<String, String> one : job.env.entrySet())
 			channel.setEnv(one.getKey(), one.getValue());
 		channel.setCommand(job.command);
