@@ -195,7 +195,7 @@ class Matrix:
             told = {"missing": str(why)}
         except Broken as why:
             told = {"error": str(why)}
-        version = told.get("version")
+        version, cannot = told.get("version"), {}
         for mode in self.options.modes:
             results, took = {}, {}
             if not version:
@@ -205,8 +205,9 @@ class Matrix:
                 first = results.get("login")
                 hopeless = first and first[0] == FAIL and check not in ("beside", "agent")
                 begun = time.monotonic()
-                results[check] = (FAIL, "no login") if hopeless else self.judge(client, mode, check)
+                results[check] = cannot.get(check) or ((FAIL, "no login") if hopeless else self.judge(client, mode, check))
                 took[check] = round(time.monotonic() - begun, 1)
+            cannot = {check: result for check, result in results.items() if result[0] == SKIP}  # no more in the next mode
             self.report(client, version or "", mode, results, took)
 
     def report(self, client, version, mode, results, took):
