@@ -7,7 +7,8 @@ import dataclasses
 BULK = 20 << 20
 REKEY = 4 << 20
 
-# {bulk} is a file of BULK bytes, {digest} its SHA-256; "sink": the output is too large to be looked at, and only its digest is.
+# {bulk} is a file of BULK bytes, {digest} its SHA-256; "sink": the output is too large to be looked at, and only its digest is. "limit": seconds, for
+# what makes many connections.
 CHECKS = {
     "login": ({"command": "echo in"}, {"status": 0, "stdout": "in\n", "stderr": ""}),
     "exec": ({"command": "echo half; exit 7"}, {"status": 7, "stdout": "half\n", "stderr": ""}),
@@ -17,8 +18,8 @@ CHECKS = {
     "up": ({"command": "sha256sum", "stdin": "{bulk}"}, {"status": 0, "stdout": "{digest}  -\n", "stderr": ""}),
     "down": ({"command": "cat {bulk}", "sink": True}, {"status": 0, "digest": "{digest}", "stderr": ""}),
     "rekey": ({"command": "sha256sum; cat {bulk}", "stdin": "{bulk}", "sink": True, "rekey": REKEY}, {"status": 0, "digest": "{both}", "stderr": ""}),
-    "files": ({"action": "files"}, {"status": 0, "back": "{digest}"}),
-    "files-rekey": ({"action": "files", "rekey": REKEY}, {"status": 0, "back": "{digest}"}),
+    "files": ({"action": "files", "limit": 90}, {"status": 0, "back": "{digest}"}),
+    "files-rekey": ({"action": "files", "rekey": REKEY, "limit": 90}, {"status": 0, "back": "{digest}"}),
     "scp": ({"action": "scp"}, {"status": 0, "back": "{digest}"}),
     "scp-old": ({"action": "scp-old"}, {"status": 0, "back": "{digest}"}),
     "many": ({"action": "many", "limit": 120}, {"status": 0, "stdout": "twelve", "stderr": ""}),
