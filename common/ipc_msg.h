@@ -10,10 +10,10 @@
 
 #include "common/ipc.h"
 
-#define IPC_TEXT_MAX 4096    /* reasons, names, addresses */
+#define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
 /* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
 #define IPC_DETAIL_MAX 131072
-#define IPC_BLOB_MAX 32768   /* keys, certificates, signatures */
+#define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512
 #define IPC_LEG_ALL UINT32_MAX
@@ -445,7 +445,9 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
 void ipc_msg_free(enum ipc_type type, void *msg);
 size_t ipc_msg_size(enum ipc_type type);    /* of its struct; 0 for an unknown type */
 size_t ipc_msg_fds_max(enum ipc_type type); /* more than that is malformed */
-const char *ipc_msg_name(unsigned type);    /* "client-gone"; "unknown" */
+/* What the signer or egress answers it with; 0: it is no question to them. */
+enum ipc_type ipc_msg_answer(enum ipc_type type);
+const char *ipc_msg_name(unsigned type); /* "client-gone"; "unknown" */
 
 #define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
 
