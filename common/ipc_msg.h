@@ -446,7 +446,9 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
 void ipc_msg_free(enum ipc_type type, void *msg);
 size_t ipc_msg_size(enum ipc_type type);    /* of its struct; 0 for an unknown type */
 size_t ipc_msg_fds_max(enum ipc_type type); /* more than that is malformed */
-const char *ipc_msg_name(unsigned type);    /* "client-gone"; "unknown" */
+/* What the signer or egress answers it with; 0: it is no question to them. */
+enum ipc_type ipc_msg_answer(enum ipc_type type);
+const char *ipc_msg_name(unsigned type); /* "client-gone"; "unknown" */
 
 #define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
 
