@@ -121,6 +121,7 @@ static const struct field auth_answer_fields[] = {
 	U32(msg_auth_answer, rights),
 	FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX),
 	I64(msg_auth_answer, expires),
+	BOOL(msg_auth_answer, direct),
 };
 static const struct field leg_answer_fields[] = {
 	U32(msg_leg_answer, leg),
@@ -225,7 +226,7 @@ static const struct field login_done_fields[] = {
 	BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
 	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
 };
-static const struct field login_fields[] = { TEXT(msg_login, submethods) };
+static const struct field login_fields[] = { TEXT(msg_login, user), TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
 	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };

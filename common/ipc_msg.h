@@ -218,15 +218,16 @@ struct msg_command_input {
 
 struct msg_auth_answer {
 	bool ok;
-	bool proved; /* as in IPC_AUTH */
-	/* the key is proved; a login by keyboard-interactive has to follow (RFC 4252 section 5.1,
-	 * partial success) */
+	bool proved; /* as asked */
+	/* partial success (RFC 4252 section 5.1). proved: the key is, and a certificate or a login
+	 * has to follow; else the person is, and a key has to follow */
 	bool partial;
 	char *reason;
 	char *user;
 	uint32_t rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* "" : none */
 	int64_t expires;
+	bool direct; /* the user name is LOGIN@TARGET: what follows its last `@` is a target */
 };
 /* session: the ULID */
 struct msg_leg_answer {
@@ -364,9 +365,9 @@ struct msg_login_done {
 	char *kind, *reason;
 	struct bytes id_token, userinfo;
 }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
-/* the client began keyboard-interactive */
+/* the client began keyboard-interactive; user: as it named itself */
 struct msg_login {
-	char *submethods;
+	char *user, *submethods;
 };
 /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_input {

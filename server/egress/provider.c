@@ -136,6 +136,9 @@ static void fetch_done(struct provider *provider, struct bytes jwks)
 	if (!provider->ok || changed)
 		log_info("provider '%s': %s", provider->conf->name,
 			provider->ok ? "has other keys now" : "is there");
+	if (!provider->ok && provider->fresh->unusable)
+		log_warning("provider '%s': discovery: ignored: %s", provider->conf->name,
+			provider->fresh->unusable);
 	discovery_free(provider->discovery);
 	provider->discovery = provider->fresh;
 	provider->fresh = NULL;

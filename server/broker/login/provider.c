@@ -273,9 +273,12 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	const json_t *payload, struct identity **ret, struct err *err)
 {
 	JSON_CLEANUP json_t *userinfo = NULL;
-	const struct token_claims claims = { conf->user, conf->groups,
-		ruleset_claim_names(check->broker->config->ruleset) };
-	size_t dropped = 0;
+	const struct token_claims claims = { .user = conf->user,
+		.groups = conf->groups,
+		.groups_keys = conf->groups_keys,
+		.name_flags = conf_provider_names(conf),
+		.keep = ruleset_claim_names(check->broker->config->ruleset) };
+	struct token_dropped dropped = { 0, "" };
 
 	if (check->userinfo.len &&
 		json_parse(buf_bytes(&check->userinfo), IPC_DOCUMENT_MAX, &userinfo, err))
@@ -284,10 +287,11 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	if (rc)
 		return rc;
 	(*ret)->machine = conf->machine;
-	if (dropped)
-		log_warning(
-			"provider '%s': %zu groups of %s were ignored: they are not valid names",
-			conf->name, dropped, (*ret)->user);
+	if (dropped.count)
+		log_warning("provider '%s': of the groups of %s %zu are no names here and were "
+			    "dropped: %s%s",
+			conf->name, (*ret)->user, dropped.count, dropped.words,
+			dropped.count > TOKEN_DROPPED_SHOWN ? ", …" : "");
 	return 0;
 }
 
@@ -362,14 +366,14 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 		usable(issuer_find(check->broker->private->egress, conf->name), conf, now, err);
 	if (!jwks)
 		return -EAGAIN;
-	const struct token_rules rules = {
-		.issuer = conf->issuer,
+	const struct token_rules rules = { .issuer = conf->issuer,
 		.audience = audience_of(conf),
 		.algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000,
 		.lifetime_max_s = conf->token_lifetime / 1000,
 		.max_age_s = check->max_age_s,
-	};
+		.machine = conf->machine,
+		.require = (const char *const *)conf->require };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
 	if (!rc && !conf->machine)
 		rc = person_ok(check, payload, now, err);
