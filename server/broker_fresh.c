@@ -239,7 +239,7 @@ static void on_done(void *context, struct identity *who, const char *kind, const
 {
 	struct fresh *fresh = context;
 	struct err err = { 0 };
-	char words[512];
+	char words[ERR_TEXT_MAX];
 
 	(void)kind;
 	const char *refusal = who ? renew(fresh->client, who, &err) : reason;
