@@ -212,6 +212,7 @@ static const struct field provider_state_fields[] = {
 	TEXT(msg_provider_state, reason),
 	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX),
 	I64(msg_provider_state, fetched),
+	TEXT(msg_provider_state, logout),
 };
 static const struct field login_code_fields[] = {
 	TEXT(msg_login_code, user_code),

@@ -355,6 +355,7 @@ struct msg_provider_state {
 	char *reason;
 	struct bytes jwks;
 	int64_t fetched;
+	char *logout; /* where a person ends the session there (https); "": unknown */
 };
 struct msg_login_code {
 	char *user_code, *uri, *uri_complete;

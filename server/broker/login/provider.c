@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/url.h"
 #include "oidc/claims.h"
 #include "oidc/jws.h"
 #include "oidc/pkce.h"
@@ -21,6 +22,7 @@ struct issuer { /* what one egress process reported about one provider */
 	LIST_ENTRY(issuer) entry;
 	char *name;
 	char *reason;	   /* why it is not reachable; "" when it is */
+	char *logout;	   /* address for people, clean; "": unknown */
 	struct jwks *jwks; /* NULL: never seen */
 	int64_t fetched;   /* seconds */
 };
@@ -154,7 +156,7 @@ static void issuers_free(struct service *egress)
 	while (egress->issuers && (issuer = LIST_FIRST(&egress->issuers->list))) {
 		LIST_REMOVE(issuer, entry);
 		jwks_free(issuer->jwks);
-		free(issuer->name), free(issuer->reason);
+		free(issuer->name), free(issuer->reason), free(issuer->logout);
 		free(issuer);
 	}
 	free(egress->issuers);
@@ -178,6 +180,26 @@ static void take_keys(struct issuer *issuer, const struct msg_provider_state *ms
 	issuer->fetched = msg->fetched;
 }
 
+/* Cleaning changes nothing of an address that can be shown. */
+static void take_logout(struct issuer *issuer, const char *address)
+{
+	char clean[URL_MAX + 1];
+
+	text_clean(clean, sizeof(clean), address, strlen(address));
+	bool usable = !strcmp(clean, address) && url_check(address, true, NULL, NULL) == 0;
+	if (!usable && *address)
+		return;
+	free(issuer->logout);
+	issuer->logout = strdup(clean);
+}
+
+const char *provider_logout(const struct broker *broker, const char *name)
+{
+	const struct issuer *issuer = issuer_find(broker->private->egress, name);
+
+	return issuer && issuer->logout ? issuer->logout : "";
+}
+
 static void wake(struct token_check *check)
 {
 	evtimer_add(check->timer, &(struct timeval){ 0 });
@@ -197,6 +219,7 @@ static void on_state(struct service *egress, const struct msg_provider_state *ms
 	free(issuer->reason);
 	issuer->reason = strdup(msg->ok ? "" : reason);
 	take_keys(issuer, msg);
+	take_logout(issuer, msg->logout);
 	if (egress->broker->private->egress != egress)
 		return;
 	LIST_FOREACH(check, &egress->broker->private->token_checks, entry)
@@ -375,6 +398,8 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 		.machine = conf->machine,
 		.require = (const char *const *)conf->require };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
+	if (rc == -ESTALE && !*check->nonce) /* of a device flow */
+		rc = token_stale(err, provider_logout(check->broker, conf->name));
 	if (!rc && !conf->machine)
 		rc = person_ok(check, payload, now, err);
 	return rc ? rc : identify(check, conf, payload, ret, err);
