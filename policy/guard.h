@@ -66,6 +66,8 @@ const char *guard_name(const struct guard *guard);
 /* of lines in a shell that cannot be read: allow, warn (the default) or deny */
 enum guard_verdict guard_blind(const struct guard *guard);
 bool guard_can_hold(const struct guard *guard); /* has an entry that approves */
+/* what a doubt is worth; where `on_doubt` is not written: approve where the guard can, else deny */
+enum guard_verdict guard_on_doubt(const struct guard *guard);
 
 /* ---- judging ---- */
 
@@ -75,6 +77,7 @@ struct guard_mark { /* the verdict of one part of the line */
 	/* of that entry, borrowed from the guard; NULL: none matched, or a doubt decided */
 	const char *pattern;
 	bool doubtful; /* raised by a doubt about this part */
+	bool names;    /* the pattern names this very program: "python3 *", and not "*" */
 };
 
 #define JUDGEMENT_REASON_MAX 512

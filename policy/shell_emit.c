@@ -127,7 +127,7 @@ int shell_add_assignment(struct shell_parser *p, const struct shell_word *word)
 	if (!kept)
 		return -ENOMEM;
 	const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via,
-		p->depth, p->remote, p->guessing };
+		p->depth, p->remote, p->guessing, false };
 	return append(p, &item);
 }
 
@@ -145,6 +145,6 @@ int shell_add_redirection(struct shell_parser *p, const struct shell_word pair[s
 		return -ENOMEM;
 	const uint8_t *from = pair[0].source.data, *to = pair[1].source.data + pair[1].source.len;
 	const struct shell_command item = { SHELL_REDIRECTION, kept, 2,
-		{ from, (size_t)(to - from) }, p->via, p->depth, p->remote, p->guessing };
+		{ from, (size_t)(to - from) }, p->via, p->depth, p->remote, p->guessing, false };
 	return append(p, &item);
 }

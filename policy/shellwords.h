@@ -63,6 +63,7 @@ struct shell_command {
 	bool remote;	 /* would run on another host than the line */
 	/* found at or behind something that is not understood: perhaps it is none */
 	bool guessed;
+	bool code; /* it carries code as text, in whatever language: python3 -c, awk's system() */
 };
 
 #define SHELL_NO_COMMAND SIZE_MAX
@@ -72,6 +73,7 @@ struct shell_doubt {
 	size_t command;	   /* index of the command it is about, or SHELL_NO_COMMAND */
 	/* the text ended too early, or this was found behind where that was noticed */
 	bool unfinished;
+	bool code; /* about the code that the command carries; there is a command then */
 };
 
 struct shell_line { /* everything belongs to the line, also the text it was read from */
