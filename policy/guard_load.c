@@ -18,6 +18,15 @@ static int no_memory(struct err *err)
 
 /* ---- elements ---- */
 
+static int compile_text(struct guard_pattern *pattern, const char *text, struct err *err)
+{
+	int rc = pattern_compile(text, &pattern->pattern, err);
+
+	if (!rc && strncmp(text, "re:", 3) && !(pattern->automaton = guard_automaton_new(text)))
+		rc = no_memory(err);
+	return rc;
+}
+
 static int load_text(struct guard_pattern *pattern, const struct yaml *node, struct err *err)
 {
 	const char *text = NULL;
@@ -26,11 +35,9 @@ static int load_text(struct guard_pattern *pattern, const struct yaml *node, str
 
 	if (rc < 0)
 		return rc;
-	rc = pattern_compile(text, &pattern->pattern, &why);
+	rc = compile_text(pattern, text, &why);
 	if (rc)
 		return rc == -ENOMEM ? no_memory(err) : yaml_error(node, err, "%s", why.text);
-	if (strncmp(text, "re:", 3) != 0 && !(pattern->automaton = guard_automaton_new(text)))
-		return no_memory(err);
 	return 0;
 }
 
@@ -51,19 +58,23 @@ static int show(struct guard_pattern *pattern, const char *preset, struct err *e
 
 /* ---- presets ---- */
 
+/* A row is a pattern as it is, or {program: …} in YAML. */
 static int load_row(
 	struct guard_list *list, const struct preset *preset, const char *row, struct err *err)
 {
 	struct guard_pattern *pattern = &list->patterns[list->count++];
 	struct bytes text = { (const uint8_t *)row, strlen(row) };
 	struct yaml *node = NULL;
-	int rc = yaml_parse(preset->name, text, &node, err);
+	int rc;
 
-	if (!rc && node->kind == YAML_SCALAR)
-		rc = load_text(pattern, node, err);
-	else if (!rc)
-		rc = guard_program_load(node, &pattern->program, err);
-	yaml_free(node);
+	if (*row != '{') {
+		rc = compile_text(pattern, row, err);
+	} else {
+		rc = yaml_parse(preset->name, text, &node, err);
+		if (!rc)
+			rc = guard_program_load(node, &pattern->program, err);
+		yaml_free(node);
+	}
 	return rc ? rc : show(pattern, preset->name, err);
 }
 

@@ -302,13 +302,18 @@ static enum fit fit_options(
 
 /* The wanted words stand in front, one behind the other; options may stand between them, each
  * perhaps with a value of its own. */
-static enum fit fit_subcommand(const char *wanted, const struct shell_command *command)
+static enum fit fit_subcommand(const struct guard_program *program, const char *wanted,
+	const struct shell_command *command)
 {
-	bool value = false;
+	bool value = false, sure = false; /* the word is the value of the option before it */
 
 	for (size_t i = 1; i < command->count; i++) {
 		const struct shell_word *word = &command->words[i];
 		size_t len = strcspn(wanted, " ");
+		if (sure && !word->splits) {
+			value = sure = false;
+			continue;
+		}
 		if (word->worst > SHELL_QUOTED)
 			return FIT_MAYBE;
 		if (word->text.len == len && !memcmp(word->text.data, wanted, len)) {
@@ -318,6 +323,7 @@ static enum fit fit_subcommand(const char *wanted, const struct shell_command *c
 				return FIT_FIRM;
 		} else if (is_dash(word)) {
 			value = !is_end(word) && !memchr(word->text.data, '=', word->text.len);
+			sure = value && read_option(program, word->text).takes_next;
 		} else if (value) {
 			value = false;
 		} else {
@@ -412,7 +418,7 @@ enum fit guard_program_fit(
 	if (command->what != SHELL_COMMAND || !fits_name(program, shell_program(command)))
 		return FIT_NO;
 	for (char **wanted = program->subcommands; wanted && *wanted && part < FIT_FIRM; wanted++)
-		part = greater(part, fit_subcommand(*wanted, command));
+		part = greater(part, fit_subcommand(program, *wanted, command));
 	if (program->subcommands && part < fit)
 		fit = part;
 	if (program->options && fit != FIT_NO && (part = fit_options(program, command)) < fit)

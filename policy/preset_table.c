@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#define GIT "[-C, -c, --git-dir, --work-tree, --namespace]"
+#define DOCKER \
+	"[-H, -c, -l, -f, -p, --host, --context, --config, --log-level, --file, --project-name]"
+
 /* What destroys data, ends machines and services, or takes the way in. */
 static const char *const destructive[] = {
 	/* files */
@@ -25,10 +29,9 @@ static const char *const destructive[] = {
 	"-T, -M, --rsh, --exclude, --include, --filter]}",
 	"{program: rclone, subcommand: [purge, delete, sync, cleanup, rmdirs]}",
 	"{program: truncate, options: [-s, --size]}",
-	"{program: git, subcommand: clean, options: [-f, --force]}",
+	"{program: git, subcommand: clean, options: [-f, --force], values: " GIT "}",
 	"{program: [tar, bsdtar, gtar], options: [--remove-files, --recursive-unlink]}",
-	"{program: mv, arguments: [/dev/null]}",
-	"{program: [unlink, rmdir], arguments: [/, /etc, /usr, /var, /boot, /home]}",
+	"re:^(mv|zf_mv) (.* )?/dev/null$",
 	/* disks */
 	"{program: [dd, gdd, dcfldd, dc3dd], arguments: ['re:^of=(?!/dev/null$)']}",
 	"{program: ['mkfs', 'mkfs.*', mke2fs, mkswap, mkdosfs, mkntfs, mkudffs, newfs, "
@@ -62,11 +65,11 @@ static const char *const destructive[] = {
 	"default, exit, switch-root, revert, clean, terminate-user, terminate-session, "
 	"kill-user, kill-session], values: [-H, -M, -t, -p, -P, -n, -o, -s, --host, --machine, "
 	"--type, --state, --property, --lines, --output, --signal, --root, --image]}",
-	"{program: [service, rc-service], arguments: [stop, disable]}",
+	"re:^(service|rc-service|invoke-rc\\.d) (.* )?(stop|disable)( |$)",
 	"{program: ['re:^/etc/init\\.d/']}",
 	"{program: initctl, subcommand: stop}",
-	"{program: [sv, svc, s6-svc, supervisorctl, monit, pm2], arguments: [stop, down, exit, "
-	"force-stop, delete, shutdown]}",
+	"re:^(sv|svc|s6-svc|supervisorctl|monit|pm2) (.* "
+	")?(stop|down|exit|force-stop|delete|shutdown)( |$)",
 	"{program: [update-rc.d], arguments: [remove, disable]}",
 	"{program: chkconfig, arguments: ['off', --del]}",
 	"re:^kill (.+ )?(-9|-KILL|-SIGKILL) (-- )?1( |$)",
@@ -76,8 +79,7 @@ static const char *const destructive[] = {
 	"{program: [sysctl], arguments: ['kernel.panic*', 'kernel.sysrq*', kernel.sysrq-trigger]}",
 	"> /proc/sysrq-trigger",
 	">> /proc/sysrq-trigger",
-	"{program: tee, arguments: [/proc/sysrq-trigger, '/dev/sd*', '/dev/nvme*', '/dev/vd*', "
-	"'/dev/xvd*', '/dev/mapper/*', '/dev/mmcblk*', '/dev/disk/*']}",
+	"re:^tee (.* )?(/proc/sysrq-trigger|/dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-))",
 	"> /dev/sd*",
 	"> /dev/nvme*",
 	"> /dev/vd*",
@@ -87,8 +89,7 @@ static const char *const destructive[] = {
 	"> /dev/disk/*",
 	"> /dev/md*",
 	"> /dev/dm-*",
-	"{program: [cp, gcp, mv, zf_mv, install], arguments: ['/dev/sd*', '/dev/nvme*', "
-	"'/dev/vd*', '/dev/xvd*', '/dev/mapper/*', '/dev/mmcblk*', '/dev/disk/*']}",
+	"re:^(cp|mv|install) .* /dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-)",
 	"re:^(dbus-send|busctl|gdbus|qdbus) .*(PowerOff|Reboot|Halt|StopUnit|KillUnit|Suspend)",
 	"{program: [rtcwake, ipmitool, ipmi-chassis], arguments: ['off', mem, disk, 'on', cycle, "
 	"reset, soft]}",
@@ -109,8 +110,8 @@ static const char *const destructive[] = {
 	"del, l del, r flush, r del, neigh flush]}",
 	"{program: ip, subcommand: [link set, l set], arguments: [down]}",
 	"{program: ifdown}",
-	"{program: ifconfig, arguments: [down]}",
-	"{program: nmcli, arguments: [down, delete, 'off', disconnect]}",
+	"re:^ifconfig .* down( |$)",
+	"re:^nmcli (.* )?(down|delete|off|disconnect)( |$)",
 	"{program: route, arguments: [del, flush]}",
 	"{program: conntrack, options: [-F, -D, --flush, --delete]}",
 	/* accounts and packages */
@@ -131,11 +132,11 @@ static const char *const destructive[] = {
 	"{program: git, subcommand: push, options: [-f, -d, --force, --force-with-lease, "
 	"--force-if-includes, --mirror, --delete, --prune], values: [-o, --push-option, --repo, "
 	"--receive-pack, --exec, -C, -c]}",
-	"{program: git, subcommand: push, arguments: ['+*', ':*']}",
-	"{program: git, subcommand: reset, options: [--hard]}",
+	"{program: git, subcommand: push, arguments: ['+*', ':*'], values: " GIT "}",
+	"{program: git, subcommand: reset, options: [--hard], values: " GIT "}",
 	"{program: git, subcommand: [filter-branch, filter-repo, 'reflog expire', 'reflog delete', "
-	"'stash clear', 'stash drop', 'update-ref -d']}",
-	"{program: git, subcommand: branch, options: [-D]}",
+	"'stash clear', 'stash drop', 'update-ref -d'], values: " GIT "}",
+	"{program: git, subcommand: branch, options: [-D], values: " GIT "}",
 	/* infrastructure */
 	"{program: [terraform, tofu, terragrunt], subcommand: [destroy, 'run-all destroy', "
 	"'state rm', taint, force-unlock, 'workspace delete']}",
@@ -150,9 +151,9 @@ static const char *const destructive[] = {
 	"{program: [docker, podman, nerdctl], subcommand: [system prune, volume rm, volume remove, "
 	"volume prune, image prune, container prune, network prune, builder prune, system reset, "
 	"kill, rm, rmi, container rm, container kill, image rm, swarm leave, stack rm, service rm, "
-	"secret rm, node rm]}",
+	"secret rm, node rm], values: " DOCKER "}",
 	"{program: [docker, podman, nerdctl, docker-compose, podman-compose], subcommand: [compose "
-	"down, compose rm, compose kill, down, rm, kill], values: [-f, -p, -H, --file]}",
+	"down, compose rm, compose kill, down, rm, kill], values: " DOCKER "}",
 	"{program: crictl, subcommand: [rm, rmi, rmp, stop, stopp]}",
 	"{program: ctr, arguments: [rm, delete, del, remove, kill]}",
 	"{program: [virsh], subcommand: [destroy, undefine, shutdown, reboot, reset, vol-delete, "
@@ -163,13 +164,12 @@ static const char *const destructive[] = {
 	"{program: [lxc-destroy, lxc-stop]}",
 	"{program: machinectl, subcommand: [poweroff, reboot, terminate, kill, remove, clean]}",
 	"{program: vagrant, subcommand: [destroy, halt]}",
-	"{program: aws, arguments: ['delete-*', 'terminate-*', 'deregister-*', 'stop-*', "
-	"'purge-*', 'reboot-*', rb]}",
+	"re:^aws (.* )?(delete|terminate|deregister|stop|purge|reboot)-",
+	"{program: aws, subcommand: [s3 rb]}",
 	"{program: aws, subcommand: s3 rm}",
 	"{program: aws, subcommand: s3 sync, options: [--delete]}",
-	"{program: [gcloud, az, doctl, hcloud, openstack, linode-cli, exo, scw, oci, ibmcloud, "
-	"flyctl, fly, heroku], arguments: [delete, destroy, purge, terminate, 'apps:destroy', "
-	"'pg:reset', deallocate]}",
+	"re:^(gcloud|az|doctl|hcloud|openstack|linode-cli|exo|scw|oci|ibmcloud|flyctl|fly|heroku) "
+	"(.* )?(delete|destroy|purge|terminate|deallocate|apps:destroy|pg:reset)( |$)",
 	"{program: gsutil, arguments: [rm, rb]}",
 	"{program: [mc, s3cmd], subcommand: [rm, rb, del, expire]}",
 	"{program: [borg, restic, kopia], subcommand: [delete, prune, forget, compact, 'snapshot "

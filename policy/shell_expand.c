@@ -270,6 +270,8 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 		p->at++;
 		return shell_put(to, "$", 1, SHELL_QUOTED);
 	}
+	/* "$@" and "${a[@]}" do so even in quotes */
+	to->splits |= !quoted || memchr(p->data + from, '@', p->at - from);
 	return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);
 }
 
@@ -291,6 +293,7 @@ int shell_backtick(struct shell_parser *p, struct shell_scratch *to, bool quoted
 	if (p->at >= p->len)
 		return shell_unfinished(p, from, "backtick that is not closed");
 	p->at++;
+	to->splits |= !quoted;
 	rc = inner.len ? shell_read_copy(p, (struct bytes){ inner.text, inner.len }, "`…`", false)
 		       : 0;
 	return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);

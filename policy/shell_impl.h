@@ -45,6 +45,7 @@ struct shell_parser {
 struct shell_scratch { /* a word while it is read */
 	uint8_t *text, *kinds;
 	size_t len, room;
+	bool splits;
 };
 
 struct shell_words { /* a list while it grows */

@@ -7,7 +7,9 @@
 
 const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh",
 	"pdksh", "oksh", "ash", "hush", "rbash", "rzsh", "yash", "posh", "fish", "csh", "tcsh",
-	"rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
+	"rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", "osh", "ysh", "oil", "scsh", "ion",
+	"sash", "bosh", "pbosh", "obosh", "msh", "lash", "mrsh", "imrsh", "nsh", "dgsh", "loksh",
+	"jsh", "rksh", "static-sh", NULL };
 
 /* ---- shells ---- */
 
@@ -208,7 +210,7 @@ int wrap_parallel(struct look *look)
 {
 	static const uint8_t unknown[2] = { SHELL_UNKNOWN, SHELL_UNKNOWN };
 	static const struct shell_word argument = { { (const uint8_t *)"$1", 2 }, unknown,
-		SHELL_PLAIN, { (const uint8_t *)"", 0 } };
+		SHELL_PLAIN, { (const uint8_t *)"", 0 }, true };
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	int rc = wrap_options(look);
 

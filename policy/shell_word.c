@@ -166,6 +166,7 @@ static void mark_braces(struct shell_scratch *word)
 			   (at > first && plain_at(word, at, '.') && plain_at(word, at - 1, '.'));
 	if (several)
 		memset(word->kinds + first, SHELL_UNKNOWN, last - first);
+	word->splits |= several;
 }
 
 static int keep(
@@ -184,7 +185,8 @@ static int keep(
 	}
 	for (size_t i = 0; i < scratch->len; i++)
 		worst = kinds[i] > worst ? kinds[i] : worst;
-	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from) };
+	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from),
+		scratch->splits };
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "policy/shell_code.h"
 
 #define JOINED_MAX (4 * SHELL_LINE_MAX)
 
@@ -245,17 +246,64 @@ int wrap_options(struct look *look)
 
 /* ---- the engine ---- */
 
-static const struct wrapper *find_row(struct bytes name)
+/* The first byte tells most rows apart. */
+static bool is_row(const struct wrapper *row, struct bytes name)
+{
+	return row->name[0] == (char)name.data[0] && shell_is(name, row->name);
+}
+
+static bool is_prefix_row(const struct wrapper *row, struct bytes name)
+{
+	size_t len = row->name[0] == (char)name.data[0] ? strlen(row->name) - 1 : 0;
+
+	return len && row->name[len] == '*' && name.len >= len &&
+	       !memcmp(row->name, name.data, len);
+}
+
+static const struct wrapper *search(
+	bool (*is)(const struct wrapper *row, struct bytes name), struct bytes name)
 {
 	for (size_t i = 0; i < wrapper_count; i++)
-		if (shell_is(name, wrappers[i].name))
+		if (is(&wrappers[i], name))
 			return &wrappers[i];
+	for (size_t i = 0; i < code_row_count; i++)
+		if (is(&code_rows[i], name))
+			return &code_rows[i];
 	return NULL;
+}
+
+/* python3.11 is python. */
+static struct bytes without_version(struct bytes name)
+{
+	while (name.len > 1 && name.data[name.len - 1] &&
+		strchr("0123456789.-", name.data[name.len - 1]))
+		name.len--;
+	return name;
+}
+
+static const struct wrapper *find_row(struct bytes name)
+{
+	const struct wrapper *row = name.len ? search(is_row, name) : NULL;
+	struct bytes bare = without_version(name);
+
+	if (!row && name.len)
+		row = search(is_prefix_row, name);
+	return row || bare.len == name.len ? row : search(is_row, bare);
+}
+
+static bool is_shell(struct bytes name)
+{
+	static const char end[] = "-static";
+	size_t len = sizeof(end) - 1;
+
+	if (name.len > len && !memcmp(name.data + name.len - len, end, len))
+		name.len -= len;
+	return shell_in(name, shell_names) || shell_in(without_version(name), shell_names);
 }
 
 bool shell_knows(struct bytes name)
 {
-	return find_row(name) || shell_in(name, shell_names);
+	return find_row(name) || is_shell(name);
 }
 
 static int subcommand(struct look *look)
@@ -335,7 +383,7 @@ static int with_arguments(struct look *look)
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	const uint8_t *end = words[count - 1].source.data + words[count - 1].source.len;
 	const struct shell_word more = { { (const uint8_t *)"…", 3 }, unknown, SHELL_UNKNOWN,
-		{ end, 0 } };
+		{ end, 0 }, true };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = shell_words_add(&list, &words[i]);
@@ -401,7 +449,7 @@ int shell_look(struct shell_parser *p, size_t command)
 	look.row = find_row(program);
 	if (look.row)
 		return look.row->look ? look.row->look(&look) : wrap_look(&look);
-	bool shell = shell_in(program, shell_names) || shell_is(program, "$SHELL") ||
-		     shell_is(program, "${SHELL}");
+	bool shell =
+		is_shell(program) || shell_is(program, "$SHELL") || shell_is(program, "${SHELL}");
 	return shell ? wrap_shell(&look) : 0;
 }

@@ -60,8 +60,13 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 {
 	struct shell_line *line = p->state->line;
 
-	if (p->silent || line->doubt_count == SHELL_DOUBTS_MAX)
+	if (p->silent)
 		return 0;
+	if (line->doubt_count == SHELL_DOUBTS_MAX) { /* the last stands for all that follow */
+		line->doubts[SHELL_DOUBTS_MAX - 1].code = false;
+		line->doubts[SHELL_DOUBTS_MAX - 1].unfinished &= p->guessing && line->unfinished;
+		return 0;
+	}
 	if (line->doubt_count == line->doubt_room) {
 		size_t room = line->doubt_room ? line->doubt_room * 2 : 4;
 		struct shell_doubt *doubts = reallocarray(line->doubts, room, sizeof(*doubts));
@@ -71,7 +76,7 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 		line->doubt_room = room;
 	}
 	line->doubts[line->doubt_count++] =
-		(struct shell_doubt){ why, what, command, p->guessing && line->unfinished };
+		(struct shell_doubt){ why, what, command, p->guessing && line->unfinished, false };
 	return 0;
 }
 

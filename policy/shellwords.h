@@ -42,6 +42,7 @@ struct shell_word {
 	const uint8_t *kinds; /* enum shell_kind of each byte of text */
 	enum shell_kind worst;
 	struct bytes source; /* as written */
+	bool splits;	     /* an expansion without quotes: may become several words, or none */
 };
 
 enum shell_what {
