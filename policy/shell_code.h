@@ -65,4 +65,18 @@ int wrap_runcon(struct look *look);
 int wrap_renamed(struct look *look); /* zf_rm */
 int wrap_multicall(struct look *look);
 
+/* shell_builtin.c: of the shells */
+int wrap_declare(struct look *look);
+int wrap_read(struct look *look);
+int wrap_mapfile(struct look *look);
+int wrap_unset(struct look *look);
+int wrap_printf(struct look *look);
+int wrap_set(struct look *look);
+int wrap_let(struct look *look);
+int wrap_test(struct look *look);
+int wrap_zsh(struct look *look);
+int wrap_emulate(struct look *look);
+int wrap_hash(struct look *look);
+int wrap_functions(struct look *look);
+
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/shell_impl.h"
+#include "policy/shell_code.h"
 
 const struct shell_word *shell_words_keep(
 	struct shell_parser *p, const struct shell_word *words, size_t count)
@@ -116,13 +116,30 @@ static bool changes_nothing(struct bytes name)
 	       !ends(name, "_proxy");
 }
 
+/* What the variable may hold; a subscript is computed. */
+static int assigned(struct shell_parser *p, const struct shell_word *word, size_t len)
+{
+	const uint8_t *equal = memchr(word->text.data, '=', word->text.len);
+	size_t at = (size_t)(equal - word->text.data);
+	struct shell_word subscript = code_tail(word, len), value = code_tail(word, at + 1);
+	int rc = 0;
+
+	subscript.text.len = at - len;
+	if (subscript.text.len > 2)
+		rc = shell_number_text(p, subscript.text, true);
+	return rc ? rc : shell_number_assign(p, (struct bytes){ word->text.data, len }, &value);
+}
+
 int shell_add_assignment(struct shell_parser *p, const struct shell_word *word)
 {
 	size_t len = shell_assignment(word);
 	struct bytes name = { word->text.data, len ? len : word->text.len };
+	int rc = name.len ? shell_name_judge(p, word) : 0;
 
-	if (!name.len || changes_nothing(name))
-		return 0;
+	if (!rc && len)
+		rc = assigned(p, word, len);
+	if (rc || !name.len || changes_nothing(name))
+		return rc;
 	const struct shell_word *kept = shell_words_keep(p, word, 1);
 	if (!kept)
 		return -ENOMEM;

@@ -8,11 +8,25 @@
 
 /* ---- unquoted bytes ---- */
 
+static bool is_hex(int c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 static int backslash(struct shell_parser *p, struct shell_scratch *to)
 {
 	int next = shell_peek(p, 1);
 
+	/* \x72 and \162 are an r in fish */
+	bool byte = (next >= '0' && next <= '7') ||
+		    (next > 0 && strchr("xXuU", next) && is_hex(shell_peek(p, 2)));
+	int rc = byte && shell_shells(p) & SHELL_FISH
+			 ? shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + p->at, 2 },
+				   "escaped byte that fish reads as another")
+			 : 0;
 	p->at += next < 0 ? 1 : 2;
+	if (rc)
+		return rc;
 	return next == '\n' ? 0 : shell_put_source(p, to, p->at - 1, SHELL_QUOTED);
 }
 
@@ -183,10 +197,12 @@ static int keep(
 		memcpy(text, scratch->text, scratch->len);
 		memcpy(kinds, scratch->kinds, scratch->len);
 	}
-	for (size_t i = 0; i < scratch->len; i++)
+	for (size_t i = 0; i < scratch->len; i++) {
 		worst = kinds[i] > worst ? kinds[i] : worst;
+		p->state->hidden |= kinds[i] == SHELL_QUOTED && (text[i] == '$' || text[i] == '`');
+	}
 	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from),
-		scratch->splits };
+		scratch->splits, scratch->substitutes, scratch->puts };
 	return 0;
 }
 

@@ -383,7 +383,7 @@ static int with_arguments(struct look *look)
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	const uint8_t *end = words[count - 1].source.data + words[count - 1].source.len;
 	const struct shell_word more = { { (const uint8_t *)"…", 3 }, unknown, SHELL_UNKNOWN,
-		{ end, 0 }, true };
+		{ end, 0 }, true, true, true };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = shell_words_add(&list, &words[i]);

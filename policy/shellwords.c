@@ -262,8 +262,10 @@ static int read_line(struct shell_parser *p, struct bytes text)
 		rc = read_on(p);
 	if (rc == -ENOMEM && p->state->full)
 		rc = shell_limit(p, "too much to remember");
-	int names = doubt_names(p);
-	return rc == -ENOMEM ? rc : names;
+	if (rc == -ENOMEM)
+		return rc;
+	rc = shell_numbers_judge(p);
+	return rc ? rc : doubt_names(p);
 }
 
 int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret)
