@@ -29,7 +29,7 @@ static size_t name_length(const struct shell_word *word)
 /* A word that names a variable: its subscript is computed, and an expansion may be any name. */
 static int names(struct look *look, const struct shell_word *word)
 {
-	int rc = shell_name_judge(look->p, word);
+	int rc = shell_name_judge(look->p, SHELL_NO_COMMAND, word);
 
 	if (!rc && (word->worst == SHELL_UNKNOWN || memchr(word->text.data, '[', word->text.len)))
 		rc = shell_number_word(look->p, word, false);
@@ -54,7 +54,7 @@ static int declared(struct look *look, const struct shell_word *word)
 
 	if (!equal || !len)
 		return word->worst == SHELL_UNKNOWN ? shell_number_word(look->p, word, false) : 0;
-	rc = shell_name_judge(look->p, word);
+	rc = shell_name_judge(look->p, SHELL_NO_COMMAND, word);
 	struct shell_word value = code_tail(word, (size_t)(equal - word->text.data) + 1);
 	if (!rc)
 		rc = shell_number_assign(look->p, (struct bytes){ word->text.data, len }, &value);
@@ -163,7 +163,7 @@ int wrap_set(struct look *look)
 		return 0;
 	struct shell_word name = look->words[i];
 	bool path = shell_is(name.text, "PATH") || shell_is(name.text, "path");
-	return path ? 0 : shell_name_judge(look->p, &name);
+	return path ? 0 : shell_name_judge(look->p, SHELL_NO_COMMAND, &name);
 }
 
 /* ---- numbers ---- */

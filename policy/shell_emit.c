@@ -132,20 +132,22 @@ static int assigned(struct shell_parser *p, const struct shell_word *word, size_
 
 int shell_add_assignment(struct shell_parser *p, const struct shell_word *word)
 {
-	size_t len = shell_assignment(word);
+	size_t len = shell_assignment(word), part = SHELL_NO_COMMAND;
 	struct bytes name = { word->text.data, len ? len : word->text.len };
-	int rc = name.len ? shell_name_judge(p, word) : 0;
 
-	if (!rc && len)
-		rc = assigned(p, word, len);
-	if (rc || !name.len || changes_nothing(name))
-		return rc;
-	const struct shell_word *kept = shell_words_keep(p, word, 1);
-	if (!kept)
-		return -ENOMEM;
-	const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via,
-		p->depth, p->remote, p->guessing, false };
-	return append(p, &item);
+	if (!name.len)
+		return 0;
+	int rc = len ? assigned(p, word, len) : 0;
+	if (!rc && !changes_nothing(name)) {
+		const struct shell_word *kept = shell_words_keep(p, word, 1);
+		if (!kept)
+			return -ENOMEM;
+		const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via,
+			p->depth, p->remote, p->guessing, false };
+		part = p->state->line->command_count;
+		rc = append(p, &item);
+	}
+	return rc ? rc : shell_name_judge(p, part, word);
 }
 
 /* ---- redirections ---- */

@@ -158,7 +158,8 @@ int shell_numbers_judge(struct shell_parser *p); /* at the end of the line */
 
 /* shell_names.c: names that change what later words mean, or make programs run something */
 /* an assignment NAME=value, NAME[…]=value, or the bare name that read and its like are given */
-int shell_name_judge(struct shell_parser *p, const struct shell_word *word);
+/* part: the command that is this assignment, or SHELL_NO_COMMAND */
+int shell_name_judge(struct shell_parser *p, size_t part, const struct shell_word *word);
 
 /* which shells the line may be for: SHELL_BASH and the others */
 static inline unsigned shell_shells(const struct shell_parser *p)

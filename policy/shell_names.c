@@ -313,12 +313,19 @@ static int add_host(struct shell_parser *p, struct bytes value, const char *via)
 	return shell_read_text(p, (struct bytes){ text, value.len + sizeof(more) - 1 }, via, false);
 }
 
-static int doubt(struct shell_parser *p, const struct shell_word *word)
+/* Of an assignment that is a part of the line a guard may name it: that settles the doubt. */
+static int doubt(struct shell_parser *p, size_t part, const struct shell_word *word)
 {
-	return shell_doubt(p, SHELL_NO_COMMAND, word->source, changes);
+	struct shell_line *line = p->state->line;
+	size_t before = line->doubt_count;
+	int rc = shell_doubt(p, part, word->source, changes);
+
+	if (line->doubt_count > before)
+		line->doubts[before].code = part != SHELL_NO_COMMAND;
+	return rc;
 }
 
-static int judge_value(struct shell_parser *p, int kind, const struct shell_word *word,
+static int judge_value(struct shell_parser *p, size_t part, int kind, const struct shell_word *word,
 	const struct shell_word *value)
 {
 	const struct bytes text = value->text;
@@ -348,7 +355,7 @@ static int judge_value(struct shell_parser *p, int kind, const struct shell_word
 		return kind == KIND_REMOTE ? add_host(p, text, via)
 					   : shell_read_text(p, text, via, false);
 	}
-	return fine ? 0 : doubt(p, word);
+	return fine ? 0 : doubt(p, part, word);
 }
 
 /* zsh's own in lower case are arrays; as simple variables they are somebody's own. */
@@ -360,7 +367,7 @@ static bool is_scalar(const struct shell_word *word, size_t len)
 	return !rest.len || (*rest.data == '=' && (rest.len < 2 || rest.data[1] != '('));
 }
 
-int shell_name_judge(struct shell_parser *p, const struct shell_word *word)
+int shell_name_judge(struct shell_parser *p, size_t part, const struct shell_word *word)
 {
 	size_t len = 0;
 
@@ -373,7 +380,7 @@ int shell_name_judge(struct shell_parser *p, const struct shell_word *word)
 		return 0;
 	const uint8_t *equal = memchr(word->text.data + len, '=', word->text.len - len);
 	if (!equal) /* read PATH, for PATH in: any value */
-		return doubt(p, word);
+		return doubt(p, part, word);
 	struct shell_word value = code_tail(word, (size_t)(equal - word->text.data) + 1);
-	return judge_value(p, (int)names[row].kind, word, &value);
+	return judge_value(p, part, (int)names[row].kind, word, &value);
 }

@@ -371,7 +371,7 @@ static int operation(struct shell_parser *p, struct bytes name, struct bytes res
 		struct shell_word plain = word;
 		plain.kinds = kinds;
 		plain.text.len = name.len < sizeof(kinds) ? name.len : sizeof(kinds);
-		int rc = shell_name_judge(p, &plain);
+		int rc = shell_name_judge(p, SHELL_NO_COMMAND, &plain);
 		return rc ? rc : shell_number_input(p, name);
 	}
 	if (!colon || (behind.len && strchr("-?+", behind.data[0])))
