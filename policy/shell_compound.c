@@ -111,6 +111,18 @@ int shell_function_head(struct shell_parser *p, struct frame *frame)
 		rc = shell_blanks(p);
 	if (rc)
 		return rc;
+	/* in zsh there may be several names, in fish options */
+	while (!rc && p->at < p->len && !strchr("{(\n;&|<>)", p->data[p->at])) {
+		size_t from = p->at;
+		rc = shell_name_add(p, name.text);
+		if (!rc)
+			rc = shell_word_read(p, &name);
+		if (!rc)
+			rc = p->at > from ? shell_blanks(p)
+					  : shell_error(p, from, "function that is not understood");
+	}
+	if (rc)
+		return rc;
 	if (shell_peek(p, 0) == '(')
 		return shell_function(p, frame, &name);
 	frame->wants = true;

@@ -7,6 +7,8 @@
 
 #include "policy/shell_impl.h"
 
+#define SUBSCRIPT_MAX 256 /* bytes of $name[…] that are looked at */
+
 bool shell_name_byte(int c, bool first)
 {
 	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -260,6 +262,19 @@ static int parenthesis(struct shell_parser *p)
 	return shell_arithmetic(p);
 }
 
+/* zsh: $name[subscript] needs no braces. */
+static int subscript(struct shell_parser *p)
+{
+	if (shell_peek(p, 0) != '[' || !(shell_shells(p) & SHELL_ZSH))
+		return 0;
+	const uint8_t *from = p->data + p->at + 1;
+	size_t left = p->len - p->at - 1;
+	left = left < SUBSCRIPT_MAX ? left : SUBSCRIPT_MAX;
+	const uint8_t *close = memchr(from, ']', left);
+	size_t len = close ? (size_t)(close - from) : left;
+	return shell_number_text(p, (struct bytes){ from, len }, false);
+}
+
 int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 {
 	size_t from = p->at;
@@ -296,6 +311,7 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 	} else if (shell_name_byte(next, true)) {
 		for (p->at++; shell_name_byte(shell_peek(p, 0), false);)
 			p->at++;
+		rc = subscript(p);
 	} else if (next > 0 && strchr("0123456789@*#?$!-", next)) {
 		p->at += 2;
 	} else {

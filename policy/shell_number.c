@@ -10,6 +10,8 @@
 
 #include "policy/shell_impl.h"
 
+#define NAMED_MAX 64 /* of a name that ${name:=value} sets, with its subscript */
+
 static const char why[] = "arithmetic on data that may run commands";
 
 /* ---- the table of names ---- */
@@ -360,18 +362,18 @@ static int named(struct shell_parser *p, struct bytes text, size_t after)
 }
 
 /* Behind the name: what a colon begins, up to the brace, is computed, but for ${x:-y} and such. */
-static int operation(struct shell_parser *p, struct bytes name, struct bytes rest)
+static int operation(
+	struct shell_parser *p, struct bytes name, struct bytes whole, struct bytes rest)
 {
 	bool colon = rest.len > 1 && rest.data[0] == ':';
 	struct bytes behind = { rest.data + colon, rest.len - colon };
 
-	if (behind.len && behind.data[0] == '=') {
-		const struct shell_word word = { .text = name, .kinds = rest.data, .source = name };
-		uint8_t kinds[64] = { SHELL_PLAIN };
-		struct shell_word plain = word;
-		plain.kinds = kinds;
-		plain.text.len = name.len < sizeof(kinds) ? name.len : sizeof(kinds);
-		int rc = shell_name_judge(p, SHELL_NO_COMMAND, &plain);
+	if ((behind.len && behind.data[0] == '=') ||
+		(behind.len > 1 && !memcmp(behind.data, ":=", 2))) {
+		static const uint8_t kinds[NAMED_MAX];
+		whole.len = whole.len < NAMED_MAX ? whole.len : NAMED_MAX;
+		const struct shell_word word = { .text = whole, .kinds = kinds, .source = whole };
+		int rc = shell_name_judge(p, SHELL_NO_COMMAND, &word);
 		return rc ? rc : shell_number_input(p, name);
 	}
 	if (!colon || (behind.len && strchr("-?+", behind.data[0])))
@@ -399,7 +401,8 @@ int shell_number_braces(struct shell_parser *p, struct bytes text)
 	}
 	if (rc || at >= text.len)
 		return rc;
-	return operation(p, name, (struct bytes){ text.data + at, text.len - at - 1 });
+	return operation(p, name, (struct bytes){ name.data, text.data + at - name.data },
+		(struct bytes){ text.data + at, text.len - at - 1 });
 }
 
 /* ---- the end ---- */

@@ -54,6 +54,11 @@ int wrap_child(struct look *look, const struct shell_word *words, size_t count, 
 
 	if (!via)
 		return -ENOMEM;
+	while (count > 1 && words[0].worst == SHELL_PLAIN &&
+		(shell_is(words[0].text, "{") || shell_is(words[0].text, "!"))) {
+		words++;
+		count--;
+	}
 	const uint8_t *from = words[0].source.data,
 		      *to = words[count - 1].source.data + words[count - 1].source.len;
 	struct bytes source = { from, to > from ? (size_t)(to - from) : 0 };
@@ -101,7 +106,7 @@ int wrap_joined(struct look *look, const struct shell_word *first, const struct 
 static const char *find_option(const char *options, const uint8_t *name, size_t len)
 {
 	while (*options) {
-		size_t word = strcspn(options, " "), bare = strcspn(options, " :$!#^?%~");
+		size_t word = strcspn(options, " "), bare = strcspn(options, " :$!#^?%~|");
 		if (!bare && word)
 			bare = 1; /* an option that is such a byte itself */
 		if (bare == len && !memcmp(options, name, len))
@@ -150,6 +155,11 @@ static int apply(struct look *look, const char *suffix, const struct shell_word 
 	if (does(suffix, '$') && argument) {
 		look->has_script = true;
 		look->script = *argument;
+	}
+	if (does(suffix, '|') && argument && argument->text.len &&
+		strchr("|!", argument->text.data[0])) {
+		const struct shell_word script = tail(argument, 1);
+		return wrap_script(look, &script, "-o");
 	}
 	bool hides = does(suffix, '?');
 	if (does(suffix, '%') && argument)
@@ -353,7 +363,9 @@ static int assignments(struct look *look)
 	while (!rc && look->at < look->count &&
 		memchr(look->words[look->at].text.data, '=', look->words[look->at].text.len)) {
 		const struct shell_word *word = &look->words[look->at++];
-		rc = shell_assignment(word) ? shell_add_assignment(look->p, word) : 0;
+		rc = shell_assignment(word)
+			     ? shell_add_assignment(look->p, word)
+			     : wrap_doubt(look, "assignment to a name that is none");
 	}
 	return rc;
 }
