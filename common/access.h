@@ -114,6 +114,7 @@ struct decision { /* what is borrowed lives as long as the ruleset */
 	/* judges the commands of this exec or shell, NULL: none does; the caller asks it */
 	const struct guard *guard;
 	const char *guard_name;
+	unsigned shells; /* that the login may have, for guard_judge_for(); 0: any */
 	/* allowed at once, loudly: a reason is asked, everybody is notified */
 	bool break_glass;
 	bool review; /* stays open until somebody else signs it */

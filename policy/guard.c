@@ -482,19 +482,37 @@ static int judge(const struct guard *guard, struct bytes text, unsigned flags, e
 	return rc;
 }
 
+int guard_judge_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, shells & SHELL_ANY, MODE_WHOLE, ret);
+}
+
+int guard_judge_typed_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED | (shells & SHELL_ANY), MODE_GOES_ON, ret);
+}
+
+int guard_judge_fragment_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED | (shells & SHELL_ANY), MODE_FRAGMENT, ret);
+}
+
 int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, 0, MODE_WHOLE, ret);
+	return guard_judge_for(guard, 0, line, ret);
 }
 
 int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, SHELL_TYPED, MODE_GOES_ON, ret);
+	return guard_judge_typed_for(guard, 0, line, ret);
 }
 
 int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, SHELL_TYPED, MODE_FRAGMENT, ret);
+	return guard_judge_fragment_for(guard, 0, line, ret);
 }
 
 void judgement_release(struct judgement *judgement)

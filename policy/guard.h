@@ -103,6 +103,14 @@ int guard_judge_typed(const struct guard *guard, struct bytes line, struct judge
 /* The same for the last line of those, alone, judged besides the whole: only what a pattern denies
  * or holds counts. */
 int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret);
+/* The same three, where it is known which shell the login has: SHELL_BASH and the others
+ * (shellwords.h); 0: any, and the strictest reading counts. */
+int guard_judge_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
+int guard_judge_typed_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
+int guard_judge_fragment_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 void judgement_release(struct judgement *judgement);
 #define JUDGEMENT_CLEANUP __attribute__((cleanup(judgement_release)))
 

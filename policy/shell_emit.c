@@ -51,7 +51,7 @@ static int doubt_program(struct shell_parser *p, size_t index)
 		return shell_doubt(p, index, program->source, "program named by an expansion");
 	if (program->worst == SHELL_PATTERN)
 		return shell_doubt(p, index, program->source, "program named by a pattern");
-	if (program->text.len > 1 && program->text.data[0] == '=')
+	if (program->text.len > 1 && program->text.data[0] == '=' && shell_shells(p) & SHELL_ZSH)
 		return shell_doubt(
 			p, index, program->source, "program named by an expansion of zsh");
 	return 0;

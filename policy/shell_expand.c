@@ -153,7 +153,7 @@ static int braces(struct shell_parser *p, size_t open, bool quoted)
 
 	if (rc)
 		return rc;
-	if (first >= 0 && strchr("( \t\n|", first))
+	if (first >= 0 && strchr(shell_shells(p) & SHELL_ZSH ? "( \t\n|" : " \t\n|", first))
 		rc = shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + open, 3 },
 			"expansion that may run commands");
 	p->at += 2;

@@ -123,6 +123,8 @@ int shell_again(const struct shell_parser *p, size_t from, size_t to)
 {
 	struct shell_parser inner = *p;
 
+	if (!(shell_shells(p) & (SHELL_SH | SHELL_ZSH | SHELL_FISH)))
+		return 0; /* to bash it is no command */
 	if (p->depth >= SHELL_DEPTH_MAX)
 		return 0; /* doubted before long */
 	inner.data += from;

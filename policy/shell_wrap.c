@@ -66,6 +66,43 @@ int wrap_child(struct look *look, const struct shell_word *words, size_t count, 
 		look->p, words, count, source, via, look->row && look->row->traits & WRAP_REMOTE);
 }
 
+/* Builtins run what they are given in the shell that reads the line. */
+static const char *const own[] = { "eval", "trap", "alias", "emulate", "sched", "zpty", "fc",
+	NULL };
+
+/* Which shell reads what a program hands on: the one of that name, or any. */
+static unsigned inner_flags(const struct look *look)
+{
+	static const struct {
+		const char *name;
+		unsigned shells;
+	} inner[] = { { "bash", SHELL_BASH }, { "rbash", SHELL_BASH }, { "zsh", SHELL_ZSH },
+		{ "fish", SHELL_FISH }, { "dash", SHELL_SH }, { "ash", SHELL_SH },
+		{ "sh", SHELL_SH | SHELL_BASH } };
+	unsigned flags = look->p->state->flags;
+	struct bytes name = name_of(look);
+
+	if (shell_in(name, own))
+		return flags;
+	flags &= ~SHELL_ANY;
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
+		if (shell_is(name, inner[i].name))
+			flags |= inner[i].shells;
+	return flags;
+}
+
+static int read_inner(struct look *look, struct bytes text, const char *via, bool copy)
+{
+	struct shell_state *state = look->p->state;
+	unsigned outer = state->flags;
+	bool remote = look->row && look->row->traits & WRAP_REMOTE;
+
+	state->flags = inner_flags(look);
+	int rc = (copy ? shell_read_copy : shell_read_text)(look->p, text, via, remote);
+	state->flags = outer;
+	return rc;
+}
+
 int wrap_script(struct look *look, const struct shell_word *script, const char *more)
 {
 	int rc = shell_literal(script) || script->worst == SHELL_PATTERN
@@ -74,8 +111,7 @@ int wrap_script(struct look *look, const struct shell_word *script, const char *
 
 	if (rc)
 		return rc;
-	return shell_read_text(look->p, script->text, via_of(look, more),
-		look->row && look->row->traits & WRAP_REMOTE);
+	return read_inner(look, script->text, via_of(look, more), false);
 }
 
 int wrap_joined(struct look *look, const struct shell_word *first, const struct shell_word *words,
@@ -96,8 +132,7 @@ int wrap_joined(struct look *look, const struct shell_word *first, const struct 
 		rc = wrap_doubt(look, "commands that hold an expansion");
 	if (rc)
 		return rc == -EMSGSIZE ? shell_limit(look->p, "too much to look into") : rc;
-	return shell_read_copy(
-		look->p, buf_bytes(&text), via_of(look, ""), look->row->traits & WRAP_REMOTE);
+	return read_inner(look, buf_bytes(&text), via_of(look, ""), true);
 }
 
 /* ---- options ---- */
@@ -363,9 +398,8 @@ static int assignments(struct look *look)
 	while (!rc && look->at < look->count &&
 		memchr(look->words[look->at].text.data, '=', look->words[look->at].text.len)) {
 		const struct shell_word *word = &look->words[look->at++];
-		rc = shell_assignment(word)
-			     ? shell_add_assignment(look->p, word)
-			     : wrap_doubt(look, "assignment to a name that is none");
+		rc = shell_assignment(word) ? shell_add_assignment(look->p, word)
+					    : wrap_doubt(look, "assignment to a name that is none");
 	}
 	return rc;
 }

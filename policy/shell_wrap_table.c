@@ -129,7 +129,8 @@ const struct wrapper wrappers[] = {
 		"timeout: wait: conflict-exit-code: command$ verbose",
 		WRAP_PERMUTE, 1, NULL, NULL },
 	{ "strace",
-		"c C d D f F h! i k n q r t T v V! w x y z Z A a: b: e: E: I: o:| O: p: P: s: S: u: "
+		"c C d D f F h! i k n q r t T v V! w x y z Z A a: b: e: E: I: o:| O: p: P: s: S: "
+		"u: "
 		"U: X: follow-forks output:| trace: attach:",
 		0, 0, NULL, NULL },
 	{ "ltrace", "b c C f F: i L r S t T V! a: A: D: e: l: n: o: p: s: u: w: x: X:", 0, 0, NULL,

@@ -107,7 +107,8 @@ enum step guard_step(struct asking *asking)
 	bool shell = asking->access.kind == ACCESS_SHELL;
 	if (shell && asking->pty)
 		return STEP_GO_ON;
-	if (guard_judge(guard, shell ? commands_from_stdin : asking->access.detail, &judgement))
+	if (guard_judge_for(guard, asking->decision.shells,
+		    shell ? commands_from_stdin : asking->access.detail, &judgement))
 		return asking_refuse(
 			asking, EXIT_OURS, "the guard could not judge this command: out of memory");
 	asking->judgement = short_json(&asking->decision, &judgement);
