@@ -142,7 +142,9 @@ static enum fit fit_text(struct judging *judging, const struct guard_pattern *pa
 static enum fit fit_program(
 	const struct guard_program *program, const struct forms *forms, bool strict)
 {
-	enum fit fit = guard_program_fit(program, forms->command, forms->firm[FORM_BASE]);
+	const struct guard_text whole = { forms->text[FORM_BASE], buf_data(&forms->base_kinds),
+		forms->uncertain };
+	enum fit fit = guard_program_fit(program, forms->command, &whole, forms->firm[FORM_BASE]);
 
 	return strict || fit == FIT_FIRM ? fit : FIT_NO;
 }

@@ -51,12 +51,18 @@ struct guards {
  * name of a program that lies anywhere. */
 enum fit { FIT_NO, FIT_MAYBE, FIT_BENT, FIT_FIRM };
 
+struct guard_text { /* a command's words, joined, with the base name of its program */
+	struct bytes text;
+	const uint8_t *kinds;
+	bool uncertain; /* some byte is */
+};
+
 /* guard_program.c: a program, its subcommand, options and arguments */
 int guard_program_load(const struct yaml *map, struct guard_program **ret, struct err *err);
 void guard_program_free(struct guard_program *program);
 /* known: the base name alone says which program it is */
-enum fit guard_program_fit(
-	const struct guard_program *program, const struct shell_command *command, bool known);
+enum fit guard_program_fit(const struct guard_program *program, const struct shell_command *command,
+	const struct guard_text *whole, bool known);
 /* {program: rm, options: [-r]} */
 int guard_program_dump(const struct guard_program *program, struct buf *out);
 /* for code (guard.h): does the entry name this program, and not just any? */

@@ -7,6 +7,7 @@
  *	values      options that take a value, which is no option itself: -o in `-o -r`
  *	arguments   a word, option or not, that one of these patterns matches; paths also in their
  *	            shortest form (//etc/./ is /etc)
+ *	matches     the whole command, as a pattern alone would be held against it
  *
  * What is written must hold, all of it. Behind `--` nothing is an option. A word that is only known
  * when the line runs may be anything: that is a MAYBE where it could make the difference. */
@@ -24,10 +25,12 @@ struct argument {
 };
 
 struct guard_program {
-	char **names, **subcommands, **options, **values, **argument_texts; /* as written */
+	char **names, **subcommands, **options, **values, **argument_texts,
+		**match_texts; /* as written */
 	struct pattern **programs;
-	struct argument *arguments;
-	size_t argument_count;
+	uint64_t first[4]; /* bytes that the name of a program may begin with: a bit each */
+	struct argument *arguments, *matches;
+	size_t argument_count, match_count;
 };
 
 /* ---- loading ---- */
@@ -67,6 +70,16 @@ static int compile(const char *text, struct pattern **ret, const struct yaml *no
 	return rc == -ENOMEM ? no_memory(err) : yaml_error(node, err, "%s", why.text);
 }
 
+static void note_first(struct guard_program *program, const char *name)
+{
+	uint8_t first = (uint8_t)*name;
+	bool any = strchr("*?\\", first) || !strncmp(name, "re:", 3);
+
+	if (any)
+		memset(program->first, 0xff, sizeof(program->first));
+	program->first[first / 64] |= 1ull << first % 64;
+}
+
 static int compile_programs(struct guard_program *program, const struct yaml *node, struct err *err)
 {
 	size_t count = count_of(program->names);
@@ -81,26 +94,27 @@ static int compile_programs(struct guard_program *program, const struct yaml *no
 			return yaml_error(node, err,
 				"'%s' is no base name of a program: no slash, no blank", name);
 		rc = compile(name, &program->programs[i], node, err);
+		note_first(program, name);
 	}
 	return rc;
 }
 
-static int compile_arguments(
-	struct guard_program *program, const struct yaml *node, struct err *err)
+static int compile_list(char *const *texts, struct argument **ret, size_t *ret_count,
+	const struct yaml *node, struct err *err)
 {
-	size_t count = count_of(program->argument_texts);
+	size_t count = count_of(texts);
 	int rc = 0;
 
 	if (!count)
 		return 0;
-	program->arguments = calloc(count, sizeof(struct argument));
-	if (!program->arguments)
+	*ret = calloc(count, sizeof(struct argument));
+	if (!*ret)
 		return no_memory(err);
-	for (size_t i = 0; !rc && i < count; i++, program->argument_count++) {
-		const char *text = program->argument_texts[i];
-		rc = compile(text, &program->arguments[i].pattern, node, err);
-		if (!rc && strncmp(text, "re:", 3) &&
-			!(program->arguments[i].automaton = guard_automaton_new(text)))
+	*ret_count = count;
+	for (size_t i = 0; !rc && i < count; i++) {
+		rc = compile(texts[i], &(*ret)[i].pattern, node, err);
+		if (!rc && strncmp(texts[i], "re:", 3) &&
+			!((*ret)[i].automaton = guard_automaton_new(texts[i])))
 			rc = no_memory(err);
 	}
 	return rc;
@@ -119,10 +133,11 @@ static int check_options(char *const *list, const struct yaml *node, struct err 
 int guard_program_load(const struct yaml *map, struct guard_program **ret, struct err *err)
 {
 	static const char *const keys[] = { "program", "subcommand", "options", "values",
-		"arguments", NULL };
+		"arguments", "matches", NULL };
 	const struct yaml *name = yaml_get(map, "program"), *options = yaml_get(map, "options"),
 			  *values = yaml_get(map, "values"),
-			  *arguments = yaml_get(map, "arguments");
+			  *arguments = yaml_get(map, "arguments"),
+			  *matches = yaml_get(map, "matches");
 	int rc = yaml_only(map, keys, err);
 
 	if (!rc && !name)
@@ -140,18 +155,33 @@ int guard_program_load(const struct yaml *map, struct guard_program **ret, struc
 	if (!rc)
 		rc = load_words(arguments, &program->argument_texts, err);
 	if (!rc)
+		rc = load_words(matches, &program->match_texts, err);
+	if (!rc)
 		rc = compile_programs(program, name, err);
 	if (!rc)
 		rc = check_options(program->options, options, err);
 	if (!rc)
 		rc = check_options(program->values, values, err);
 	if (!rc)
-		rc = compile_arguments(program, arguments, err);
+		rc = compile_list(program->argument_texts, &program->arguments,
+			&program->argument_count, arguments, err);
+	if (!rc)
+		rc = compile_list(program->match_texts, &program->matches, &program->match_count,
+			matches, err);
 	if (rc)
 		guard_program_free(program);
 	else
 		*ret = program;
 	return rc;
+}
+
+static void free_list(struct argument *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		pattern_free(list[i].pattern);
+		free(list[i].automaton);
+	}
+	free(list);
 }
 
 void guard_program_free(struct guard_program *program)
@@ -160,17 +190,15 @@ void guard_program_free(struct guard_program *program)
 		return;
 	for (size_t i = 0; program->programs && program->programs[i]; i++)
 		pattern_free(program->programs[i]);
-	for (size_t i = 0; program->arguments && i < count_of(program->argument_texts); i++) {
-		pattern_free(program->arguments[i].pattern);
-		free(program->arguments[i].automaton);
-	}
+	free_list(program->arguments, program->argument_count);
+	free_list(program->matches, program->match_count);
 	free(program->programs);
-	free(program->arguments);
 	yaml_strings_free(program->names);
 	yaml_strings_free(program->subcommands);
 	yaml_strings_free(program->options);
 	yaml_strings_free(program->values);
 	yaml_strings_free(program->argument_texts);
+	yaml_strings_free(program->match_texts);
 	free(program);
 }
 
@@ -375,13 +403,15 @@ static enum fit fit_shortened(const struct argument *argument, struct bytes text
 	return shorten(text, &path) ? FIT_MAYBE : fit_text(argument, buf_bytes(&path));
 }
 
-static enum fit fit_argument(const struct argument *argument, const struct shell_word *word)
+/* best: what was found before; a MAYBE is not looked for twice */
+static enum fit fit_argument(
+	const struct argument *argument, const struct shell_word *word, enum fit best)
 {
 	enum fit fit = fit_text(argument, word->text);
 
 	if (fit < FIT_FIRM)
 		fit = greater(fit, fit_shortened(argument, word->text));
-	if (fit > FIT_NO || word->worst <= SHELL_QUOTED)
+	if (fit > FIT_NO || word->worst <= SHELL_QUOTED || best == FIT_MAYBE)
 		return fit;
 	/* a regular expression cannot look at what is uncertain */
 	bool maybe = argument->automaton
@@ -398,20 +428,39 @@ static enum fit fit_arguments(
 	for (size_t i = 1; i < command->count && fit != FIT_FIRM; i++)
 		for (size_t k = 0; k < program->argument_count && fit != FIT_FIRM; k++)
 			fit = greater(
-				fit, fit_argument(&program->arguments[k], &command->words[i]));
+				fit, fit_argument(&program->arguments[k], &command->words[i], fit));
+	return fit;
+}
+
+/* Held against the whole command, as a pattern alone. */
+static enum fit fit_matches(const struct guard_program *program, const struct guard_text *whole)
+{
+	enum fit fit = FIT_NO;
+
+	for (size_t i = 0; i < program->match_count && fit != FIT_FIRM; i++) {
+		const struct argument *match = &program->matches[i];
+		fit = greater(fit, fit_text(match, whole->text));
+		if (fit == FIT_NO && whole->uncertain && match->automaton &&
+			guard_could_match(match->automaton, whole->text, whole->kinds))
+			fit = FIT_MAYBE;
+	}
 	return fit;
 }
 
 static bool fits_name(const struct guard_program *program, struct bytes name)
 {
+	uint8_t first = name.len ? *name.data : 0;
+
+	if (!(program->first[first / 64] >> first % 64 & 1))
+		return false;
 	for (struct pattern **pattern = program->programs; *pattern; pattern++)
 		if (pattern_match(*pattern, (const char *)name.data, name.len) != PATTERN_NO)
 			return true;
 	return false;
 }
 
-enum fit guard_program_fit(
-	const struct guard_program *program, const struct shell_command *command, bool known)
+enum fit guard_program_fit(const struct guard_program *program, const struct shell_command *command,
+	const struct guard_text *whole, bool known)
 {
 	enum fit fit = known ? FIT_FIRM : FIT_BENT, part = FIT_NO;
 
@@ -424,6 +473,8 @@ enum fit guard_program_fit(
 	if (program->options && fit != FIT_NO && (part = fit_options(program, command)) < fit)
 		fit = part;
 	if (program->arguments && fit != FIT_NO && (part = fit_arguments(program, command)) < fit)
+		fit = part;
+	if (program->matches && fit != FIT_NO && (part = fit_matches(program, whole)) < fit)
 		fit = part;
 	return fit;
 }
@@ -457,7 +508,7 @@ int guard_program_dump(const struct guard_program *program, struct buf *out)
 		char *const *list;
 	} keys[] = { { "{program", program->names }, { ", subcommand", program->subcommands },
 		{ ", options", program->options }, { ", values", program->values },
-		{ ", arguments", program->argument_texts } };
+		{ ", arguments", program->argument_texts }, { ", matches", program->match_texts } };
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(keys) / sizeof(*keys); i++)

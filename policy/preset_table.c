@@ -31,7 +31,7 @@ static const char *const destructive[] = {
 	"{program: truncate, options: [-s, --size]}",
 	"{program: git, subcommand: clean, options: [-f, --force], values: " GIT "}",
 	"{program: [tar, bsdtar, gtar], options: [--remove-files, --recursive-unlink]}",
-	"re:^(mv|zf_mv) (.* )?/dev/null$",
+	"{program: [mv, zf_mv], matches: 're:^(mv|zf_mv) (.* )?/dev/null$'}",
 	/* disks */
 	"{program: [dd, gdd, dcfldd, dc3dd], arguments: ['re:^of=(?!/dev/null$)']}",
 	"{program: ['mkfs', 'mkfs.*', mke2fs, mkswap, mkdosfs, mkntfs, mkudffs, newfs, "
@@ -40,7 +40,8 @@ static const char *const destructive[] = {
 	"{program: blkdiscard}",
 	"{program: [sgdisk, gdisk], options: [-Z, -z, -o, -d, --zap, --zap-all, --clear, "
 	"--delete]}",
-	"re:^(fdisk|sfdisk|cfdisk) (?!.*(-l|--list|-d|--dump|-s|-x|-J|-V|--json)( |$)).*/dev/",
+	"{program: [fdisk, sfdisk, cfdisk], matches: 're:^(fdisk|sfdisk|cfdisk) "
+	"(?!.*(-l|--list|-d|--dump|-s|-x|-J|-V|--json)( |$)).*/dev/'}",
 	"{program: parted, arguments: [mklabel, mktable, rm, mkpart, resizepart]}",
 	"{program: partx, options: [-d, --delete]}",
 	"{program: hdparm, options: [--security-erase, --security-erase-enhanced, "
@@ -62,24 +63,28 @@ static const char *const destructive[] = {
 	"{program: [init, telinit], arguments: ['0', '1', '6', s, S]}",
 	"{program: [systemctl, loginctl], subcommand: [stop, kill, disable, mask, isolate, "
 	"poweroff, reboot, halt, kexec, soft-reboot, suspend, hibernate, rescue, emergency, "
-	"default, exit, switch-root, revert, clean, terminate-user, terminate-session, "
-	"kill-user, kill-session], values: [-H, -M, -t, -p, -P, -n, -o, -s, --host, --machine, "
-	"--type, --state, --property, --lines, --output, --signal, --root, --image]}",
-	"re:^(service|rc-service|invoke-rc\\.d) (.* )?(stop|disable)( |$)",
+	"default, exit, switch-root, revert, clean, terminate-user, terminate-session, kill-user, "
+	"kill-session], values: [-H, -M, -t, -p, -P, -n, -o, -s, --host, --machine, --type, "
+	"--state, --property, --lines, --output, --signal, --root, --image]}",
+	"{program: [service, rc-service, invoke-rc.d], matches: "
+	"'re:^(service|rc-service|invoke-rc\\.d) (.* )?(stop|disable)( |$)'}",
 	"{program: ['re:^/etc/init\\.d/']}",
 	"{program: initctl, subcommand: stop}",
-	"re:^(sv|svc|s6-svc|supervisorctl|monit|pm2) (.* "
-	")?(stop|down|exit|force-stop|delete|shutdown)( |$)",
+	"{program: [sv, svc, s6-svc, supervisorctl, monit, pm2], matches: "
+	"'re:^(sv|svc|s6-svc|supervisorctl|monit|pm2) (.* "
+	")?(stop|down|exit|force-stop|delete|shutdown)( |$)'}",
 	"{program: [update-rc.d], arguments: [remove, disable]}",
 	"{program: chkconfig, arguments: ['off', --del]}",
-	"re:^kill (.+ )?(-9|-KILL|-SIGKILL) (-- )?1( |$)",
-	"re:^kill .*\\S -1( |$)",
+	"{program: [kill], matches: 're:^kill (.+ )?(-9|-KILL|-SIGKILL) (-- )?1( |$)'}",
+	"{program: [kill], matches: 're:^kill .*\\S -1( |$)'}",
 	"{program: killall5}",
-	"re:^(pkill|killall)( .*)? (\\.|\\.\\*|systemd|sshd|init|-u|-U|--user|--uid|--euid)( |=|$)",
+	"{program: [pkill, killall], matches: 're:^(pkill|killall)( .*)? "
+	"(\\.|\\.\\*|systemd|sshd|init|-u|-U|--user|--uid|--euid)( |=|$)'}",
 	"{program: [sysctl], arguments: ['kernel.panic*', 'kernel.sysrq*', kernel.sysrq-trigger]}",
 	"> /proc/sysrq-trigger",
 	">> /proc/sysrq-trigger",
-	"re:^tee (.* )?(/proc/sysrq-trigger|/dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-))",
+	"{program: [tee], matches: 're:^tee (.* "
+	")?(/proc/sysrq-trigger|/dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-))'}",
 	"> /dev/sd*",
 	"> /dev/nvme*",
 	"> /dev/vd*",
@@ -89,8 +94,10 @@ static const char *const destructive[] = {
 	"> /dev/disk/*",
 	"> /dev/md*",
 	"> /dev/dm-*",
-	"re:^(cp|mv|install) .* /dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-)",
-	"re:^(dbus-send|busctl|gdbus|qdbus) .*(PowerOff|Reboot|Halt|StopUnit|KillUnit|Suspend)",
+	"{program: [cp, mv, install], matches: 're:^(cp|mv|install) .* "
+	"/dev/(sd|nvme|vd|xvd|mapper/|mmcblk|disk/|md|dm-)'}",
+	"{program: [dbus-send, busctl, gdbus, qdbus], matches: 're:^(dbus-send|busctl|gdbus|qdbus) "
+	".*(PowerOff|Reboot|Halt|StopUnit|KillUnit|Suspend)'}",
 	"{program: [rtcwake, ipmitool, ipmi-chassis], arguments: ['off', mem, disk, 'on', cycle, "
 	"reset, soft]}",
 	"{program: [rmmod, modprobe], options: [-r, -f, --remove, --force]}",
@@ -105,13 +112,13 @@ static const char *const destructive[] = {
 	"{program: ufw, arguments: [disable, reset]}",
 	"{program: firewall-cmd, options: [--panic-on, --complete-reload]}",
 	"{program: ipset, arguments: [flush, destroy, -F, -X]}",
-	"{program: ip, subcommand: [link delete, link del, route flush, route del, route "
-	"delete, addr flush, address flush, a flush, addr del, address delete, netns delete, netns "
-	"del, l del, r flush, r del, neigh flush]}",
+	"{program: ip, subcommand: [link delete, link del, route flush, route del, route delete, "
+	"addr flush, address flush, a flush, addr del, address delete, netns delete, netns del, l "
+	"del, r flush, r del, neigh flush]}",
 	"{program: ip, subcommand: [link set, l set], arguments: [down]}",
 	"{program: ifdown}",
-	"re:^ifconfig .* down( |$)",
-	"re:^nmcli (.* )?(down|delete|off|disconnect)( |$)",
+	"{program: [ifconfig], matches: 're:^ifconfig .* down( |$)'}",
+	"{program: [nmcli], matches: 're:^nmcli (.* )?(down|delete|off|disconnect)( |$)'}",
 	"{program: route, arguments: [del, flush]}",
 	"{program: conntrack, options: [-F, -D, --flush, --delete]}",
 	/* accounts and packages */
@@ -119,8 +126,8 @@ static const char *const destructive[] = {
 	"{program: usermod, options: [-L, -e, --lock, --expiredate]}",
 	"{program: passwd, options: [-l, -d, -e, --lock, --delete, --expire]}",
 	"{program: crontab, options: [-r]}",
-	"{program: [apt, apt-get, aptitude], subcommand: [remove, purge, autoremove, "
-	"autopurge], values: [-o, -c, -t]}",
+	"{program: [apt, apt-get, aptitude], subcommand: [remove, purge, autoremove, autopurge], "
+	"values: [-o, -c, -t]}",
 	"{program: dpkg, options: [-r, -P, --remove, --purge, --force-all]}",
 	"{program: [yum, dnf, microdnf, zypper, tdnf], subcommand: [remove, erase, rm, autoremove, "
 	"distro-sync, 'history undo', 'history rollback']}",
@@ -138,14 +145,13 @@ static const char *const destructive[] = {
 	"'stash clear', 'stash drop', 'update-ref -d'], values: " GIT "}",
 	"{program: git, subcommand: branch, options: [-D], values: " GIT "}",
 	/* infrastructure */
-	"{program: [terraform, tofu, terragrunt], subcommand: [destroy, 'run-all destroy', "
-	"'state rm', taint, force-unlock, 'workspace delete']}",
+	"{program: [terraform, tofu, terragrunt], subcommand: [destroy, 'run-all destroy', 'state "
+	"rm', taint, force-unlock, 'workspace delete']}",
 	"{program: [terraform, tofu, terragrunt], subcommand: apply, options: [-destroy]}",
 	"{program: pulumi, subcommand: [destroy, down, 'stack rm', 'state delete']}",
 	"{program: [kubectl, oc, k], subcommand: [delete, drain, 'adm drain'], values: [-n, "
 	"--namespace, --context, --kubeconfig, --cluster, --user, -s, --server]}",
-	"{program: [kubectl, oc, k], subcommand: [apply, replace], options: [--prune, "
-	"--force]}",
+	"{program: [kubectl, oc, k], subcommand: [apply, replace], options: [--prune, --force]}",
 	"{program: [kubectl, oc, k], subcommand: scale, arguments: ['--replicas=0', '0']}",
 	"{program: helm, subcommand: [uninstall, delete, del, un]}",
 	"{program: [docker, podman, nerdctl], subcommand: [system prune, volume rm, volume remove, "
@@ -164,12 +170,15 @@ static const char *const destructive[] = {
 	"{program: [lxc-destroy, lxc-stop]}",
 	"{program: machinectl, subcommand: [poweroff, reboot, terminate, kill, remove, clean]}",
 	"{program: vagrant, subcommand: [destroy, halt]}",
-	"re:^aws (.* )?(delete|terminate|deregister|stop|purge|reboot)-",
+	"{program: [aws], matches: 're:^aws (.* "
+	")?(delete|terminate|deregister|stop|purge|reboot)-'}",
 	"{program: aws, subcommand: [s3 rb]}",
 	"{program: aws, subcommand: s3 rm}",
 	"{program: aws, subcommand: s3 sync, options: [--delete]}",
-	"re:^(gcloud|az|doctl|hcloud|openstack|linode-cli|exo|scw|oci|ibmcloud|flyctl|fly|heroku) "
-	"(.* )?(delete|destroy|purge|terminate|deallocate|apps:destroy|pg:reset)( |$)",
+	"{program: [gcloud, az, doctl, hcloud, openstack, linode-cli, exo, scw, oci, ibmcloud, "
+	"flyctl, fly, heroku], matches: "
+	"'re:^(gcloud|az|doctl|hcloud|openstack|linode-cli|exo|scw|oci|ibmcloud|flyctl|fly|heroku) "
+	"(.* )?(delete|destroy|purge|terminate|deallocate|apps:destroy|pg:reset)( |$)'}",
 	"{program: gsutil, arguments: [rm, rb]}",
 	"{program: [mc, s3cmd], subcommand: [rm, rb, del, expire]}",
 	"{program: [borg, restic, kopia], subcommand: [delete, prune, forget, compact, 'snapshot "
@@ -177,8 +186,7 @@ static const char *const destructive[] = {
 	"{program: etcdctl, arguments: [del, rm, remove, rmdir]}",
 	"{program: [consul], subcommand: ['kv delete', leave]}",
 	"{program: vault, subcommand: [delete, 'kv delete', 'kv destroy', 'operator seal', "
-	"'secrets "
-	"disable', 'auth disable']}",
+	"'secrets disable', 'auth disable']}",
 	"{program: nomad, subcommand: [stop, 'job stop', 'system gc']}",
 /* databases: DELETE and UPDATE where no WHERE follows in the same statement */
 #define SQL                                                                                 \
@@ -195,7 +203,8 @@ static const char *const destructive[] = {
 	"{program: [pg_ctlcluster], arguments: [stop]}",
 	"{program: pg_restore, options: [-c, --clean]}",
 	"{program: [pg_resetwal, pg_dropcluster]}",
-	"re:(?i)^redis-cli\\b.*\\s(flushall|flushdb|shutdown|del|unlink|swapdb)(\\s|$)",
+	"{program: [redis-cli], matches: "
+	"'re:(?i)^redis-cli\\b.*\\s(flushall|flushdb|shutdown|del|unlink|swapdb)(\\s|$)'}",
 	"{program: [mongo, mongosh], arguments: "
 	"['re:(?i)(drop|remove|delete(one|many)|shutdown)']}",
 	"{program: [rabbitmqctl], subcommand: [reset, force_reset, stop, stop_app, delete_vhost, "
@@ -238,10 +247,9 @@ static const char *const privilege[] = {
 	"> /var/spool/cron/*",
 	">> /var/spool/cron/*",
 	"{program: [tee, cp, mv, ln, install, dd, sed], arguments: ['/etc/sudoers*', "
-	"'*=/etc/sudoers*', "
-	"/etc/passwd, /etc/shadow, /etc/group, '/etc/pam.d*', '/etc/cron*', '/var/spool/cron*', "
-	"'*.ssh/authorized_keys*', /etc/ld.so.preload, '*/.bashrc', '*/.profile', "
-	"'/etc/systemd/system*', '/etc/profile*']}",
+	"'*=/etc/sudoers*', /etc/passwd, /etc/shadow, /etc/group, '/etc/pam.d*', '/etc/cron*', "
+	"'/var/spool/cron*', '*.ssh/authorized_keys*', /etc/ld.so.preload, '*/.bashrc', "
+	"'*/.profile', '/etc/systemd/system*', '/etc/profile*']}",
 	"LD_PRELOAD=*",
 	"LD_LIBRARY_PATH=*",
 	"LD_AUDIT=*",
@@ -253,8 +261,8 @@ static const char *const exfiltration[] = {
 	"{program: curl, options: [-T, -d, -F, --upload-file, --data, --data-binary, --data-raw, "
 	"--data-ascii, --data-urlencode, --form, --form-string, --json, -K, --config, --url-query, "
 	"--mail-from, -Q, --quote, -X, --request], values: [-o, -H, -u, -A, -b, -c, -e, -w, -x, "
-	"-m, -r, -E, -C, -y, -Y, -z, "
-	"-D, -t, -P, -U, --output, --header, --user, --user-agent, --cookie, --proxy]}",
+	"-m, -r, -E, -C, -y, -Y, -z, -D, -t, -P, -U, --output, --header, --user, --user-agent, "
+	"--cookie, --proxy]}",
 	"{program: wget, options: [--post-data, --post-file, --body-data, --body-file, --method, "
 	"--use-askpass], values: [-O, -o, -a, -e, -t, -T, -U, -P, -i, -A, -R, -D, -Q]}",
 	"{program: [scp, pscp, sshpass-scp, rsync, rcp], arguments: ['*:*', '*@*']}",
@@ -263,8 +271,7 @@ static const char *const exfiltration[] = {
 	"websocat, chisel, gost, ngrok, cloudflared, frpc, iodine, dnscat2, mosh]}",
 	"{program: openssl, subcommand: [s_client, s_server]}",
 	"{program: [ssh, autossh, dbclient, plink], options: [-R, -L, -D, -w, -W], values: [-o, "
-	"-i, -l, -p, -F, "
-	"-J, -b, -c, -E, -e, -I, -m, -O, -Q, -S, -B]}",
+	"-i, -l, -p, -F, -J, -b, -c, -E, -e, -I, -m, -O, -Q, -S, -B]}",
 	"{program: rclone, subcommand: [copy, copyto, move, moveto, sync, rcat, serve, bisync]}",
 	"{program: [mail, mailx, s-nail, mutt, sendmail, msmtp, swaks, sendemail, exim, exim4]}",
 	"{program: aws, subcommand: [s3 cp, s3 sync, s3 mv]}",

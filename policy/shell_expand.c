@@ -7,7 +7,7 @@
 
 #include "policy/shell_impl.h"
 
-#define SUBSCRIPT_MAX 256 /* bytes of $name[…] that are looked at */
+#define SUBSCRIPT_MAX 64 /* bytes of $name[…] that are looked at */
 
 bool shell_name_byte(int c, bool first)
 {
@@ -271,7 +271,7 @@ static int subscript(struct shell_parser *p)
 	size_t left = p->len - p->at - 1;
 	left = left < SUBSCRIPT_MAX ? left : SUBSCRIPT_MAX;
 	const uint8_t *close = memchr(from, ']', left);
-	size_t len = close ? (size_t)(close - from) : left;
+	size_t len = close ? (size_t)(close - from) : 0;
 	return shell_number_text(p, (struct bytes){ from, len }, false);
 }
 

@@ -101,6 +101,8 @@ bool shell_in(struct bytes text, const char *const *names);
 const char *shell_via(struct shell_parser *p, struct bytes name, const char *more);
 /* of a function */
 int shell_name_add(struct shell_parser *p, struct bytes name);
+/* counts bytes that are looked at once more; -E2BIG */
+int shell_work(struct shell_parser *p, size_t bytes);
 /* Reads text, which lives as long as the line, as commands of its own. */
 int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, bool remote);
 /* the same for a text that does not */

@@ -134,7 +134,9 @@ int shell_again(const struct shell_parser *p, size_t from, size_t to)
 	inner.via = "in another shell";
 	inner.heredoc_count = 0;
 	inner.depth++;
-	int rc = shell_list_read(&inner, 0);
+	int rc = shell_work(&inner, to - from);
+	if (!rc)
+		rc = shell_list_read(&inner, 0);
 	return rc == -EBADMSG ? 0 : rc;
 }
 

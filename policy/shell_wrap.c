@@ -62,6 +62,9 @@ int wrap_child(struct look *look, const struct shell_word *words, size_t count, 
 	const uint8_t *from = words[0].source.data,
 		      *to = words[count - 1].source.data + words[count - 1].source.len;
 	struct bytes source = { from, to > from ? (size_t)(to - from) : 0 };
+	int rc = shell_work(look->p, source.len);
+	if (rc)
+		return rc;
 	return shell_add_command(
 		look->p, words, count, source, via, look->row && look->row->traits & WRAP_REMOTE);
 }

@@ -11,6 +11,7 @@
 #include "policy/shell_impl.h"
 
 #define CHUNK_SIZE 65536
+#define RESTART_COST 32 /* of reading on behind a syntax error, in bytes */
 #define NO_BYTES ((struct bytes){ (const uint8_t *)"", 0 })
 
 struct shell_chunk {
@@ -189,14 +190,22 @@ static int doubt_names(struct shell_parser *p)
 
 /* ---- texts ---- */
 
+int shell_work(struct shell_parser *p, size_t bytes)
+{
+	p->state->work += bytes;
+	return p->state->work > SHELL_WORK_MAX ? shell_limit(p, "too much to look into") : 0;
+}
+
 /* One text to its end: behind what is not understood the reading starts again, as long as the work
  * allows. */
 static int read_on(struct shell_parser *p)
 {
 	const struct shell_parser start = *p;
+	size_t from = p->at;
 	int rc = shell_list_read(p, 0);
 
 	while (rc == -EBADMSG) {
+		size_t reached = p->at;
 		p->via = start.via;
 		p->depth = start.depth;
 		p->silent = start.silent;
@@ -205,10 +214,11 @@ static int read_on(struct shell_parser *p)
 		p->guessing = true;
 		if (p->silent || p->at >= p->len)
 			return 0;
-		p->state->work += p->len - p->at;
-		if (p->state->work > SHELL_WORK_MAX)
-			return shell_limit(p, "too much that is not understood");
-		rc = shell_list_read(p, 0);
+		/* what the failed reading had passed is read again */
+		rc = shell_work(p, RESTART_COST + (reached > from ? reached - from : 0));
+		from = p->at;
+		if (!rc)
+			rc = shell_list_read(p, 0);
 	}
 	return rc;
 }
@@ -219,9 +229,9 @@ int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, 
 		return -ENOMEM;
 	if (p->depth >= SHELL_DEPTH_MAX)
 		return shell_limit(p, "nested too deeply");
-	p->state->work += text.len;
-	if (p->state->work > SHELL_WORK_MAX)
-		return shell_limit(p, "too much to look into");
+	int rc = shell_work(p, text.len);
+	if (rc)
+		return rc;
 	struct shell_parser inner = {
 		.state = p->state,
 		.data = text.data,

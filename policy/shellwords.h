@@ -25,8 +25,9 @@
 #define SHELL_NAMES_MAX 64    /* functions defined in the line */
 #define SHELL_NUMBERS_MAX 64  /* variables that are read as numbers, or assigned */
 #define SHELL_HEREDOCS_MAX 16 /* that begin on one line */
-/* bytes read a second time: after a syntax error, and as the argument of sh -c and its like */
-#define SHELL_WORK_MAX (2 * 1024 * 1024)
+/* bytes looked at a second time: after a syntax error, behind a wrapper, as the argument of sh -c;
+ * more are a doubt. It keeps the worst line below 10 ms. */
+#define SHELL_WORK_MAX (224 * 1024)
 #define SHELL_MEMORY_MAX (32 * 1024 * 1024)
 
 enum shell_kind { /* of one byte of a word, from certain to uncertain */
