@@ -61,6 +61,8 @@ int guards_check_roles(const struct guards *guards,
 	bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err);
 /* the `guards` key as YAML, as parsed; nothing without guards */
 int guards_dump(const struct guards *guards, struct buf *out);
+int guard_dump(const struct guard *guard, struct buf *out); /* one of them: "  name:\n    …" */
+size_t guard_entries(const struct guard *guard);
 
 const char *guard_name(const struct guard *guard);
 /* of lines in a shell that cannot be read: allow, warn (the default) or deny */

@@ -375,6 +375,11 @@ const struct guard *guards_find(const struct guards *guards, const char *name)
 	return NULL;
 }
 
+size_t guard_entries(const struct guard *guard)
+{
+	return guard->count;
+}
+
 const char *guard_name(const struct guard *guard)
 {
 	return guard->name;
@@ -445,21 +450,26 @@ static int dump_entry(const struct guard_entry *entry, const char *indent, struc
 	return rc ? rc : buf_puts(out, "}\n");
 }
 
+int guard_dump(const struct guard *guard, struct buf *out)
+{
+	int rc = buf_puts(out, "  ");
+
+	if (!rc)
+		rc = yaml_put_text(out, guard->name);
+	if (!rc)
+		rc = buf_printf(out, ":\n    blind: %s\n    on_doubt: %s\n    rules:\n",
+			guard_verdict_name(guard->blind),
+			guard_verdict_name(guard_on_doubt(guard)));
+	for (size_t i = 0; !rc && i < guard->count; i++)
+		rc = dump_entry(&guard->entries[i], "      ", out);
+	return rc;
+}
+
 int guards_dump(const struct guards *guards, struct buf *out)
 {
 	int rc = guards->count ? buf_puts(out, "guards:\n") : 0;
 
-	for (size_t g = 0; !rc && g < guards->count; g++) {
-		const struct guard *guard = &guards->list[g];
-		rc = buf_puts(out, "  ");
-		if (!rc)
-			rc = yaml_put_text(out, guard->name);
-		if (!rc)
-			rc = buf_printf(out, ":\n    blind: %s\n    on_doubt: %s\n    rules:\n",
-				guard_verdict_name(guard->blind),
-				guard_verdict_name(guard_on_doubt(guard)));
-		for (size_t i = 0; !rc && i < guard->count; i++)
-			rc = dump_entry(&guard->entries[i], "      ", out);
-	}
+	for (size_t g = 0; !rc && g < guards->count; g++)
+		rc = guard_dump(&guards->list[g], out);
 	return rc;
 }

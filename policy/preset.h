@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/buf.h"
+
 struct preset {
 	const char *name, *help;
 	const char *const *rows; /* ends with NULL */
@@ -14,6 +16,8 @@ struct preset {
 
 extern const struct preset presets[];
 extern const size_t preset_count;
+/* its rows, one a line, as a list of YAML, behind a comment with its name */
+int preset_dump(const struct preset *preset, struct buf *out);
 size_t preset_find(const char *name); /* its index, or preset_count */
 
 #endif

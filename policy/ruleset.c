@@ -260,6 +260,11 @@ const struct guard *ruleset_guard(
 	return NULL;
 }
 
+const struct guards *ruleset_guards(const struct ruleset *ruleset)
+{
+	return ruleset->guards;
+}
+
 unsigned ruleset_shells(const struct ruleset *ruleset, const char *rule)
 {
 	for (size_t i = 0; i < ruleset->rule_count; i++)
