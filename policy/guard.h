@@ -59,6 +59,10 @@ const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */
 int guards_check_roles(const struct guards *guards,
 	bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err);
+/* Patterns that say less than it seems: each as a sentence, with where it stands in its file.
+ * 0 or -ENOMEM */
+typedef void guard_warning_fn(unsigned line, unsigned column, const char *text, void *arg);
+int guards_warn(const struct guards *guards, guard_warning_fn *say, void *arg);
 /* the `guards` key as YAML, as parsed; nothing without guards */
 int guards_dump(const struct guards *guards, struct buf *out);
 int guard_dump(const struct guard *guard, struct buf *out); /* one of them: "  name:\n    …" */

@@ -15,6 +15,7 @@ struct guard_pattern {
 	struct guard_automaton *automaton; /* of pattern; NULL: a regular expression */
 	struct guard_program *program;
 	const struct guard_list *preset; /* of the guards */
+	unsigned line, column;		 /* where it stands */
 	char *shown;			 /* as it is written in reasons; NULL: the pattern's text */
 };
 
@@ -63,10 +64,16 @@ void guard_program_free(struct guard_program *program);
 /* known: the base name alone says which program it is */
 enum fit guard_program_fit(const struct guard_program *program, const struct shell_command *command,
 	const struct guard_text *whole, bool known);
+/* one of the options in a word such as -rf or --force, of a pattern */
+bool guard_program_has(const struct guard_program *program, const char *word, const char *pattern);
 /* {program: rm, options: [-r]} */
 int guard_program_dump(const struct guard_program *program, struct buf *out);
 /* for code (guard.h): does the entry name this program, and not just any? */
 bool guard_program_names(const struct guard_program *program, struct bytes name);
+
+/* guard_load.c */
+int guard_list_load(struct guard_list *list, const struct preset *preset, struct err *err);
+void guard_list_release(struct guard_list *list);
 
 /* guard_match.c: could a text with uncertain bytes in it be one that the shell-like pattern
  * matches? */

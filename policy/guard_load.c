@@ -78,7 +78,7 @@ static int load_row(
 	return rc ? rc : show(pattern, preset->name, err);
 }
 
-static int guard_list_load(struct guard_list *list, const struct preset *preset, struct err *err)
+int guard_list_load(struct guard_list *list, const struct preset *preset, struct err *err)
 {
 	size_t count = 0;
 	int rc = 0;
@@ -127,6 +127,8 @@ static int load_preset(struct guards *guards, struct guard_pattern *pattern,
 static int load_element(struct guards *guards, struct guard_pattern *pattern,
 	const struct yaml *node, struct err *err)
 {
+	pattern->line = node->line;
+	pattern->column = node->column;
 	if (node->kind == YAML_LIST)
 		return yaml_error(node, err, "expected a pattern, a program or a preset");
 	if (node->kind == YAML_SCALAR)
@@ -330,6 +332,11 @@ static void patterns_free(struct guard_pattern *patterns, size_t count)
 	free(patterns);
 }
 
+void guard_list_release(struct guard_list *list)
+{
+	patterns_free(list->patterns, list->count);
+}
+
 static void guard_release(struct guard *guard)
 {
 	for (size_t i = 0; i < guard->count; i++) {
@@ -347,7 +354,7 @@ void guards_free(struct guards *guards)
 	for (size_t i = 0; guards && i < guards->count; i++)
 		guard_release(&guards->list[i]);
 	for (size_t i = 0; guards && guards->presets && i < preset_count; i++)
-		patterns_free(guards->presets[i].patterns, guards->presets[i].count);
+		guard_list_release(&guards->presets[i]);
 	if (guards) {
 		free(guards->presets);
 		free(guards->list);

@@ -488,7 +488,26 @@ bool guard_program_names(const struct guard_program *program, struct bytes name)
 	return false;
 }
 
+bool guard_program_has(const struct guard_program *program, const char *word, const char *pattern)
+{
+	const struct bytes text = { (const uint8_t *)word, strlen(word) };
+	bool about = !program->subcommands;
+
+	for (char **sub = program->subcommands; sub && *sub; sub++)
+		about |= strstr(pattern, *sub) != NULL;
+	return about && program->options && read_option(program, text).wanted;
+}
+
 /* ---- writing ---- */
+
+/* An option: needs no quotes in YAML. */
+static bool is_plain(const char *text)
+{
+	static const char bytes[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	return text[0] == '-' && text[1] && !text[strspn(text, bytes)];
+}
 
 static int dump_key(const char *key, char *const *list, struct buf *out)
 {
@@ -496,9 +515,15 @@ static int dump_key(const char *key, char *const *list, struct buf *out)
 		return 0;
 	int rc = buf_printf(out, "%s: ", key);
 
-	if (rc)
-		return rc;
-	return list[1] ? yaml_put_texts(out, list) : yaml_put_text(out, list[0]);
+	if (!rc && list[1])
+		rc = buf_puts(out, "[");
+	for (size_t i = 0; !rc && list[i]; i++) {
+		rc = i ? buf_puts(out, ", ") : 0;
+		if (!rc)
+			rc = is_plain(list[i]) ? buf_puts(out, list[i])
+					       : yaml_put_text(out, list[i]);
+	}
+	return rc || !list[1] ? rc : buf_puts(out, "]");
 }
 
 int guard_program_dump(const struct guard_program *program, struct buf *out)

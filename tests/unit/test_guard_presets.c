@@ -269,11 +269,44 @@ static void test_reason(void **state)
 	judgement_release(&judgement);
 }
 
+static void take_warning(unsigned line, unsigned column, const char *warning, void *arg)
+{
+	struct buf *out = arg;
+	buf_printf(out, "%u:%u %s\n", line, column, warning);
+}
+
+/* What a pattern misses is told, with what catches it; nothing of patterns that have one spelling, or allow. */
+static void test_warnings(void **state)
+{
+	(void)state;
+	static const char config[] = "g:\n  - {deny: ['rm -r*', 'mkfs*', 'ls -l']}\n  - {approve: ['git push --force*', 'curl -k*', 're:rm -r'], by: a}\n"
+				     "  - {allow: ['rm -f *', '*']}\n";
+	BUF_CLEANUP struct buf out = BUF_INIT(65536);
+	struct yaml *root;
+	struct guards *loaded;
+	struct err err = { "" };
+	if (yaml_parse("g", (struct bytes){ (const uint8_t *)config, sizeof(config) - 1 }, &root, &err) || guards_load(root, &loaded, &err))
+		fail_msg("%s", err.text);
+	yaml_free(root);
+	assert_int_equal(guards_warn(loaded, take_warning, &out), 0);
+	const char *said = buf_cstr(&out);
+	assert_non_null(strstr(said, "2:13 guard 'g': 'rm -r*' misses other spellings of the same options; this catches them: {program: [rm, grm, "
+				     "zf_rm], options: [-r, -R, --recursive]}\n"));
+	assert_non_null(strstr(said, "'git push --force*' misses"));
+	assert_non_null(strstr(said, "{program: git, subcommand: push, options: [-f, -d, --force, "));
+	assert_non_null(strstr(said, "'curl -k*' misses other spellings of the same options; this catches them: {program: curl, options: [-k]}\n"));
+	assert_null(strstr(said, "mkfs"));
+	assert_null(strstr(said, "ls -l"));
+	assert_null(strstr(said, "rm -f"));
+	assert_null(strstr(said, "re:"));
+	guards_free(loaded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bypasses), cmocka_unit_test(test_ordinary), cmocka_unit_test(test_cases),
-		cmocka_unit_test(test_table),	 cmocka_unit_test(test_reason),
+		cmocka_unit_test(test_table),	 cmocka_unit_test(test_reason), cmocka_unit_test(test_warnings),
 	};
 	return cmocka_run_group_tests(tests, load, unload);
 }
