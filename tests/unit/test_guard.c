@@ -232,7 +232,7 @@ static void test_on_doubt(void **state)
 		{ "g: {rules: [{allow: '*'}], on_doubt: allow}", GUARD_ALLOW },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		static const char *const doubts[] = { "$x", "ls \"y", "python3 -c 1", "x='a[$(ls)]'; ((x))" };
+		static const char *const doubts[] = { "$x", "ls \"y", "python3 -c 1", "n='a[$(ls)]'; ((n))" };
 		struct guards *guards = must_load(cases[i].guard);
 		for (size_t k = 0; k < sizeof(doubts) / sizeof(*doubts); k++) {
 			struct judgement judgement;
