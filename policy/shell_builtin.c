@@ -31,6 +31,8 @@ static int names(struct look *look, const struct shell_word *word)
 {
 	int rc = shell_name_judge(look->p, SHELL_NO_COMMAND, word);
 
+	if (!rc && word->worst == SHELL_UNKNOWN && word->kinds[0] == SHELL_UNKNOWN)
+		return wrap_doubt(look, "variable that is named by another");
 	if (!rc && (word->worst == SHELL_UNKNOWN || memchr(word->text.data, '[', word->text.len)))
 		rc = shell_number_word(look->p, word, false);
 	return rc;
@@ -52,6 +54,8 @@ static int declared(struct look *look, const struct shell_word *word)
 	const uint8_t *equal = memchr(word->text.data, '=', word->text.len);
 	int rc = 0;
 
+	if (!len && word->worst == SHELL_UNKNOWN && (word->puts || !word->substitutes))
+		return wrap_doubt(look, "variable that is named by another");
 	if (!equal || !len)
 		return word->worst == SHELL_UNKNOWN ? shell_number_word(look->p, word, false) : 0;
 	rc = shell_name_judge(look->p, SHELL_NO_COMMAND, word);
@@ -157,8 +161,9 @@ int wrap_set(struct look *look)
 {
 	size_t i = 1;
 
-	while (i < look->count && is_option(&look->words[i]))
-		i++;
+	for (; i < look->count && is_option(&look->words[i]); i++)
+		if (has_letter(&look->words[i], "A") && may_be(look, SHELL_ZSH | SHELL_SH))
+			return wrap_doubt(look, "variable that changes what runs");
 	if (i == look->count || !may_be(look, SHELL_FISH | SHELL_ZSH | SHELL_SH))
 		return 0;
 	struct shell_word name = look->words[i];

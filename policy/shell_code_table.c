@@ -33,8 +33,9 @@
 #define PYTHON_MODULES                                                                           \
 	"timeit code pdb profile cProfile trace doctest runpy asyncio IPython ptpython bdb ast " \
 	"unittest idlelib cmd rlcompleter"
-#define NODE                                                                                   \
-	"e= eval= p= print= pe= r: require: import:@ loader:@ i? interactive? v! h! version! " \
+#define NODE                                                                                       \
+	"e= eval= p= print= pe= r: require: import= loader= experimental-loader= i? interactive? " \
+	"v! h! version! "                                                                          \
 	"help!"
 #define MPI                                                                                   \
 	"n: np: N: c: p: w: t: J: A: host: hostfile: machinefile: ntasks: nodes: partition: " \
@@ -424,6 +425,10 @@ const struct wrapper code_rows[] = {
 	RUN("pgrphack", "", 0),
 	RUN("fghack", "", 0),
 	RUN("argv0", "", 2),
+	RUN("cttyhack", "", 0),
+	RUN("tcpsvd", "h E v c: C: b: u: l:", 2),
+	RUN("udpsvd", "h E v c: C: b: u: l:", 2),
+	RUN("tcpserver", "1 p P h H o O d D q Q v c: x: B: g: u: b: l: t: U X R r", 2),
 	RUN("s6-setuidgid", "", 1),
 	RUN("s6-envuidgid", "n u: g: G: i D:", 1),
 	RUN("s6-envdir", "I i f n: L:", 1),

@@ -362,10 +362,38 @@ static const char *const sql_runs[] = { "\\!", "\\copy", "\\g", "\\o", "\\e", "\
 	"xp_cmdshell", "!!", "sys_exec", "sys_eval", "into outfile", "into dumpfile", "executable(",
 	"\n!", NULL };
 
+/* sqlite's own commands, which may be abbreviated: those that only show or format. */
+static const char *const dots[] = { ".tables", ".schema", ".databases", ".dump", ".indexes",
+	".quit", ".exit", ".mode", ".headers", ".header", ".help", ".stats", ".show", ".timer",
+	".width", ".fullschema", ".separator", ".nullvalue", ".echo", ".changes", ".bail", ".print",
+	".dbinfo", ".version", ".explain", ".timeout", NULL };
+
+/* At the beginning of a line, behind blanks. */
+static bool dot_runs(struct bytes text)
+{
+	for (size_t at = 0; at < text.len; at++) {
+		while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\t'))
+			at++;
+		if (at + 1 < text.len && text.data[at] == '.' &&
+			shell_name_byte(text.data[at + 1], true)) {
+			size_t len = 1;
+			while (at + len < text.len && shell_name_byte(text.data[at + len], false))
+				len++;
+			if (!shell_in((struct bytes){ text.data + at, len }, dots))
+				return true;
+		}
+		while (at < text.len && text.data[at] != '\n')
+			at++;
+	}
+	return false;
+}
+
 static int sql_text(struct look *look, const struct shell_word *word)
 {
 	bool runs = !shell_literal(word) && word->worst != SHELL_PATTERN;
 
+	if (look->row->traits & CODE_WORDS)
+		runs |= dot_runs(word->text);
 	for (const char *const *part = sql_runs; *part && !runs; part++)
 		runs = code_has(word->text, *part);
 	return runs ? code_doubt(look, unseen) : 0;

@@ -30,6 +30,19 @@ static int backslash(struct shell_parser *p, struct shell_scratch *to)
 	return next == '\n' ? 0 : shell_put_source(p, to, p->at - 1, SHELL_QUOTED);
 }
 
+/* [subscript]=value: the subscript is computed. */
+static int element(struct shell_parser *p)
+{
+	struct shell_word word;
+	int rc = shell_word_read(p, &word);
+
+	if (rc || !word.text.len || word.text.data[0] != '[')
+		return rc;
+	const uint8_t *close = memchr(word.text.data, ']', word.text.len);
+	size_t len = close ? (size_t)(close - word.text.data) : word.text.len;
+	return shell_number_text(p, (struct bytes){ word.text.data + 1, len - 1 }, true);
+}
+
 /* name=(one two): the elements may hold substitutions. At the parenthesis. */
 static int array(struct shell_parser *p, struct shell_scratch *to)
 {
@@ -37,7 +50,6 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 	int rc = shell_deeper(p);
 
 	while (!rc) {
-		struct shell_word ignored;
 		rc = shell_blanks(p);
 		int c = shell_peek(p, 0);
 		if (rc)
@@ -54,7 +66,7 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 		else if (strchr(";&|(<>", c))
 			rc = shell_error(p, open, "array that is not closed");
 		else
-			rc = shell_word_read(p, &ignored);
+			rc = element(p);
 	}
 	return rc;
 }
@@ -186,6 +198,9 @@ static void mark_braces(struct shell_scratch *word)
 static int keep(
 	struct shell_parser *p, struct shell_scratch *scratch, size_t from, struct shell_word *ret)
 {
+	for (size_t i = 0; i < scratch->len; i++)
+		p->state->hidden |= scratch->kinds[i] == SHELL_QUOTED &&
+				    (scratch->text[i] == '$' || scratch->text[i] == '`');
 	mark_sets(scratch);
 	mark_braces(scratch);
 	uint8_t *text = shell_alloc(p->state, scratch->len * 2);
@@ -199,7 +214,6 @@ static int keep(
 	}
 	for (size_t i = 0; i < scratch->len; i++) {
 		worst = kinds[i] > worst ? kinds[i] : worst;
-		p->state->hidden |= kinds[i] == SHELL_QUOTED && (text[i] == '$' || text[i] == '`');
 	}
 	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from),
 		scratch->splits, scratch->substitutes, scratch->puts };

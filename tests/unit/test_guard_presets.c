@@ -16,7 +16,7 @@
 #define MORE_BYPASSES "tests/guard/exec-more.tsv"
 #define ORDINARY "tests/guard/ordinary.txt"
 #define BYPASSES_MIN 30
-#define MORE_MIN 500
+#define MORE_MIN 1100
 #define ORDINARY_MIN 500
 
 static const char text[] = "destructive: [{approve: [{preset: destructive}], by: lead}, {allow: '*'}]\n"
