@@ -221,7 +221,7 @@ static void on_done(void *context, struct identity *who, const char *kind, const
 	struct fresh *fresh = context;
 	struct err err = { 0 };
 	struct refusal refusal;
-	char words[512];
+	char words[ERR_TEXT_MAX];
 
 	(void)kind;
 	if (who)
