@@ -141,7 +141,8 @@ const char *shell_via(struct shell_parser *p, struct bytes name, const char *mor
 
 	if (!via)
 		return NULL;
-	memcpy(via, name.data, len);
+	for (size_t i = 0; i < len; i++) /* a row may be a prefix: the rest is anybody's */
+		via[i] = name.data[i] > ' ' && name.data[i] < 0x7f ? (char)name.data[i] : '?';
 	via[len] = ' ';
 	memcpy(via + len + (more_len > 0), more, more_len + 1);
 	return via;

@@ -259,6 +259,21 @@ static void test_table(void **state)
 	assert_int_equal(preset_find("nothing"), preset_count);
 }
 
+/* How a part was reached is text, whatever the bytes of a program whose name begins like a known one. */
+static void test_via(void **state)
+{
+	(void)state;
+	struct judgement judgement;
+	static const char line[] = "/lib/ld-linux\xdc.so\x01 rm -rf x";
+	assert_int_equal(guard_judge(guards_find(guards, "both"), (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
+	assert_int_equal(judgement.line.command_count, 2);
+	assert_string_equal(judgement.line.commands[1].via, "ld-linux?.so?");
+	json_t *json = judgement_json(&judgement);
+	assert_non_null(json);
+	json_decref(json);
+	judgement_release(&judgement);
+}
+
 static void test_reason(void **state)
 {
 	(void)state;
@@ -306,7 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bypasses), cmocka_unit_test(test_ordinary), cmocka_unit_test(test_cases),
-		cmocka_unit_test(test_table),	 cmocka_unit_test(test_reason), cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_table),	 cmocka_unit_test(test_reason), cmocka_unit_test(test_warnings), cmocka_unit_test(test_via),
 	};
 	return cmocka_run_group_tests(tests, load, unload);
 }
