@@ -19,15 +19,13 @@
 struct cast_reader {
 	int fd;
 	struct buf in;
-	size_t scanned; /* bytes of in that hold no newline */
+	size_t scanned; /* bytes of `in` that are known to have no newline */
 	size_t taken;	/* bytes of the line handed out last: consumed by the next call */
 	uint64_t line;	/* number of the line handed out last */
 	bool skipping;	/* inside a line that is too long */
 	int64_t last_us;
 	json_t *json; /* of the header, whose strings `header` borrows */
 	struct cast_header header;
-	struct cast_event held; /* read by a seek, not yet given */
-	bool has_held;
 };
 
 static int fill(struct cast_reader *reader)
@@ -165,7 +163,7 @@ int cast_reader_open(int fd, struct cast_reader **ret, struct err *err)
 		return err_set(err, -errno, "transcript is not seekable: %s", strerror(errno));
 	struct cast_reader *reader = calloc(1, sizeof(*reader));
 	if (!reader)
-		return err_set(err, -ENOMEM, "no memory to read a transcript");
+		return err_set(err, -ENOMEM, "out of memory to read a transcript");
 	reader->fd = fd;
 	reader->in = BUF_INIT(CAST_LINE_MAX + CHUNK);
 	int rc = header_read(reader, err);
@@ -182,7 +180,6 @@ void cast_reader_free(struct cast_reader *reader)
 	if (!reader)
 		return;
 	buf_release(&reader->in);
-	buf_release(&reader->held.data);
 	json_decref(reader->json);
 	free(reader);
 }
@@ -194,51 +191,21 @@ const struct cast_header *cast_reader_header(const struct cast_reader *reader)
 
 /* ---- events ---- */
 
-static void held_give(struct cast_reader *reader, struct cast_event *event)
-{
-	struct cast_event held = reader->held;
-
-	reader->held = *event;
-	*event = held;
-	reader->has_held = false;
-}
-
 int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struct err *err)
 {
 	struct bytes line;
 	int rc;
 
-	if (reader->has_held) {
-		held_give(reader, event);
-		return 1;
-	}
 	do
 		rc = line_next(reader, &line, err);
-	while (rc == 1 && !line.len); /* an empty line is nobody's event */
+	while (rc == 1 && !line.len); /* an empty line is no event */
 	if (rc != 1)
 		return rc;
 	if (!cast_line_parse(line, event))
 		return err_set(err, -EBADMSG, "line %" PRIu64 ": not an event", reader->line);
-	if (event->time_us < reader->last_us) /* a foreign file: ours never runs backwards */
+	/* only in a file of another program: the writer's times never decrease */
+	if (event->time_us < reader->last_us)
 		event->time_us = reader->last_us;
 	reader->last_us = event->time_us;
 	return 1;
-}
-
-int cast_reader_seek(struct cast_reader *reader, int64_t time_us, struct cast_event *scratch)
-{
-	for (;;) {
-		int rc = cast_reader_next(reader, scratch, NULL);
-		if (rc == -EBADMSG)
-			continue;
-		if (rc <= 0)
-			return rc;
-		if (scratch->time_us < time_us)
-			continue;
-		struct cast_event held = reader->held;
-		reader->held = *scratch;
-		*scratch = held;
-		reader->has_held = true;
-		return 0;
-	}
 }

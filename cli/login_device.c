@@ -1,5 +1,4 @@
-/* A login with a link and a code, for places without a browser: the device flow, in this process.
- */
+/* A login with a link and a code, for machines without a browser: the device flow. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -48,7 +47,7 @@ static int ask_again(struct login_provider *provider, struct device *device, str
 	return rc;
 }
 
-/* Addresses and code are printable ASCII: oidc/device.c has seen to it. */
+/* Addresses and code are printable ASCII: oidc/device.c has checked them. */
 static void show(const struct device *device)
 {
 	fprintf(stderr, "Open %s\nand enter the code %s\n", device->uri, device->user_code);

@@ -1,7 +1,8 @@
-/* bartizan logout: tells the gateway that the login is over, and takes its key out of the agent.
+/* bartizan logout: ends the login at the gateway, and removes its key from the agent.
  *
- * The gateway is asked by the key itself, so that comes first. It may be out of reach: the key goes
- * in any case, and without it nobody can use what the gateway still remembers. */
+ * The key is needed to connect to the gateway, so that comes first. If the gateway cannot be
+ * reached, the key is removed all the same: without it nobody can use the login that the gateway
+ * still has. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ struct logout {
 	int agent;
 	struct agent_keys keys;
 	unsigned removed;
-	bool told; /* no certificate was left untold */
+	bool told; /* the gateway was told about every certificate */
 };
 
 /* The certificate alone, in a file without its private half: ssh finds that in the agent. */
@@ -87,8 +88,7 @@ static int tell_gateway(const struct login_conf *conf, const struct sshcert *cer
 	return rc;
 }
 
-/* Certificates first: once a plain key is gone, its certificate still works; the other way round
- * the gateway could not be told. */
+/* Certificates come first: they work even after their plain key is removed. */
 static void tell_all(struct logout *logout)
 {
 	struct err err = { "" };

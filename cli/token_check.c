@@ -1,9 +1,9 @@
 /* bartizan token check: the gateway's own verification of ID tokens, offline: a token against a
  * provider's rules and a key set from a file, or one bare JWS against one key.
  *
- * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. Whatever keeps
- * the question from being asked (no such file, a configuration that is wrong, no keys) is told on
- * standard error with status 2, so that 1 is always an answer. */
+ * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. If the check
+ * cannot be made (no such file, an error in the configuration, no keys), the reason is on standard
+ * error and the status is 2, so that 1 always means "refused". */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "oidc/token.h"
 #include "policy/config.h"
 
-#define FILE_MAX (1024 * 1024) /* more than anything that could be accepted */
+#define FILE_MAX (1024 * 1024) /* larger than any input that can be accepted */
 
 struct options {
 	const char *provider, *jwks, *jwk, *at, *userinfo, *nonce;
@@ -66,8 +66,8 @@ static int read_input(const char *path, struct buf *ret, struct err *err)
 				 : fd_read_all(STDIN_FILENO, FILE_MAX, ret, err);
 }
 
-/* The token without the line end that every editor and echo(1) leaves; other white space is the
- * token's. */
+/* The token without the line end that editors and echo(1) add; other white space belongs to the
+ * token. */
 static struct bytes token_of(const struct buf *file)
 {
 	struct bytes token = buf_bytes(file);
@@ -136,7 +136,7 @@ static json_t *person(const struct identity *who, const struct token_dropped *dr
 
 /* ---- a provider's token ---- */
 
-struct inputs { /* everything that was read */
+struct inputs { /* all inputs, parsed */
 	const struct conf_provider *provider;
 	struct jwks *jwks;
 	json_t *userinfo;
@@ -195,7 +195,7 @@ static int read_userinfo(const char *path, json_t **ret, struct err *err)
 		return rc;
 	rc = json_parse(buf_bytes(&text), FILE_MAX, ret, err);
 	if (!rc && !json_is_object(*ret))
-		rc = err_set(err, -EBADMSG, "not a JSON object");
+		rc = err_set(err, -EBADMSG, "it is not a JSON object");
 	return rc ? err_prefix(err, rc, "'%s'", path) : 0;
 }
 

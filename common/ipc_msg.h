@@ -11,7 +11,7 @@
 #include "common/ipc.h"
 
 #define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
-/* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
+/* a command line, as long as the kernel's longest argument; a longer one is refused, not cut */
 #define IPC_DETAIL_MAX 131072
 #define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
@@ -138,7 +138,7 @@ struct msg_connection {
 	uint64_t connection;
 }; /* AUTHENTICATED, KILL */
 
-/* what a believed PROXY header said: once, before anything else */
+/* the address in a trusted PROXY header; sent once, before anything else */
 struct msg_proxy {
 	char *source;
 };
@@ -185,7 +185,8 @@ struct msg_evidence { /* of one transport: outer, inner or outbound */
 	char *banner;					 /* the peer's identification string */
 	bool strict_kex;
 };
-/* what the session refused by itself; the broker knows the types */
+/* something that the session process refused or noticed by itself; the broker has the list of
+ * types */
 struct msg_event {
 	uint32_t leg;
 	char *type;
@@ -200,7 +201,7 @@ struct msg_scanned {
 	char *reason;
 	char *kex; /* the key exchange agreed on, best offer first; "": none was */
 };
-/* id pairs nothing: channel does */
+/* the answers have the same channel; the id is not used */
 struct msg_command {
 	uint32_t channel;
 	char **argv;
@@ -335,8 +336,8 @@ struct msg_dialed {
 	char *address;
 }; /* + fd when ok */
 
-/* OIDC (design.md section 6). One device flow is one id of the link's header, chosen by the broker;
- * parallel flows never share one. */
+/* OIDC (ARCHITECTURE.md, "Logins"). One device flow is one id of the link's header, chosen by the
+ * broker; parallel flows never share one. */
 #define IPC_TOKEN_MAX 16384    /* an ID token */
 #define IPC_DOCUMENT_MAX 98304 /* JWKS, userinfo */
 /* max_age in seconds, -1: none. LOGIN_CANCEL has no fields */
@@ -355,6 +356,7 @@ struct msg_provider_state {
 	char *reason;
 	struct bytes jwks;
 	int64_t fetched;
+	char *logout; /* where a person ends the session there (https); "": unknown */
 };
 struct msg_login_code {
 	char *user_code, *uri, *uri_complete;
@@ -425,10 +427,10 @@ struct msg_line_end {
 	char *end, *confidence, *why;
 	struct bytes text;
 	int64_t took_us;
-}; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
+}; /* end: a name of enum line_end, or "failed": the analyser failed, `why` is the reason */
 
-/* NOTIFY is empty, + fd: the text, a sealed file in memory. The listener reads none of it: sessions
- * are forked from its memory. */
+/* NOTIFY is empty, + fd: the text, a sealed file in memory. The listener does not read it, because
+ * sessions are forked from its memory. */
 struct msg_webhook {
 	struct bytes json;
 };
@@ -447,7 +449,9 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
 void ipc_msg_free(enum ipc_type type, void *msg);
 size_t ipc_msg_size(enum ipc_type type);    /* of its struct; 0 for an unknown type */
 size_t ipc_msg_fds_max(enum ipc_type type); /* more than that is malformed */
-const char *ipc_msg_name(unsigned type);    /* "client-gone"; "unknown" */
+/* What the signer or egress answers it with; 0: it is no question to them. */
+enum ipc_type ipc_msg_answer(enum ipc_type type);
+const char *ipc_msg_name(unsigned type); /* "client-gone"; "unknown" */
 
 #define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
 

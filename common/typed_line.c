@@ -15,10 +15,3 @@ const char *line_end_name(enum line_end end)
 
 	return names[end];
 }
-
-const char *line_source_name(enum line_source source)
-{
-	static const char *const names[] = { "screen", "cursor", "anchor", "keys" };
-
-	return names[source];
-}

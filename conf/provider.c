@@ -47,7 +47,7 @@ static int load_text(void *slot, const struct conf_row *row, const struct yaml *
 		return yaml_error(node, err, "expected a text");
 	for (const char *p = text; *p; p++)
 		if ((uint8_t)*p < ' ' || *p == 0x7f)
-			return yaml_error(node, err, "holds a control character");
+			return yaml_error(node, err, "the text has a control character in it");
 	char *copy = row->type == CONF_PATH ? files_resolve(files, text) : strdup(text);
 	*(char **)slot = copy;
 	return copy ? 0 : yaml_error(node, err, "path is too long");
@@ -280,17 +280,17 @@ static int check_name(const struct conf *conf, const struct conf_provider *provi
 
 	if (!text_name_ok(provider->name, strlen(provider->name)))
 		return yaml_error(yaml_get(node, "name"), err,
-			"'%s' is not a good name for a provider",
+			"'%s' is not a valid name for a provider",
 			text_clean(shown, sizeof(shown), provider->name, strlen(provider->name)));
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
 		if (strcmp(p->name, provider->name) == 0)
 			return yaml_error(yaml_get(node, "name"), err,
-				"there are two providers '%s'", provider->name);
+				"there is more than one provider '%s'", provider->name);
 	return 0;
 }
 
-/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix is
- * what somebody copied from a browser. */
+/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix,
+ * often copied from a browser, is removed. */
 static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	const struct yaml *node, struct err *err)
 {
@@ -303,7 +303,7 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	if (url_check(provider->issuer, provider->allow_http, NULL, &why) < 0)
 		return yaml_error(issuer, err, "%s", why.text);
 	if (strchr(provider->issuer, '?'))
-		return yaml_error(issuer, err, "an issuer has no query");
+		return yaml_error(issuer, err, "an issuer cannot have a query");
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
 		if (strcmp(p->issuer, provider->issuer) == 0 &&
 			strcmp(p->client_id, provider->client_id) == 0)
@@ -312,7 +312,7 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	return 0;
 }
 
-/* Better here than at the first login. */
+/* Checked here, so that an error shows before the first login. */
 int conf_pem_check(struct bytes pem, struct err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
@@ -442,7 +442,7 @@ int conf_revoked_load(
 	if (file.len < sizeof(KRL_MAGIC) || memcmp(file.data, KRL_MAGIC, sizeof(KRL_MAGIC)) != 0)
 		return yaml_error(node, err, "'%s' is not a key revocation list (ssh-keygen -k)",
 			conf->krl_file);
-	/* whoever uses it parses it again; here it only has to be good */
+	/* parsed here only as a check; its users parse it again */
 	if (krl_parse(file, &krl, &why))
 		return yaml_error(node, err, "'%s' cannot be used: %s", conf->krl_file, why.text);
 	krl_free(krl);

@@ -18,7 +18,7 @@ static int no_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-/* The node of the n-th text: yaml_strings takes one scalar for a list of one. */
+/* The node of the n-th text; a single scalar is a list of one for yaml_strings(). */
 static const struct yaml *nth(const struct yaml *node, size_t n)
 {
 	if (node->kind != YAML_LIST)
@@ -167,7 +167,7 @@ static int load_one_trusted(
 		rc = load_principal_pattern(trusted, yaml_get(node, "principal_pattern"), err);
 	for (size_t i = 0; rc == 0 && i + 1 < conf->trusted_count; i++)
 		if (sshkey_same(conf->trusted[i].key, trusted->key))
-			return yaml_error(key, err, "this authority is there twice");
+			return yaml_error(key, err, "this authority is listed twice");
 	return rc;
 }
 
@@ -231,7 +231,7 @@ static int load_one_key(
 	char shown[64];
 
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(node, err, "'%s' is not a good name for a key",
+		return yaml_key_error(node, err, "'%s' is not a valid name for a key",
 			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	int rc = conf_only(conf_table, conf_table_count, node, "keys.*", err);
 	if (rc < 0)

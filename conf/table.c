@@ -121,7 +121,9 @@ const struct conf_row conf_table[] = {
 	PROVIDER("answer_time", CONF_DURATION, "10s", 100, M,
 		DOC("Time until an answer begins; it may take as long again.")),
 	PROVIDER("jwks_refresh", CONF_DURATION, "5m", S, D,
-		DOC("Least time between fetches of the provider's keys that unknown keys cause.")),
+		DOC("Period in which unknown keys cause at most four fetches of the provider's "
+		    "keys, "
+		    "five seconds apart.")),
 	PROVIDER("jwks_max_age", CONF_DURATION, "1d", M, 30 * D,
 		DOC("Age beyond which the provider's keys are not used while it is out of reach.")),
 

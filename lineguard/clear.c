@@ -25,7 +25,7 @@ static struct bytes row_before(const struct lineguard *guard, int64_t row)
 static bool is_left_over(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf right = BUF_INIT(LINE_TEXT_MAX);
 	struct bytes before = row_before(guard, cursor.row);
 
 	if (!before.len || screen_text(guard->screen, cursor.row, cursor.column,
@@ -38,7 +38,7 @@ static bool is_left_over(struct lineguard *guard)
 static bool is_changed_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf between = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf between = BUF_INIT(LINE_TEXT_MAX);
 	int column = read_changed_right(guard, cursor.row, cursor.column);
 
 	if (column == screen_columns(guard->screen) ||
@@ -54,7 +54,7 @@ static bool is_changed_right(struct lineguard *guard)
 static bool clean_right(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINE_TEXT_MAX);
 	bool own = guard->typing.right.len;
 	const struct buf *right = own ? &guard->typing.right : &guard->right;
 	int column = own ? guard->typing.right_column : guard->right_column;

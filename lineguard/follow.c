@@ -35,7 +35,7 @@ static int snapshot(struct lineguard *guard, struct reading *ret_reading)
 	struct screen_place start;
 	enum located how;
 
-	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	*ret_reading = (struct reading){ .text = BUF_INIT(LINE_TEXT_MAX) };
 	if (!read_locate(guard, &start, &how))
 		return 0;
 	int rc = read_from(guard, start, ret_reading);

@@ -95,7 +95,7 @@ struct reading {
 	 * interrupts it */
 	bool broken;
 	bool below; /* there is text below it */
-	/* the beginning scrolled off, or the text is longer than LINEGUARD_TEXT_MAX */
+	/* the beginning scrolled off, or the text is longer than LINE_TEXT_MAX */
 	bool tall;
 	size_t bright; /* everything from this offset on is grey */
 };
@@ -211,7 +211,7 @@ void line_keep(struct lineguard *guard);
 /* Empties guard->line. */
 void line_none(struct lineguard *guard);
 /* one text more than is kept, to compare it */
-#define LINE_POOL_MAX ((LINEGUARD_TEXTS_MAX + 1) * (2 * LINEGUARD_TEXT_MAX + 1))
+#define LINE_POOL_MAX ((LINEGUARD_TEXTS_MAX + 1) * (2 * LINE_TEXT_MAX + 1))
 
 /* lineguard/notice.c: words for the user */
 void notice_after_prompt(struct lineguard *guard, const char *text);

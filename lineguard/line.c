@@ -142,7 +142,7 @@ static bool has_history(struct bytes text)
 /* zsh shows its history search below the line. */
 static bool search_below(const struct making *making)
 {
-	BUF_CLEANUP struct buf row = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf row = BUF_INIT(LINE_TEXT_MAX);
 	struct lineguard *guard = making->guard;
 
 	if (screen_text(guard->screen, making->reading.end_row + 1, 0,
@@ -233,7 +233,7 @@ static const char *blind_text(const struct making *making)
 static int add_below(struct making *making)
 {
 	struct lineguard *guard = making->guard;
-	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	int64_t bottom = screen_bottom(guard->screen);
 
 	if (!making->reading.below || guard->line.confidence != LINE_BLIND ||
@@ -298,9 +298,11 @@ static bool ends_at_cursor(struct making *making)
 	struct lineguard *guard = making->guard;
 	const struct buf *right = &guard->typing.right;
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf rest = BUF_INIT(LINEGUARD_TEXT_MAX);
-	struct bytes before = { .data = buf_data(&making->reading.text),
-		.len = making->reading.cursor };
+	BUF_CLEANUP struct buf rest = BUF_INIT(LINE_TEXT_MAX);
+	struct bytes before = {
+		.data = buf_data(&making->reading.text),
+		.len = making->reading.cursor,
+	};
 
 	if (!guard->typing.anchored || cursor.row != guard->typing.anchor.row ||
 		!equal(trimmed(before), making->keys))

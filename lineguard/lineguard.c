@@ -165,11 +165,6 @@ bool lineguard_waiting(const struct lineguard *guard)
 	return guard->state == GUARD_HOLD;
 }
 
-bool lineguard_failed(const struct lineguard *guard)
-{
-	return guard->state == GUARD_FAILED;
-}
-
 void lineguard_answer(
 	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice)
 {
@@ -201,9 +196,9 @@ struct lineguard *lineguard_new(const struct lineguard_options *options)
 	guard->queue = BUF_INIT(LINEGUARD_HELD_MAX);
 	guard->accept = BUF_INIT(KEYS_SEQUENCE_MAX + 8);
 	guard->pool = BUF_INIT(LINE_POOL_MAX);
-	guard->before = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->under = BUF_INIT(LINEGUARD_TEXT_MAX);
-	guard->right = BUF_INIT(LINEGUARD_TEXT_MAX);
+	guard->before = BUF_INIT(LINE_TEXT_MAX);
+	guard->under = BUF_INIT(LINE_TEXT_MAX);
+	guard->right = BUF_INIT(LINE_TEXT_MAX);
 	guard->due = LINEGUARD_NEVER;
 	typing_reset(guard);
 	if (!guard->screen) {

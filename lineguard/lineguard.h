@@ -31,8 +31,6 @@
 
 /* bytes of input queued after a held Enter; more is dropped with a notice */
 #define LINEGUARD_HELD_MAX 65536
-/* bytes of one candidate; a longer line is blind and its candidates are cut */
-#define LINEGUARD_TEXT_MAX 16384
 #define LINEGUARD_TEXTS_MAX 8	 /* candidates of a line */
 #define LINEGUARD_PROMPTS_MAX 16 /* prompts remembered, the last ones used */
 #define LINEGUARD_PROMPT_MAX 256 /* bytes of a prompt's last row; a longer one is not learned */
@@ -111,6 +109,5 @@ bool lineguard_waiting(const struct lineguard *guard);
  * the notice, lines of which the last is a status and is written over by the next such notice. */
 void lineguard_answer(
 	struct lineguard *guard, int64_t now_us, enum line_verdict verdict, const char *notice);
-bool lineguard_failed(const struct lineguard *guard);
 
 #endif

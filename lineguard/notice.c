@@ -25,7 +25,7 @@ static void send_out(struct lineguard *guard, const struct buf *out)
 
 void notice_after_prompt(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 	struct screen_place cursor = screen_cursor(guard->screen);
 
 	if (!*text)
@@ -44,7 +44,7 @@ void notice_after_prompt(struct lineguard *guard, const char *text)
 
 void notice_now(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!*text)
 		return;
@@ -55,7 +55,7 @@ void notice_now(struct lineguard *guard, const char *text)
 
 void notice_title(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!*text)
 		return;
@@ -80,7 +80,7 @@ static size_t cut_to_row(const struct lineguard *guard, const char *text, size_t
 /* A status alone overwrites the last one; with lines before it, everything is written below. */
 void notice_status(struct lineguard *guard, const char *text)
 {
-	BUF_CLEANUP struct buf out = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf out = BUF_INIT(LINE_TEXT_MAX);
 	const char *begin = guard->status_shown && !strchr(text, '\n') ? "\r\033[K" : "\r\n";
 
 	if (!*text)

@@ -61,7 +61,7 @@ static int right_limit(struct lineguard *guard, int64_t row)
 	const struct buf *right = own ? &typing->right : &guard->right;
 	int column = own ? typing->right_column : guard->right_column;
 	int columns = screen_columns(guard->screen);
-	BUF_CLEANUP struct buf there = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf there = BUF_INIT(LINE_TEXT_MAX);
 
 	if (!right->len || column >= columns || column < 1)
 		return columns;
@@ -174,7 +174,7 @@ static int read_rows(struct lineguard *guard, struct reading *reading, struct sc
 
 int read_from(struct lineguard *guard, struct screen_place start, struct reading *ret_reading)
 {
-	*ret_reading = (struct reading){ .text = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	*ret_reading = (struct reading){ .text = BUF_INIT(LINE_TEXT_MAX) };
 	int rc = read_rows(guard, ret_reading, start);
 	if (rc == -EMSGSIZE) {
 		ret_reading->tall = true;

@@ -92,7 +92,7 @@ static bool has_no_effect_yet(struct lineguard *guard)
 static bool shows_carets(struct lineguard *guard)
 {
 	struct screen_place cursor = screen_cursor(guard->screen);
-	BUF_CLEANUP struct buf text = BUF_INIT(LINEGUARD_TEXT_MAX);
+	BUF_CLEANUP struct buf text = BUF_INIT(LINE_TEXT_MAX);
 
 	if (screen_text(guard->screen, cursor.row, 0, cursor.column, &text))
 		return false;

@@ -7,7 +7,7 @@
 void typing_reset(struct lineguard *guard)
 {
 	buf_release(&guard->typing.right);
-	guard->typing = (struct typing){ .right = BUF_INIT(LINEGUARD_TEXT_MAX) };
+	guard->typing = (struct typing){ .right = BUF_INIT(LINE_TEXT_MAX) };
 }
 
 static void typing_anchor(struct lineguard *guard)

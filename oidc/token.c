@@ -152,9 +152,22 @@ static int age_ok(struct check *check, struct err *err)
 			seconds(login - check->now, text));
 	if (check->rules->max_age_s >= 0 &&
 		check->now - login - check->skew > check->rules->max_age_s)
-		return err_set(err, -EBADMSG, "login was %s ago; %s is the most",
+		return err_set(err, -ESTALE, "login was %s ago; %s is the most",
 			seconds(check->now - login, text), seconds(check->rules->max_age_s, most));
 	return 0;
+}
+
+int token_stale(struct err *err, const char *logout)
+{
+	struct err was = *err;
+	bool known = logout && *logout;
+
+	return err_set(err, -ESTALE,
+		"%.128s. The provider took the session that your browser still has there for a "
+		"login: log out there first %s%.512s%sor open the link in a private window, and "
+		"try "
+		"again",
+		was.text, known ? "(" : "", known ? logout : "", known ? " ), " : "");
 }
 
 /* ---- who, and in answer to what ---- */

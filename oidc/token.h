@@ -39,10 +39,16 @@ struct token_claims { /* which claims make an identity; borrowed */
 };
 
 /* Everything: front, key choice, signature, claims. *ret is the payload object (new reference).
- * -EBADMSG refused with the reason; -ENOENT: kid unknown, or there is none and the signature does
+ * -EBADMSG refused with the reason; -ESTALE: good, but for a login that is older than max_age_s;
+ * -ENOENT: kid unknown, or there is none and the signature does
  * not fit: worth a refetch. */
 int token_verify(struct bytes compact, const struct jwks *jwks, const struct token_rules *rules,
 	int64_t now, json_t **ret, struct err *err);
+/* What a person can do about -ESTALE in the device flow, where providers do not ask again
+ * (Keycloak, whatever max_age and prompt say) while the browser still has a session there: appended
+ * to err. logout: the provider's end_session_endpoint; NULL or "": unknown. Returns -ESTALE. */
+int token_stale(struct err *err, const char *logout);
+
 /* What was left out of the groups: how many, and the first of them in words: "'/sre' (it holds
  * '/'), …", harmless to show. */
 #define TOKEN_DROPPED_SHOWN 8

@@ -1,4 +1,5 @@
-/* What ends soon: asked by a timer that tells people in time. See approvals.h. */
+/* Requests and grants that end soon, for the timer that notifies people in time. See
+ * approvals.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "store/approvals.h"
 #include "store/sql.h"
 
-#define IDS_MAX 4096 /* told in one go */
+#define IDS_MAX 4096 /* most that are visited in one call */
 #define END "CASE state WHEN 0 THEN deadline ELSE until END"
 
 int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err)
@@ -16,8 +17,8 @@ int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct 
 		"i", after);
 }
 
-/* The ids first, so that the visitor may use the store. */
-static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8],
+/* Reads only the ids at first, so that the visitor may use the store. */
+static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][ID_SHORT_LEN + 1],
 	size_t *ret_count, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -40,7 +41,7 @@ static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][8
 int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit,
 	void *context, struct err *err)
 {
-	FREE_CLEANUP char(*ids)[8] = calloc(IDS_MAX, sizeof(*ids));
+	FREE_CLEANUP char(*ids)[ID_SHORT_LEN + 1] = calloc(IDS_MAX, sizeof(*ids));
 	size_t count = 0;
 	int rc = ids ? ids_of(store, after, upto, ids, &count, err)
 		     : err_set(err, -ENOMEM, "out of memory");

@@ -1,5 +1,5 @@
-/* Logins at providers. See logins.h. Claims are one JSON object of texts, small and bounded,
- * because nothing ever looks for them by SQL. */
+/* Logins at providers. See logins.h. Claims are stored as one small JSON object of texts, because
+ * no SQL searches them. */
 #include "store/logins.h"
 
 #include <errno.h>

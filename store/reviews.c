@@ -1,4 +1,4 @@
-/* Reviews: what break-glass leaves behind until somebody else has signed it. See approvals.h. */
+/* Reviews of break-glass sessions, open until somebody else has signed them. See approvals.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ void review_release(struct review *review)
 }
 
 int reviews_create(struct store *store, const struct identity *who, const char *session,
-	const char *target, const char *reason, int64_t now_ms, char ret_id[static 8],
-	struct err *err)
+	const char *target, const char *reason, int64_t now_ms,
+	char ret_id[static ID_SHORT_LEN + 1], struct err *err)
 {
 	int64_t taken = 1;
 	int rc = strlen(reason) > APPROVALS_REASON_MAX
@@ -61,8 +61,9 @@ static int may_sign(
 		"ttt", who->provider, who->subject, id);
 
 	if (rc == -ENOENT)
-		return err_set(err, rc, "no review '%.32s'", id);
-	return !rc && own ? err_set(err, -EPERM, "nobody signs the review of his own session") : rc;
+		return err_set(err, rc, "there is no review '%.32s'", id);
+	return !rc && own ? err_set(err, -EPERM, "you cannot sign the review of your own session")
+			  : rc;
 }
 
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,

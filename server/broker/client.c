@@ -16,13 +16,12 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "keys/sshcert.h"
-#include "server/broker/access/fresh_login.h"
-#include "server/broker/access/wait.h"
+#include "server/broker/approval/waiter.h"
 #include "server/broker/dial/dial.h"
 #include "server/broker/login/auth.h"
 #include "server/broker/login/login.h"
 
-/* after a link's end the listener says within this time how the process ended */
+/* the listener reports within this time of a link's end how the process ended */
 #define GONE_MS 5000
 
 static const char stopped[] = "the gateway was stopped";
@@ -109,7 +108,6 @@ void client_end(struct client *client, const char *reason)
 		event_free(client->end_timer);
 	client->end_timer = NULL;
 	login_cancel(client);
-	fresh_cancel(client);
 	struct peer_leg *leg;
 	struct running *running;
 	while ((running = LIST_FIRST(&client->running)))
@@ -139,8 +137,8 @@ static void on_gone_timeout(evutil_socket_t fd, short what, void *arg)
 	client_end(client, client->doomed ? client->doomed : "connection lost");
 }
 
-/* Nothing more is heard or sent. The rest follows when the listener says that the process is gone,
- * and how: that is worth telling, and until then it may still write. */
+/* Stops talking to the process, and keeps its records open: until the listener reports that it has
+ * ended, and how, it may still write to its transcripts. */
 static void await_gone(struct client *client)
 {
 	struct timeval wait = timeval_of(GONE_MS);
@@ -149,12 +147,11 @@ static void await_gone(struct client *client)
 
 	link_close(&client->link);
 	login_cancel(client);
-	fresh_cancel(client);
 	while ((running = LIST_FIRST(&client->running)))
 		running_stop(running);
 	for (leg = LIST_FIRST(&client->legs); leg; leg = LIST_NEXT(leg, entry)) {
 		dial_cancel(leg);
-		holds_leave(leg);
+		waiters_leave(leg);
 	}
 	client->gone_timer = evtimer_new(client->broker->base, on_gone_timeout, client);
 	if (!client->gone_timer || evtimer_add(client->gone_timer, &wait))

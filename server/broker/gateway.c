@@ -30,7 +30,7 @@ static int refuse(struct client *client, uint32_t channel, const char *words, un
 	return 0;
 }
 
-/* Who has proved nothing but a key. */
+/* What a client in the state CLIENT_LIMITED may run: it has proved only a key. */
 static bool limited_may(char *const *argv)
 {
 	if (!argv[0] || !strcmp(argv[0], "help"))
@@ -69,10 +69,11 @@ int handle_command(struct client *client, const void *data, struct err *err)
 	char target[256];
 
 	if (running_find(&client->running, msg->channel))
-		return err_set(err, -EPROTO, "channel %u runs a command already", msg->channel);
+		return err_set(err, -EPROTO, "channel %u already runs a command", msg->channel);
 	if (client->running_count >= CLIENT_COMMANDS_MAX)
 		return refuse(client, msg->channel,
-			"bartizan: too many commands at a time on one connection\n", EXIT_WAIT);
+			"bartizan: too many commands run at the same time on this connection\n",
+			EXIT_WAIT);
 	if (client->state == CLIENT_LIMITED && !limited_may(msg->argv))
 		return refuse(client, msg->channel,
 			"bartizan: log in first: ssh gw login --token < TOKEN, and use the "

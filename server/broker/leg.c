@@ -1,7 +1,6 @@
 /* Legs: where a client wants to go. IPC_LEG and IPC_LEG_END.
  *
- * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
- * kill, full disk) tells the session, and kills the process when it does not obey. */
+ * A leg's number is used once in the life of a connection. */
 #include "server/broker/client.h"
 
 #include <errno.h>
@@ -13,9 +12,8 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "policy/decide.h"
-#include "server/broker/access/fresh_login.h"
 #include "server/broker/access/lines.h"
-#include "server/broker/access/wait.h"
+#include "server/broker/approval/queue.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
 #include "server/broker/record/disk.h"
@@ -38,21 +36,23 @@ static int use_number(struct client *client, uint32_t number)
 	return 0;
 }
 
-static void leg_answer(struct client *client, const struct msg_leg *msg, unsigned exit,
-	const char *reason, const char *session)
+static void leg_answer(struct client *client, const struct msg_leg *msg,
+	const struct refusal *refusal, const char *session)
 {
 	struct msg_leg_answer out = { .leg = msg->leg,
-		.ok = session != NULL,
-		.exit = exit,
-		.reason = (char *)reason,
+		.ok = !refusal,
+		.exit = refusal ? refusal->exit : 0,
+		.reason = (char *)(refusal ? refusal->words : ""),
 		.session = (char *)session };
 
 	link_send(&client->link, IPC_LEG_ANSWER, 0, &out, NULL, 0);
 }
 
-static int leg_refuse(struct client *client, const struct msg_leg *msg, unsigned exit,
-	const char *rule, const char *reason)
+static int leg_refuse(struct client *client, const struct msg_leg *msg,
+	const struct refusal *refusal, const char *rule)
 {
+	const char *reason = refusal->words;
+	char target[256], login[256];
 	json_t *data = client_event(client);
 
 	json_object_set_new(data, "target", json_visible(msg->target, strlen(msg->target)));
@@ -60,12 +60,11 @@ static int leg_refuse(struct client *client, const struct msg_leg *msg, unsigned
 	json_object_set_new(data, "rule", json_string_or_null(rule));
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
 	broker_audit(client->broker, "access-denied", data);
-	char target[256], login[256];
 	log_info("connection %llu: %s may not go to %s as %s: %s",
 		(unsigned long long)client->connection, client->who->user,
 		text_clean(target, sizeof(target), msg->target, strlen(msg->target)),
 		text_clean(login, sizeof(login), msg->login, strlen(msg->login)), reason);
-	leg_answer(client, msg, exit, reason, NULL);
+	leg_answer(client, msg, refusal, NULL);
 	return 0;
 }
 
@@ -77,56 +76,67 @@ static bool port_ok(const struct target *target, uint32_t port)
 
 /* A connection may outlive its certificate, and so may the sessions on it; new ones may not begin.
  */
-static int expired(const struct client *client, struct err *err)
+static bool client_refused(const struct client *client, struct refusal *why)
 {
+	int64_t since = clock_wall() - client->who->expires;
 	char ago[64];
 
-	clock_duration_format((clock_wall() - client->who->expires) * 1000, ago, sizeof(ago));
-	return err_set(
-		err, EXIT_DENIED, "certificate expired %s ago: connect again with a new one", ago);
-}
-
-/* 0: the identity may have some business there. Otherwise the exit status, with the words. */
-static unsigned leg_judge(struct client *client, const struct msg_leg *msg,
-	struct decision *decision, struct err *err)
-{
-	const struct config *config = client->broker->config;
-	const struct target *target = NULL;
-
-	if (!text_name_ok(msg->login, strlen(msg->login)))
-		return (unsigned)err_set(
-			err, EXIT_DENIED, "the login on the target is not a user name");
-	if (text_target_ok(msg->target, strlen(msg->target)))
-		target = targets_find(config->targets, msg->target);
-	char name[256];
 	if (client->state == CLIENT_LIMITED)
-		return (unsigned)err_set(err, EXIT_DENIED,
+		return refusal_set(why, EXIT_DENIED,
 			"log in first: ssh gw login --token < TOKEN, and use the certificate that "
 			"it prints");
 	if (client->leaving)
-		return (unsigned)err_set(err, EXIT_DENIED, "this connection is about to end");
-	if (client->who->expires <= clock_wall())
-		return (unsigned)expired(client, err);
-	if (!target)
-		return (unsigned)err_set(err, EXIT_DENIED, "no target '%s' (see: ssh gw targets)",
-			text_clean(name, sizeof(name), msg->target, strlen(msg->target)));
-	struct access access = { .who = client->who,
+		return refusal_set(why, EXIT_DENIED, "this connection is about to end");
+	if (since >= 0)
+		return refusal_set(why, EXIT_DENIED,
+			"certificate expired %s ago: connect again with a new one",
+			clock_duration_format(since * 1000, ago, sizeof(ago)));
+	return false;
+}
+
+static bool target_refused(const struct client *client, const struct msg_leg *msg,
+	struct decision *decision, struct refusal *why)
+{
+	const struct config *config = client->broker->config;
+	const struct target *target = text_target_ok(msg->target, strlen(msg->target))
+					      ? targets_find(config->targets, msg->target)
+					      : NULL;
+	struct access access = {
+		.who = client->who,
 		.source = client->source,
 		.target = msg->target,
 		.login = msg->login,
-		.now = clock_wall() };
+		.now = clock_wall(),
+	};
+	char name[256];
+
+	if (!target)
+		return refusal_set(why, EXIT_DENIED, "no target '%s' (see: ssh gw targets)",
+			text_clean(name, sizeof(name), msg->target, strlen(msg->target)));
 	if (!decide_any(config->ruleset, target, &access, decision))
-		return (unsigned)err_set(err, EXIT_DENIED, "%s", decision->reason);
+		return refusal_set(why, EXIT_DENIED, "%s", decision->reason);
 	if (!port_ok(target, msg->port))
-		return (unsigned)err_set(err, EXIT_DENIED, "target '%s' is not reached at port %u",
+		return refusal_set(why, EXIT_DENIED, "target '%s' is not reached at port %u",
 			msg->target, msg->port);
-	if (client->leg_count >= (uint64_t)config->conf->targets_per_connection)
-		return (unsigned)err_set(err, EXIT_DENIED,
+	return false;
+}
+
+/* Whether the identity can have no business there, whatever it will ask for. */
+static bool leg_refused(struct client *client, const struct msg_leg *msg, struct decision *decision,
+	struct refusal *why)
+{
+	const struct conf *conf = client->broker->config->conf;
+
+	if (!text_name_ok(msg->login, strlen(msg->login)))
+		return refusal_set(why, EXIT_DENIED, "the login on the target is not a user name");
+	if (client_refused(client, why) || target_refused(client, msg, decision, why))
+		return true;
+	if (client->leg_count >= (uint64_t)conf->targets_per_connection)
+		return refusal_set(why, EXIT_DENIED,
 			"too many targets on one connection (limits.targets_per_connection)");
 	if (disk_low(client->broker) && !disk_exempt(client->broker, client->who))
-		return (unsigned)err_set(
-			err, EXIT_GATEWAY, "the gateway has no room for transcripts");
-	return 0;
+		return refusal_set(why, EXIT_GATEWAY, "the gateway has no room for transcripts");
+	return false;
 }
 
 static void leg_free(struct peer_leg *leg)
@@ -176,21 +186,22 @@ int handle_leg(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_leg *msg = data;
 	struct decision decision = { 0 };
-	struct err why = { 0 };
+	struct refusal why;
 
 	if (msg->leg == IPC_LEG_ALL || peer_leg_used(client, msg->leg))
 		return err_set(err, -EPROTO, "leg %u was named before", msg->leg);
 	if (msg->mode != MODE_JUMP && msg->mode != MODE_DIRECT)
-		return err_set(err, -EPROTO, "mode %u is none", msg->mode);
+		return err_set(err, -EPROTO, "unknown mode %u", msg->mode);
 	if (client->used_count >= CLIENT_LEGS_MAX || use_number(client, msg->leg))
 		return err_set(err, -EPROTO, "too many legs");
-	unsigned exit = leg_judge(client, msg, &decision, &why);
-	if (exit)
-		return leg_refuse(client, msg, exit, decision.rule, why.text);
+	if (leg_refused(client, msg, &decision, &why))
+		return leg_refuse(client, msg, &why, decision.rule);
 	struct peer_leg *leg = leg_new(client, msg);
-	if (!leg)
-		return leg_refuse(client, msg, EXIT_GATEWAY, NULL, "the gateway is out of memory");
-	leg_answer(client, msg, 0, "", leg->session);
+	if (!leg) {
+		refusal_set(&why, EXIT_GATEWAY, "the gateway is out of memory");
+		return leg_refuse(client, msg, &why, NULL);
+	}
+	leg_answer(client, msg, NULL, leg->session);
 	return 0;
 }
 
@@ -203,8 +214,7 @@ void peer_leg_end(struct peer_leg *leg, const char *reason, bool lost)
 	leg->state = LEG_ENDED;
 	LIST_REMOVE(leg, entry);
 	client->leg_count--;
-	fresh_forget(client, leg->number, IPC_LEG_ALL);
-	holds_leave(leg);
+	waiters_leave(leg);
 	grants_forget(leg);
 	dial_cancel(leg);
 	record_end(leg->record, reason, lost);

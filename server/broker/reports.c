@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 #include "server/broker/access/lines.h"
-#include "server/broker/access/wait.h"
+#include "server/broker/approval/waiter.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/dial/dial.h"
 #include "server/broker/record/evidence.h"
@@ -26,6 +26,23 @@ int handle_request(struct client *client, const void *data, struct err *err)
 	return rc;
 }
 
+static void audit_channel_end(const struct peer_leg *leg, const struct msg_channel_end *msg)
+{
+	json_t *event = peer_leg_event(leg);
+
+	json_object_set_new(event, "channel", json_integer(msg->channel));
+	json_object_set_new(event, "exit_status",
+		msg->exit_status < 0 ? json_null() : json_integer(msg->exit_status));
+	if (*msg->exit_signal)
+		json_object_set_new(event, "exit_signal",
+			json_visible(msg->exit_signal, strlen(msg->exit_signal)));
+	json_object_set_new(event, "bytes_in", json_integer((json_int_t)msg->bytes_in));
+	json_object_set_new(event, "bytes_out", json_integer((json_int_t)msg->bytes_out));
+	json_object_set_new(event, "bytes_err", json_integer((json_int_t)msg->bytes_err));
+	json_object_set_new(event, "reason", json_visible(msg->reason, strlen(msg->reason)));
+	broker_audit(leg->client->broker, "channel-end", event);
+}
+
 int handle_channel_end(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_channel_end *msg = data;
@@ -40,9 +57,9 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 	if (channel->state == CHANNEL_ENDED)
 		return err_set(err, -EPROTO, "channel %u ended before", msg->channel);
 	bool open = channel->state == CHANNEL_OPEN;
-	if (channel->state == CHANNEL_WAITING)
-		/* the request stays: whoever lost his connection runs the command again */
-		hold_over(leg, msg->channel);
+	/* a request that it waits for stays: after a lost connection the same command picks it up
+	 */
+	waiters_leave_channel(leg, msg->channel);
 	channel->state = CHANNEL_ENDED;
 	lines_free(channel->lines);
 	channel->lines = NULL;
@@ -50,18 +67,7 @@ int handle_channel_end(struct client *client, const void *data, struct err *err)
 		return 0;
 	leg->channels_open--;
 	record_channel_end(leg->record, msg);
-	json_t *event = peer_leg_event(leg);
-	json_object_set_new(event, "channel", json_integer(msg->channel));
-	json_object_set_new(event, "exit_status",
-		msg->exit_status < 0 ? json_null() : json_integer(msg->exit_status));
-	if (*msg->exit_signal)
-		json_object_set_new(event, "exit_signal",
-			json_visible(msg->exit_signal, strlen(msg->exit_signal)));
-	json_object_set_new(event, "bytes_in", json_integer((json_int_t)msg->bytes_in));
-	json_object_set_new(event, "bytes_out", json_integer((json_int_t)msg->bytes_out));
-	json_object_set_new(event, "bytes_err", json_integer((json_int_t)msg->bytes_err));
-	json_object_set_new(event, "reason", json_visible(msg->reason, strlen(msg->reason)));
-	broker_audit(client->broker, "channel-end", event);
+	audit_channel_end(leg, msg);
 	return 0;
 }
 
@@ -72,7 +78,8 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 	bool inner = !strcmp(transport, "inner");
 
 	if (!leg && !peer_leg_used(client, number)) {
-		/* it will be refused in words */
+		/* An inner transport is up before its leg is named. A client that is LIMITED gets
+		 * so far, too: its leg will be refused in words. */
 		if (!inner ||
 			(client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED))
 			return err_set(err, -EPROTO, "leg %u was never named", number);
@@ -99,7 +106,7 @@ int handle_evidence(struct client *client, const void *data, struct err *err)
 	while (i < 3 && strcmp(transports[i], msg->transport))
 		i++;
 	if (i == 3)
-		return err_set(err, -EPROTO, "no such transport");
+		return err_set(err, -EPROTO, "unknown transport");
 	JSON_CLEANUP json_t *evidence = evidence_json(msg);
 	if (i > 0)
 		return leg_evidence(client, msg->leg, transports[i], evidence, err);
@@ -144,7 +151,7 @@ int handle_event(struct client *client, const void *data, struct err *err)
 	const char *type = event_type(msg->type);
 
 	if (!type)
-		return err_set(err, -EPROTO, "no such event");
+		return err_set(err, -EPROTO, "unknown event");
 	if (client->events > CLIENT_EVENTS_MAX)
 		return 0;
 	bool last = client->events++ == CLIENT_EVENTS_MAX;

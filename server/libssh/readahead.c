@@ -19,6 +19,8 @@ enum readiness { UNKNOWN, READABLE, DRAINED };
 struct read_ahead {
 	int fd;
 	enum readiness ready;
+	/* the last send() was taken whole: the next may be tried without asking the kernel */
+	bool writable;
 	uint8_t *data;
 	size_t off, len;
 };
@@ -124,7 +126,9 @@ static int kernel_poll(struct pollfd *fds, nfds_t count, int timeout)
  * just reported it readable. */
 static int answer(struct pollfd *one, const struct read_ahead *ahead)
 {
-	if ((one->events & POLLOUT) || (!ahead->len && ahead->ready == UNKNOWN)) {
+	const bool out = one->events & POLLOUT;
+
+	if ((out && !ahead->writable) || (!ahead->len && ahead->ready == UNKNOWN)) {
 		int rc = kernel_poll(one, 1, 0);
 		if (rc >= 0 && ahead->len) {
 			one->revents |= POLLIN;
@@ -133,7 +137,23 @@ static int answer(struct pollfd *one, const struct read_ahead *ahead)
 		return rc;
 	}
 	one->revents = ahead->len || ahead->ready == READABLE ? POLLIN : 0;
+	if (out)
+		one->revents |= POLLOUT;
 	return one->revents ? 1 : 0;
+}
+
+/* libssh forgets after each packet that the socket took it, and asks for POLLOUT before the next. A
+ * socket that is full would break its connection (it takes EAGAIN for an error): "nothing written"
+ * has it wait for POLLOUT instead. */
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	struct read_ahead *ahead = watched ? find(fd) : NULL;
+	ssize_t sent = syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+
+	if (!ahead)
+		return sent;
+	ahead->writable = sent == (ssize_t)len;
+	return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
 }
 
 int poll(struct pollfd *fds, nfds_t count, int timeout)

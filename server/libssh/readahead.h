@@ -3,9 +3,9 @@
  * libssh has no hook for its socket input, but calls poll() and recv() through the dynamic linker,
  * so the program's own definitions (readahead.c) take their place: for a descriptor that is
  * watched, recv() fetches up to READAHEAD_SIZE at once and hands it out in the slices that libssh
- * asks for, and poll() of that descriptor alone answers from what is known. Every other descriptor
- * goes straight to the kernel. Only session processes watch any. Measured: ARCHITECTURE.md,
- * "Performance". */
+ * asks for, send() remembers whether the socket took everything, and poll() of that descriptor
+ * alone answers from what is known. Every other descriptor goes straight to the kernel. Only
+ * session processes watch any. Measured: ARCHITECTURE.md, "Performance". */
 #ifndef BARTIZAN_LIBSSH_READAHEAD_H
 #define BARTIZAN_LIBSSH_READAHEAD_H
 

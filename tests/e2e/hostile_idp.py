@@ -223,6 +223,10 @@ def zero_in_front(handler, provider, name):
     handler.answer(200, {"keys": [dict(provider.jwk, n=base64url(b"\0" + number))]})
 
 
+def with_logout(handler, provider, name):
+    handler.answer(200, dict(provider.good(name)[1], end_session_endpoint=provider.issuer + "/logout"))
+
+
 def no_id_token(handler, provider, name):
     handler.answer(200, {"access_token": "at", "token_type": "Bearer"})
 
@@ -233,7 +237,7 @@ def huge_token(handler, provider, name):
 
 BEHAVIOURS = {function.__name__: function for function in (
     good, redirect, redirect_away, garbage, html, unavailable, empty, twice, deep, gigabyte, endless, headers, silent, drip, cut, hang_up, wrong_issuer,
-    http_endpoints, workload, no_keys, other_key, broken_key, nameless, other_nameless, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, strict_proof, odd_members, zero_in_front, no_id_token, huge_token)}
+    http_endpoints, workload, no_keys, other_key, broken_key, nameless, other_nameless, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, strict_proof, odd_members, zero_in_front, with_logout, no_id_token, huge_token)}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,10 +1,12 @@
 """Who is who, with providers as they are in the wild: what they leave out, spell in their own way, or demand."""
 import json
+import time
 
 import pytest
 
 from approvals import gw, held, state, vote
 from hostile_idp import HostileProvider
+from person import within
 from test_provider import Login, whoami, with_only
 from world import finish, run
 
@@ -193,3 +195,23 @@ def test_email_verified_as_text(own_world):
         assert code == 255 and "'email_verified' is the text \"true\", and not true" in out, out
         code, out = one_login(world, provider, email="alice@example.com", email_verified=True)
         assert code in (0, 77) and whoami(world, "alice")["user"] == "alice@example.com", out
+
+
+# ---- login_within ----
+
+@pytest.mark.parametrize("discovery", ["with_logout", "good"])
+def test_a_session_that_the_provider_does_not_end(own_world, discovery):
+    """Keycloak ignores max_age and prompt in the device flow: said before and after, with where to log out."""
+    world = own_world()
+    with HostileProvider(world.dir / "idp") as provider:
+        provider.behave("discovery", discovery)
+        link = " (%s/logout )" % provider.issuer if discovery == "with_logout" else ""
+        with_only(world, provider)
+        within(world, "15m")
+        code, out = one_login(world, provider, auth_time=int(time.time()) - 3600)
+        flat = " ".join(out.split())
+        assert code == 77 and "through" not in out, out
+        assert "It has to be a new one: where the provider does not ask for your password, log out there first%s or open the link in a private window." % link in flat, out
+        told, advice = flat.split("is the most.")
+        assert told.endswith("login was 1 hour ago; 15 minutes ") and "log out there first" in advice and "private window" in advice, out
+        assert link.strip(" ()") in advice, out

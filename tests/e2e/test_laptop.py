@@ -394,7 +394,7 @@ def test_another_user_than_asked(laptop):
     laptop.configure(user="alice")
     laptop.give_browser("bob")
     done = laptop.bartizan("login", stdin=b"")
-    assert done.code == 1 and "the login is that of 'bob', and should have been that of 'alice'" in done.err
+    assert done.code == 1 and "'bob' has logged in, but it should have been 'alice'" in done.err
     assert laptop.keys() == [] and laptop.left_behind() == []
 
 
@@ -462,7 +462,7 @@ def test_a_persons_token_counts_for_ten_minutes(laptop, world):
     assert exchange(laptop, person(world, iat=now - 300)).code == 0
     assert exchange(laptop, person(world, iat=now - 540)).code == 0
     done = exchange(laptop, person(world, iat=now - 601))
-    assert done.code == 77 and "token was issued 10 minutes ago: a person's counts for 10 minutes only" in done.err, done
+    assert done.code == 77 and "token was issued 10 minutes ago: a person's token is valid for 10 minutes only" in done.err, done
     assert world.event("login-refused", reason="a person's counts for")
     done = exchange(laptop, person(world, iat=now - 3600, auth_time=now, exp=now + 600))
     assert done.code == 77 and "1 hour ago" in done.err, done
@@ -603,7 +603,7 @@ def test_unknown_host_key_is_not_accepted(laptop):
     laptop.ssh_config.write_text(laptop.ssh_config.read_text().replace("HostKeyAlias gw", "HostKeyAlias stranger"))
     laptop.give_browser("alice")
     done = laptop.bartizan("login", stdin=b"")
-    assert done.code == 1 and "no certificate came from the gateway 'gw'" in done.err and laptop.keys() == []
+    assert done.code == 1 and "the gateway 'gw' sent no certificate" in done.err and laptop.keys() == []
 
 
 def test_logout_without_a_gateway(laptop):

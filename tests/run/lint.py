@@ -30,6 +30,15 @@ THIRD_PARTY = [  # header, and the files that may include it
     # the library's inside
     (r"config\.h|libssh/(?!(libssh|callbacks|server)\.h)", r"server/libssh/"),
 ]
+PROGRAMS = ("bartizan", "bartizand")
+# Reached from neither program, and wanted. Tests look with the first three at what cannot be seen otherwise.
+UNREACHED = {
+    "config_load_all": "a configuration with keys that the gateway cannot do yet",
+    "cast_reader_header": "what a transcript says of itself",
+    "jwks_count": "how many keys of a set are usable",
+    "debian_version_installed": "called with LIBSSH=system",
+    "debian_version_compare": "called with LIBSSH=system",
+}
 COLUMNS = 100
 COLUMNS_TESTS = 240  # tables of cases: one case, one line
 INCLUDE = re.compile(r'^#include\s+(["<])([^">]+)[">]', re.M)
@@ -85,6 +94,33 @@ def rooms():
                     yield "%s: includes <%s>, which belongs to %s" % (path, header, allowed)
 
 
+def dead():
+    """Every function is reached from one of the two programs: both are linked with a section for each function, and
+    what the linker leaves out of both is dead."""
+    build = "build/lint"
+    command = ["make", "--no-print-directory", "-s", "-j%d" % (os.cpu_count() or 1), "CC=" + os.environ["CC"], "BUILD=" + build,
+               "CFLAGS=-O0 -ffunction-sections", "LDFLAGS=-Wl,--gc-sections"] + ["%s/%s" % (build, program) for program in PROGRAMS]
+    environment = {name: value for name, value in os.environ.items() if name not in ("CPPFLAGS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    if done.returncode:
+        yield "%s does not build:\n%s" % (build, done.stdout)
+        return
+    live = set().union(*(functions(["%s/%s" % (build, program)]) for program in PROGRAMS))
+    for name, path in sorted(functions([str(pathlib.Path(build, path.with_suffix(".o"))) for path in sources("*.c")]).items()):
+        if name not in live and name not in UNREACHED:
+            yield "%s: %s() is reached from neither program" % (path, name)
+
+
+def functions(objects):
+    """{function: source file} of those that other files can call."""
+    found = {}
+    for line in subprocess.run(["nm", "-A", "--defined-only"] + objects, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines():
+        place, kind, name = line.split()
+        if kind == "T":
+            found[name] = place.split(":")[0].replace("build/lint/", "").replace(".o", ".c")
+    return found
+
+
 def own_header_first():
     """Its own header, or the private one of its folder that includes it."""
     for path in sources("*.c"):
@@ -135,7 +171,7 @@ def python():
 
 def main():
     bad = 0
-    for rule in (compiled, cppcheck, manuals, rooms, own_header_first, layout, formatted, pages, python):
+    for rule in (compiled, dead, cppcheck, manuals, rooms, own_header_first, layout, formatted, pages, python):
         complaints = list(rule())
         bad += len(complaints)
         print("%-18s %s" % (rule.__name__, "%d complaints" % len(complaints) if complaints else "ok"), flush=True)

@@ -102,11 +102,12 @@ static void put_log(struct proxy *proxy, json_t *object)
 
 static json_t *line_json(const char *event, const struct line *line)
 {
+	static const char *const sources[] = { "screen", "cursor", "anchor", "keys" };
 	json_t *texts = json_array();
 	for (size_t i = 0; i < line->count; i++) {
 		json_t *text = json_stringn_nocheck((const char *)line->texts[i].text.data, line->texts[i].text.len);
 		json_array_append_new(texts,
-			json_pack("{s:o,s:s,s:b}", "text", text, "source", line_source_name(line->texts[i].source), "joined", line->texts[i].joined));
+			json_pack("{s:o,s:s,s:b}", "text", text, "source", sources[line->texts[i].source], "joined", line->texts[i].joined));
 	}
 	return json_pack("{s:s,s:s,s:s?,s:b,s:b,s:o,s:I}", "event", event, "confidence", line_confidence_name(line->confidence), "why", line->why,
 		"full_screen", line->full_screen, "continues", line->continues, "texts", texts, "settled_us", (json_int_t)line->settled_us);

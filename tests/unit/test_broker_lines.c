@@ -128,8 +128,8 @@ static struct msg_line_end end_line = { .leg = 1, .channel = 0, .line = 9, .end 
 static struct msg_line_end end_exec = { .leg = 1, .channel = 1, .line = 0, .end = (char[]){ "failed" }, .confidence = (char[]){ "" }, .why = (char[]){ "" } };
 
 static const struct { const char *name; enum ipc_type type; const void *msg; const char *why; } violations[] = {
-	{ "line 0", IPC_LINE, &line_none, "line 0 is none" }, { "no text", IPC_LINE, &line_empty, "without a text" },
-	{ "a confidence that is none", IPC_LINE, &line_confidence, "is none" }, { "a channel never opened", IPC_LINE, &line_channel, "not judged" },
+	{ "line 0", IPC_LINE, &line_none, "line 0 is not newer" }, { "no text", IPC_LINE, &line_empty, "has no text" },
+	{ "a confidence that is none", IPC_LINE, &line_confidence, "unknown confidence 3" }, { "a channel never opened", IPC_LINE, &line_channel, "not judged" },
 	{ "a channel that is no shell", IPC_LINE, &line_exec, "not judged" }, { "a leg never named", IPC_LINE, &line_leg, "never named" },
 	{ "a text that is cut", IPC_LINE, &line_cut, "malformed" }, { "a flag that is none", IPC_LINE, &line_flag, "malformed" },
 	{ "more texts than there can be", IPC_LINE, &line_many, "malformed" }, { "the end of another line", IPC_LINE_END, &end_line, "not the one" },

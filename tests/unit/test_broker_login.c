@@ -320,10 +320,10 @@ static void test_egress_is_lost(void **state)
 	begin_login(session);
 	login_started("corp", -1);
 	peer_close(world.egress);
-	expect_out(session, "way out is not there");
+	expect_out(session, "egress process is not running");
 	session = half_in(world.alice);
 	begin_login(session);
-	expect_out(session, "way out is not there");
+	expect_out(session, "egress process is not running");
 	world.egress = introduce(IPC_ROLE, 0, &(struct msg_role){ (char[]){ "egress" } });
 	provider_state("corp", "k1"); /* a new one knows nothing until it says so */
 	person_in(world.alice, "alice", "sre");
@@ -383,7 +383,7 @@ static void test_choice(void **state)
 	assert_string_equal(MSG(prompt, msg_login_prompt)->prompt, "Provider [1]: ");
 	done(prompt);
 	input(session, "3");
-	expect_prompt(session, "none of them");
+	expect_prompt(session, "no such provider");
 	input(session, "2");
 	login_started("other", -1);
 	session = half_in(world.alice);
@@ -457,7 +457,7 @@ static void test_exchange(void **state)
 	provider_state("ci", "k1");
 	struct peer *session = limited("anyone"); /* there are no people here */
 	assert_int_equal(command_in(session, 1, "", &out, exchange), 77);
-	assert_non_null(strstr(buf_cstr(&out), "nothing came"));
+	assert_non_null(strstr(buf_cstr(&out), "standard input is empty"));
 	buf_clear(&out);
 	assert_int_equal(command_in(session, 1, "a.b.c", &out, exchange), 77);
 	token_make(&(struct token){ .user = "build", .issuer = "https://ci.example.com", .audience = "other" }, &token);

@@ -275,16 +275,6 @@ static void test_notify_command_is_bounded(void **state)
 	}
 }
 
-static void test_restart(void **state)
-{
-	(void)state;
-	CONFIG_CLEANUP struct config *a = world_config(LEAST), *b = world_config(LEAST "drain: 1h\nlimits: {idle: 1m}"),
-				     *c = world_config(LEAST "listen: 127.0.0.1:1");
-	assert_null(conf_needs_restart(a->conf, a->conf));
-	assert_null(conf_needs_restart(a->conf, b->conf));
-	assert_string_equal(conf_needs_restart(a->conf, c->conf), "listen");
-}
-
 /* The node at "targets[].labels": any entry of a list, any name of a map. */
 static const struct yaml *at_path(const struct yaml *node, const char *path)
 {
@@ -446,7 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_dump), cmocka_unit_test(test_restart), cmocka_unit_test(test_documents), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_dump), cmocka_unit_test(test_documents), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_unsupported), cmocka_unit_test(test_notify), cmocka_unit_test(test_notify_command_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

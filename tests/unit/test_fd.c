@@ -113,10 +113,6 @@ static void test_flags(void **state)
 	int pair[2];
 	assert_int_equal(fd_pair(SOCK_STREAM, pair), 0);
 	assert_true(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(fd_cloexec(pair[0], false), 0);
-	assert_false(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(fd_cloexec(pair[0], true), 0);
-	assert_true(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(fd_nonblock(pair[0]), 0);
 	assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
 	errno = 77;
@@ -125,7 +121,6 @@ static void test_flags(void **state)
 	assert_int_equal(pair[0], -1);
 	assert_int_equal(errno, 77);
 	assert_int_equal(fd_nonblock(-1), -EBADF);
-	assert_int_equal(fd_cloexec(-1, true), -EBADF);
 	assert_int_equal(fd_write_all(-1, "x", 1), -EBADF);
 	fd_closep(&pair[1]);
 }

@@ -31,7 +31,7 @@
 #define SETTLE_TRIES 4
 #define FORCED_SFTP "internal-sftp" /* as a forced command: only file transfer */
 
-/* What the gateway can relay and record by now. */
+/* What the gateway can relay and record so far. */
 static const bool possible[ACCESS_KINDS] = {
 	[ACCESS_SHELL] = true, [ACCESS_EXEC] = true, [ACCESS_SFTP] = true, [ACCESS_SUBSYSTEM] = true
 };
@@ -78,11 +78,11 @@ static const char *impossible(const struct access_request *request)
 	return NULL;
 }
 
-/* A certificate's end keeps nothing that runs from running on; but what a human has just said yes
- * to has not begun. */
+/* What runs when its certificate ends may run on; but an access that waited for a human has not
+ * begun, and may not begin any more. */
 static bool expired_meanwhile(const struct access_request *request)
 {
-	return request->hold && request->access.who->expires <= request->access.now;
+	return request->wait && request->access.who->expires <= request->access.now;
 }
 
 enum step access_judge(struct access_request *request)
@@ -110,7 +110,7 @@ enum step access_judge(struct access_request *request)
 
 /* ---- a newer login ---- */
 
-static void audit_held(struct access_request *request)
+static void audit_wait(struct access_request *request)
 {
 	json_t *data = peer_leg_event(request->leg);
 
@@ -123,24 +123,16 @@ static void audit_held(struct access_request *request)
 	broker_audit(request->leg->client->broker, "access-held", data);
 }
 
-static enum step hold_for_login(struct access_request *request)
+static enum step wait_for_login(struct access_request *request)
 {
 	struct err err = { 0 };
 	char why[DECISION_REASON_MAX];
-	const struct msg_access msg = { .leg = request->leg->number,
-		.channel = request->number,
-		.kind = request->access.kind,
-		.detail = request->access.detail,
-		.pty = request->pty };
 
 	text_clean(why, sizeof(why), request->decision.reason, strlen(request->decision.reason));
-	if (fresh_hold(request->leg, &msg, request->decision.login_within_s, why, &err))
+	if (fresh_wait(request, why, &err))
 		return access_request_refuse(request, EXIT_DENIED, "%s", err.text);
-	request->channel->state = CHANNEL_WAITING;
-	audit_held(request);
-	if (request->hold)
-		hold_park(request->hold);
-	return STEP_HOLD;
+	audit_wait(request);
+	return STEP_WAIT;
 }
 
 static enum step login_step(struct access_request *request)
@@ -157,7 +149,7 @@ static enum step login_step(struct access_request *request)
 		return access_request_refuse(request, EXIT_DENIED,
 			"the login was not new enough: log in again, and not by an old session of "
 			"the provider's");
-	return hold_for_login(request);
+	return wait_for_login(request);
 }
 
 /* ---- what an allow needs ---- */
@@ -374,7 +366,7 @@ static enum step settle(struct access_request *request)
 
 static void finish(struct access_request *request, enum step step)
 {
-	struct held *hold = request->hold;
+	struct channel_wait *wait = request->wait;
 
 	if (step == STEP_DENY) {
 		request->channel->state = CHANNEL_DENIED;
@@ -383,22 +375,18 @@ static void finish(struct access_request *request, enum step step)
 	log_decision(request);
 	answer(request);
 	access_request_release(request);
-	if (hold)
-		hold_free(hold);
+	if (wait)
+		channel_wait_free(wait);
 }
 
 void access_proceed(struct access_request *request)
 {
-	if (request->hold)
-		request->hold->busy = true;
 	enum step step = settle(request);
-	if (step == STEP_HOLD) {
+
+	if (step == STEP_WAIT)
 		access_request_release(request);
-		if (request->hold)
-			request->hold->busy = false;
-	} else {
+	else
 		finish(request, step);
-	}
 }
 
 static int ask_for(struct client *client, const struct msg_access *msg, struct peer_leg **ret_leg,
@@ -411,7 +399,7 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct p
 	if (!*ret_leg)
 		return err_set(err, -EPROTO, "leg %u has ended or was refused", msg->leg);
 	if (msg->kind >= ACCESS_KINDS)
-		return err_set(err, -EPROTO, "kind %u is none", msg->kind);
+		return err_set(err, -EPROTO, "unknown kind %u", msg->kind);
 	const struct peer_channel *channel = peer_leg_channel(*ret_leg, msg->channel, true);
 	if (!channel)
 		return err_set(err, -EPROTO, "too many channels");
@@ -430,13 +418,15 @@ struct access_request access_request_init(struct peer_leg *leg, const struct msg
 		.detail = msg->detail,
 		.now = clock_wall() };
 
+	struct peer_channel *channel = peer_leg_channel(leg, msg->channel, false);
+
 	return (struct access_request){ .leg = leg,
 		.number = msg->channel,
 		.pty = msg->pty,
 		.access = access,
 		.fd = -1,
-		.channel = peer_leg_channel(leg, msg->channel, false),
-		.hold = hold_find(leg, msg->channel) };
+		.channel = channel,
+		.wait = channel ? channel->wait : NULL };
 }
 
 int handle_access(struct client *client, const void *data, struct err *err)
@@ -452,21 +442,9 @@ int handle_access(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
-void access_again(struct peer_leg *leg, const struct msg_access *msg)
+void access_refuse(struct channel_wait *wait, const struct refusal *refusal)
 {
-	struct access_request request = access_request_init(leg, msg);
+	struct access_request request = channel_wait_request(wait);
 
-	if (!request.channel || request.channel->state != CHANNEL_WAITING)
-		return;
-	request.logged_in = true;
-	access_proceed(&request);
-}
-
-void access_refuse(
-	struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words)
-{
-	struct access_request request = access_request_init(leg, msg);
-
-	if (request.channel && request.channel->state == CHANNEL_WAITING)
-		finish(&request, access_request_refuse(&request, exit, "%s", words));
+	finish(&request, access_request_refuse(&request, refusal->exit, "%s", refusal->words));
 }

@@ -3,19 +3,22 @@
  * server/broker/access/break_glass.c, server/broker/access/need.c; and by
  * server/broker/access/wait.c, which keeps it while a human is waited for.
  *
- * Whatever wakes a held access begins at the beginning: policy first, then guard, then approvals.
- * Nothing decided before is believed later. */
+ * Whatever wakes an access that waits begins at the beginning: policy first, then guard, then
+ * approvals. Nothing decided before is believed later. */
 #ifndef BARTIZAN_BROKER_ACCESS_ACCESS_H
 #define BARTIZAN_BROKER_ACCESS_ACCESS_H
 
 #include "server/broker/core/peer.h"
+#include "server/broker/core/refusal.h"
 #include "store/approvals.h"
 
 #define NEEDS_MAX 2 /* of one access: its rule's and its guard's */
 #define NEED_BY_MAX 4096
-#define ACCESS_QUESTIONS_MAX 3 /* an answer that does not do is asked for again */
+#define ACCESS_QUESTIONS_MAX 3 /* an empty answer is asked for again, so often at most */
 
-enum step { STEP_GO_ON, STEP_DENY, STEP_HOLD };
+enum step { STEP_GO_ON, STEP_DENY, STEP_WAIT };
+
+struct channel_wait; /* server/broker/access/wait.h */
 
 struct need { /* an approval that an access cannot do without */
 	bool exact;
@@ -30,14 +33,14 @@ struct access_request {
 	struct peer_leg *leg;
 	uint32_t number; /* of the channel */
 	bool pty;
-	struct access access; /* borrowed from the message or the hold */
+	struct access access; /* borrowed from the message or the wait */
 	struct decision decision;
 	struct peer_channel *channel;
-	struct held *hold; /* NULL: it has not had to wait */
-	bool logged_in;	   /* just now, because a rule asked for it */
-	bool warned;	   /* a guard's warning was said, where nobody could be asked */
-	unsigned exit;	   /* of a refusal */
-	int fd;		   /* transcript, -1: none */
+	struct channel_wait *wait; /* NULL: it has not had to wait */
+	bool logged_in;		   /* just now, because a rule asked for it */
+	bool warned;		   /* a guard's warning was said, where nobody could be asked */
+	unsigned exit;		   /* of a refusal */
+	int fd;			   /* transcript, -1: none */
 	uint64_t cast_max;
 	json_t *judgement; /* the guard's, NULL: none */
 	struct need needs[NEEDS_MAX];
@@ -47,41 +50,33 @@ struct access_request {
 };
 
 /* server/broker/access/access.c */
-/* STEP_DENY */
+/* Sets the refusal that the access is answered with, and returns STEP_DENY. */
 enum step access_request_refuse(struct access_request *request, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 enum step access_judge(struct access_request *request); /* the policy alone */
 /* msg is borrowed for as long as the request lives */
 struct access_request access_request_init(struct peer_leg *leg, const struct msg_access *msg);
-/* from the beginning to an answer, or to a hold; releases what request owns */
+/* from the beginning to an answer, or to a wait; releases what request owns */
 void access_proceed(struct access_request *request);
 
-/* For server/broker/access/fresh_login.c. What was waited for has come: the policy is asked again,
- * and IPC_DECISION goes out. What was waited for is not waited for a second time. Nothing happens
- * where the channel is not held any more. */
-void access_again(struct peer_leg *leg, const struct msg_access *msg);
-void access_refuse(
-	struct peer_leg *leg, const struct msg_access *msg, unsigned exit, const char *words);
+/* What it waited for did not come: refused with these words, audited, and its wait freed. */
+void access_refuse(struct channel_wait *wait, const struct refusal *refusal);
 
 /* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the
  * terminal, or refuse. */
 enum step guard_step(struct access_request *request);
-/* server/broker/access/break_glass.c */
+/* server/broker/access/break_glass.c: sees that a reason is given */
 enum step glass_step(struct access_request *request);
-/* allowed: event and review, before it opens */
+/* The access is allowed: writes the event and opens the review, before anything opens. */
 int glass_opened(struct access_request *request, struct err *err);
-/* server/broker/access/need.c */
+/* server/broker/access/need.c: finds an approval for each need, or waits for one */
 enum step need_step(struct access_request *request);
-/* -E2BIG */
+/* -E2BIG: more needs, or longer lists of roles, than an access can have */
 int need_add(struct access_request *request, bool exact, const char *const *roles,
 	const struct approval_rule *settings);
-/* For a request that is made ahead (server/broker/command/request_ahead.c): fills approval but for
- * its reason's owner.
- */
-/* takes one use of each grant; -EALREADY: somebody was quicker */
+/* Takes one use of each grant. -EALREADY: another connection has taken the last one meanwhile. */
 int need_use(struct access_request *request, struct err *err);
 
 int handle_access(struct client *client, const void *msg, struct err *err);
-int handle_access_cancel(struct client *client, const void *msg, struct err *err);
 
 #endif

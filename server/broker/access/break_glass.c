@@ -18,32 +18,32 @@ struct glass {
 	int64_t until; /* monotonic ms */
 };
 
-static void drop(struct queue *queue, struct glass *glass)
+static void drop(struct broker_private *private, struct glass *glass)
 {
 	LIST_REMOVE(glass, entry);
-	queue->glass_count--;
+	private->glass_count--;
 	free(glass->provider), free(glass->subject), free(glass->target), free(glass->reason),
 		free(glass);
 }
 
 void glasses_close(struct broker *broker)
 {
-	struct queue *queue = broker->private->queue;
 	struct glass *glass;
 
-	while ((glass = LIST_FIRST(&queue->glasses)))
-		drop(queue, glass);
+	while ((glass = LIST_FIRST(&broker->private->glasses)))
+		drop(broker->private, glass);
 }
 
-/* Drops what is too old on its way. */
-static struct glass *find(struct queue *queue, const struct identity *who, const char *target)
+/* Drops the reasons that have grown too old on its way. */
+static struct glass *find(
+	struct broker_private *private, const struct identity *who, const char *target)
 {
 	struct glass *glass, *next, *found = NULL;
 
-	for (glass = LIST_FIRST(&queue->glasses); glass; glass = next) {
+	for (glass = LIST_FIRST(&private->glasses); glass; glass = next) {
 		next = LIST_NEXT(glass, entry);
 		if (glass->until <= clock_mono_ms())
-			drop(queue, glass);
+			drop(private, glass);
 		else if (!strcmp(glass->provider, who->provider) &&
 			 !strcmp(glass->subject, who->subject) &&
 			 !strcasecmp(glass->target, target))
@@ -55,12 +55,12 @@ static struct glass *find(struct queue *queue, const struct identity *who, const
 int glass_announce(struct broker *broker, const struct identity *who, const char *target,
 	const char *reason, struct err *err)
 {
-	struct queue *queue = broker->private->queue;
-	struct glass *glass = find(queue, who, target);
+	struct broker_private *private = broker->private;
+	struct glass *glass = find(private, who, target);
 
 	if (glass)
-		drop(queue, glass);
-	if (queue->glass_count >= GLASSES_MAX)
+		drop(private, glass);
+	if (private->glass_count >= GLASSES_MAX)
 		return err_set(err, -EDQUOT, "too many reasons are kept already");
 	glass = calloc(1, sizeof(*glass));
 	if (!glass)
@@ -70,11 +70,11 @@ int glass_announce(struct broker *broker, const struct identity *who, const char
 		.target = strdup(target),
 		.reason = strdup(reason),
 		.until = clock_mono_ms() + GLASS_MS };
-	LIST_INSERT_HEAD(&queue->glasses, glass, entry);
-	queue->glass_count++;
+	LIST_INSERT_HEAD(&private->glasses, glass, entry);
+	private->glass_count++;
 	if (glass->provider && glass->subject && glass->target && glass->reason)
 		return 0;
-	drop(queue, glass);
+	drop(private, glass);
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
@@ -82,11 +82,11 @@ static const char *reason_of(const struct access_request *request)
 {
 	const struct peer_leg *leg = request->leg;
 
-	if (request->hold && request->hold->reason &&
-		request->hold->reason[strspn(request->hold->reason, " \t")])
-		return request->hold->reason;
+	if (request->wait && request->wait->reason &&
+		request->wait->reason[strspn(request->wait->reason, " \t")])
+		return request->wait->reason;
 	const struct glass *glass =
-		find(leg->client->broker->private->queue, leg->client->who, leg->target);
+		find(leg->client->broker->private, leg->client->who, leg->target);
 	return glass ? glass->reason : leg->glass_reason;
 }
 
@@ -102,10 +102,10 @@ enum step glass_step(struct access_request *request)
 			"this breaks the glass, for which a reason is required: ssh GATEWAY "
 			"break-glass %s --reason '…', then run this again",
 			request->access.target);
-	if (request->hold && request->hold->asked >= ACCESS_QUESTIONS_MAX)
+	if (request->wait && request->wait->asked >= ACCESS_QUESTIONS_MAX)
 		return access_request_refuse(request, EXIT_DENIED,
 			"breaking the glass needs a reason, and none was given");
-	return hold_ask(request, ASKS_GLASS,
+	return channel_wait_ask(request, ASKS_GLASS,
 		(size_t)request->leg->client->broker->config->conf->reason_max,
 		"this breaks the glass: everybody is told, and it will be reviewed. Reason:");
 }
@@ -150,7 +150,7 @@ int glass_opened(struct access_request *request, struct err *err)
 	struct peer_leg *leg = request->leg;
 	struct broker *broker = leg->client->broker;
 	const char *reason = request->decision.break_glass ? reason_of(request) : NULL;
-	char id[8] = "";
+	char id[ID_SHORT_LEN + 1] = "";
 
 	if (!request->decision.break_glass)
 		return 0;
@@ -168,7 +168,7 @@ int glass_opened(struct access_request *request, struct err *err)
 		peer_leg_user(leg), leg->target, leg->login, leg->glass_review);
 	if (audit_it(request, leg->glass_review, leg->glass_reason))
 		return err_set(err, -EIO, "the gateway cannot write its audit log");
-	hold_say(request,
+	access_say(request,
 		"the glass is broken: this session is recorded, and review %s stays open until "
 		"somebody else signs it",
 		leg->glass_review);

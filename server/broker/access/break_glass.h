@@ -7,7 +7,7 @@
 #ifndef BARTIZAN_BROKER_ACCESS_BREAK_GLASS_H
 #define BARTIZAN_BROKER_ACCESS_BREAK_GLASS_H
 
-#include "server/broker/approval/queue.h"
+#include "server/broker/core/impl.h"
 
 #define GLASS_MS (15 * 60000LL)
 #define GLASSES_MAX 256

@@ -1,11 +1,12 @@
-/* Holding accesses for a newer login. See server/broker/access/fresh_login.h.
+/* Accesses that wait for a newer login. See server/broker/access/fresh_login.h.
  *
- * One flow a client, however many channels wait: tools open them by the dozen. What waits is
- * decided anew by access_again() when the flow has ended well, and refused by access_refuse() when
- * not. */
+ * One flow a connection, however many channels wait: tools open them by the dozen. When the flow
+ * has ended well they are judged anew, and else refused. When the last of them has gone, the flow
+ * is cancelled. */
 #include "server/broker/access/fresh_login.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,184 +14,164 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/broker/access/access.h"
+#include "server/broker/access/wait.h"
 #include "server/broker/login/device_flow.h"
 #include "server/broker/login/provider.h"
 #include "server/broker/login/revoke.h"
 #include "store/identities.h"
 #include "store/logins.h"
 
-struct waiting {
-	LIST_ENTRY(waiting) entry;
-	struct msg_access msg; /* strings owned */
-};
-
 struct fresh {
 	struct client *client;
 	struct flow *flow;
-	struct event *timer;
-	char status[256]; /* as last shown */
-	bool shown;	  /* the code */
-	LIST_HEAD(waiting_list, waiting) list;
-	unsigned count;
+	bool shown; /* the code */
 };
 
-/* ---- who waits ---- */
-
-static void waiting_free(struct fresh *fresh, struct waiting *waiting)
-{
-	LIST_REMOVE(waiting, entry);
-	fresh->count--;
-	free((void *)waiting->msg.detail.data);
-	free(waiting->msg.term);
-	free(waiting);
-}
-
-static struct waiting *waiting_new(struct fresh *fresh, const struct msg_access *msg)
-{
-	struct waiting *waiting = calloc(1, sizeof(*waiting));
-
-	if (!waiting)
-		return NULL;
-	waiting->msg = *msg;
-	waiting->msg.detail.data = (uint8_t *)text_dup(msg->detail.data, msg->detail.len);
-	waiting->msg.term = strdup(msg->term ? msg->term : "");
-	LIST_INSERT_HEAD(&fresh->list, waiting, entry);
-	fresh->count++;
-	if (waiting->msg.detail.data && waiting->msg.term)
-		return waiting;
-	waiting_free(fresh, waiting);
-	return NULL;
-}
+static const struct waiter_ops fresh_ops;
 
 static void fresh_free(struct fresh *fresh)
 {
-	struct waiting *waiting;
-
 	fresh->client->fresh = NULL;
 	flow_cancel(&fresh->flow);
-	while ((waiting = LIST_FIRST(&fresh->list)))
-		waiting_free(fresh, waiting);
-	if (fresh->timer)
-		event_free(fresh->timer);
 	free(fresh);
 }
 
-void fresh_cancel(struct client *client)
+/* ---- who waits ---- */
+
+static struct channel_wait *wait_of(struct waiter *waiter)
 {
-	if (client->fresh)
+	return (struct channel_wait *)(void *)((char *)waiter -
+					       offsetof(struct channel_wait, waiter));
+}
+
+struct waiting_visit {
+	const struct client *client;
+	void (*visit)(struct channel_wait *wait, void *context);
+	void *context;
+};
+
+static void visit_waiting(struct waiter *waiter, void *context)
+{
+	const struct waiting_visit *visit = context;
+
+	if (waiter->ops == &fresh_ops && waiter->leg->client == visit->client)
+		visit->visit(wait_of(waiter), visit->context);
+}
+
+/* One call for each channel of the connection that waits for its login. */
+static void waiting_each(const struct client *client,
+	void (*visit)(struct channel_wait *wait, void *context), void *context)
+{
+	waiters_each(
+		client->broker, visit_waiting, &(struct waiting_visit){ client, visit, context });
+}
+
+static void count_one(struct channel_wait *wait, void *context)
+{
+	(void)wait;
+	++*(unsigned *)context;
+}
+
+static unsigned waiting_count(const struct client *client)
+{
+	unsigned count = 0;
+
+	waiting_each(client, count_one, &count);
+	return count;
+}
+
+/* One that waited has gone. */
+static void one_left(struct client *client)
+{
+	if (client->fresh && !waiting_count(client))
 		fresh_free(client->fresh);
 }
 
-void fresh_forget(struct client *client, uint32_t leg, uint32_t channel)
+static void drop(struct waiter *waiter)
 {
-	struct fresh *fresh = client->fresh;
-	struct waiting *next;
+	struct client *client = waiter->leg->client;
 
-	if (!fresh)
-		return;
-	for (struct waiting *waiting = LIST_FIRST(&fresh->list); waiting; waiting = next) {
-		next = LIST_NEXT(waiting, entry);
-		if (waiting->msg.leg == leg &&
-			(channel == IPC_LEG_ALL || waiting->msg.channel == channel))
-			waiting_free(fresh, waiting);
-	}
-	if (!fresh->count)
-		fresh_free(fresh);
+	channel_wait_drop(waiter);
+	one_left(client);
+}
+
+static void give_up(
+	struct waiter *waiter, const struct refusal *refusal, const struct approval *approval)
+{
+	struct client *client = waiter->leg->client;
+
+	channel_wait_give_up(waiter, refusal, approval);
+	one_left(client);
 }
 
 /* ---- what they see ---- */
 
-static void hold_one(struct fresh *fresh, const struct waiting *waiting, const char *text)
+static const char *status(const struct fresh *fresh, char *out, size_t size)
 {
-	struct msg_wait out = { .leg = waiting->msg.leg,
-		.channel = waiting->msg.channel,
-		.text = (char *)text,
-		.status = fresh->status };
+	char left[64];
 
-	link_send(&fresh->client->link, IPC_WAIT, 0, &out, NULL, 0);
-}
-
-static bool status_changed(struct fresh *fresh)
-{
-	char left[64], status[sizeof(fresh->status)];
-
-	snprintf(status, sizeof(status), "waiting for the login (%s left)",
+	snprintf(out, size, "waiting for the login (%s left)",
 		flow_left(fresh->flow, left, sizeof(left)));
-	bool changed = strcmp(status, fresh->status);
-	snprintf(fresh->status, sizeof(fresh->status), "%s", status);
-	return changed;
+	return out;
 }
 
-static void arm(struct fresh *fresh)
+static void refresh(struct waiter *waiter)
 {
-	struct timeval wait = timeval_of(FRESH_STATUS_MS);
+	const struct fresh *fresh = waiter->leg->client->fresh;
+	struct channel_wait *wait = wait_of(waiter);
+	char now[sizeof(wait->status)];
 
-	if (evtimer_add(fresh->timer, &wait))
-		log_error("connection %llu: no timer for its login",
-			(unsigned long long)fresh->client->connection);
+	if (!fresh || !fresh->flow || !fresh->shown ||
+		!strcmp(status(fresh, now, sizeof(now)), wait->status))
+		return;
+	memcpy(wait->status, now, sizeof(now));
+	channel_wait_show(wait, "", wait->status);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	struct fresh *fresh = arg;
-	struct waiting *waiting;
-	if (fresh->flow && status_changed(fresh))
-		LIST_FOREACH(waiting, &fresh->list, entry)
-	hold_one(fresh, waiting, "");
-	arm(fresh);
-}
-
-static void show_code(struct fresh *fresh, const struct waiting *waiting)
+static void show_code(struct channel_wait *wait, void *context)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(IPC_TEXT_MAX);
+	const struct fresh *fresh = context;
 
-	if (!flow_words(fresh->flow, &text))
-		hold_one(fresh, waiting, buf_cstr(&text));
+	if (flow_words(fresh->flow, &text))
+		return;
+	status(fresh, wait->status, sizeof(wait->status));
+	channel_wait_show(wait, buf_cstr(&text), wait->status);
 }
 
 static void on_code(void *context)
 {
 	struct fresh *fresh = context;
-	struct waiting *waiting;
 
 	fresh->shown = true;
-	status_changed(fresh);
-	LIST_FOREACH(waiting, &fresh->list, entry)
-	show_code(fresh, waiting);
-	arm(fresh);
+	waiting_each(fresh->client, show_code, fresh);
 }
+
+static const struct waiter_ops fresh_ops = {
+	.refresh = refresh,
+	.give_up = give_up,
+	.drop = drop,
+};
 
 /* ---- the end ---- */
 
-/* Takes who waits out of the struct first: deciding anew may hold again, end the leg, or the
- * client. */
-static void settle(struct fresh *fresh, const char *refusal)
+static void settle_one(struct channel_wait *wait, void *context)
+{
+	const struct refusal *refusal = context;
+
+	if (refusal)
+		access_refuse(wait, refusal);
+	else
+		channel_wait_resume(wait, true);
+}
+
+/* The flow is over, and forgotten before anybody is judged: a channel may need another one. */
+static void settle(struct fresh *fresh, struct refusal *refusal)
 {
 	struct client *client = fresh->client;
-	struct waiting_list list = LIST_HEAD_INITIALIZER(list);
-	struct waiting *waiting;
 
-	while ((waiting = LIST_FIRST(&fresh->list))) {
-		LIST_REMOVE(waiting, entry);
-		LIST_INSERT_HEAD(&list, waiting, entry);
-	}
-	fresh->count = 0;
 	fresh_free(fresh);
-	while ((waiting = LIST_FIRST(&list))) {
-		struct peer_leg *leg = client->state == CLIENT_AUTHENTICATED
-					       ? peer_leg_find(client, waiting->msg.leg)
-					       : NULL;
-		LIST_REMOVE(waiting, entry);
-		if (leg && refusal)
-			access_refuse(leg, &waiting->msg, EXIT_DENIED, refusal);
-		else if (leg)
-			access_again(leg, &waiting->msg);
-		free((void *)waiting->msg.detail.data);
-		free(waiting->msg.term);
-		free(waiting);
-	}
+	waiting_each(client, settle_one, refusal);
 }
 
 static void swap_groups(struct identity *to, struct identity *from)
@@ -204,7 +185,7 @@ static void swap_groups(struct identity *to, struct identity *from)
 	from->group_count = count;
 }
 
-static int keep(struct client *client, struct identity *who, struct err *err)
+static int keep_login(struct client *client, struct identity *who, struct err *err)
 {
 	struct store *store = client->broker->store;
 	int rc = identities_put(store, who, clock_wall_ms(), err);
@@ -228,7 +209,7 @@ static const char *renew(struct client *client, struct identity *who, struct err
 		return "the gateway cannot write its audit log";
 	if (revoke_check(client->broker->store, revoked_list(client->broker), client->who,
 		    client->offered, clock_wall(), err) ||
-		keep(client, who, err))
+		keep_login(client, who, err))
 		return err->text;
 	client->who->login_time = who->login_time;
 	swap_groups(client->who, who);
@@ -239,13 +220,16 @@ static void on_done(void *context, struct identity *who, const char *kind, const
 {
 	struct fresh *fresh = context;
 	struct err err = { 0 };
-	char words[512];
+	struct refusal refusal;
+	char words[ERR_TEXT_MAX];
 
 	(void)kind;
-	const char *refusal = who ? renew(fresh->client, who, &err) : reason;
-	if (refusal)
-		text_clean(words, sizeof(words), refusal, strlen(refusal));
-	settle(fresh, refusal ? words : NULL);
+	if (who)
+		reason = renew(fresh->client, who, &err);
+	if (reason)
+		refusal_set(&refusal, EXIT_DENIED, "%s",
+			text_clean(words, sizeof(words), reason, strlen(reason)));
+	settle(fresh, reason ? &refusal : NULL);
 	identity_free(who);
 }
 
@@ -270,41 +254,35 @@ static int begin(struct client *client, int64_t within_s, struct err *err)
 		return err_set(err, -EACCES,
 			"a newer login is needed, and yours is not from a provider that can be "
 			"asked");
+	const struct flow_spec spec = { provider->name, client->source, within_s };
 	struct fresh *fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	*fresh = (struct fresh){ .client = client };
-	LIST_INIT(&fresh->list);
 	client->fresh = fresh;
-	const struct flow_spec spec = { provider->name, client->source, within_s };
-	fresh->timer = evtimer_new(client->broker->base, on_timer, fresh);
-	int rc = fresh->timer
-			 ? flow_start(client->broker, &spec, &flow_ops, fresh, &fresh->flow, err)
-			 : err_set(err, -ENOMEM, "the gateway is out of memory");
+	int rc = flow_start(client->broker, &spec, &flow_ops, fresh, &fresh->flow, err);
 	if (rc)
 		fresh_free(fresh);
 	return rc;
 }
 
-int fresh_hold(struct peer_leg *leg, const struct msg_access *msg, int64_t within_s,
-	const char *why, struct err *err)
+int fresh_wait(struct access_request *request, const char *why, struct err *err)
 {
-	struct client *client = leg->client;
-	int rc = client->fresh ? 0 : begin(client, within_s, err);
+	struct client *client = request->leg->client;
+	struct channel_wait *wait = NULL;
+	int rc = client->fresh ? 0 : begin(client, request->decision.login_within_s, err);
 
 	if (rc)
 		return rc;
-	struct fresh *fresh = client->fresh;
-	struct waiting *waiting = fresh->count < FRESH_WAITING_MAX ? waiting_new(fresh, msg) : NULL;
-	if (!waiting && !fresh->count)
-		fresh_free(fresh);
-	if (!waiting)
+	if (waiting_count(client) < FRESH_WAITING_MAX)
+		wait = channel_wait_of(request);
+	if (!wait) {
+		one_left(client);
 		return err_set(err, -EAGAIN, "too many channels wait for a login already");
-	struct msg_wait out = {
-		.leg = msg->leg, .channel = msg->channel, .text = (char *)why, .status = (char *)""
-	};
-	link_send(&client->link, IPC_WAIT, 0, &out, NULL, 0);
-	if (fresh->shown)
-		show_code(fresh, waiting);
+	}
+	channel_wait_reset(wait, &fresh_ops);
+	channel_wait_show(wait, why, "");
+	if (client->fresh->shown)
+		show_code(wait, client->fresh);
 	return 0;
 }

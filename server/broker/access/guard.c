@@ -14,7 +14,7 @@
 
 #include "server/broker/access/wait.h"
 
-#define PARTS_MAX 32	 /* simple commands that an event names; of more it tells the number */
+#define PARTS_MAX 32	 /* simple commands that an event names; the rest is counted */
 #define PART_LEN_MAX 400 /* bytes of one */
 #define ANSWER_MAX 8	 /* "y", "yes" */
 
@@ -61,18 +61,18 @@ static enum step on_warn(struct access_request *request, const struct judgement 
 {
 	char prompt[JUDGEMENT_REASON_MAX + 64];
 
-	if (request->warned || (request->hold && request->hold->confirmed))
+	if (request->warned || (request->wait && request->wait->confirmed))
 		return STEP_GO_ON;
-	if (request->hold && request->hold->refused)
+	if (request->wait && request->wait->refused)
 		return access_request_refuse(
 			request, EXIT_DENIED, "not run: the warning was not confirmed");
 	if (!request->pty) {
-		hold_say(request, "warning: %s", judgement->reason);
+		access_say(request, "warning: %s", judgement->reason);
 		request->warned = true;
 		return STEP_GO_ON;
 	}
 	snprintf(prompt, sizeof(prompt), "warning: %s: continue? [y/N]", judgement->reason);
-	return hold_ask(request, ASKS_GO_ON, ANSWER_MAX, prompt);
+	return channel_wait_ask(request, ASKS_GO_ON, ANSWER_MAX, prompt);
 }
 
 static enum step on_approve(struct access_request *request, const struct judgement *judgement)
@@ -96,7 +96,8 @@ static enum step (*const acts[])(struct access_request *, const struct judgement
 	[GUARD_DENY] = on_deny,
 };
 
-/* A shell without a terminal shows no lines: what it is judged as. */
+/* A shell without a terminal has no screen to read lines from: it is judged as sh reading its
+ * standard input. */
 static const struct bytes commands_from_stdin = { (const uint8_t *)"sh", 2 };
 
 enum step guard_step(struct access_request *request)
@@ -109,12 +110,12 @@ enum step guard_step(struct access_request *request)
 	bool shell = request->access.kind == ACCESS_SHELL;
 	if (shell && request->pty)
 		return STEP_GO_ON;
-	if (guard_judge(guard, shell ? commands_from_stdin : request->access.detail, &judgement))
-		return access_request_refuse(request, EXIT_GATEWAY,
-			"the guard could not judge this command: out of memory");
+	if (guard_judge_for(guard, request->decision.shells,
+		    shell ? commands_from_stdin : request->access.detail, &judgement))
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);
 	if (!request->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
-		return access_request_refuse(
-			request, EXIT_GATEWAY, "the guard could not judge this command");
+		return access_request_refuse(request, EXIT_GATEWAY, "the guard could not judge this command");
 	return acts[judgement.verdict](request, &judgement);
 }

@@ -1,6 +1,5 @@
-/* See server/broker/access/lines.h. A line goes: judged -> allow, warn or deny; or held -> the
- * request changes -> judged again. */
-#include "lineguard/lineguard.h"
+/* See server/broker/access/lines.h. A line is judged: allow, warn or deny; or hold, then it waits
+ * (server/broker/access/lines_wait.c), its request changes, and it is judged again. */
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
@@ -11,12 +10,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/typed_line.h"
 #include "common/wire.h"
 #include "policy/decide.h"
 #include "server/broker/access/wait.h"
 #include "server/broker/record/record.h"
 
-#define TEXT_MAX (2 * LINEGUARD_TEXT_MAX + 1) /* of one candidate, joined */
+#define TEXT_MAX (2 * LINE_TEXT_MAX + 1) /* of one candidate: two readings joined */
 
 /* ---- birth and death ---- */
 
@@ -52,7 +52,7 @@ void lines_free(struct lines *lines)
 {
 	if (!lines)
 		return;
-	lines_wait_over(lines);
+	lines_wait_end(lines);
 	free(lines->rule), free(lines->reason), free(lines);
 }
 
@@ -81,9 +81,9 @@ static json_t *event_of(const struct lines *lines)
 
 static json_t *visible_or_null(struct bytes text)
 {
-	return text.len ? json_visible(text.data,
-				  text.len < RECORD_DETAIL_MAX ? text.len : RECORD_DETAIL_MAX)
-			: json_null();
+	size_t shown = text.len < RECORD_DETAIL_MAX ? text.len : RECORD_DETAIL_MAX;
+
+	return shown ? json_visible(text.data, shown) : json_null();
 }
 
 int lines_audit(const struct judging *judging, enum line_verdict verdict)
@@ -107,12 +107,12 @@ int lines_audit(const struct judging *judging, enum line_verdict verdict)
 	return broker_audit(lines_broker(lines), "line-judged", data);
 }
 
-/* The event first; what cannot be written down does not run. */
+/* The event is written first: a line that cannot be written down does not run. */
 void lines_answer(struct judging *judging, enum line_verdict verdict)
 {
 	struct lines *lines = judging->lines;
 
-	lines_wait_over(lines);
+	lines_wait_end(lines);
 	if (lines_audit(judging, verdict) && verdict != LINE_DENY) {
 		verdict = LINE_DENY;
 		snprintf(judging->notice, sizeof(judging->notice),
@@ -164,7 +164,8 @@ static void (*const acts[])(struct judging *judging) = {
 	[GUARD_DENY] = on_deny,
 };
 
-/* The shell's own rule must still let it be, when people have thought about it for a while. */
+/* Does the shell's own rule still allow it? Asked when a line has waited, for that may have been
+ * long. */
 static bool still_allowed(const struct lines *lines, struct decision *decision)
 {
 	const struct peer_leg *leg = lines->leg;
@@ -180,6 +181,27 @@ static bool still_allowed(const struct lines *lines, struct decision *decision)
 	return decision->verdict != VERDICT_DENY;
 }
 
+int lines_recheck(const struct lines *lines, const struct typed_line *line, struct err *err)
+{
+	struct typed_judgement found = { 0 };
+	const struct approval_rule *ignored;
+	struct decision decision;
+	const struct guard *guard =
+		ruleset_guard(lines_broker(lines)->config->ruleset, lines->rule, &ignored);
+	int rc = 0;
+
+	if (!guard)
+		return err_set(err, -EACCES, "rule '%.200s' has no guard any more", lines->rule);
+	if (!still_allowed(lines, &decision))
+		return err_set(err, -EACCES, "%s", decision.reason);
+	if (typed_judge(guard, line, &found))
+		rc = err_set(err, -EACCES, "the guard could not judge this line");
+	else if (found.verdict == GUARD_DENY)
+		rc = err_set(err, -EACCES, "%s", found.reason);
+	typed_release(&found);
+	return rc;
+}
+
 void lines_judge(struct judging *judging, bool again)
 {
 	struct lines *lines = judging->lines;
@@ -188,6 +210,7 @@ void lines_judge(struct judging *judging, bool again)
 	const struct guard *guard = ruleset_guard(
 		lines_broker(lines)->config->ruleset, lines->rule, &judging->settings);
 
+	judging->line.shells = ruleset_shells(lines_broker(lines)->config->ruleset, lines->rule);
 	if (!guard) {
 		snprintf(words, sizeof(words),
 			"rule '%.200s', by which this shell was opened, has no guard any more: "
@@ -210,10 +233,10 @@ void lines_judge(struct judging *judging, bool again)
 int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err *err)
 {
 	struct wire in = WIRE_OF(msg->texts.data, msg->texts.len);
+	const char *blind = *msg->why ? msg->why : "it cannot be read";
 
 	*ret = (struct typed_line){ .continues = msg->continues,
-		.blind = msg->confidence == LINE_BLIND ? *msg->why ? msg->why : "it cannot be read"
-						       : NULL };
+		.blind = msg->confidence == LINE_BLIND ? blind : NULL };
 	while (!wire_done(&in)) {
 		uint8_t joined;
 		struct bytes text;
@@ -223,7 +246,8 @@ int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err 
 		ret->texts[ret->count++] = (struct typed_text){ text, joined };
 	}
 	if (!ret->count && !ret->blind)
-		return err_set(err, -EPROTO, "a line without a text");
+		return err_set(
+			err, -EPROTO, "the line has no text, and is not said to be unreadable");
 	return 0;
 }
 
@@ -251,20 +275,23 @@ int handle_line(struct client *client, const void *data, struct err *err)
 
 	if (rc || !lines)
 		return rc;
-	if (msg->line <= lines->number || msg->confidence > LINE_BLIND)
-		return err_set(err, -EPROTO, "line %u is none", msg->line);
+	if (msg->line <= lines->number)
+		return err_set(err, -EPROTO, "line %u is not newer than line %u", msg->line,
+			lines->number);
+	if (msg->confidence > LINE_BLIND)
+		return err_set(err, -EPROTO, "unknown confidence %u", msg->confidence);
 	rc = lines_unpack(msg, &judging.line, err);
 	if (rc)
 		return rc;
-	lines_give_up(lines); /* another line stands there now */
+	lines_wait_cancel(lines); /* the one that waited has been replaced by this one */
 	lines->number = msg->line;
 	judging.lines = lines;
 	lines_judge(&judging, false);
 	return 0;
 }
 
-/* The analyser is gone, and nothing is judged any more: the guard says what then, as of every line
- * that cannot be read. */
+/* The session's analyser has failed, and no line of this shell can be read any more: the guard says
+ * what happens to lines that cannot be read. */
 static void analyser_failed(struct lines *lines, const char *why)
 {
 	const struct approval_rule *ignored;
@@ -291,7 +318,7 @@ int handle_line_end(struct client *client, const void *data, struct err *err)
 		return err_set(err, -EPROTO, "line %u is not the one that was judged", msg->line);
 	bool failed = !strcmp(msg->end, "failed");
 	if (lines->waiting && !strcmp(msg->end, line_end_name(LINE_CANCELLED)))
-		lines_give_up(lines);
+		lines_wait_cancel(lines);
 	if (lines->said == LINE_ALLOW && !failed)
 		return 0;
 	json_t *event = event_of(lines);

@@ -4,8 +4,9 @@
  * Deny has the line cleared; warn asks at the terminal; approve waits for an approval of these very
  * bytes, on this target, as this login. Every judgement is an audit event, written before the
  * answer. The rule is looked up by name each time: a reload counts for the shells that are open,
- * and a shell whose rule is gone runs nothing any more. What a session says about how surely it has
- * read a line is its word: whoever has taken the session over needs no line. */
+ * and a shell whose rule is gone runs nothing any more. How surely a line was read, and what it is,
+ * is what the session says: against a session process that was taken over the guard is no defence.
+ */
 #ifndef BARTIZAN_BROKER_ACCESS_LINES_H
 #define BARTIZAN_BROKER_ACCESS_LINES_H
 
@@ -16,13 +17,6 @@
  * lines are judged from now on. */
 int lines_begin(struct access_request *request, struct err *err);
 void lines_free(struct lines *lines); /* NULL: nothing. A request that a line waits for stays */
-
-/* something happened to the request */
-void lines_changed(struct broker *broker, const char *id);
-/* a second has passed; false: no status is shown */
-bool lines_live(struct broker *broker);
-/* lines that wait for this request */
-unsigned lines_waiting(struct broker *broker, const char *id);
 
 int handle_line(struct client *client, const void *msg, struct err *err);
 int handle_line_end(struct client *client, const void *msg, struct err *err);

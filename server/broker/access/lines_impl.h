@@ -6,23 +6,18 @@
 #include "common/typed_line.h"
 #include "policy/typed.h"
 #include "server/broker/access/lines.h"
+#include "server/broker/approval/waiter.h"
 
-struct lines {			 /* of one shell */
-	LIST_ENTRY(lines) entry; /* while a line waits */
+struct lines {		      /* of one shell */
+	struct waiter waiter; /* only while a line waits */
 	struct peer_leg *leg;
 	uint32_t channel;
 	char *rule;
 	char *reason;		/* of the approval that opened the shell; "": none was asked for */
 	uint32_t number;	/* of the last line */
 	enum line_verdict said; /* about it */
-	/* busy: it is being judged again; what that changes in the queue is no news to it */
-	bool waiting, busy;
-	/* something happened to the request, and it has not heard of it yet */
-	bool news;
+	bool waiting;
 	struct msg_line asked; /* the question, while it waits: a copy */
-	char id[8];	       /* the request that it waits for */
-	unsigned votes, needed;
-	int64_t deadline; /* lapse ms */
 };
 
 struct judging { /* one look at a line */
@@ -43,18 +38,22 @@ static inline struct broker *lines_broker(const struct lines *lines)
 /* server/broker/access/lines.c */
 /* ret borrows from msg */
 int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err *err);
-/* again: people have thought about it; ends in an answer, or in a wait */
+/* again: it has waited for people, so the shell's own rule is asked anew, too. Ends in an answer,
+ * or in a wait. */
 void lines_judge(struct judging *judging, bool again);
+/* would the shell's rule and its guard let this line be, if people approved it? */
+int lines_recheck(const struct lines *lines, const struct typed_line *line, struct err *err);
 int lines_audit(const struct judging *judging, enum line_verdict verdict);
-/* with judging->notice; the event first. Ends a wait */
+/* Ends a wait; writes the event, then sends the verdict with judging->notice. */
 void lines_answer(struct judging *judging, enum line_verdict verdict);
 void lines_refuse(struct judging *judging, const char *words);
 void lines_send(const struct lines *lines, enum line_verdict verdict, const char *notice);
 
 /* server/broker/access/lines_wait.c */
-void lines_approve(struct judging *judging); /* judging->found wants an approval */
-void lines_wait_over(struct lines *lines);   /* the request stays */
-/* the line is no more: the request goes, too, unless somebody else waits for it */
-void lines_give_up(struct lines *lines);
+/* judging->found asks for an approval: uses it, waits for it, or requests it */
+void lines_approve(struct judging *judging);
+void lines_wait_end(struct lines *lines); /* where one waits; its request stays */
+/* The user has given the line up: its request is cancelled, unless somebody else waits for it. */
+void lines_wait_cancel(struct lines *lines);
 
 #endif

@@ -1,8 +1,9 @@
-/* Lines that wait for people: request for an approval, waiting for it, and what becomes of the
- * wait. See server/broker/access/lines.h. */
+/* Lines that wait for people: the request for an approval, the wait for it, and what becomes of
+ * that. See server/broker/access/lines.h. */
 #include "server/broker/access/lines_impl.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,61 +12,58 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "server/broker/access/need.h"
-#include "server/broker/access/wait.h"
 
 #define SETTLE_TRIES 4
 #define WORDS_MAX 2048
 
+static const struct waiter_ops lines_wait_ops;
+
+static struct lines *lines_of(struct waiter *waiter)
+{
+	return (struct lines *)(void *)((char *)waiter - offsetof(struct lines, waiter));
+}
+
 /* ---- the wait ---- */
 
-void lines_wait_over(struct lines *lines)
+void lines_wait_end(struct lines *lines)
 {
 	if (!lines->waiting)
 		return;
-	LIST_REMOVE(lines, entry);
-	lines->waiting = lines->news = false;
+	waiter_end(&lines->waiter);
+	lines->waiting = false;
 	ipc_msg_free(IPC_LINE, &lines->asked);
+	lines->asked = (struct msg_line){ 0 };
 }
 
-/* Nobody waits for the request any more: it goes, too, when it is still open. */
-void lines_give_up(struct lines *lines)
+void lines_wait_cancel(struct lines *lines)
 {
-	struct broker *broker = lines_broker(lines);
-	struct err why = { 0 };
-	char id[8];
-
-	if (!lines->waiting)
-		return;
-	memcpy(id, lines->id, sizeof(id));
-	lines_wait_over(lines);
-	if (!holds_waiting(broker, id) && !lines_waiting(broker, id) &&
-		queue_cancel(broker, id, lines->leg->client->who, false, "at the terminal", &why))
-		log_info("request %s: %s", id, why.text);
+	if (lines->waiting)
+		waiter_cancel(&lines->waiter);
 }
 
-static const char *status(const struct lines *lines, char *out, size_t size)
+static void show_status(const struct lines *lines)
 {
-	char left[32];
+	char words[256], line[288];
 
-	snprintf(out, size, "bartizan: waiting for %s: %u of %u votes, %s left (Ctrl-C cancels)",
-		lines->id, lines->votes, lines->needed,
-		approval_left(lines_broker(lines), lines->deadline, left, sizeof(left)));
-	return out;
+	snprintf(line, sizeof(line), "bartizan: %s",
+		waiter_status(&lines->waiter, words, sizeof(words)));
+	lines_send(lines, LINE_HOLD, line);
 }
 
 static void introduce(const struct lines *lines, const struct approval *approval, bool fresh)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(WORDS_MAX);
-	char line[256];
+	char words[256];
 
-	buf_printf(&text, "bartizan: request %s%s: this line on %s as %s needs %u vote%s of ",
-		approval->id, fresh ? "" : " (asked before)", lines->leg->target, lines->leg->login,
-		approval->votes_needed, approval->votes_needed == 1 ? "" : "s");
-	approval_voters(lines_broker(lines), approval->by, &text);
-	buf_printf(&text, "\nbartizan: %s approve with: ssh GATEWAY approve %s\n%s",
-		approval->votes_needed == 1 ? "they" : "each of them", approval->id,
-		status(lines, line, sizeof(line)));
-	lines_send(lines, LINE_HOLD, buf_cstr(&text) ? buf_cstr(&text) : line);
+	buf_puts(&text, "bartizan: ");
+	waiter_introduce(&lines->waiter, approval, "this line", fresh, &text);
+	buf_printf(&text, "\nbartizan: %s approve with: ssh GATEWAY approve %s\nbartizan: %s",
+		waiter_who_votes(approval), approval->id,
+		waiter_status(&lines->waiter, words, sizeof(words)));
+	if (buf_cstr(&text))
+		lines_send(lines, LINE_HOLD, buf_cstr(&text));
+	else
+		show_status(lines);
 }
 
 static int keep(struct lines *lines, const struct msg_line *msg)
@@ -75,39 +73,38 @@ static int keep(struct lines *lines, const struct msg_line *msg)
 	copy.why = strdup(msg->why);
 	copy.texts = (struct bytes){ (uint8_t *)text_dup(msg->texts.data, msg->texts.len),
 		msg->texts.len };
-	if (!copy.why || !copy.texts.data) {
+	int rc = copy.why && copy.texts.data ? 0 : -ENOMEM;
+	if (!rc)
+		rc = waiter_begin(&lines->waiter, &lines_wait_ops, lines->leg, lines->channel);
+	if (rc) {
 		free(copy.why), free((void *)(uintptr_t)copy.texts.data);
-		return -ENOMEM;
+		return rc;
 	}
 	lines->asked = copy;
 	lines->waiting = true;
-	LIST_INSERT_HEAD(&lines_broker(lines)->private->queue->lines, lines, entry);
 	return 0;
 }
 
 static void wait_for(struct judging *judging, const struct approval *approval, bool fresh)
 {
 	struct lines *lines = judging->lines;
-	bool news = !lines->waiting || strcmp(lines->id, approval->id);
-	char line[256];
+	int rc = lines->waiting ? 0 : keep(lines, judging->msg);
 
-	if (!lines->waiting && keep(lines, judging->msg)) {
-		lines_refuse(judging, "the gateway is out of memory");
+	if (rc) {
+		lines_refuse(judging,
+			rc == -EAGAIN
+				? "too many channels and lines of this connection wait already"
+				: "the gateway is out of memory");
 		return;
 	}
-	memcpy(lines->id, approval->id, sizeof(lines->id));
-	lines->votes = approval->votes;
-	lines->needed = approval->votes_needed;
-	lines->deadline = approval->deadline;
 	lines->said = LINE_HOLD;
-	if (!news) {
-		lines_send(lines, LINE_HOLD, status(lines, line, sizeof(line)));
+	if (!waiter_set(&lines->waiter, approval)) {
+		show_status(lines);
 		return;
 	}
-	judging->approval = lines->id;
+	judging->approval = lines->waiter.id;
 	lines_audit(judging, LINE_HOLD);
 	introduce(lines, approval, fresh);
-	queue_live(lines_broker(lines));
 }
 
 /* ---- approvals ---- */
@@ -211,80 +208,75 @@ void lines_approve(struct judging *judging)
 		lines_refuse(judging, err.text);
 }
 
-/* ---- the request has changed ---- */
+/* ---- operations of its waiter ---- */
 
-static void changed(struct lines *lines)
+/* Judges the line that waits with act(). The question belongs to this call meanwhile, for an answer
+ * ends the wait and frees what the wait has kept. */
+static void judge_kept(struct lines *lines,
+	void (*act)(struct judging *judging, const void *context), const void *context)
 {
-	struct broker *broker = lines_broker(lines);
-	struct approval approval = { 0 };
-	struct err err = { 0 };
-
-	/* belongs to this call now: whatever becomes of the wait */
 	struct msg_line msg = lines->asked;
 	struct judging judging = { .lines = lines, .msg = &msg };
-	if (approvals_get(broker->store, lines->id, &approval, &err)) {
-		log_error("request %s: %s", lines->id, err.text);
-		return;
-	}
+	struct err err = { 0 };
+
 	lines->asked = (struct msg_line){ 0 };
-	lines->busy = true;
-	if (lines_unpack(&msg, &judging.line, &err) || approval_end(&approval, &err))
+	if (lines_unpack(&msg, &judging.line, &err))
 		lines_refuse(&judging, err.text);
 	else
-		lines_judge(&judging, true);
-	approval_release(&approval);
-	lines->busy = false;
+		act(&judging, context);
 	if (lines->waiting)
 		lines->asked = msg;
 	else
 		ipc_msg_free(IPC_LINE, &msg);
 }
 
-static struct lines *first_news(struct broker *broker)
+static void judge_again(struct judging *judging, const void *context)
 {
-	struct lines *lines = LIST_FIRST(&broker->private->queue->lines);
-
-	while (lines && !lines->news)
-		lines = LIST_NEXT(lines, entry);
-	return lines;
+	(void)context;
+	lines_judge(judging, true);
 }
 
-/* As of holds: looked up anew each time. */
-void lines_changed(struct broker *broker, const char *id)
+static void refuse(struct judging *judging, const void *context)
 {
-	struct lines *lines;
-
-	for (lines = LIST_FIRST(&broker->private->queue->lines); lines;
-		lines = LIST_NEXT(lines, entry))
-		lines->news |= !strcmp(lines->id, id) && !lines->busy &&
-			       client_reachable(lines->leg->client);
-	while ((lines = first_news(broker))) {
-		lines->news = false;
-		changed(lines);
-	}
+	lines_refuse(judging, context);
 }
 
-bool lines_live(struct broker *broker)
+static void changed(struct waiter *waiter, const struct approval *approval)
 {
-	struct lines *lines;
-	char line[256];
-
-	for (lines = LIST_FIRST(&broker->private->queue->lines); lines;
-		lines = LIST_NEXT(lines, entry))
-		/* a slow one is spared */
-		if (client_reachable(lines->leg->client) &&
-			!ipc_pending(lines->leg->client->link.ipc))
-			lines_send(lines, LINE_HOLD, status(lines, line, sizeof(line)));
-	return !LIST_EMPTY(&broker->private->queue->lines);
+	(void)approval;
+	judge_kept(lines_of(waiter), judge_again, NULL);
 }
 
-unsigned lines_waiting(struct broker *broker, const char *id)
+static void give_up(
+	struct waiter *waiter, const struct refusal *refusal, const struct approval *approval)
 {
-	unsigned count = 0;
-	const struct lines *lines;
-
-	for (lines = LIST_FIRST(&broker->private->queue->lines); lines;
-		lines = LIST_NEXT(lines, entry))
-		count += !strcmp(lines->id, id);
-	return count;
+	(void)approval;
+	judge_kept(lines_of(waiter), refuse, refusal->words);
 }
+
+static void refresh(struct waiter *waiter)
+{
+	show_status(lines_of(waiter));
+}
+
+static int recheck(struct waiter *waiter, struct err *err)
+{
+	const struct lines *lines = lines_of(waiter);
+	struct typed_line line;
+	int rc = lines_unpack(&lines->asked, &line, err);
+
+	return rc ? rc : lines_recheck(lines, &line, err);
+}
+
+static void drop(struct waiter *waiter)
+{
+	lines_wait_end(lines_of(waiter));
+}
+
+static const struct waiter_ops lines_wait_ops = {
+	.changed = changed,
+	.refresh = refresh,
+	.recheck = recheck,
+	.give_up = give_up,
+	.drop = drop,
+};

@@ -1,8 +1,8 @@
-/* Which approvals an access needs, whether they are there, and request for those that are not. See
+/* Which approvals an access needs, whether they are there, and requests for those that are not. See
  * server/broker/access/access.h.
  *
- * A grant counts only where the rule and the roles that it was asked under are those that ask now,
- * and only with as many votes as are asked now. */
+ * A grant counts only under the rule and the roles that it was asked under, and only while the
+ * policy asks for no more votes than it has got. */
 #include "server/broker/access/need.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #define GUARD_WINDOW_MS (15 * 60000LL) /* of an exact approval in a rule without `approval` */
 #define GUARD_EXPIRES_MS (15 * 60000LL)
 #define GUARD_USES 1
-#define STALE_MAX 16 /* grants that the policy has left behind, put away at one look */
+#define STALE_MAX 16 /* requests on terms that have changed: as many are withdrawn at one look */
 
 /* ---- what is needed ---- */
 
@@ -66,8 +66,8 @@ int need_add(struct access_request *request, bool exact, const char *const *role
 		request->leg->client->broker->config->conf);
 }
 
-/* The votes of a guard's role for these very bytes are also the rule's, where it asks the same
- * role. */
+/* Votes for these very bytes, which a guard asks of a role, count for the rule as well where it
+ * asks the same role. */
 static bool covered(const struct access_request *request, const char *role)
 {
 	size_t len = strlen(role);
@@ -164,7 +164,8 @@ int need_create(
 	const struct approval_limits limits = { (unsigned)conf->pending_per_person,
 		(unsigned)conf->pending_total };
 
-	/* what was there before is looked at now: the new one is not taken for it */
+	/* old requests are expired first, so that the new one is not announced as about to expire
+	 */
 	queue_arm(broker);
 	if (strlen(approval->reason) > (size_t)conf->reason_max)
 		return err_set(err, -EMSGSIZE, "the reason is longer than %lld bytes",
@@ -212,14 +213,14 @@ static bool blank(const char *text)
 /* True: the person has to be asked for a reason first. */
 static bool reason_wanted(const struct access_request *request, const struct need *need)
 {
-	const struct held *hold = request->hold;
+	const struct channel_wait *wait = request->wait;
 
-	if (!need->settings || (hold && !blank(hold->reason)))
+	if (!need->settings || (wait && !blank(wait->reason)))
 		return false;
 	if (need->settings->reason_required)
 		return true;
-	/* it may spare votes; an empty answer is none */
-	return need->settings->ticket && request->pty && !(hold && hold->reason);
+	/* a ticket may lower the number of votes: asked for once, and an empty answer is taken */
+	return need->settings->ticket && request->pty && !(wait && wait->reason);
 }
 
 static enum step ask_reason(struct access_request *request, const struct need *need)
@@ -232,14 +233,22 @@ static enum step ask_reason(struct access_request *request, const struct need *n
 			"a reason is required: ssh GATEWAY request %s --kind %s --login %s "
 			"--reason '…', then run this again",
 			access->target, access_kind_name(access->kind), access->login);
-	if (request->hold && request->hold->asked >= ACCESS_QUESTIONS_MAX)
+	if (request->wait && request->wait->asked >= ACCESS_QUESTIONS_MAX)
 		return access_request_refuse(
 			request, EXIT_DENIED, "a reason is required, and none was given");
 	snprintf(prompt, sizeof(prompt), "reason for this request%s%.200s:",
 		need->settings->ticket ? ", with a ticket " : "",
 		need->settings->ticket ? need->settings->ticket : "");
-	return hold_ask(request, ASKS_REASON,
+	return channel_wait_ask(request, ASKS_REASON,
 		(size_t)request->leg->client->broker->config->conf->reason_max, prompt);
+}
+
+/* What is said of a request that could not be made. */
+static unsigned exit_of(int rc)
+{
+	if (rc == -EDQUOT)
+		return EXIT_WAIT;
+	return rc == -EMSGSIZE ? EXIT_DENIED : EXIT_GATEWAY;
 }
 
 static enum step need_request_new(
@@ -250,7 +259,7 @@ static enum step need_request_new(
 	struct err err = { 0 };
 	const struct need_wish wish = { .scope = scope,
 		.source = request->leg->client->source_text,
-		.reason = request->hold ? request->hold->reason : NULL };
+		.reason = request->wait ? request->wait->reason : NULL };
 
 	if (reason_wanted(request, need))
 		return ask_reason(request, need);
@@ -259,13 +268,9 @@ static enum step need_request_new(
 		rc = need_create(broker, &approval, request->leg->session, &err);
 	enum step step;
 	if (rc)
-		step = access_request_refuse(request,
-			rc == -EDQUOT	  ? EXIT_WAIT
-			: rc == -EMSGSIZE ? EXIT_DENIED
-					  : EXIT_GATEWAY,
-			"%s", err.text);
+		step = access_request_refuse(request, exit_of(rc), "%s", err.text);
 	else
-		step = hold_wait(request, need, &approval, true);
+		step = channel_wait_for(request, need, &approval, true);
 	approval_release(&approval);
 	return step;
 }
@@ -286,7 +291,7 @@ static enum step meet(struct access_request *request, const struct need *need, i
 		request->grant_count++;
 		return STEP_GO_ON;
 	}
-	enum step step = hold_wait(request, need, approval, false);
+	enum step step = channel_wait_for(request, need, approval, false);
 	approval_release(approval);
 	return step;
 }

@@ -1,4 +1,4 @@
-/* An approval that is needed: is it there, and if not, request for it. For accesses
+/* An approval that is needed: is it there, and if not, a request for it. For accesses
  * (server/broker/access/need.c) and for requests made ahead
  * (server/broker/command/request_ahead.c). */
 #ifndef BARTIZAN_BROKER_ACCESS_NEED_H
@@ -16,14 +16,14 @@ struct need_wish { /* what is asked for; all borrowed */
 int need_fill(struct need *need, bool exact, const char *const *roles,
 	const struct approval_rule *settings, const struct conf *conf);
 unsigned need_votes(const struct need *need, const char *reason);
-/* A grant, or a pending request, that does. What the policy has left behind is withdrawn. -ENOENT.
- */
+/* A grant if there is one, else a pending request. One that was made on terms which the policy has
+ * changed since is withdrawn on the way. -ENOENT: neither. */
 int need_find(struct broker *broker, const struct need *need, const struct approval_scope *scope,
 	int64_t lapse, struct approval *ret, struct err *err);
-/* fills it */
+/* Fills a new request; need_create() puts it into the queue. */
 int need_request(struct broker *broker, const struct need *need, const struct need_wish *wish,
 	struct approval *ret, struct err *err);
-/* session NULL: asked ahead */
+/* session NULL: it is made ahead of any session */
 int need_create(
 	struct broker *broker, struct approval *approval, const char *session, struct err *err);
 

@@ -15,7 +15,7 @@
 struct grant {
 	LIST_ENTRY(grant) entry;
 	struct peer_leg *leg;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	int64_t until; /* lapse ms */
 	bool drain;
 	unsigned warned;

@@ -10,11 +10,11 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-/* bytes of a command: twice that, with reason and note, at worst five times as long, fits a message
- */
+/* Bytes of a command: it is shown twice, and with reason and note, each at worst five times as long
+ * in visible form, that still fits a message. */
 #define COMMAND_SHOWN_MAX 3072
 
-struct notification { /* for the webhook: until it is posted, or given up */
+struct notification { /* for the webhook, until it has been posted or given up */
 	TAILQ_ENTRY(notification) entry;
 	struct notifier *notifier;
 	char *text;
@@ -194,6 +194,7 @@ static void add_sentence(json_t *data, const char *event, const struct approval 
 	bool decided = !strcmp(event, "decided");
 	const char *by = decided && *approval->decided_by ? approval->decided_by : NULL;
 	const char *note = decided && *approval->note ? json_get_string(data, "note") : NULL;
+	const char *before_command = approval->exact ? ": " : ", first: ";
 
 	json_object_set_new(data, "text",
 		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u "
@@ -203,12 +204,9 @@ static void add_sentence(json_t *data, const char *event, const struct approval 
 			note ? ")" : "", json_get_string(data, "requester"),
 			approval->exact ? "" : "any ", approval->kind,
 			json_get_string(data, "target"), json_get_string(data, "login"),
-			!command	  ? ""
-			: approval->exact ? ": "
-					  : ", first: ",
-			command ? command : "", *approval->reason ? ", because " : "",
-			json_get_string(data, "reason"), approval->votes, approval->votes_needed,
-			approval->by));
+			command ? before_command : "", command ? command : "",
+			*approval->reason ? ", because " : "", json_get_string(data, "reason"),
+			approval->votes, approval->votes_needed, approval->by));
 }
 
 void notify_approval(struct broker *broker, const char *event, const struct approval *approval)

@@ -10,9 +10,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/broker/access/break_glass.h"
-#include "server/broker/access/lines.h"
-#include "server/broker/access/wait.h"
 #include "server/broker/approval/notify.h"
 #include "store/lapse.h"
 
@@ -127,13 +124,9 @@ void queue_shown(struct broker *broker, const char *id)
 
 void queue_changed(struct broker *broker, const char *id, const char *event)
 {
-	char kept[8]; /* what id points at may go while waiters are waked */
-
-	snprintf(kept, sizeof(kept), "%s", id);
-	shown(broker, kept, event);
+	shown(broker, id, event);
+	waiters_changed(broker, id, WAITER_CHANGED);
 	queue_arm(broker);
-	holds_changed(broker, kept);
-	lines_changed(broker, kept);
 }
 
 int queue_watch(struct broker *broker, struct queue_watch *watch)
@@ -157,7 +150,7 @@ void queue_unwatch(struct broker *broker, struct queue_watch *watch)
 
 struct overdue {
 	struct broker *broker;
-	char (*ids)[8];
+	char (*ids)[ID_SHORT_LEN + 1];
 	size_t count, size;
 };
 
@@ -168,13 +161,13 @@ static int on_overdue(const struct approval *approval, void *context)
 
 	if (overdue->count == overdue->size) {
 		size_t size = overdue->size ? overdue->size * 2 : 16;
-		char(*ids)[8] = reallocarray(overdue->ids, size, sizeof(*ids));
+		char(*ids)[ID_SHORT_LEN + 1] = reallocarray(overdue->ids, size, sizeof(*ids));
 		if (!ids)
 			return -ENOMEM;
 		overdue->ids = ids;
 		overdue->size = size;
 	}
-	memcpy(overdue->ids[overdue->count++], approval->id, sizeof(approval->id));
+	memcpy(overdue->ids[overdue->count++], approval->id, sizeof(*overdue->ids));
 	json_t *event = queue_event(approval);
 	json_object_set_new(event, "state", json_string(approval_state_name(approval->state)));
 	return broker_audit(overdue->broker, "approval-expired", event);
@@ -196,8 +189,7 @@ static int expire(struct broker *broker, int64_t lapse, struct err *err)
 	}
 	for (size_t i = 0; !rc && i < overdue.count; i++) {
 		shown(broker, overdue.ids[i], "decided");
-		holds_changed(broker, overdue.ids[i]);
-		lines_changed(broker, overdue.ids[i]);
+		waiters_changed(broker, overdue.ids[i], WAITER_CHANGED);
 	}
 	free(overdue.ids);
 	return rc;
@@ -209,7 +201,8 @@ static int on_soon(const struct approval *approval, void *context)
 	return 0;
 }
 
-/* Whatever was less than QUEUE_SOON_MS from its end when it was made is not announced. */
+/* Announces what has come within QUEUE_SOON_MS of its end since the last look. A request whose
+ * whole life is shorter than that is never announced. */
 static int look(struct broker *broker, int64_t lapse, struct err *err)
 {
 	struct queue *queue = queue_of(broker);
@@ -234,7 +227,9 @@ static void arm_for(struct queue *queue, int64_t lapse, int64_t when)
 
 static int64_t sooner(int64_t a, int64_t b)
 {
-	return a < 0 ? b : b < 0 || a < b ? a : b;
+	if (a < 0)
+		return b;
+	return b < 0 || a < b ? a : b;
 }
 
 static int turn(
@@ -272,7 +267,8 @@ static void queue_turn(struct broker *broker, bool ends)
 
 void queue_arm(struct broker *broker)
 {
-	queue_turn(broker, false); /* a caller in the middle of something must not see others end */
+	/* nothing is expired now: a caller in the middle of a change must not see others end */
+	queue_turn(broker, false);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -291,7 +287,7 @@ static void on_live(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct broker *broker = arg;
-	if (holds_live(broker) | lines_live(broker))
+	if (waiters_refresh(broker))
 		evtimer_add(queue_of(broker)->live, &live_time);
 }
 
@@ -307,7 +303,8 @@ int queue_open(struct broker *broker, struct err *err)
 	queue->looked = -1;
 	queue->timer = evtimer_new(broker->base, on_timer, broker);
 	queue->live = evtimer_new(broker->base, on_live, broker);
-	if (!queue->timer || !queue->live || notifier_open(broker, &queue->notifier))
+	if (!queue->timer || !queue->live || waiters_open(broker) ||
+		notifier_open(broker, &queue->notifier))
 		return err_set(err, -ENOMEM, "out of memory");
 	queue_turn(broker, true);
 	return 0;
@@ -320,7 +317,7 @@ void queue_close(struct broker *broker)
 	if (!queue)
 		return;
 	notifier_close(queue->notifier);
-	glasses_close(broker);
+	waiters_close(broker);
 	if (queue->timer)
 		event_free(queue->timer);
 	if (queue->live)

@@ -1,8 +1,8 @@
 /* What people do to requests: vote, cancel, revoke, extend. Who may is asked of the policy in
  * force, whose request it is of the store.
  *
- * Nobody votes on his own request: the store compares provider and subject; here the name counts as
- * well, in any spelling, so that a second provider, or an account on this machine, makes nobody a
+ * You cannot vote on your own request. The store compares provider and subject; here the name
+ * counts as well, in any spelling: an account at a second provider, or on this machine, is not a
  * second person. */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "server/broker/access/wait.h"
 #include "server/broker/approval/queue.h"
 
 #define LOCAL "local:"
@@ -60,7 +59,7 @@ static int check_voter(struct broker *broker, const struct approval *approval,
 {
 	if (is_requester(approval, who) ||
 		!strcasecmp(plain_name(approval->user), plain_name(who->user)))
-		return err_set(err, -EPERM, "nobody votes on his own request");
+		return err_set(err, -EPERM, "you cannot vote on your own request");
 	if (!queue_may_vote(broker, approval, who))
 		return err_set(err, -EACCES,
 			"request '%s' is decided by role '%s', which you do not have%s",
@@ -95,8 +94,10 @@ int queue_withdraw(struct broker *broker, const char *id, const char *note, stru
 			       broker->store, id, "the policy", note, clock_wall_ms(), err);
 	rc = queue_commit(
 		broker, rc, pending ? "approval-cancelled" : "approval-revoked", event, err);
-	if (!rc)
+	if (!rc) {
+		waiters_changed(broker, id, WAITER_WITHDRAWN);
 		queue_changed(broker, id, "decided");
+	}
 	return rc;
 }
 
@@ -118,7 +119,9 @@ static int count(struct broker *broker, const struct approval *approval, const s
 	int64_t lapse = 0;
 	json_t *event = vote_event(approval, vote);
 
-	queue_arm(broker); /* as for a new request: the grant's end is a new one */
+	/* old ends are dealt with first, as in need_create(): the grant that this vote may make is
+	 * not to be announced as about to expire */
+	queue_arm(broker);
 	int rc = queue_lapse(broker, &lapse, err);
 	if (!rc)
 		rc = store_begin(broker->store, err);
@@ -133,14 +136,15 @@ static int count(struct broker *broker, const struct approval *approval, const s
 	return queue_commit(broker, rc, "approval-vote", event, err);
 }
 
-/* The last vote opens something: first the policy has its say again, for those who wait. Whoever
- * does not wait is judged when he comes. */
+/* Before the deciding vote counts, the policy is asked again for everybody who waits for the
+ * request, and where it denies one of them the request is withdrawn. An access that does not wait
+ * now is judged when it comes. */
 static int last_look(struct broker *broker, const struct approval *approval, struct err *err)
 {
 	struct err why = { 0 }, ignored = { 0 };
 
 	if (approval->state != APPROVAL_PENDING || approval->votes + 1 < approval->votes_needed ||
-		!hold_recheck(broker, approval->id, &why))
+		!waiters_recheck(broker, approval->id, &why))
 		return 0;
 	if (queue_withdraw(broker, approval->id, why.text, &ignored))
 		log_error("request %s: %s", approval->id, ignored.text);
@@ -278,8 +282,8 @@ static int extend(struct broker *broker, const struct approval *approval,
 		"approval-extended", event, err);
 }
 
-/* As a vote: it gives more of what votes gave. No more at a time than the window that they agreed
- * on. */
+/* Needs the right to vote, for it gives more of what the votes gave; and adds no more at a time
+ * than the window that they agreed on. */
 int queue_extend(struct broker *broker, const char *id, const struct identity *who, int64_t more_ms,
 	struct err *err)
 {

@@ -39,29 +39,31 @@ void approval_voters(struct broker *broker, const char *by, struct buf *out)
 	}
 }
 
-unsigned approval_end(const struct approval *approval, struct err *words)
-{
-	const char *note = *approval->note ? ": " : "", *id = approval->id,
-		   *by = approval->decided_by;
-	char shown[600];
+/* How a request can end that gives nothing; the other states have no row. */
+static const struct {
+	unsigned exit;
+	const char *noun, *verb, *advice;
+	bool names, explains; /* who decided; the note */
+} ends[APPROVAL_STATES] = {
+	[APPROVAL_DENIED] = { EXIT_DENIED, "request", "was denied", "", true, true },
+	[APPROVAL_CANCELLED] = { EXIT_DENIED, "request", "was cancelled", "", true, true },
+	[APPROVAL_REVOKED] = { EXIT_DENIED, "request", "was revoked", "", true, true },
+	[APPROVAL_EXPIRED] = { EXIT_WAIT, "request", "has expired", ": ask again", false, true },
+	[APPROVAL_USED_UP] = { EXIT_WAIT, "the approval", "was used up by another connection",
+		": ask again", false, false },
+};
 
-	text_clean(shown, sizeof(shown), approval->note, strlen(approval->note));
-	switch (approval->state) {
-	case APPROVAL_DENIED:
-		return (unsigned)err_set(
-			words, EXIT_DENIED, "request %s was denied by %s%s%s", id, by, note, shown);
-	case APPROVAL_CANCELLED:
-		return (unsigned)err_set(words, EXIT_DENIED, "request %s was cancelled%s%s%s%s", id,
-			*by ? " by " : "", by, note, shown);
-	case APPROVAL_REVOKED:
-		return (unsigned)err_set(words, EXIT_DENIED, "request %s was revoked by %s%s%s", id,
-			by, note, shown);
-	case APPROVAL_EXPIRED:
-		return (unsigned)err_set(
-			words, EXIT_WAIT, "request %s has expired%s%s: ask again", id, note, shown);
-	case APPROVAL_USED_UP:
-		return (unsigned)err_set(words, EXIT_WAIT,
-			"the approval %s was used up by another connection: ask again", id);
-	default: return 0;
-	}
+bool approval_end(const struct approval *approval, struct refusal *refusal)
+{
+	unsigned at = (unsigned)approval->state;
+	char note[600];
+
+	if (at >= APPROVAL_STATES || !ends[at].exit)
+		return false;
+	bool named = ends[at].names && *approval->decided_by;
+	bool explained = ends[at].explains && *approval->note;
+	text_clean(note, sizeof(note), approval->note, strlen(approval->note));
+	return refusal_set(refusal, ends[at].exit, "%s %s %s%s%s%s%s%s", ends[at].noun,
+		approval->id, ends[at].verb, named ? " by " : "", named ? approval->decided_by : "",
+		explained ? ": " : "", explained ? note : "", ends[at].advice);
 }

@@ -10,6 +10,9 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "keys/sshcert.h"
+#include <stdio.h>
+#include "common/clock.h"
+#include "policy/decide.h"
 
 static const char *const state_names[] = { "connected", "proved", "limited", "authenticated",
 	"ended" };
@@ -26,7 +29,7 @@ void client_set_state(struct client *client, enum client_state state)
 	};
 
 	if (!(allowed[client->state] & 1u << state)) {
-		log_error("connection %llu: %s does not become %s",
+		log_error("connection %llu: the state cannot change from %s to %s",
 			(unsigned long long)client->connection, state_names[client->state],
 			state_names[state]);
 		return;
@@ -58,21 +61,7 @@ struct client *client_find(struct broker *broker, uint64_t connection)
 	return NULL;
 }
 
-/* Legs: where a client wants to go, and how long it may stay. IPC_LEG and IPC_LEG_END, time limits,
- * telling a session to end.
- *
- * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
- * kill, full disk) tells the session, and kills the process when it does not obey. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/text.h"
-#include "policy/decide.h"
-#include "server/broker/core/peer.h"
+/* ---- legs: the number of a leg is used once in the life of a connection ---- */
 
 struct peer_leg *peer_leg_find(const struct client *client, uint32_t number)
 {
@@ -209,6 +198,6 @@ void client_violation(struct client *client, const char *message, const char *wh
 	log_warning("connection %llu from %s: session process killed: message '%s': %s",
 		(unsigned long long)client->connection, client->source_text, message, why);
 	client_kill(client);
-	client->doomed = "session process broke the gateway's protocol";
+	client->doomed = "the session process broke the gateway's protocol";
 	link_fail(&client->link, client->doomed);
 }

@@ -1,9 +1,9 @@
-/* Login: a session's IPC_PROXY and IPC_AUTH. Who it is, is decided in
- * server/broker/login/identify.c; here it is counted, audited and answered.
+/* Login: a session's IPC_PROXY and IPC_AUTH. identify.c finds out who it is; this file counts,
+ * audits and answers.
  *
  * The session has verified the proof of possession (msg->proved); everything else is verified here.
- * A client becomes authenticated in client_authenticated() only, and only after the event "login"
- * is in the chain. */
+ * A client becomes authenticated only in client_authenticated(), and only after the event "login"
+ * is in the audit chain. */
 #include "server/broker/login/auth.h"
 
 #include <errno.h>
@@ -38,13 +38,14 @@ int handle_proxy(struct client *client, const void *data, struct err *err)
 	struct err why;
 
 	if (client->user)
-		return err_set(err, -EPROTO, "after the login began");
+		return err_set(err, -EPROTO, "a PROXY header after the login has begun");
 	if (!proxy_believed(client->broker->config->conf, &client->source))
-		return err_set(err, -EPROTO, "this peer's PROXY header is not believed");
+		return err_set(err, -EPROTO,
+			"a PROXY header from a peer that is not in proxy_protocol.from");
 	if (addr_parse_port(msg->source, &source, &why))
 		return err_set(err, -EPROTO, "%s", why.text);
 	char text[ADDR_TEXT_MAX];
-	log_info("connection %llu: %s speaks for %s", (unsigned long long)client->connection,
+	log_info("connection %llu: %s is a proxy for %s", (unsigned long long)client->connection,
 		client->source_text, addr_format_port(&source, text));
 	client->source = source;
 	addr_format_port(&source, client->source_text);
@@ -94,9 +95,9 @@ static json_t *auth_event(const struct client *client, const struct auth_seen *s
 	return data;
 }
 
-/* Plain keys come by the dozen from an agent, and after each refused certificate its own plain key:
- * one event tells it, none where a certificate has told the reason, and offering them costs no
- * attempt. The attempts bound the rest. */
+/* An agent may offer dozens of plain keys, and offers the plain key of each refused certificate as
+ * well: only the first is audited, none after a refused certificate, and merely offering them costs
+ * no attempt. Everything else is limited by the number of attempts. */
 static void audit_refusal(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
 {
@@ -206,7 +207,8 @@ int auth_admit(
 	struct identity *taken = who;
 	if (client_authenticated(client, &taken)) {
 		identity_free(taken);
-		return err_set(err, -EPROTO, "not in a state to be authenticated");
+		return err_set(
+			err, -EPROTO, "the login is complete in a state that does not allow it");
 	}
 	log_info("connection %llu from %s: login of %s, certificate serial %llu, key %s",
 		(unsigned long long)client->connection, client->source_text, who->user,
@@ -246,19 +248,23 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_auth *msg = data;
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = msg->key,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen = { 0 };
 	struct identity *who = NULL;
 	struct err why = { 0 };
 
 	if (client->state == CLIENT_AUTHENTICATED || client->state == CLIENT_LIMITED)
-		return msg->proved ? err_set(err, -EPROTO, "is authenticated already") : 0;
+		return msg->proved ? err_set(err, -EPROTO,
+					     "a proof of a key after the login is complete")
+				   : 0;
 	if (client->attempts >= broker->config->conf->login_attempts ||
 		client->probes >= CLIENT_PROBES_MAX)
 		return err_set(err, -EPROTO, "goes on after too many attempts");

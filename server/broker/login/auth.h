@@ -8,8 +8,9 @@
 int handle_proxy(struct client *client, const void *msg, struct err *err);
 int handle_auth(struct client *client, const void *msg, struct err *err);
 
-/* Answers of a login, wherever it was decided. */
-/* counts, audits, answers; 0 */
+/* The answers to a login, wherever it was decided. */
+
+/* Counts, audits and answers a refusal. Returns 0. */
 int auth_refuse(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *reason);
 /* The same for a plain key that nobody knows. What can be done about that is a hint, and is not

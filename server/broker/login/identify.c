@@ -1,5 +1,5 @@
-/* From a certificate to an identity. See server/broker/login/auth.h; the list of what must be
- * refused is that of OpenSSH and the CVEs since. */
+/* From a certificate to an identity. See identify.h. What must be refused follows OpenSSH and the
+ * CVEs since. */
 #include "server/broker/login/auth.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ static bool is_certificate(struct bytes key)
 	return !wire_get_string(&in, &type) && sshcert_is_cert_type(type);
 }
 
-/* Our own authority, or one of the configuration's: the plain key, byte for byte. */
+/* Whether the certificate's authority is the gateway's own or one of the configuration: compares
+ * the plain keys byte for byte. */
 static bool trusted(const struct auth_question *question, const struct sshcert *cert,
 	const struct conf_trusted **ret_foreign)
 {
@@ -51,8 +52,9 @@ static struct identity *identity_new(const char *provider, const char *user)
 	return who;
 }
 
-/* A certificate of ours names one user; groups follow the identity in the store. One signed by hand
- * with our authority's key has a serial that we do not know. */
+/* A certificate of the gateway's authority names one user; the groups come from the identity in the
+ * store. One that was signed by hand with the authority's key has an unknown serial, and its user
+ * no groups. */
 static int ours(const struct auth_question *question, const struct sshcert *cert,
 	const char *key_fp, struct identity **ret, struct err *err)
 {
@@ -156,8 +158,8 @@ static int identity_take_cert(
 		       : -ENOMEM;
 }
 
-/* Nobody by now, but perhaps somebody who is revoked: whoever logged in with it last hears so
- * before the next login, not after it. */
+/* The key has no login now, but its last user may be revoked: then it is refused at once, not only
+ * after the next login. */
 static int unknown_key(
 	const struct auth_question *question, const struct auth_seen *seen, struct err *err)
 {
@@ -176,8 +178,8 @@ static int unknown_key(
 			    "a certificate is needed: this gateway does not accept plain keys");
 }
 
-/* A plain key comes in silently while the login that was made with it counts: its certificate is in
- * force, with or without the file. */
+/* A plain key is accepted while the login that was made with it is valid: the certificate of that
+ * login is in force even if the client does not present it. */
 static int plain_key(const struct auth_question *question, struct auth_seen *seen,
 	struct identity **ret, struct err *err)
 {
@@ -207,7 +209,7 @@ static int plain_key(const struct auth_question *question, struct auth_seen *see
 	return rc;
 }
 
-/* From the certificate to who it is, trust and time checked already. */
+/* The owner of a certificate; its authority and validity are already checked. */
 static int owner(const struct auth_question *question, const struct sshcert *cert,
 	const struct conf_trusted *foreign_ca, const struct auth_seen *seen, struct identity **ret,
 	struct err *err)

@@ -26,11 +26,11 @@ struct login {
 	struct client *client;
 	enum login_state state;
 	struct flow *flow;
-	struct token_check *check; /* of a pasted token */
-	struct event *timer;	   /* the next text */
-	/* texts sent, and answered: a client answers each at most once */
+	struct token_check *check; /* check of a token that was typed in */
+	struct event *timer;	   /* for the next text */
+	/* texts sent, and answers received: a client answers each text at most once */
 	unsigned prompts, answers;
-	unsigned wrong; /* choices */
+	unsigned wrong; /* wrong answers to the choice of a provider */
 };
 
 /* ---- the key ---- */
@@ -114,11 +114,13 @@ static int offer_exchange(
 	client_end_after(client, CLIENT_LIMITED_MS);
 	log_info("connection %llu from %s: a key was proved, for the exchange of a token",
 		(unsigned long long)client->connection, client->source_text);
-	struct msg_auth_answer out = { .ok = true,
+	struct msg_auth_answer out = {
+		.ok = true,
 		.proved = true,
 		.reason = (char *)"",
 		.user = who->user,
-		.expires = INT64_MAX };
+		.expires = INT64_MAX,
+	};
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 	return 0;
 }
@@ -198,22 +200,24 @@ static void login_fail(struct login *login, const char *reason)
 
 	seen_of(client, &seen);
 	login_free(login);
-	client->plain_refused = false; /* a login that failed is always worth an event */
+	client->plain_refused = false; /* a failed login is always audited */
 	auth_refuse(client, true, &seen, reason);
 }
 
-/* The certificate is there: who comes in is asked once more, by the same way that a silent
- * connection goes. */
+/* The certificate is stored: identifies the client again, in the same way as a later connection
+ * with this key. */
 static void admit(struct client *client)
 {
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = client->offered,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen;
 	struct identity *who = NULL;
 	struct err err = { 0 };
@@ -272,11 +276,13 @@ void login_grant(struct broker *broker, const struct identity *who, const struct
 		done(context, false, "the gateway cannot write its audit log");
 		return;
 	}
-	const struct issue_spec spec = { .who = who,
+	const struct issue_spec spec = {
+		.who = who,
 		.key = key,
 		.rights = AUTH_LOGIN_RIGHTS,
-		.lifetime_s = ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) /
-			      1000 };
+		.lifetime_s =
+			ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) / 1000,
+	};
 	issue_start(broker, &spec, by, done, context);
 }
 
@@ -309,7 +315,7 @@ static void arm(struct login *login)
 	struct timeval wait = timeval_of(LOGIN_PROGRESS_MS);
 
 	if (evtimer_add(login->timer, &wait))
-		log_error("connection %llu: no timer for its login",
+		log_error("connection %llu: the timer for its login could not be set",
 			(unsigned long long)login->client->connection);
 }
 
@@ -415,7 +421,7 @@ static void on_token(void *context, struct identity *who, const char *reason)
 		login_fail(login, reason);
 }
 
-/* A token of a workload in place of a choice: three parts, far too long for a name. */
+/* A workload's token instead of a choice: three parts, and much longer than a name. */
 static bool is_token(struct bytes text)
 {
 	return text.len > 64 && memchr(text.data, '.', text.len);
@@ -466,7 +472,7 @@ static void choose(struct login *login, struct bytes text)
 	else if (is_token(text))
 		take_token(login, text);
 	else if (++login->wrong < LOGIN_CHOICES_MAX)
-		ask_provider(login, list, count, "That is none of them.\n");
+		ask_provider(login, list, count, "There is no such provider.\n");
 	else
 		login_fail(login, "no provider was chosen");
 }
@@ -476,10 +482,10 @@ int handle_login_input(struct client *client, const void *data, struct err *err)
 	const struct msg_login_input *msg = data;
 	struct login *login = client->login;
 
-	if (!login) /* it has ended, and the answers crossed */
+	if (!login) /* the login ended before this answer arrived */
 		return 0;
 	if (login->answers >= login->prompts)
-		return err_set(err, -EPROTO, "answers what was not asked");
+		return err_set(err, -EPROTO, "it answers more prompts than were sent");
 	login->answers++;
 	if (login->state == LOGIN_CHOOSING)
 		choose(login, msg->text);

@@ -1,4 +1,4 @@
-/* Revocations at the door, and of those who are inside. See server/broker/login/revoke.h. */
+/* Revocations, at login and of connected clients. See server/broker/login/revoke.h. */
 #include "server/broker/login/revoke.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "server/broker/core/peer.h"
 #include "store/revocations.h"
 
-/* ---- the question ---- */
+/* ---- the check ---- */
 
 /* Somebody came in with this key under a name that is revoked. */
 static bool by_another_name(const struct revocation *row, const struct identity *who)
@@ -57,7 +57,7 @@ static int check_store(struct store *store, const struct identity *who, const ch
 			.serial = who->serial };
 	int rc = revocations_find(store, &question, now, &row, err);
 	if (rc < 0)
-		return err_set(err, -EACCES, "the gateway cannot read its revocations");
+		return err_set(err, -EACCES, "the gateway cannot read its list of revocations");
 	if (rc)
 		refused_by_row(&row, who, err);
 	revocation_release(&row);
@@ -130,10 +130,10 @@ int revoked_list_load(struct broker *broker, struct err *err)
 	return 0;
 }
 
-/* ---- who is inside ---- */
+/* ---- connected clients ---- */
 
-/* Who came in by another key's login than the one offered is asked about with the login's
- * certificate: who->serial and ca_fp. */
+/* A client that logged in with a plain key is checked with the certificate of its stored login
+ * (who->serial and ca_fp). */
 static bool still_welcome(struct client *client, struct err *why)
 {
 	const struct identity *who = client->state == CLIENT_AUTHENTICATED ? client->who : NULL;
