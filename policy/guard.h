@@ -53,6 +53,8 @@ struct guards;
 int guards_load(const struct yaml *map, struct guards **ret, struct err *err);
 void guards_free(struct guards *guards);
 /* NULL: no such guard */
+size_t guards_count(const struct guards *guards);
+const struct guard *guards_at(const struct guards *guards, size_t index);
 const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */
 int guards_check_roles(const struct guards *guards,

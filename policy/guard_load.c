@@ -364,6 +364,16 @@ void guards_free(struct guards *guards)
 
 /* ---- asking ---- */
 
+size_t guards_count(const struct guards *guards)
+{
+	return guards->count;
+}
+
+const struct guard *guards_at(const struct guards *guards, size_t index)
+{
+	return &guards->list[index];
+}
+
 const struct guard *guards_find(const struct guards *guards, const char *name)
 {
 	for (size_t i = 0; i < guards->count; i++)
