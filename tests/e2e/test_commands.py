@@ -35,8 +35,8 @@ def test_whoami(world):
 def test_targets(world):
     def names(who):
         return sorted(row["name"] for row in json.loads(gw(world, who, "targets --json").out))
-    assert names("alice") == ["db1", "plain1", "web1"]
-    assert names("bob") == ["db1", "plain1", "web1"]
+    assert names("alice") == ["db1", "odd1", "plain1", "web1"]
+    assert names("bob") == ["db1", "odd1", "plain1", "web1"]
     assert names("mallory") == [] == names("carol")
 
 
