@@ -79,6 +79,7 @@ int cli_run_config_check(const struct cli *cli, char *const *argv);
 int cli_run_config_dump(const struct cli *cli, char *const *argv);
 int cli_run_config_ssh(const struct cli *cli, char *const *argv);
 int cli_run_policy_explain(const struct cli *cli, char *const *argv);
+int cli_run_policy_guards(const struct cli *cli, char *const *argv);
 int cli_run_policy_test(const struct cli *cli, char *const *argv);
 int cli_run_token_check(const struct cli *cli, char *const *argv);
 int cli_run_login(const struct cli *cli, char *const *argv);

@@ -103,7 +103,10 @@ static int put_ssh_config(
 		options->host, (int)options->port);
 
 	if (!rc && options->user)
-		rc = buf_printf(out, "    User %s\n", options->user);
+		/* O'Brien: an apostrophe would begin a quotation there */
+		rc = buf_printf(out,
+			strchr(options->user, '\'') ? "    User \"%s\"\n" : "    User %s\n",
+			options->user);
 	if (!rc && targets_count(config->targets)) {
 		rc = buf_puts(out, "\nHost");
 		if (!rc)

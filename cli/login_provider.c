@@ -128,6 +128,8 @@ int login_provider_check(
 	if (rc)
 		return err_prefix(err, rc, "the provider's keys");
 	rc = verify(provider, token, jwks, nonce, err);
+	if (rc == -ESTALE && !nonce) /* the device flow */
+		rc = token_stale(err, provider->discovery->logout);
 	jwks_free(jwks);
 	return rc ? err_prefix(err, rc, "the provider's ID token") : 0;
 }

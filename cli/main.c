@@ -28,6 +28,9 @@ const struct cli_row cli_table[] = {
 		"[--provider NAME] [--right RIGHT]… [--claim NAME=VALUE]… [--login-age DURATION] "
 		"[--json]",
 		"what the policy would decide, and why", cli_run_policy_explain, false },
+	{ "policy", "guards", "[--show NAME] [--json]",
+		"the guards of the configuration, and the presets that a guard may name",
+		cli_run_policy_guards, false },
 	{ "policy", "test", "FILE… [--json]", "run policy cases", cli_run_policy_test, false },
 	{ "audit", "verify", "[--state-dir DIR] [--key FILE] [--json]",
 		"check the audit chain and the transcripts, offline", cli_run_audit_verify, false },

@@ -250,8 +250,10 @@ static int judge(struct answer *answer)
 	if (!guard || !answer->options->command)
 		return 0;
 	int rc = answer->access->kind == ACCESS_EXEC
-			 ? guard_judge(guard, answer->access->detail, &answer->judgement)
-			 : guard_judge_typed(guard, answer->access->detail, &answer->judgement);
+			 ? guard_judge_for(guard, answer->decision.shells, answer->access->detail,
+				   &answer->judgement)
+			 : guard_judge_typed_for(guard, answer->decision.shells,
+				   answer->access->detail, &answer->judgement);
 	answer->judged = !rc;
 	return rc;
 }

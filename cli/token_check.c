@@ -50,6 +50,7 @@ static const struct table_column columns[] = {
 	{ "user", "user", false },
 	{ "groups", "groups", false },
 	{ "groups_dropped", "groups dropped", false },
+	{ "dropped", "they were", true },
 	{ "subject", "subject", false },
 	{ "login_time", "login time", false },
 	{ "key_id", "key id", false },
@@ -114,7 +115,7 @@ static int accepted(const struct options *options, json_t *object)
 	return cli_put_one(options->json, object, columns) ? CLI_USAGE : CLI_OK;
 }
 
-static json_t *person(const struct identity *who, size_t dropped)
+static json_t *person(const struct identity *who, const struct token_dropped *dropped)
 {
 	json_t *groups = json_array(), *object = json_object();
 
@@ -122,8 +123,11 @@ static json_t *person(const struct identity *who, size_t dropped)
 		json_array_append_new(groups, json_string(who->groups[i]));
 	json_object_set_new(object, "user", json_string(who->user));
 	json_object_set_new(object, "groups", groups);
-	if (dropped)
-		json_object_set_new(object, "groups_dropped", json_integer((json_int_t)dropped));
+	if (dropped->count) {
+		json_object_set_new(
+			object, "groups_dropped", json_integer((json_int_t)dropped->count));
+		json_object_set_new(object, "dropped", json_string(dropped->words));
+	}
 	json_object_set_new(object, "subject", json_string(who->subject));
 	json_object_set_new(object, "provider", json_string(who->provider));
 	json_object_set_new(object, "login_time", json_time_ms(who->login_time * 1000));
@@ -150,18 +154,23 @@ static int judge(const struct options *options, const struct inputs *in, struct 
 		.lifetime_max_s = provider->token_lifetime / 1000,
 		.max_age_s = options->max_age < 0 ? -1 : options->max_age / 1000,
 		.nonce = options->nonce,
+		.machine = provider->machine,
+		.require = (const char *const *)provider->require,
 	};
-	const struct token_claims claims = { .user = provider->user, .groups = provider->groups };
+	const struct token_claims claims = { .user = provider->user,
+		.groups = provider->groups,
+		.groups_keys = provider->groups_keys,
+		.name_flags = conf_provider_names(provider) };
 	JSON_CLEANUP json_t *payload = NULL;
 	struct identity *who = NULL;
 	struct err err = { "" };
-	size_t dropped = 0;
+	struct token_dropped dropped = { 0, "" };
 	int rc = token_verify(token, in->jwks, &rules, in->now, &payload, &err);
 
 	if (!rc)
 		rc = token_identity(
 			payload, in->userinfo, &claims, provider->name, &who, &dropped, &err);
-	int status = rc ? refused(options, &err) : accepted(options, person(who, dropped));
+	int status = rc ? refused(options, &err) : accepted(options, person(who, &dropped));
 	identity_free(who);
 	return status;
 }

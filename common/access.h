@@ -114,6 +114,7 @@ struct decision { /* what is borrowed lives as long as the ruleset */
 	 * NULL: none */
 	const struct guard *guard;
 	const char *guard_name;
+	unsigned shells; /* that the login may have, for guard_judge_for(); 0: any */
 	/* allowed at once, but a reason is required and everybody is notified */
 	bool break_glass;
 	bool review; /* needs a review that somebody else signs */

@@ -218,15 +218,16 @@ struct msg_command_input {
 
 struct msg_auth_answer {
 	bool ok;
-	bool proved; /* as in IPC_AUTH */
-	/* the key is proved; a login by keyboard-interactive has to follow (RFC 4252 section 5.1,
-	 * partial success) */
+	bool proved; /* as asked */
+	/* partial success (RFC 4252 section 5.1). proved: the key is, and a certificate or a login
+	 * has to follow; else the person is, and a key has to follow */
 	bool partial;
 	char *reason;
 	char *user;
 	uint32_t rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* "" : none */
 	int64_t expires;
+	bool direct; /* the user name is LOGIN@TARGET: what follows its last `@` is a target */
 };
 /* session: the ULID */
 struct msg_leg_answer {
@@ -354,6 +355,7 @@ struct msg_provider_state {
 	char *reason;
 	struct bytes jwks;
 	int64_t fetched;
+	char *logout; /* where a person ends the session there (https); "": unknown */
 };
 struct msg_login_code {
 	char *user_code, *uri, *uri_complete;
@@ -364,9 +366,9 @@ struct msg_login_done {
 	char *kind, *reason;
 	struct bytes id_token, userinfo;
 }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
-/* the client began keyboard-interactive */
+/* the client began keyboard-interactive; user: as it named itself */
 struct msg_login {
-	char *submethods;
+	char *user, *submethods;
 };
 /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_input {
@@ -446,7 +448,9 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
 void ipc_msg_free(enum ipc_type type, void *msg);
 size_t ipc_msg_size(enum ipc_type type);    /* of its struct; 0 for an unknown type */
 size_t ipc_msg_fds_max(enum ipc_type type); /* more than that is malformed */
-const char *ipc_msg_name(unsigned type);    /* "client-gone"; "unknown" */
+/* What the signer or egress answers it with; 0: it is no question to them. */
+enum ipc_type ipc_msg_answer(enum ipc_type type);
+const char *ipc_msg_name(unsigned type); /* "client-gone"; "unknown" */
 
 #define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
 

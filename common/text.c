@@ -308,7 +308,7 @@ bool text_name_ok(const char *name, size_t len)
 		uint32_t c;
 		int step = next_char(at, len, &c);
 		if (step <= 0 || IN(hidden, c) || IN(spaces, c) ||
-			(c < 0x80 && strchr(",*/\\\"'`", (int)c)))
+			(c < 0x80 && strchr(",*/\\\"`", (int)c)))
 			return false;
 		at += step;
 		len -= (size_t)step;

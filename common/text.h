@@ -27,8 +27,8 @@ int text_utf8(struct buf *out, const void *data, size_t len, struct text_carry *
 bool text_utf8_valid(const void *data, size_t len);
 
 /* User names, logins, groups, principals: 1 to 255 bytes of printable UTF-8 without space, comma,
- * `*`, `/`, backslash, quotes, control, zero-width and bidirectional characters, and not beginning
- * with `-`. */
+ * `*`, `/`, backslash, `"`, backquote, control, zero-width and bidirectional characters, and not
+ * beginning with `-`. */
 bool text_name_ok(const char *name, size_t len);
 /* Target names: host-name characters, `.`, `-`, `_`, `:` (IPv6), at most 253 bytes, not beginning
  * with `-`. */

@@ -28,6 +28,9 @@ struct conf_trusted { /* a certificate authority whose user certificates are acc
 	struct sshkey *key;
 	char *path;
 	enum conf_user_from user;
+	/* CONF_USER_PRINCIPAL: which of several principals is the user (common/pattern.h); NULL:
+	 * there must be one only */
+	struct pattern *principal_pattern;
 };
 
 struct conf_key { /* a private key that the signer holds */
@@ -47,6 +50,9 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	char *audience;		  /* of accepted tokens; NULL: client_id */
 	char **scopes;		  /* NULL-terminated; openid is always asked */
 	char *user, *groups;	  /* claim paths; groups NULL: none */
+	bool groups_keys;	  /* the keys of the object that the claim is */
+	bool unicode;		  /* names: unicode (common/name.h) */
+	char **require;		  /* claims that its ID tokens always have; NULL: none */
 	char **algorithms;	  /* RS256 RS384 RS512 PS256 ES256 ES384 EdDSA */
 	/* resolved path; its contents, PEM: ca. NULL both: the system's authorities */
 	char *ca_file;
@@ -60,6 +66,8 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	/* ms: keys older than this are not used if the provider cannot be reached */
 	int64_t jwks_max_age;
 };
+
+unsigned conf_provider_names(const struct conf_provider *provider); /* NAME_* of common/name.h */
 
 #define CONF_NOTIFY_ARGS_MAX 64
 #define CONF_NOTIFY_ARG_LEN 4095

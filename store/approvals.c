@@ -8,6 +8,7 @@
 
 #include "common/id.h"
 #include "common/text.h"
+#include "store/holders.h"
 #include "store/sql.h"
 
 #define ID_TRIES 32
@@ -248,18 +249,35 @@ static int move(struct store *store, const struct approval *approval, enum appro
 static int record_vote(struct store *store, const struct approval *approval,
 	const struct vote *vote, int64_t now_ms, struct err *err)
 {
-	int64_t voted = 0;
+	int64_t voted = 0, held = 0;
+	int rc = holders_shared(store, approval->provider, approval->subject, vote->who, err);
 
-	if (text_equal(approval->provider, vote->who->provider) &&
-		text_equal(approval->subject, vote->who->subject))
-		return err_set(err, -EPERM, "you cannot vote on your own request");
+	if (rc > 0)
+		return err_set(err, -EPERM, "you cannot vote on your own request%s (asked as '%s')",
+			text_equal(approval->subject, vote->who->subject)
+				? ""
+				: ", and your key was used to ask for this one",
+			approval->user);
+	if (rc < 0)
+		return rc;
 	if (vote->note && strlen(vote->note) > APPROVALS_NOTE_MAX)
 		return err_set(err, -EMSGSIZE, "the note is too long");
-	int rc = sql_number(store, &voted, err,
+	rc = sql_number(store, &voted, err,
 		"SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?",
 		"ttt", approval->id, vote->who->provider, vote->who->subject);
 	if (!rc && voted)
 		rc = err_set(err, -EEXIST, "you have voted on request '%s' already", approval->id);
+	if (!rc)
+		rc = sql_number(store, &held, err,
+			"SELECT COUNT(*) FROM votes v JOIN key_holders a ON a.provider = "
+			"v.provider "
+			"AND a.subject = v.subject JOIN key_holders b ON b.key_fp = a.key_fp WHERE "
+			"v.approval = ? AND b.provider = ? AND b.subject = ?",
+			"ttt", approval->id, vote->who->provider, vote->who->subject);
+	if (!rc && held)
+		rc = err_set(err, -EEXIST,
+			"your key has voted on request '%s' already, under another name",
+			approval->id);
 	if (!rc)
 		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)",
 			"ttttiti", approval->id, vote->who->provider, vote->who->subject,

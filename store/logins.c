@@ -250,8 +250,9 @@ int logins_forget_user(struct store *store, const char *user, uint64_t *ret_coun
 {
 	return forgotten(store,
 		sql_run(store, err,
-			"UPDATE logins SET forgotten = 1 WHERE user = ? AND NOT forgotten", "t",
-			user),
+			"UPDATE logins SET forgotten = 1 WHERE user = ? COLLATE NOCASE AND NOT "
+			"forgotten",
+			"t", user),
 		ret_count);
 }
 

@@ -134,7 +134,16 @@ static const char step_4[] =
 	"CREATE INDEX tokens_used ON tokens (used);"
 	"PRAGMA user_version = 4;";
 
-static const char *const steps[] = { step_1, step_2, step_3, step_4 };
+/* Which people came in with which key (store/holders.c). */
+static const char step_5[] =
+	"CREATE TABLE key_holders (key_fp TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT "
+	"NULL, user TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (key_fp, provider, subject)) "
+	"WITHOUT ROWID;"
+	"CREATE INDEX key_holders_person ON key_holders (provider, subject);"
+	"CREATE INDEX key_holders_seen ON key_holders (seen);"
+	"PRAGMA user_version = 5;";
+
+static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

@@ -50,9 +50,15 @@ static int may_sign(
 	struct store *store, const char *id, const struct identity *who, struct err *err)
 {
 	int64_t own = 0;
+	/* the person, or a key of theirs (store/holders.h) */
 	int rc = sql_number(store, &own, err,
-		"SELECT provider = ? AND subject = ? FROM reviews WHERE id = ?", "ttt",
-		who->provider, who->subject, id);
+		"SELECT (r.provider = ?1 AND r.subject = ?2) OR EXISTS (SELECT 1 FROM key_holders "
+		"a "
+		"JOIN key_holders b ON b.key_fp = a.key_fp WHERE a.provider = r.provider AND "
+		"a.subject = r.subject AND b.provider = ?1 AND b.subject = ?2) FROM reviews r "
+		"WHERE "
+		"r.id = ?3",
+		"ttt", who->provider, who->subject, id);
 
 	if (rc == -ENOENT)
 		return err_set(err, rc, "there is no review '%.32s'", id);

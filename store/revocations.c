@@ -131,7 +131,10 @@ int revocations_find(struct store *store, const struct revocation_question *ques
 	int rc = sql_query(store, &stmt, err,
 		"SELECT " COLUMNS
 		" FROM revocations WHERE (until = 0 OR until > ?1) AND (ca = '' OR ca = ?2) AND"
-		" ((kind = 'user' AND value = ?3) OR (kind = 'key' AND value = ?4) OR (kind = "
+		" ((kind = 'user' AND (value = ?3 COLLATE NOCASE OR EXISTS (SELECT 1 FROM "
+		"key_holders "
+		"h WHERE h.key_fp = ?4 AND h.user = revocations.value COLLATE NOCASE))) OR (kind = "
+		"'key' AND value = ?4) OR (kind = "
 		"'serial' AND value = ?5) OR (kind = 'key_id' AND value "
 		"= ?6))"
 		" ORDER BY id LIMIT 1",

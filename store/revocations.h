@@ -38,7 +38,9 @@ struct revocation_question {
 	const char *ca_fp, *key_id; /* of the certificate */
 	uint64_t serial;	    /* used only together with ca_fp */
 };
-/* 1: revoked, *ret is the row; 0: not revoked; -errno: unknown, so the caller must refuse. */
+/* A user is found by name in any spelling of ASCII letters, and by every name that the key has come
+ * in with (store/holders.h). 1: revoked, *ret says by what; 0: not; -errno: cannot be told, so
+ * nobody comes in. */
 int revocations_find(struct store *store, const struct revocation_question *question, int64_t now,
 	struct revocation *ret, struct err *err);
 

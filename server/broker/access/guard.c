@@ -110,7 +110,8 @@ enum step guard_step(struct access_request *request)
 	bool shell = request->access.kind == ACCESS_SHELL;
 	if (shell && request->pty)
 		return STEP_GO_ON;
-	if (guard_judge(guard, shell ? commands_from_stdin : request->access.detail, &judgement))
+	if (guard_judge_for(guard, request->decision.shells,
+		    shell ? commands_from_stdin : request->access.detail, &judgement))
 		return access_request_refuse(request, EXIT_GATEWAY,
 			"the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);

@@ -70,8 +70,8 @@ static bool guard(struct ahead *ahead)
 			"lines typed in a shell are not judged there: leave --command out");
 		return false;
 	}
-	if ((typed ? guard_judge_typed : guard_judge)(
-		    ahead->decision.guard, ahead->access.detail, &judgement)) {
+	if ((typed ? guard_judge_typed_for : guard_judge_for)(ahead->decision.guard,
+		    ahead->decision.shells, ahead->access.detail, &judgement)) {
 		command_fail(ahead->caller, EXIT_GATEWAY, "the guard could not judge this command");
 		return false;
 	}
