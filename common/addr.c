@@ -162,9 +162,11 @@ bool addr_same_host(const struct addr *a, const struct addr *b)
 static bool host_bits_zero(const struct addr *base, unsigned bits)
 {
 	for (unsigned i = 0; i < family_bytes(base->family); i++) {
-		unsigned host = i * 8 >= bits	    ? 0xff
-				: i * 8 + 8 <= bits ? 0
-						    : 0xffu >> (bits - i * 8);
+		unsigned host = 0xff; /* the host bits of this byte */
+		if (i * 8 + 8 <= bits)
+			host = 0;
+		else if (i * 8 < bits)
+			host = 0xffu >> (bits - i * 8);
 		if (base->ip[i] & host)
 			return false;
 	}

@@ -39,14 +39,18 @@ struct pattern {
 
 /* ---- compiling ---- */
 
+static enum glob_kind glob_kind(char c)
+{
+	if (c == '*')
+		return GLOB_STAR;
+	return c == '?' ? GLOB_ANY : GLOB_BYTE;
+}
+
 /* A backslash takes the next byte as it is; a run of stars is one. */
 static int glob_compile(struct pattern *pattern, struct err *err)
 {
 	for (const char *at = pattern->text; *at; at++) {
-		struct glob item = { *at == '*'	  ? GLOB_STAR
-				     : *at == '?' ? GLOB_ANY
-						  : GLOB_BYTE,
-			(uint8_t)*at };
+		struct glob item = { glob_kind(*at), (uint8_t)*at };
 		if (*at == '\\') {
 			if (!*++at)
 				return err_set(err, -EINVAL,

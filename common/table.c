@@ -279,9 +279,10 @@ int table_fields(const json_t *object, const struct table_column *columns,
 		if (!json_object_get(object, c->key))
 			continue;
 		FREE_CLEANUP char *text = cell(object, c);
-		rc = !text ? -ENOMEM
-			   : buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label,
-				     c->header, style->bold ? PLAIN : "");
+		if (!text)
+			return -ENOMEM;
+		rc = buf_printf(out, "%s%-*s%s  ", style->bold ? BOLD : "", (int)label, c->header,
+			style->bold ? PLAIN : "");
 		if (!rc)
 			rc = buf_puts(out, text);
 		if (!rc)

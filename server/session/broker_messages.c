@@ -136,7 +136,7 @@ static void on_output(struct conn *conn, void *msg, struct ipc_raw *raw)
 
 	(void)raw;
 	if (chan && chan->command)
-		command_output(chan->command, output->stream, output->data);
+		chan_command_output(chan->command, output->stream, output->data);
 }
 
 static void on_play(struct conn *conn, void *msg, struct ipc_raw *raw)
@@ -146,7 +146,7 @@ static void on_play(struct conn *conn, void *msg, struct ipc_raw *raw)
 	int fd = take(raw, 0);
 
 	if (chan && chan->command)
-		command_play(chan->command, play, fd);
+		chan_command_play(chan->command, play, fd);
 	else
 		fd_closep(&fd);
 }
@@ -158,7 +158,7 @@ static void on_exit(struct conn *conn, void *msg, struct ipc_raw *raw)
 
 	(void)raw;
 	if (chan && chan->command)
-		command_done(chan->command, done->status);
+		chan_command_done(chan->command, done->status);
 }
 
 static const struct {

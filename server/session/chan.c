@@ -29,7 +29,7 @@ static const struct { /* the state machine: a name, what it may become, and its 
 	[CHAN_ENV] = { "env", TO(CHAN_STARTING) | END, chan_open_turn },
 	[CHAN_STARTING] = { "starting", TO(CHAN_RELAY) | END, chan_open_turn },
 	[CHAN_RELAY] = { "relay", END, chan_relay_turn },
-	[CHAN_COMMAND] = { "command", END, command_turn },
+	[CHAN_COMMAND] = { "command", END, chan_command_turn },
 	[CHAN_TELLING] = { "telling", TO(CHAN_CLOSING) | TO(CHAN_DONE), chan_tell_turn },
 	[CHAN_CLOSING] = { "closing", TO(CHAN_DONE), chan_close_turn },
 	[CHAN_DONE] = { "done", 0, NULL },
@@ -73,7 +73,7 @@ int64_t chan_due(const struct chan *chan)
 
 	if (guard < due)
 		due = guard;
-	int64_t command = chan->command ? command_due(chan->command) : INT64_MAX;
+	int64_t command = chan->command ? chan_command_due(chan->command) : INT64_MAX;
 	if (command < due)
 		due = command;
 	return chan->state == CHAN_CLOSING && chan->deadline && chan->deadline < due
@@ -174,7 +174,7 @@ static void release(ssh_channel *channel, struct ssh_channel_callbacks_struct *c
 void chan_free(struct chan *chan)
 {
 	chan_report(chan);
-	command_free(chan->command);
+	chan_command_free(chan->command);
 	chan_guard_free(chan->guard);
 	recorder_free(chan->recorder);
 	if (chan->start)

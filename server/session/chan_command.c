@@ -51,7 +51,7 @@ static int add_word(char ***list, size_t *count, struct buf *word)
 	return 0;
 }
 
-int command_words(const char *line, char ***ret)
+int chan_command_words(const char *line, char ***ret)
 {
 	BUF_CLEANUP struct buf word = BUF_INIT(COMMAND_LINE_MAX + 1);
 	char **list = calloc(1, sizeof(*list)), quote = 0;
@@ -103,7 +103,7 @@ static void tell_broker(struct chan_command *command, char **words)
 	conn_send(chan->leg->conn, IPC_COMMAND, &msg);
 }
 
-void command_start(struct chan *chan, enum access_kind kind, const char *line)
+void chan_command_start(struct chan *chan, enum access_kind kind, const char *line)
 {
 	char **words = NULL;
 
@@ -113,7 +113,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 			"LOGIN@TARGET@gw)");
 		return;
 	}
-	int rc = strlen(line) > COMMAND_LINE_MAX ? -E2BIG : command_words(line, &words);
+	int rc = strlen(line) > COMMAND_LINE_MAX ? -E2BIG : chan_command_words(line, &words);
 	struct chan_command *command = rc ? NULL : calloc(1, sizeof(*command));
 	if (!command) {
 		text_list_free(words);
@@ -131,7 +131,7 @@ void command_start(struct chan *chan, enum access_kind kind, const char *line)
 	text_list_free(words);
 }
 
-void command_free(struct chan_command *command)
+void chan_command_free(struct chan_command *command)
 {
 	if (!command)
 		return;
@@ -160,13 +160,13 @@ static int put(struct chan_command *command, uint32_t stream, const uint8_t *dat
 	return rc;
 }
 
-void command_output(struct chan_command *command, uint32_t stream, struct bytes data)
+void chan_command_output(struct chan_command *command, uint32_t stream, struct bytes data)
 {
 	if (put(command, stream, data.data, data.len))
-		command_done(command, EXIT_GATEWAY);
+		chan_command_done(command, EXIT_GATEWAY);
 }
 
-void command_done(struct chan_command *command, unsigned status)
+void chan_command_done(struct chan_command *command, unsigned status)
 {
 	if (command->done)
 		return;
@@ -174,7 +174,7 @@ void command_done(struct chan_command *command, unsigned status)
 	command->status = status;
 }
 
-void command_play(struct chan_command *command, const struct msg_play *play, int fd)
+void chan_command_play(struct chan_command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
 	struct player_options options = {
@@ -186,7 +186,7 @@ void command_play(struct chan_command *command, const struct msg_play *play, int
 
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);
-		command_done(command, EXIT_GATEWAY);
+		chan_command_done(command, EXIT_GATEWAY);
 		return;
 	}
 	command->fd = fd;
@@ -213,7 +213,7 @@ int chan_command_input(struct chan *chan, const void *data, size_t len)
 	struct chan_command *command = chan->command;
 
 	if (command && memchr(data, 3, len)) /* Ctrl-C */
-		command_done(command, 130);
+		chan_command_done(command, 130);
 	for (size_t at = 0; command && command->reads && at < len; at += IPC_OUTPUT_MAX)
 		pass_input(command, (const char *)data + at,
 			len - at < IPC_OUTPUT_MAX ? len - at : IPC_OUTPUT_MAX);
@@ -245,7 +245,7 @@ static bool fetch(struct chan_command *command)
 	if (rc > 0 && buf_put(&command->next, bytes.data, bytes.len))
 		rc = -ENOMEM;
 	if (rc <= 0)
-		command_done(command, rc ? 1 : 0);
+		chan_command_done(command, rc ? 1 : 0);
 	command->fetched = rc > 0;
 	return command->fetched;
 }
@@ -258,7 +258,7 @@ static void play_turn(struct chan_command *command)
 		if (clock_mono_us() - command->began_us < command->due_us)
 			return;
 		if (put(command, 1, buf_data(&command->next), command->next.len))
-			command_done(command, EXIT_GATEWAY);
+			chan_command_done(command, EXIT_GATEWAY);
 		command->fetched = false;
 	}
 }
@@ -280,7 +280,7 @@ static void write_out(struct chan_command *command, int which)
 	}
 }
 
-void command_turn(struct chan *chan)
+void chan_command_turn(struct chan *chan)
 {
 	struct chan_command *command = chan->command;
 
@@ -305,7 +305,7 @@ void command_turn(struct chan *chan)
 	}
 }
 
-int64_t command_due(const struct chan_command *command)
+int64_t chan_command_due(const struct chan_command *command)
 {
 	if (!command->player || command->done || !command->fetched || command->out[0].len)
 		return INT64_MAX;

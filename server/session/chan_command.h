@@ -20,20 +20,21 @@ struct chan;
 struct chan_command;
 
 /* answers the request that was kept */
-void command_start(struct chan *chan, enum access_kind kind, const char *line);
+void chan_command_start(struct chan *chan, enum access_kind kind, const char *line);
 /* Tells the broker to stop the command. NULL allowed. */
-void command_free(struct chan_command *command);
-void command_turn(struct chan *chan);
-int64_t command_due(const struct chan_command *command);
+void chan_command_free(struct chan_command *command);
+void chan_command_turn(struct chan *chan);
+int64_t chan_command_due(const struct chan_command *command);
 /* Input of the client: Ctrl-C ends the command; the rest goes to the broker if the command reads
  * input, else it is dropped. */
 int chan_command_input(struct chan *chan, const void *data, size_t len);
-void command_output(struct chan_command *command, uint32_t stream, struct bytes data);
-void command_play(struct chan_command *command, const struct msg_play *play, int fd); /* takes fd */
-void command_done(struct chan_command *command, unsigned status);
+void chan_command_output(struct chan_command *command, uint32_t stream, struct bytes data);
+void chan_command_play(
+	struct chan_command *command, const struct msg_play *play, int fd); /* takes fd */
+void chan_command_done(struct chan_command *command, unsigned status);
 
 /* Splits a line into words: blanks separate, ' and " group, backslash quotes one character.
  * -EINVAL: open quote; -E2BIG: too many. NULL-terminated, caller frees with text_list_free. */
-int command_words(const char *line, char ***ret);
+int chan_command_words(const char *line, char ***ret);
 
 #endif

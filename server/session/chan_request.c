@@ -175,7 +175,7 @@ static void ask(struct chan *chan, enum access_kind kind, const char *detail, ss
 		return;
 	}
 	if (chan->leg->naming == LEG_NAMELESS) {
-		command_start(chan, kind, detail);
+		chan_command_start(chan, kind, detail);
 		return;
 	}
 	if (chan->leg->naming == LEG_REFUSED) {

@@ -63,7 +63,7 @@ static void test_refused(void **state)
 	(void)state;
 	static const struct { const char *text, *words; } cases[] = {
 		{ "host_key: /k", "config.yaml:1:1: 'version' is missing" },
-		{ "version: 2\nhost_key: /k", "config.yaml:1:10: only version 1" },
+		{ "version: 2\nhost_key: /k", "config.yaml:1:10: the version of the configuration must be 1" },
 		{ "version: 1", "config.yaml:1:1: 'host_key' is missing" },
 		{ "version: 1\nhost_key:", "config.yaml:2:10: expected a text" },
 		{ "[1]", "expected a map" },
@@ -77,14 +77,14 @@ static void test_refused(void **state)
 		{ LEAST "certificates: {trusted: [{user: principal}]}", "'key' is missing" },
 		{ LEAST "certificates: {trusted: [{key: none.pub}]}", "is not among the files" },
 		{ LEAST "certificates: {trusted: [{key: known_hosts}]}", "config.yaml:3:32:" },
-		{ LEAST "certificates: {trusted: [{key: step_user_ca.pub}, {key: /etc/bartizan/step_user_ca.pub}]}", "there twice" },
+		{ LEAST "certificates: {trusted: [{key: step_user_ca.pub}, {key: /etc/bartizan/step_user_ca.pub}]}", "listed twice" },
 		{ LEAST "certificates: {trusted: {key: x}}", "expected a list" },
 		{ LEAST "certificates: {lifetime: 59s}", "is not between 1m and 7d" },
 		{ LEAST "certificates: {lifetime: 169h}", "is not between 1m and 7d" },
 		{ LEAST "keys: {a: b}", "expected a map" },
 		{ LEAST "keys: {a: {}}", "'file' is missing" },
 		{ LEAST "keys: {a: {fil: x}}", "did you mean 'file'" },
-		{ LEAST "keys: {'a b': {file: x}}", "not a good name" },
+		{ LEAST "keys: {'a b': {file: x}}", "not a valid name" },
 		{ LEAST "keys: [a]", "expected a map" },
 		{ LEAST "listen: []", "no address" },
 		{ LEAST "listen: [localhost]", "config.yaml:3:10: listen:" },
@@ -102,7 +102,7 @@ static void test_refused(void **state)
 		{ LEAST "approvals: {wait_without_terminal: 61m}", "is not between 0 and 1h" },
 		{ LEAST "approvals: {reason_max: 1025}", "is not between 1 and 1KiB" },
 		{ LEAST "approval: {}", "did you mean 'approvals'" },
-		{ LEAST "drain: 1h\ndrain: 2h", "config.yaml:4:1: the key 'drain' is there twice" },
+		{ LEAST "drain: 1h\ndrain: 2h", "config.yaml:4:1: the key 'drain' appears twice" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		world_refused(cases[i].text, cases[i].words);

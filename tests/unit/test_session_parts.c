@@ -84,7 +84,7 @@ static void words(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char **list = NULL, joined[256] = "";
 		print_message("%s\n", rows[i].line);
-		assert_int_equal(command_words(rows[i].line, &list), rows[i].rc);
+		assert_int_equal(chan_command_words(rows[i].line, &list), rows[i].rc);
 		for (size_t w = 0; list && list[w]; w++)
 			strcat(strcat(joined, list[w]), "|");
 		if (rows[i].joined)
@@ -94,10 +94,10 @@ static void words(void **state)
 	char many[4 * COMMAND_WORDS_MAX + 8] = "", **list = NULL;
 	for (int i = 0; i < COMMAND_WORDS_MAX; i++)
 		strcat(many, "w ");
-	assert_int_equal(command_words(many, &list), 0);
+	assert_int_equal(chan_command_words(many, &list), 0);
 	text_list_free(list);
 	strcat(many, "w");
-	assert_int_equal(command_words(many, &list), -E2BIG);
+	assert_int_equal(chan_command_words(many, &list), -E2BIG);
 }
 
 #define V2 "\r\n\r\n\0\r\nQUIT\n"

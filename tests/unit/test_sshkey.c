@@ -246,7 +246,7 @@ static void private_files_are_refused(void **state)
 		{ "blanks", "echo > F", "empty" },
 		{ "garbage", "head -c 2000 /dev/urandom > F", "not a private key" },
 		{ "no end", "sed '$d' ed > F", "no end mark" },
-		{ "more after the end", "cat ed ec256 > F", "goes on after its end" },
+		{ "more after the end", "cat ed ec256 > F", "has text after its end" },
 		{ "not base64", "sed '2s/./!/' ed > F", "not base64" },
 		{ "other version", "sed '2s/b3BlbnNz/b3BlbnNZ/' ed > F", "not of version openssh-key-v1" },
 		{ "cut", "(sed -n 1,2p ed; tail -n 1 ed) > F", "" },
