@@ -78,8 +78,8 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 	bool inner = !strcmp(transport, "inner");
 
 	if (!leg && !peer_leg_used(client, number)) {
-		/* An inner transport is up before its leg is named. A client that is LIMITED gets so
-		 * far, too: its leg will be refused in words. */
+		/* An inner transport is up before its leg is named. A client that is LIMITED gets
+		 * so far, too: its leg will be refused in words. */
 		if (!inner ||
 			(client->state != CLIENT_AUTHENTICATED && client->state != CLIENT_LIMITED))
 			return err_set(err, -EPROTO, "leg %u was never named", number);

@@ -10,6 +10,7 @@ Without a word it is a good provider whose logins stay pending. BEHAVIOURS lists
 hostile_idp.py FOLDER [PATH=BEHAVIOUR…].
 """
 import base64
+import functools
 import http.server
 import json
 import pathlib
@@ -59,6 +60,7 @@ def unavailable(handler, provider, name):
     handler.raw(503, b"busy", "text/plain")
 
 
+@functools.cache
 def modulus(key):
     """Of an RSA key in this file, which is made where there is none."""
     if not key.exists():
@@ -296,6 +298,8 @@ class HostileProvider:
 
     def behave(self, path, behaviour):
         assert path in PATHS.values() and behaviour in BEHAVIOURS, (path, behaviour)
+        if behaviour.startswith("other"):
+            modulus(self.folder / "hostile-other.key")  # made now: the gateway does not wait long for an answer
         self.behaviour[path] = behaviour
 
     def count(self, path):
