@@ -14,8 +14,8 @@ pkg_libs = $(call once,pkg_libs,pkg-config --libs $(pkgs))
 
 # static: our own build of Debian's source package, kept below ~/.cache; system: the distribution's, which can do less. packaging/libssh.sh
 LIBSSH ?= static
-ssh_cflags = $(call once,ssh_cflags,cat $(BUILD)/libssh/cflags)
-ssh_libs = $(call once,ssh_libs,cat $(BUILD)/libssh/libs)
+ssh_cflags = $(file <$(BUILD)/libssh/cflags)
+ssh_libs = $(file <$(BUILD)/libssh/libs)
 # Whole: a name that libssh defines as well as we is an error of the linker then, and never a function taken for another.
 ssh_whole = -Wl,--whole-archive $(ssh_libs) -Wl,--no-whole-archive
 
@@ -44,7 +44,7 @@ fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 # LIBSSH counts for every make below this one.
 export LIBSSH
 
-.PHONY: all help probes deps deps-lab libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
+.PHONY: all help probes deps deps-lab deps-clients deps-clients-short libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e clients clients-short asan lint bench demo install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -59,9 +59,10 @@ $(BUILD)/%.o: %.c $(BUILD)/libssh/cflags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 
-# The script leaves alone what has not changed: nothing is compiled anew then.
+# The script leaves alone what has not changed: nothing is compiled anew then. Another LIBSSH than last time: `always`.
+.PHONY: always
 $(BUILD)/libssh/cflags $(BUILD)/libssh/libs: $(BUILD)/libssh/.$(LIBSSH) ;
-$(BUILD)/libssh/.$(LIBSSH): packaging/libssh.sh
+$(BUILD)/libssh/.$(LIBSSH): packaging/libssh.sh $(if $(wildcard $(BUILD)/libssh/.$(LIBSSH)),,always)
 	@LIBSSH_CFLAGS='$(hardening)' packaging/libssh.sh $(LIBSSH) $(BUILD)/libssh
 	@rm -f $(BUILD)/libssh/.static $(BUILD)/libssh/.system && touch $@
 
@@ -125,6 +126,19 @@ TESTS ?= tests/e2e
 JOBS ?= 3
 e2e: all ## pytest against real ssh, sshd and the lab; ARGS='-k scp', TESTS=FILE, JOBS=N
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
+
+# A client that cannot be installed is skipped, and said to be; so a package that is not to be had stops nothing.
+short := packaging/packages-clients-short.txt
+deps-clients deps-clients-short: deps
+	@packaging/deps.sh $(if $(filter %-short,$@),$(short),$(short) packaging/packages-clients.txt) || echo 'clients: the clients of these packages will be skipped'
+
+clients: deps-clients ## every client that people use, beside plain sshd; ARGS='--only putty', '--mode jump', '--json', '--help'
+	+@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) $(PYTHON) tests/clients/matrix.py $(ARGS)
+
+clients-short: deps-clients-short ## the few that take less than a minute
+	+@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) $(PYTHON) tests/clients/matrix.py --short $(ARGS)
 
 fuzz-short: fuzzers ## each fuzzer for a few seconds
 	@$(PYTHON) tests/run/fuzz.py --seconds 5 $(fuzzers)

@@ -27,8 +27,8 @@ struct files *files_from_disk(void);
 int files_from_bundle(int fd, struct files **ret, struct err *err);
 /* all that was read so far, in that order */
 int files_bundle(const struct files *files, int *ret_fd, struct err *err);
-/* Nothing but what files_add() gives it: for tests and fuzzing, and for a configuration that is not
- * on disk. path is absolute; the first is the configuration. */
+/* Contains only what files_add() puts in: for tests and fuzzing, and for a configuration that is
+ * not on disk. path is absolute; the first is the configuration. */
 struct files *files_in_memory(void);
 int files_add(struct files *files, const char *path, struct bytes contents);
 void files_free(struct files *files);

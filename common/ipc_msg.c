@@ -121,6 +121,7 @@ static const struct field auth_answer_fields[] = {
 	U32(msg_auth_answer, rights),
 	FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX),
 	I64(msg_auth_answer, expires),
+	BOOL(msg_auth_answer, direct),
 };
 static const struct field leg_answer_fields[] = {
 	U32(msg_leg_answer, leg),
@@ -211,6 +212,7 @@ static const struct field provider_state_fields[] = {
 	TEXT(msg_provider_state, reason),
 	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX),
 	I64(msg_provider_state, fetched),
+	TEXT(msg_provider_state, logout),
 };
 static const struct field login_code_fields[] = {
 	TEXT(msg_login_code, user_code),
@@ -225,7 +227,7 @@ static const struct field login_done_fields[] = {
 	BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
 	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
 };
-static const struct field login_fields[] = { TEXT(msg_login, submethods) };
+static const struct field login_fields[] = { TEXT(msg_login, user), TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
 	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
@@ -398,7 +400,7 @@ static void texts_free(char **list)
 	free(list);
 }
 
-/* May be a password or a private answer. */
+/* Overwritten first: it may be a password or a private answer. */
 static void bytes_free(struct bytes *bytes)
 {
 	text_burn((void *)bytes->data, bytes->data ? bytes->len : 0);
@@ -431,7 +433,9 @@ static int put_text(struct buf *out, const char *text, size_t max)
 {
 	size_t len = text ? strlen(text) : 0;
 
-	return len > max ? -EMSGSIZE : wire_put_string(out, text ? text : "", len);
+	if (len > max)
+		return -EMSGSIZE;
+	return wire_put_string(out, text ? text : "", len);
 }
 
 static int put_texts(struct buf *out, char *const *list, size_t max)

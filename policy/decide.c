@@ -188,6 +188,7 @@ static void demand(struct deciding *d, const struct rule *rule)
 	d->decision->break_glass = d->decision->review = rule->break_glass;
 	d->decision->guard = d->question.kinds & KINDS_GUARDED ? rule->guard : NULL;
 	d->decision->guard_name = d->decision->guard ? guard_name(rule->guard) : NULL;
+	d->decision->shells = rule->shell ? rule->shell->shells : 0;
 }
 
 /* The rule says yes; its conditions may say not yet. */

@@ -59,6 +59,7 @@ struct rule {
 	int64_t login_within;		/* ms; 0: no matter */
 	struct approval_rule *approval; /* NULL: none is needed */
 	const struct guard *guard;	/* of the ruleset; NULL: none judges */
+	const struct rule_shell *shell; /* of the login; NULL: any */
 	bool break_glass;
 };
 
@@ -72,6 +73,11 @@ struct ruleset {
 	size_t zone_count;
 	/* that roles ask for, each once; borrowed from them */
 	const char *claim_names[IDENTITY_CLAIMS_MAX + 1];
+};
+
+struct rule_shell { /* a value of `shell` */
+	const char *name;
+	unsigned shells; /* shellwords.h */
 };
 
 struct rule_loading {

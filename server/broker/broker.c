@@ -1,9 +1,9 @@
-/* The broker's life: its start, the listener's messages, its end.
+/* The broker: its start, the listener's messages, its end.
  *
- * Start: drop privileges, load the configuration from the bundle, open the store, close what a
- * crash left open, listen on the control socket. IPC_READY goes out when signer and egress are
- * linked and the signer's public keys are known. The broker ends when its link to the listener
- * closes: every session's record is closed, a last checkpoint is asked for. */
+ * Start: drop privileges, load the configuration from the bundle, open the store, close sessions
+ * that a crash left open, listen on the control socket. IPC_READY is sent when signer and egress
+ * are linked and the signer's public keys are known. The broker ends when its link to the listener
+ * closes: it closes the record of every session and asks for a last checkpoint. */
 #include "server/broker/broker.h"
 #include "server/broker/client.h"
 #include "server/broker/core/broker.h"
@@ -47,7 +47,7 @@ static void on_client(struct broker *broker, const void *data, struct ipc_raw *r
 	if (scan)
 		scan_client(scan, msg, fd);
 	else if (msg->scan)
-		/* nobody waits for it any more: its process ends when its link does */
+		/* nobody waits for this scan any more: its process ends when its link is closed */
 		fd_closep(&fd);
 	else
 		client_arrived(broker, msg, fd);
@@ -112,7 +112,7 @@ static void parent_message(struct link *link, struct ipc_raw *raw)
 		i++;
 	if (i == ROWS || link_decode(raw, &msg, &err)) {
 		log_error("listener: message '%s': %s", ipc_msg_name(raw->type),
-			*err.text ? err.text : "not for the broker");
+			*err.text ? err.text : "not a message for the broker");
 		return;
 	}
 	rows[i].handle(broker, &msg, raw);
@@ -128,7 +128,7 @@ static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(broker->base);
 }
 
-/* The last client is gone: seal, sign, end. */
+/* When the last client has ended: seals the records, asks for the last checkpoint, ends. */
 static void stop_check(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
@@ -141,8 +141,8 @@ static void stop_check(struct broker *broker)
 		event_base_loopexit(broker->base, NULL);
 }
 
-/* Sessions are told and have a moment to close in order. What is open after that may still be
- * written to: recovery closes it at the next start. */
+/* Tells the sessions to end and gives them a moment. Transcripts that are open afterwards may still
+ * be written to: recovery closes them at the next start. */
 static void stop(struct broker *broker)
 {
 	struct broker_private *private = broker->private;
@@ -191,7 +191,7 @@ static void broker_close(struct broker *broker)
 		event_free(private->stop_timer);
 	if (private->disk_timer)
 		event_free(private->disk_timer);
-	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* what waits to be freed */
+	event_base_loop(broker->base, EVLOOP_NONBLOCK); /* frees what is to be freed later */
 	queue_close(broker);
 	glasses_close(broker);
 	public_keys_release(&private->keys);
@@ -215,7 +215,7 @@ static int load_config(const struct role_start *start, struct config **ret, stru
 	return rc;
 }
 
-/* One descriptor for each connection, and more. */
+/* The broker needs at least one descriptor for each connection. */
 static void raise_files(void)
 {
 	struct rlimit limit;
@@ -224,7 +224,7 @@ static void raise_files(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit))
-		log_debug("the limit of open files stays where it is");
+		log_debug("the limit of open files could not be raised");
 }
 
 static int recover(struct broker *broker, struct err *err)
@@ -270,7 +270,7 @@ static int broker_open(struct broker *broker, const struct role_start *start, st
 	broker->conf_status.taken = private->started = clock_wall_ms();
 	rc = audit_start(broker, err);
 	if (!rc && disk_watch(broker))
-		rc = err_set(err, -ENOMEM, "no timer");
+		rc = err_set(err, -ENOMEM, "a timer could not be set");
 	if (!rc && start->control >= 0)
 		rc = control_open(broker, start->control, err);
 	if (!rc)

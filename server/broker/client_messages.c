@@ -1,8 +1,8 @@
-/* The table of a session's messages: what may be said, when, how often and at what price.
+/* The table of a session's messages: which are allowed, when, how often and at what cost.
  *
- * Anything else (unknown, malformed, with descriptors, not now, too often) is a violation: audited,
- * the session killed. Only a row with DECIDES, or the good end of a login at a provider
- * (server/broker/login/login.c), can make a client authenticated. */
+ * Any other message (unknown, malformed, with descriptors, at the wrong time, too often) is a
+ * violation: it is audited, and the session process is killed. Only a row with DECIDES, or a
+ * successful login at a provider (server/broker/login/login.c), can make a client authenticated. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -21,19 +21,22 @@ struct row {
 	enum ipc_type type;
 	unsigned states; /* BIT() of the client's states in which it is allowed */
 	unsigned flags;
-	unsigned cost; /* in tokens: what it makes us do; and one for each KiB of it */
+	/* in tokens, for the work that it causes; one more for each KiB of the message */
+	unsigned cost;
 	int (*handle)(struct client *client, const void *msg, struct err *err);
 };
 
-/* who is LIMITED is refused in words by the handlers */
+/* a client that is LIMITED is refused by the handlers, with a text */
 #define IN (BIT(CLIENT_AUTHENTICATED) | BIT(CLIENT_LIMITED))
-#define ANY (BIT(CLIENT_CONNECTED) | BIT(CLIENT_PROVED) | IN)
+/* one of key and person is not known yet */
+#define HALF (BIT(CLIENT_CONNECTED) | BIT(CLIENT_PROVED))
+#define ANY (HALF | BIT(CLIENT_VOUCHED) | IN)
 
 static const struct row rows[] = {
 	{ IPC_PROXY, BIT(CLIENT_CONNECTED), ONCE, 1, handle_proxy },
 	{ IPC_AUTH, ANY, DECIDES, 20, handle_auth },
-	{ IPC_LOGIN, BIT(CLIENT_PROVED), ONCE, 20, handle_login },
-	{ IPC_LOGIN_INPUT, BIT(CLIENT_PROVED), 0, 20, handle_login_input },
+	{ IPC_LOGIN, HALF, ONCE, 20, handle_login },
+	{ IPC_LOGIN_INPUT, HALF, 0, 20, handle_login_input },
 	{ IPC_LEG, IN, 0, 10, handle_leg },
 	{ IPC_ACCESS, IN, 0, 20, handle_access },
 	{ IPC_ACCESS_CANCEL, IN, 0, 1, handle_access_cancel },
@@ -43,7 +46,7 @@ static const struct row rows[] = {
 	{ IPC_EVENT, ANY, 0, 10, handle_event },
 	{ IPC_LEG_END, IN, 0, 2, handle_leg_end },
 	{ IPC_ASK_ANSWER, IN, 0, 20, handle_ask_answer },
-	/* a paste of many lines is fifty a second */
+	/* pasting many lines sends about fifty of these a second */
 	{ IPC_LINE, IN, 0, 3, handle_line },
 	{ IPC_LINE_END, IN, 0, 1, handle_line_end },
 	{ IPC_COMMAND, IN, 0, 20, handle_command },
@@ -61,7 +64,7 @@ static size_t row_of(unsigned type)
 	return i;
 }
 
-/* A bucket that fills again with time: bursts are fine, a flood is not. */
+/* A token bucket: bursts are allowed, a continuous flood is not. */
 static bool pay(struct client *client, unsigned cost)
 {
 	int64_t now = clock_mono_ms();
@@ -79,15 +82,15 @@ static int admit(struct client *client, size_t index, const struct ipc_raw *raw,
 	const struct row *row = &rows[index];
 
 	if (index >= ROWS)
-		return err_set(err, -EPROTO, "not a session's message");
+		return err_set(err, -EPROTO, "it is not a message of a session");
 	if (!(row->states & BIT(client->state)))
-		return err_set(err, -EPROTO, "not allowed now");
+		return err_set(err, -EPROTO, "it is not allowed in this state");
 	if ((row->flags & ONCE) && (client->seen & BIT(index)))
-		return err_set(err, -EPROTO, "said twice");
+		return err_set(err, -EPROTO, "it was sent twice");
 	if (raw->fd_count)
-		return err_set(err, -EPROTO, "carries a descriptor");
+		return err_set(err, -EPROTO, "it carries a descriptor");
 	if (!pay(client, row->cost + (unsigned)(raw->body.len / 1024)))
-		return err_set(err, -EPROTO, "too many messages");
+		return err_set(err, -EPROTO, "too many messages in a short time");
 	client->seen |= BIT(index);
 	return 0;
 }

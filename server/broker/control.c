@@ -1,5 +1,6 @@
-/* The control socket: the CLI of this machine's administrators. uid 0, the gateway's own user and
- * members of group `bartizan`, as the kernel says who is calling. One command a connection. */
+/* The control socket, for the CLI of this machine's administrators: uid 0, the gateway's own user
+ * and members of the group `bartizan`. The kernel tells who the caller is. One command for each
+ * connection. */
 #include "server/broker/broker.h"
 
 #include <errno.h>
@@ -19,9 +20,10 @@
 
 #define CONTROL_GROUP "bartizan"
 #define CONTROL_CONNECTIONS_MAX 64
-/* of them, of users who may not: they cannot keep administrators out */
+/* connections of users who are not permitted, so that they cannot keep administrators out */
 #define CONTROL_STRANGERS_MAX 16
-#define CONTROL_SILENT_MS 10000 /* a connection on which nothing runs for so long is closed */
+/* a connection on which no command runs is closed after this time */
+#define CONTROL_SILENT_MS 10000
 #define CONTROL_GROUPS_MAX 65536
 
 LIST_HEAD(visitor_list, visitor);
@@ -136,13 +138,15 @@ static void command(struct visitor *visitor, const struct msg_command *msg)
 			EXIT_DENIED);
 		return;
 	}
-	struct running_spec spec = { .who = local_identity(visitor->cred.uid),
+	struct running_spec spec = {
+		.who = local_identity(visitor->cred.uid),
 		.may = MAY_ALL,
 		.local = true,
 		.terminal = msg->terminal,
 		.columns = msg->columns,
 		.channel = msg->channel,
-		.link = &visitor->link };
+		.link = &visitor->link,
+	};
 	if (!spec.who || running_start(broker, &visitor->running, &spec, msg->argv))
 		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n",
 			EXIT_GATEWAY);
@@ -228,7 +232,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	else if (errno == EMFILE || errno == ENFILE)
 		log_error("control socket: %s", strerror(errno));
 	if (control->count >= CONTROL_CONNECTIONS_MAX || errno == EMFILE)
-		event_del(control->accept); /* until one has left */
+		event_del(control->accept); /* until a connection ends */
 }
 
 int control_open(struct broker *broker, int fd, struct err *err)
@@ -239,7 +243,7 @@ int control_open(struct broker *broker, int fd, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	*control = (struct control){ .broker = broker, .fd = fd };
 	LIST_INIT(&control->visitors);
-	/* once, at the start: later nothing may block */
+	/* looked up once, at the start: later nothing may block */
 	const struct group *group = getgrnam(CONTROL_GROUP);
 	control->has_group = group;
 	control->group = group ? group->gr_gid : 0;

@@ -1,9 +1,9 @@
 /* A new configuration: taken whole, with a new signer and a new egress that know it, or not at all.
  *
- * IPC_CONF brings the bundle; the configuration is loaded and kept aside. When links to both new
- * roles are there and the new signer has told its keys, everything is swapped at once and
- * IPC_CONF_TAKEN goes out. Old links are closed when their last question is answered. Until then,
- * and after any failure, the old configuration is in force. */
+ * IPC_CONF carries the bundle; the configuration is loaded and kept aside. When both new roles are
+ * linked and the new signer has sent its public keys, everything is swapped at once and
+ * IPC_CONF_TAKEN is sent. Old links are closed when their last question is answered. Until the
+ * swap, and after any failure, the old configuration is in force. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ void reload_refused(struct broker *broker, const char *reason)
 	broker->conf_status.attempts++;
 	free(broker->conf_status.refused);
 	broker->conf_status.refused = strdup(reason);
-	log_error("the new configuration is not taken: %s", reason);
+	log_error("the new configuration is refused: %s", reason);
 	reload_free(broker);
 }
 
@@ -84,8 +84,8 @@ static void audit_taken(struct broker *broker)
 		(unsigned long long)broker->conf_status.generation);
 }
 
-/* The rest of the broker looks into broker->config anew at each event, so that the old one can go.
- */
+/* Other parts of the broker read broker->config again at each event, so that the old one can be
+ * freed. */
 static void swap(struct reload *reload)
 {
 	struct broker *broker = reload->broker;
@@ -95,7 +95,8 @@ static void swap(struct reload *reload)
 
 	broker->config = reload->config;
 	reload->config = NULL;
-	if (revoked_list_load(broker, &err)) /* it was read when the configuration was checked */
+	/* unlikely: it was parsed when the configuration was checked */
+	if (revoked_list_load(broker, &err))
 		log_error("the old revocation list stays in force: %s", err.text);
 	config_free(old);
 	roles_install(&private->signer, reload->signer);
@@ -133,7 +134,8 @@ static void lost(struct service *service)
 	struct reload *reload = broker->private->reload;
 
 	if (reload && (reload->signer == service || reload->egress == service)) {
-		/* it closes itself; the listener says what became of it and refuses */
+		/* the service closes itself; the listener reports the end of the role and refuses
+		 * the reload */
 		*(reload->signer == service ? &reload->signer : &reload->egress) = NULL;
 	} else if (broker->private->signer == service) {
 		broker->private->signer = NULL;
@@ -150,8 +152,9 @@ bool reload_role(struct broker *broker, enum role role, int fd)
 		return true;
 	}
 	struct reload *reload = broker->private->reload;
-	struct service **slot =
-		reload ? role == ROLE_SIGNER ? &reload->signer : &reload->egress : NULL;
+	struct service **slot = NULL;
+	if (reload)
+		slot = role == ROLE_SIGNER ? &reload->signer : &reload->egress;
 	if (!slot || *slot)
 		return false;
 	*slot = roles_service(broker, role, fd, lost);
@@ -166,7 +169,7 @@ static int load(int fd, struct config **ret, struct err *err)
 {
 	struct files *files = NULL;
 	int rc = fd >= 0 ? files_from_bundle(fd, &files, err)
-			 : err_set(err, -EINVAL, "no bundle came with it");
+			 : err_set(err, -EINVAL, "the message has no bundle");
 
 	if (!rc)
 		rc = config_load(files, files_first(files), ret, err);
@@ -180,12 +183,12 @@ int reload_begin(struct broker *broker, uint64_t generation, int fd)
 	struct reload *reload = calloc(1, sizeof(*reload));
 
 	if (broker->private->reload)
-		reload_free(broker); /* a newer one replaces it */
+		reload_free(broker); /* the newer reload replaces it */
 	struct config *config = NULL;
 	int rc = reload ? load(fd, &config, &err) : err_set(&err, -ENOMEM, "out of memory");
 	if (rc) {
 		free(reload);
-		/* their links are on the way */
+		/* the links of the new roles will still arrive */
 		broker->private->skip = 1u << ROLE_SIGNER | 1u << ROLE_EGRESS;
 		refuse(broker, err.text);
 		return rc;

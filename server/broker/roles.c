@@ -1,4 +1,4 @@
-/* Signer and egress as they come and go. */
+/* The links to signer and egress, when they are opened and lost. */
 #include "server/broker/broker.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static void on_keys(void *context, const void *data, struct ipc_raw *raw, const 
 
 struct service *roles_service(struct broker *broker, enum role role, int fd, service_lost_fn *lost)
 {
-	/* the signer says nothing unasked */
+	/* the signer sends only answers */
 	return service_new(broker, role, fd, lost, role == ROLE_EGRESS ? issuers_told : NULL);
 }
 
@@ -52,7 +52,7 @@ static void lost(struct service *service)
 	struct broker_private *private = service->broker->private;
 
 	if (private->signer == service)
-	private->signer = NULL; /* its public keys stay known: they have not changed */
+	private->signer = NULL; /* its public keys stay valid */
 	if (private->egress == service)
 	private->egress = NULL;
 }
@@ -64,7 +64,7 @@ void roles_arrived(struct broker *broker, const char *name, int fd)
 	const enum role role = signer ? ROLE_SIGNER : ROLE_EGRESS;
 
 	if (fd < 0 || (!signer && strcmp(name, "egress"))) {
-		log_error("the listener sent a link to '%s'", name);
+		log_error("the listener sent a link to the unknown role '%s', or none", name);
 		fd_closep(&fd);
 		return;
 	}
@@ -79,6 +79,6 @@ void roles_arrived(struct broker *broker, const char *name, int fd)
 	question_cancel(&private->keys_question);
 	if (private->signer && ask(private->signer, IPC_KEYS, &(struct msg_empty){ 0 },
 				       BROKER_SIGN_MS, on_keys, broker, &private->keys_question))
-		log_error("the signer cannot be asked for its keys");
+		log_error("the signer cannot be asked for its public keys");
 	ready_if_complete(broker);
 }

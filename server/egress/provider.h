@@ -49,8 +49,8 @@ int providers_start(struct providers *providers, struct event_base *base, struct
 /* NULL: none of that name */
 struct provider *providers_find(struct providers *providers, const char *name);
 void provider_view(const struct provider *provider, struct provider_view *ret);
-/* A token is signed with an unknown key. Fetches the keys again, unless that was done for such a
- * reason less than jwks_refresh ago. changed() follows in both cases. */
+/* A token is signed with an unknown key. Fetches the keys again, unless that was done too often for
+ * such a reason within jwks_refresh (oidc/refresh.h). changed() follows in both cases. */
 void provider_refresh(struct provider *provider);
 /* A login needs it and the last fetch failed: fetches unless that was tried a moment ago. True:
  * changed() will follow. */

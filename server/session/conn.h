@@ -37,7 +37,6 @@ struct conn {
 	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
-	bool hinted; /* the hint "a certificate is needed" was shown */
 	int64_t login_deadline;
 	uint32_t events_sent; /* events sent to the broker; limited */
 	uint64_t trimmed;     /* bytes relayed when memory was last given back */

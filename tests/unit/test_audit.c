@@ -390,11 +390,11 @@ static void checkpoints_cannot_be_forged(void **state)
 {
 	struct place *place = *state;
 	struct audit_report report;
-	verified(place, place->other, "checkpoint of event 10: signed by another key\ncheckpoint of event 20: signed by another key\n");
+	verified(place, place->other, "checkpoint of event 10: it is signed by another key\ncheckpoint of event 20: it is signed by another key\n");
 	sign(place->store, place->other);
-	report = verified(place, place->key, "checkpoint of event 25: signed by another key\n");
+	report = verified(place, place->key, "checkpoint of event 25: it is signed by another key\n");
 	assert_int_equal(report.signed_up_to, 20);
-	report = verified(place, NULL, "checkpoint of event 25: signed by another key\n"); /* any key, but the same */
+	report = verified(place, NULL, "checkpoint of event 25: it is signed by another key\n"); /* any key, but the same */
 	assert_int_equal(report.signed_up_to, 20);
 	tamper(place, "UPDATE checkpoints SET signature = (SELECT signature FROM checkpoints WHERE seq = 10) WHERE seq = 20; UPDATE checkpoints SET signature = '' WHERE seq = 25;"
 		" UPDATE checkpoints SET key = zeroblob(70000) WHERE seq = 10");
@@ -443,10 +443,10 @@ static void rows_that_say_otherwise_are_found(void **state)
 {
 	struct place *place = *state;
 	tamper(place, "UPDATE sessions SET digest = 'aa'");
-	verified(place, place->key, "session " ID ": the row of 'session.json' is missing or says otherwise than the audit chain\n");
+	verified(place, place->key, "session " ID ": the row of 'session.json' is missing or differs from the audit chain\n");
 	tamper(place, "DELETE FROM channels; DELETE FROM sessions");
-	verified(place, place->key, "session " ID ": the row of '0-shell.cast' is missing or says otherwise than the audit chain\n"
-		"session " ID ": the row of 'session.json' is missing or says otherwise than the audit chain\n");
+	verified(place, place->key, "session " ID ": the row of '0-shell.cast' is missing or differs from the audit chain\n"
+		"session " ID ": the row of 'session.json' is missing or differs from the audit chain\n");
 }
 
 static void a_row_that_was_never_sealed_is_found(void **state)
@@ -465,7 +465,7 @@ static void seals_do_not_lead_elsewhere(void **state)
 	assert_int_equal(audit_append(place->store, 1, "session-sealed", data, NULL, NULL), 0);
 	assert_int_equal(audit_append(place->store, 1, "session-sealed", bare, NULL, NULL), 0);
 	verified(place, place->key, "session " ID ": '../../../etc' is not the folder of a session\n"
-		"session " ID ": the row of 'passwd' is missing or says otherwise than the audit chain\nevent 27 seals nothing\n");
+		"session " ID ": the row of 'passwd' is missing or differs from the audit chain\nevent 27 does not name a file that it seals\n");
 }
 
 /* An event costs well below a millisecond: it is on the way of every access. Ten times that is allowed, for slow disks and sanitizers. */

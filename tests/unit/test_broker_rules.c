@@ -46,19 +46,19 @@ static struct msg_client client_msg = { .connection = 77, .source = "1.2.3.4:5",
 static struct msg_scanned scanned_msg = { .reason = "" };
 
 static const struct { const char *name; enum stage stage; enum ipc_type type; const void *msg; const char *why; } violations[] = {
-	{ "leg before login", CONNECTED, IPC_LEG, &leg_msg, "not allowed now" },
-	{ "access before login", CONNECTED, IPC_ACCESS, &access_msg, "not allowed now" },
-	{ "request before login", CONNECTED, IPC_REQUEST, &request_leg, "not allowed now" },
-	{ "end of a channel before login", CONNECTED, IPC_CHANNEL_END, &end_msg, "not allowed now" },
-	{ "end of a leg before login", CONNECTED, IPC_LEG_END, &leg_end_msg, "not allowed now" },
-	{ "command before login", CONNECTED, IPC_COMMAND, &command_msg, "not allowed now" },
-	{ "stop before login", CONNECTED, IPC_COMMAND_STOP, &stop_msg, "not allowed now" },
-	{ "proxy of a peer that is not believed", CONNECTED, IPC_PROXY, &proxy_msg, "not believed" },
-	{ "proxy after login", IN, IPC_PROXY, &proxy_msg, "not allowed now" },
-	{ "second login", IN, IPC_AUTH, &auth_msg, "authenticated already" },
-	{ "a decision of its own", IN, IPC_DECISION, &decision_msg, "not a session's message" },
-	{ "a client of its own", IN, IPC_CLIENT, &client_msg, "not a session's message" },
-	{ "keys as a scan has", IN, IPC_SCANNED, &scanned_msg, "not a session's message" },
+	{ "leg before login", CONNECTED, IPC_LEG, &leg_msg, "it is not allowed in this state" },
+	{ "access before login", CONNECTED, IPC_ACCESS, &access_msg, "it is not allowed in this state" },
+	{ "request before login", CONNECTED, IPC_REQUEST, &request_leg, "it is not allowed in this state" },
+	{ "end of a channel before login", CONNECTED, IPC_CHANNEL_END, &end_msg, "it is not allowed in this state" },
+	{ "end of a leg before login", CONNECTED, IPC_LEG_END, &leg_end_msg, "it is not allowed in this state" },
+	{ "command before login", CONNECTED, IPC_COMMAND, &command_msg, "it is not allowed in this state" },
+	{ "stop before login", CONNECTED, IPC_COMMAND_STOP, &stop_msg, "it is not allowed in this state" },
+	{ "proxy of a peer that is not believed", CONNECTED, IPC_PROXY, &proxy_msg, "not in proxy_protocol.from" },
+	{ "proxy after login", IN, IPC_PROXY, &proxy_msg, "it is not allowed in this state" },
+	{ "second login", IN, IPC_AUTH, &auth_msg, "after the login is complete" },
+	{ "a decision of its own", IN, IPC_DECISION, &decision_msg, "it is not a message of a session" },
+	{ "a client of its own", IN, IPC_CLIENT, &client_msg, "it is not a message of a session" },
+	{ "keys as a scan has", IN, IPC_SCANNED, &scanned_msg, "it is not a message of a session" },
 	{ "leg named twice", NAMED, IPC_LEG, &leg_msg, "named before" },
 	{ "leg named again after its end", ENDED, IPC_LEG, &leg_msg, "named before" },
 	{ "all legs", IN, IPC_LEG, &leg_all, "named before" },
@@ -116,8 +116,8 @@ static void test_malformed(void **state)
 	know("alice", "sre");
 	raw_violation(IPC_LEG_END, "\0\0\0", 3, -1, "malformed");
 	raw_violation(IPC_LEG_END, "\0\0\0\1\0\0\0\0x", 9, -1, "too many");
-	raw_violation(999, "", 0, -1, "not a session's message");
-	raw_violation(0, "", 0, -1, "not a session's message");
+	raw_violation(999, "", 0, -1, "it is not a message of a session");
+	raw_violation(0, "", 0, -1, "it is not a message of a session");
 	raw_violation(IPC_LEG_END, "\0\0\0\1\0\0\0\0", 8, world.scratch.fd, "descriptor");
 	world_down();
 }
@@ -292,11 +292,11 @@ static void test_proxy(void **state)
 	session = connect_client();
 	say(session, IPC_PROXY, 0, &proxy_msg, -1);
 	say(session, IPC_PROXY, 0, &proxy_msg, -1);
-	killed(session, "proxy twice", "said twice");
+	killed(session, "proxy twice", "it was sent twice");
 	session = connect_client();
 	done(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, false));
 	say(session, IPC_PROXY, 0, &proxy_msg, -1);
-	killed(session, "proxy late", "after the login began");
+	killed(session, "proxy late", "a PROXY header after the login has begun");
 	world_down();
 }
 

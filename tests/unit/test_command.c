@@ -472,7 +472,7 @@ static void test_a_guess_learns_nothing(void **state)
 	(void)state;
 	assert_int_equal(RUN(mallory, "sessions", "show", "01JE00000000"), 1);
 	assert_int_equal(RUN(mallory, "sessions", "show", "01JF00000000"), 1);
-	SAYS(ERR, "there is none by that id");
+	SAYS(ERR, "there is no such session");
 }
 
 /* ---- what they say ---- */

@@ -399,7 +399,7 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct p
 	if (!*ret_leg)
 		return err_set(err, -EPROTO, "leg %u has ended or was refused", msg->leg);
 	if (msg->kind >= ACCESS_KINDS)
-		return err_set(err, -EPROTO, "unknown kind of access %u", msg->kind);
+		return err_set(err, -EPROTO, "unknown kind %u", msg->kind);
 	const struct peer_channel *channel = peer_leg_channel(*ret_leg, msg->channel, true);
 	if (!channel)
 		return err_set(err, -EPROTO, "too many channels");
@@ -442,9 +442,9 @@ int handle_access(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
-void access_refuse(struct channel_wait *wait, unsigned exit, const char *words)
+void access_refuse(struct channel_wait *wait, const struct refusal *refusal)
 {
 	struct access_request request = channel_wait_request(wait);
 
-	finish(&request, access_request_refuse(&request, exit, "%s", words));
+	finish(&request, access_request_refuse(&request, refusal->exit, "%s", refusal->words));
 }

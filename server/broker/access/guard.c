@@ -110,12 +110,12 @@ enum step guard_step(struct access_request *request)
 	bool shell = request->access.kind == ACCESS_SHELL;
 	if (shell && request->pty)
 		return STEP_GO_ON;
-	if (guard_judge(guard, shell ? commands_from_stdin : request->access.detail, &judgement))
-		return access_request_refuse(request, EXIT_GATEWAY,
-			"the guard could not judge this command: out of memory");
+	if (guard_judge_for(guard, request->decision.shells,
+		    shell ? commands_from_stdin : request->access.detail, &judgement))
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);
 	if (!request->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
-		return access_request_refuse(
-			request, EXIT_GATEWAY, "the guard could not judge this command");
+		return access_request_refuse(request, EXIT_GATEWAY, "the guard could not judge this command");
 	return acts[judgement.verdict](request, &judgement);
 }

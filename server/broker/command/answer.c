@@ -1,4 +1,4 @@
-/* How a command answers: text, errors, lists, the end. Everything that leaves here is harmless to a
+/* How a command answers: text, errors, lists, the end. All output made here is harmless to a
  * terminal. */
 #include "server/broker/command/impl.h"
 
@@ -62,9 +62,8 @@ void command_fail(struct caller *caller, unsigned status, const char *fmt, ...)
 	command_exit(caller, status);
 }
 
-/* Only ASCII leaves as JSON, so what no parser minds cannot trouble a terminal either. Delete is
- * the one control character that jansson leaves alone.
- */
+/* JSON is written in ASCII, so that it is harmless to a terminal. DEL is the only control character
+ * that jansson does not escape. */
 static int put_json(const json_t *rows, struct buf *out)
 {
 	char *text = json_dumps(rows, JSON_INDENT(2) | JSON_ENSURE_ASCII);

@@ -1,5 +1,5 @@
-/* audit tail: the newest events of the chain; audit key: who signs it. Verifying it is the CLI's,
- * offline. */
+/* audit tail: the newest events of the chain; audit key: the public key that signs it. The CLI
+ * verifies the chain, offline. */
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "store/audit.h"
 
-/* of event data in one answer: the older ones are left out, and that is said */
+/* bytes of event data in one answer; older events are left out, with a message */
 #define TAIL_BYTES_MAX (1024 * 1024)
 
 static const struct table_column audit_columns[] = {
@@ -27,14 +27,14 @@ struct tail {
 	bool json;
 };
 
-/* The table's row: the event's own fields as one text. */
+/* The row of the table: the event's own fields as one text. */
 static json_t *plain_row(const struct audit_row *row)
 {
 	return json_pack("{s:I, s:o, s:s, s:o}", "seq", (json_int_t)row->seq, "time",
 		json_time_ms(row->time), "type", row->type, "data", json_string_or_null(row->data));
 }
 
-/* Event data is flat by habit, not by force: what is nested becomes text. Steals event. */
+/* Event data is usually flat, but need not be: nested values become text. Steals event. */
 static json_t *flat(json_t *event)
 {
 	for (void *at = json_object_iter(event); at; at = json_object_iter_next(event, at)) {
@@ -57,8 +57,8 @@ static int add_event(const struct audit_row *row, void *context)
 	return 0;
 }
 
-/* Starts at the row that keeps the answer small enough: a second walk is cheaper than holding what
- * is not shown. */
+/* Measures the events, to start at one from which the answer is small enough: a second walk is
+ * cheaper than keeping events that are not shown. */
 static int measure(const struct audit_row *row, void *context)
 {
 	size_t *sizes = context; /* [0]: count, then each event's size */
@@ -108,8 +108,8 @@ void command_run_audit_key(struct caller *caller, const struct command_args *arg
 
 	(void)args;
 	if (!key || sshkey_line(key, "bartizan-audit", &line) || buf_putc(&line, '\n')) {
-		command_fail(
-			caller, EXIT_GATEWAY, "the signer, who has the key, cannot be asked now");
+		command_fail(caller, EXIT_GATEWAY,
+			"the signer, which has the key, cannot be reached now");
 		return;
 	}
 	command_put(caller, 1, &line);

@@ -41,7 +41,7 @@ static void issue_done(void *context, bool ok, const char *text)
 	free(issue);
 	if (!ok) {
 		command_fail(caller, EXIT_GATEWAY, "no certificate was issued: %s",
-			text ? text : "unknown");
+			text ? text : "the reason is unknown");
 		return;
 	}
 	caller->ops->output(caller, 1, text, strlen(text));
@@ -49,7 +49,7 @@ static void issue_done(void *context, bool ok, const char *text)
 	command_exit(caller, 0);
 }
 
-/* Everything that is wrong with the request, before anything is asked of anybody. */
+/* Checks the whole request before the signer is asked. */
 static int check(const struct command_args *args, struct err *err)
 {
 	struct addr nowhere = { 0 };
@@ -57,10 +57,10 @@ static int check(const struct command_args *args, struct err *err)
 	if (!args->user || !args->public_key)
 		return err_set(err, -EINVAL, "'--user' and '--key' are needed");
 	if (!text_name_ok(args->user, strlen(args->user)))
-		return err_set(err, -EINVAL, "'%.255s' is not a user name", args->user);
+		return err_set(err, -EINVAL, "'%.255s' is not a valid user name", args->user);
 	for (size_t i = 0; i < args->groups.count; i++)
 		if (!text_name_ok(args->groups.items[i], strlen(args->groups.items[i])))
-			return err_set(err, -EINVAL, "'%.255s' is not a group name",
+			return err_set(err, -EINVAL, "'%.255s' is not a valid group name",
 				args->groups.items[i]);
 	if (args->force_command && strlen(args->force_command) > FORCE_COMMAND_MAX)
 		return err_set(err, -EINVAL, "the forced command is longer than %d bytes",

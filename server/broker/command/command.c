@@ -1,9 +1,8 @@
 /* The table of the gateway's own commands, and how one is found, checked and run. See command.h.
  *
- * A row is the whole interface of a command: adding one is a row here and a handler in a
- * command_*.c. Rights are checked here, before a handler runs; only commands on what may be one's
- * own ask a second question (sessions: command_session; requests: server/broker/approval/vote.c).
- */
+ * A row is the whole interface of a command: a new one needs a row here and a handler in a file of
+ * this folder. Rights are checked here, before a handler runs; commands on things that the caller
+ * may own check once more (sessions: command_session; requests: server/broker/approval/vote.c). */
 #include "server/broker/command/command.h"
 
 #include <errno.h>
@@ -114,7 +113,7 @@ static const struct arg_row reviews_options[] = { JSON, OPT("all", ARG_FLAG, all
 #define LS_USAGE "[--all|--mine] [--open] [--user USER] [--target TARGET] [--limit N] [--json]"
 
 const struct command command_table[] = {
-	{ "help", NULL, "[COMMAND…]", "what there is to say", 0, no_options, 0, 2,
+	{ "help", NULL, "[COMMAND…]", "this list, or how one command is used", 0, no_options, 0, 2,
 		command_run_help },
 	{ "whoami", NULL, "[--json]", "who you are here, and until when", 0, json_options, 0, 0,
 		command_run_whoami },
@@ -152,7 +151,7 @@ const struct command command_table[] = {
 		"vote for a request", 0, approve_options, 1, 1, command_run_approve },
 	{ "deny", NULL, "ID --reason TEXT [--json]", "deny a request", 0, reason_options, 1, 1,
 		command_run_deny },
-	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw a request of yours", 0,
+	{ "cancel", NULL, "ID [--reason TEXT] [--json]", "withdraw your own request", 0,
 		reason_options, 1, 1, command_run_cancel },
 	{ "extend", NULL, "ID --for TIME [--json]", "let an approval last longer", 0,
 		extend_options, 1, 1, command_run_extend },
@@ -162,8 +161,8 @@ const struct command command_table[] = {
 	{ "reviews", NULL, "[--all] [--json]",
 		"sessions that broke the glass and wait for a signature", 0, reviews_options, 0, 0,
 		command_run_reviews },
-	{ "reviews", "sign", "ID --note TEXT", "sign one that is not yours", 0, note_options, 1, 1,
-		command_run_reviews_sign },
+	{ "reviews", "sign", "ID --note TEXT", "sign a review of somebody else's session", 0,
+		note_options, 1, 1, command_run_reviews_sign },
 	{ "audit", "tail", "[--lines N] [--json]", "the newest audit events", MAY_AUDIT,
 		audit_options, 0, 0, command_run_audit },
 	{ "audit", "key", "", "the public key of the chain's checkpoints, to be kept elsewhere",
@@ -183,7 +182,7 @@ const struct command command_table[] = {
 		revoke_options, 0, 1, command_run_revoke },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", MAY_REVOKE, revoked_options, 0, 0,
 		command_run_revoked },
-	{ "unrevoke", NULL, "ID", "let in again", MAY_REVOKE, no_options, 1, 1,
+	{ "unrevoke", NULL, "ID", "end a revocation", MAY_REVOKE, no_options, 1, 1,
 		command_run_unrevoke },
 	{ "status", NULL, "[--json]", "version, configuration in force, what is live",
 		COMMAND_LOCAL, json_options, 0, 0, command_run_status },
@@ -231,6 +230,14 @@ static void usage_line(struct caller *caller, int stream, const struct command *
 	if (!buf_printf(&line, "usage: %s%s%s %s\n", row->name, row->sub ? " " : "",
 		    row->sub ? row->sub : "", row->usage))
 		command_put(caller, stream, &line);
+}
+
+bool command_known(char *const *argv)
+{
+	for (const struct command *row = command_table; argv && argv[0] && row->name; row++)
+		if (!strcmp(row->name, argv[0]))
+			return true;
+	return false;
 }
 
 /* Nothing fits: says what would. */
@@ -289,10 +296,11 @@ static void run_row(struct caller *caller, const struct command *row, char *cons
 	}
 	int rc = args_parse(row->options, argv, &args, &args.words, &err);
 	if (!rc && args.words.count < row->words_min)
-		rc = err_set(&err, -EINVAL, "something is missing");
+		rc = err_set(&err, -EINVAL, "%.*s is missing", (int)strcspn(row->usage, " ["),
+			row->usage);
 	if (!rc && args.words.count > row->words_max)
-		rc = err_set(
-			&err, -EINVAL, "'%.200s' is too much", args.words.items[row->words_max]);
+		rc = err_set(&err, -EINVAL, "unexpected argument '%.200s'",
+			args.words.items[row->words_max]);
 	if (rc) {
 		command_error(caller, "%s", err.text);
 		usage_line(caller, 2, row);
@@ -312,7 +320,7 @@ void command_run(struct caller *caller, char *const *argv)
 	while (count <= COMMAND_ARGS_MAX && argv[count])
 		count++;
 	if (count > COMMAND_ARGS_MAX) {
-		command_fail(caller, 2, "more than %d words", COMMAND_ARGS_MAX);
+		command_fail(caller, 2, "the command has more than %d words", COMMAND_ARGS_MAX);
 		return;
 	}
 	const struct command *row = find(argv, &used);
@@ -360,7 +368,7 @@ void command_run_help(struct caller *caller, const struct command_args *args)
 		if (command_allowed(caller, row))
 			command_out(caller, "  %-14s  %s\n", name, row->help);
 	}
-	command_out(caller, "'help COMMAND' says how one is used.\n");
+	command_out(caller, "'help COMMAND' tells how a command is used.\n");
 	command_exit(caller, 0);
 }
 

@@ -1,5 +1,5 @@
-/* evidence ID: the cryptographic facts of a session's transports, one flat object each, out of its
- * session.json.
+/* evidence ID: the cryptographic facts of a session's transports, one flat object for each, from
+ * its session.json.
  *
  * outer is the client's connection to the gateway, inner the session inside it that jump mode ends
  * here, outbound the gateway's own to the target. */
@@ -28,7 +28,7 @@ static const struct table_column evidence_columns[] = {
 	{ 0 },
 };
 
-/* Scalars of one transport's facts, with the session's id in front. */
+/* The single values of one transport's facts, after the session's id. */
 static json_t *evidence_row(const char *session, const char *transport, const json_t *facts)
 {
 	json_t *row = json_pack("{s:s, s:s}", "session", session, "transport", transport);
@@ -49,7 +49,7 @@ static json_t *evidence_row(const char *session, const char *transport, const js
 	return row;
 }
 
-/* What the client has proved on the outer transport. */
+/* The identity that the client has proved on the outer transport. */
 static void add_identity(json_t *row, const json_t *who)
 {
 	static const struct {
@@ -64,7 +64,7 @@ static void add_identity(json_t *row, const json_t *who)
 	}
 }
 
-/* In the order in which they came up; session.json has them by name. */
+/* in the order in which they were opened; session.json has them by name */
 static const char *const transports[] = { "outer", "inner", "outbound" };
 
 static json_t *evidence_rows(struct caller *caller, const struct session_row *row, struct err *err)
@@ -125,7 +125,7 @@ static void evidence(
 	JSON_CLEANUP json_t *rows = evidence_rows(caller, row, &err);
 
 	if (!rows)
-		command_fail(caller, 1, "session '%s': its evidence cannot be read: %s", row->id,
+		command_fail(caller, 1, "the evidence of session '%s' cannot be read: %s", row->id,
 			err.text);
 	else if (!json_array_size(rows))
 		command_fail(caller, 1,

@@ -1,8 +1,8 @@
-/* hosts scan TARGET: what host keys a target shows, in the forms an admin pins them, and whether
- * they are what is pinned now.
+/* hosts scan TARGET: the host keys that a target shows, in the forms in which an administrator pins
+ * them, and whether they are the keys pinned now.
  *
- * Nothing is stored and nothing is trusted: the keys came over the network from whoever answered.
- */
+ * Nothing is stored and nothing is trusted: the keys came over the network from whoever
+ * answered. */
 #include "common/text.h"
 #include "server/broker/command/impl.h"
 
@@ -15,7 +15,7 @@
 #include "keys/sshkey.h"
 #include "server/broker/dial/scan.h"
 
-struct hosts_scan { /* while the scan is under way */
+struct hosts_scan { /* the state of the command while the scan runs */
 	struct caller *caller;
 	bool json;
 	uint16_t port;
@@ -48,14 +48,14 @@ static bool in_list(char *const *pinned, const struct sshkey *key)
 	return false;
 }
 
-/* "web1", or "[web1]:2222" where known_hosts wants it so. */
+/* The name as in known_hosts: "web1", or "[web1]:2222". */
 static json_t *known_hosts_line(const struct hosts_scan *scan, const char *key)
 {
 	return scan->port == 22 ? json_sprintf("%s %s", scan->name, key)
 				: json_sprintf("[%s]:%u %s", scan->name, scan->port, key);
 }
 
-/* NULL: what came is no key. The key is encoded anew, so nothing else than a key can be shown. */
+/* NULL: the line is no key. The key is encoded again, so that nothing but a key can be shown. */
 static json_t *scan_row(const struct hosts_scan *scan, const char *line, char *const *pinned)
 {
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
@@ -143,7 +143,7 @@ static void scan_done(void *context, char *const *keys, const char *reason)
 
 	caller->stop = NULL;
 	caller->state = NULL;
-	/* a reload may have come in between */
+	/* the configuration may have been replaced meanwhile */
 	const struct target *target = targets_find(caller->broker->config->targets, scan->name);
 	if (target)
 		target_host_keys(target, scan->name, scan->port, &pinned, NULL);

@@ -1,5 +1,5 @@
-/* What the commands share: their table's row, their arguments, and how an answer is shown. Included
- * by command*.c only. */
+/* Shared by the commands: the row of their table, their arguments, and how an answer is shown.
+ * Included in server/broker/command only. */
 #ifndef BARTIZAN_BROKER_COMMAND_IMPL_H
 #define BARTIZAN_BROKER_COMMAND_IMPL_H
 
@@ -20,7 +20,8 @@
 #define COMMAND_SPEED_MAX_MILLI 1000000
 #define COMMAND_REVOKE_MAX_MS (100LL * 365 * 24 * 3600 * 1000)
 
-struct command_args { /* of all commands: each row of the table says which it takes */
+/* the arguments of all commands; each row of the table has the list of those that it takes */
+struct command_args {
 	struct args_list words;
 	bool json, watch, all, mine, open, text, channels, no_pty, token;
 	const char *user, *target, *reason, *public_key, *source_address, *force_command;
@@ -39,8 +40,8 @@ struct command_args { /* of all commands: each row of the table says which it ta
 struct command {
 	const char *name, *sub; /* sub NULL: the command by itself */
 	const char *usage, *help;
-	/* MAY_*, COMMAND_LOCAL, 0 for everybody. Own sessions need none: those handlers ask
-	 * command_session(). */
+	/* MAY_*, COMMAND_LOCAL, or 0 for everybody. One's own sessions need no right: their
+	 * handlers call command_session(). */
 	unsigned right;
 	const struct arg_row *options;
 	size_t words_min, words_max;
@@ -51,27 +52,27 @@ extern const struct command command_table[]; /* ends with name NULL */
 bool command_allowed(const struct caller *caller, const struct command *command);
 const char *command_right_name(unsigned right); /* "the right 'kill'" … for messages */
 
-/* The answer of a command that lists: one JSON array, or a table. Steals rows; NULL is a failure of
- * ours. Ends the command. */
+/* Answers with a list, as one JSON array or a table, and ends the command. Steals rows; NULL means
+ * that making them failed. */
 void command_list(struct caller *caller, const struct command_args *args, json_t *rows,
 	const struct table_column *columns);
-/* The answer of a command that shows one thing: an array with one object, or labelled lines. Steals
- * object. Ends the command. */
+/* Answers with one object, as a JSON array of one or as labelled lines, and ends the command.
+ * Steals object. */
 void command_one(struct caller *caller, const struct command_args *args, json_t *object,
 	const struct table_column *columns);
-/* The two without the end. false: it failed, the command was ended. */
+/* The same two without ending the command. False: it failed, and the command was ended. */
 bool command_show_list(struct caller *caller, const struct command_args *args, json_t *rows,
 	const struct table_column *columns);
 bool command_show_one(struct caller *caller, const struct command_args *args, json_t *object,
 	const struct table_column *columns);
-/* error and exit */
+/* command_error() and command_exit() */
 void command_fail(struct caller *caller, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void command_put(struct caller *caller, int stream, const struct buf *buf);
 
 bool command_own(const struct caller *caller, const struct session_row *row);
-/* The session that `id` (or a unique beginning) names, if the caller owns it or has the right.
- * Otherwise answers, ends the command and is false. */
+/* Finds the session with this id (or its unique beginning), if the caller owns it or has the right.
+ * Otherwise answers, ends the command and returns false. */
 bool command_session(
 	struct caller *caller, const char *id, unsigned right, struct session_row *ret);
 /* a JSON array of texts */

@@ -2,7 +2,7 @@
  * exchange for an ID token, and the end of one.
  *
  * The certificate's line stands alone on stdout, so that `ssh gw login >
- * ~/.ssh/id_ed25519-cert.pub` is all there is to it. */
+ * ~/.ssh/id_ed25519-cert.pub` is enough. */
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -48,9 +48,8 @@ static void show_login(struct caller *caller, const struct command_args *args)
 
 	if (rc == -ENOENT)
 		command_fail(caller, 1,
-			"no login is kept for the key of this connection: it came in with a "
-			"certificate; "
-			"connect with the plain key to log in");
+			"no login is kept for the key of this connection: it was made with a "
+			"certificate; connect with the plain key to log in");
 	else if (rc)
 		command_fail(caller, EXIT_GATEWAY, "the login could not be read: %s", err.text);
 	else
@@ -101,7 +100,7 @@ static void on_issued(void *context, bool ok, const char *text)
 	struct caller *caller = exchange->caller;
 
 	if (!ok) {
-		exchange_fail(exchange, text ? text : "unknown");
+		exchange_fail(exchange, text ? text : "the reason is unknown");
 		return;
 	}
 	exchange_free(exchange);
@@ -135,8 +134,7 @@ static void exchange_begin(struct exchange *exchange)
 	while (token.len && strchr(" \t\r\n", token.data[token.len - 1]))
 		token.len--;
 	if (!token.len) {
-		exchange_fail(
-			exchange, "nothing came on standard input (ssh gw login --token < TOKEN)");
+		exchange_fail(exchange, "standard input is empty (ssh gw login --token < TOKEN)");
 		return;
 	}
 	const struct conf_provider *provider = provider_of_token(broker, token, &err);
@@ -147,7 +145,7 @@ static void exchange_begin(struct exchange *exchange)
 		exchange_fail(exchange, err.text);
 }
 
-/* The token ends with its line, or with the input. */
+/* The token ends at the end of its line or of the input. */
 static void exchange_input(struct caller *caller, const void *data, size_t len)
 {
 	struct exchange *exchange = caller->state;

@@ -1,5 +1,5 @@
-/* replay ID[/CHANNEL]: hands the transcript's descriptor to whoever asked; the playing is done
- * there (struct player), not in the broker. */
+/* replay ID[/CHANNEL]: hands the transcript's descriptor to the other end, which plays it (struct
+ * player). */
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "common/text.h"
 #include "store/transcripts.h"
 
-#define CHOICES_MAX 1000 /* channels that are listed */
+#define CHOICES_MAX 1000 /* most channels that are listed */
 
 struct choice {
 	uint32_t channel;
@@ -45,7 +45,7 @@ static void choices_free(struct choices *choices)
 	free(choices);
 }
 
-/* The channel asked for, else a shell, else the first. */
+/* The channel that was asked for; without one, the first shell, or else the first channel. */
 static const struct choice *choose(const struct choices *choices, const char *channel)
 {
 	for (size_t i = 0; i < choices->count; i++) {
@@ -64,7 +64,7 @@ static void tell_choices(struct caller *caller, const char *session, const struc
 			choices->list[i].kind);
 }
 
-/* A transcript of somebody else is looked at only when that is on record. */
+/* Somebody else's transcript is shown only after that is in the audit log. */
 static bool audited(struct caller *caller, const struct session_row *row, uint32_t channel)
 {
 	if (command_own(caller, row))
@@ -90,11 +90,14 @@ static void play(struct caller *caller, const struct command_args *args,
 			caller, EXIT_GATEWAY, "not replayed: the audit event could not be written");
 		return;
 	}
-	int64_t speed = args->speed >= 0 ? args->speed : args->text ? 0 : 1000;
-	struct msg_play options = { .text = args->text,
+	int64_t default_speed = args->text ? 0 : 1000;
+	int64_t speed = args->speed >= 0 ? args->speed : default_speed;
+	struct msg_play options = {
+		.text = args->text,
 		.speed_milli = (uint32_t)speed,
 		.idle_us = args->idle * 1000,
-		.from_us = args->from * 1000 };
+		.from_us = args->from * 1000,
+	};
 	caller->ops->play(caller, fd, &options);
 }
 
@@ -112,9 +115,11 @@ static void replay(struct caller *caller, const struct command_args *args,
 	if (rc)
 		command_fail(
 			caller, EXIT_GATEWAY, "the transcripts cannot be listed: %s", err.text);
+	else if (!choice && channel)
+		command_fail(caller, 1, "session '%s' has no transcript of channel %.16s", row->id,
+			channel);
 	else if (!choice)
-		command_fail(caller, 1, "session '%s' has no transcript%s%.16s", row->id,
-			channel ? " of channel " : "", channel ? channel : "");
+		command_fail(caller, 1, "session '%s' has no transcript", row->id);
 	else
 		play(caller, args, row, choice);
 	choices_free(choices);

@@ -1,5 +1,5 @@
-/* Asking ahead: request, break-glass. The same policy, the same guard and the same queue as of an
- * access, without one waiting. */
+/* Asking before an access: request, break-glass. The same policy, guard and queue decide as for an
+ * access, but no channel waits. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "server/broker/access/need.h"
 #include "server/broker/command/requests.h"
 
-struct ahead { /* one request on its way */
+struct ahead { /* one request while it is made */
 	struct caller *caller;
 	const struct command_args *args;
 	const struct target *target;
@@ -57,7 +57,7 @@ static bool judge(struct ahead *ahead)
 	return true;
 }
 
-/* A command, or a line that will be typed in a shell. */
+/* Asks the guard about a command, or about a line that will be typed in a shell. */
 static bool guard(struct ahead *ahead)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
@@ -67,11 +67,11 @@ static bool guard(struct ahead *ahead)
 		return true;
 	if (!ahead->decision.guard) {
 		command_fail(ahead->caller, 2,
-			"no guard judges the lines of a shell there: leave --command out");
+			"lines typed in a shell are not judged there: leave --command out");
 		return false;
 	}
-	if ((typed ? guard_judge_typed : guard_judge)(
-		    ahead->decision.guard, ahead->access.detail, &judgement)) {
+	if ((typed ? guard_judge_typed_for : guard_judge_for)(ahead->decision.guard,
+		    ahead->decision.shells, ahead->access.detail, &judgement)) {
 		command_fail(ahead->caller, EXIT_GATEWAY, "the guard could not judge this command");
 		return false;
 	}
@@ -91,7 +91,7 @@ static bool guard(struct ahead *ahead)
 		ahead->decision.approval, ahead->caller->broker->config->conf);
 }
 
-/* Whoever asks for a line has the shell, or asks for that apart. */
+/* A request for a line does not include the shell itself, which is requested separately. */
 static void add_rule_need(struct ahead *ahead)
 {
 	const struct approval_rule *rule =
@@ -110,13 +110,15 @@ static int ask_for(struct ahead *ahead, const struct need *need, struct err *err
 	struct broker *broker = ahead->caller->broker;
 	char source[ADDR_TEXT_MAX];
 	struct approval approval = { 0 };
-	const struct approval_scope scope = { .who = ahead->caller->who,
+	const struct approval_scope scope = {
+		.who = ahead->caller->who,
 		.target = ahead->access.target,
 		.login = ahead->access.login,
 		.kind = access_kind_name(ahead->access.kind),
 		.command = ahead->access.detail,
 		.rule = ahead->decision.rule,
-		.by = need->by };
+		.by = need->by,
+	};
 	const struct need_wish wish = { &scope, addr_format(&ahead->caller->source, source),
 		ahead->args->reason, ahead->args->for_ms };
 	int64_t lapse = 0;
@@ -171,7 +173,7 @@ static void run(struct ahead *ahead)
 		return;
 	add_rule_need(ahead);
 	if (!ahead->need_count && !ahead->args->json)
-		command_error(ahead->caller, "no approval is needed for this: just do it");
+		command_error(ahead->caller, "no approval is needed for this");
 	for (size_t i = 0; i < ahead->need_count; i++) {
 		int rc = ask_for(ahead, &ahead->needs[i], &err);
 		if (rc) {
@@ -187,22 +189,23 @@ static void run(struct ahead *ahead)
 	command_exit(ahead->caller, 0);
 }
 
-/* What is asked for makes sense, or the command has ended. */
+/* Checks the arguments; if one is wrong, ends the command. */
 static bool check(
 	struct caller *caller, const struct command_args *args, enum access_kind *ret_kind)
 {
 	const char *login = args->login;
 
 	if (caller->local)
-		command_fail(caller, EXIT_DENIED,
-			"who asks for something does so over ssh: ssh GATEWAY request …");
+		command_fail(
+			caller, EXIT_DENIED, "requests are made over ssh: ssh GATEWAY request …");
 	else if (caller->who->expires <= clock_wall())
 		command_fail(caller, EXIT_DENIED,
 			"your certificate has expired: connect again with a new one");
 	else if (!args->kind || access_kind_parse(args->kind, ret_kind))
-		command_fail(caller, 2, "which kind? --kind shell, exec, sftp, …");
+		command_fail(caller, 2,
+			"the kind of access is missing or unknown: --kind shell, exec, sftp, …");
 	else if (login && !text_name_ok(login, strlen(login)))
-		command_fail(caller, 2, "the login is not a user name");
+		command_fail(caller, 2, "the login is not a valid user name");
 	else if (args->command && *ret_kind != ACCESS_EXEC && *ret_kind != ACCESS_SHELL)
 		command_fail(caller, 2,
 			"--command goes with --kind exec, or shell for a line that will be typed");
@@ -240,7 +243,7 @@ void command_run_break_glass(struct caller *caller, const struct command_args *a
 
 	if (caller->local) {
 		command_fail(caller, EXIT_DENIED,
-			"who breaks the glass does so over ssh: ssh GATEWAY break-glass …");
+			"the glass is broken over ssh: ssh GATEWAY break-glass …");
 		return;
 	}
 	if (!args->reason || !args->reason[strspn(args->reason, " \t")] ||

@@ -1,8 +1,8 @@
-/* Commands on requests that list: requests, requests --watch. Who may see one: whoever made it, who
- * may vote on it, and the right 'sessions'.
+/* Commands on requests that list: requests, requests --watch. A request is shown to its requester,
+ * to those who may vote on it, and to those with the right 'sessions'.
  *
- * The list shows exactly what would run, control characters made visible; nothing that a requester
- * wrote can forge a line of it. */
+ * The list shows exactly what would run, with control characters made visible; a requester cannot
+ * forge a line of it. */
 #include "server/broker/command/requests.h"
 
 #include <errno.h>
@@ -93,10 +93,12 @@ static int add_row(const struct approval *approval, void *context)
 static json_t *list(struct caller *caller, const struct command_args *args, struct err *err)
 {
 	struct listing listing = { caller, json_array(), args->limit };
-	const struct approval_filter filter = { .state = -1,
+	const struct approval_filter filter = {
+		.state = -1,
 		.open_only = !args->all,
 		.provider = args->mine ? caller->who->provider : NULL,
-		.subject = args->mine ? caller->who->subject : NULL };
+		.subject = args->mine ? caller->who->subject : NULL,
+	};
 
 	if (!listing.rows || approvals_each(caller->broker->store, &filter,
 				     queue_lapse_shown(caller->broker), add_row, &listing, err)) {
@@ -123,7 +125,7 @@ static void watch_stop(struct caller *caller)
 	free(watching);
 }
 
-/* One object a line, or one line for people. */
+/* One line: a JSON object, or text for people. */
 static void put_row(struct watching *watching, const struct approval *approval)
 {
 	BUF_CLEANUP struct buf line = BUF_INIT(COMMAND_ANSWER_MAX);
@@ -168,7 +170,8 @@ static void watch_start(struct caller *caller, bool json)
 		};
 	if (!watching || queue_watch(caller->broker, &watching->watch)) {
 		free(watching);
-		command_fail(caller, EXIT_WAIT, "too many watch already");
+		command_fail(
+			caller, EXIT_WAIT, "too many clients are watching the requests already");
 		return;
 	}
 	caller->state = watching;
@@ -222,6 +225,6 @@ void command_run_requests_show(struct caller *caller, const struct command_args 
 		command_one(caller, args, request_json(caller, &approval), columns);
 	else
 		command_fail(caller, EXIT_DENIED,
-			"request '%s' is neither yours nor yours to decide", approval.id);
+			"request '%s' is not yours, and you cannot vote on it", approval.id);
 	approval_release(&approval);
 }

@@ -1,5 +1,5 @@
-/* Reviews of sessions that broke the glass: the list, and the signature of somebody else. For
- * whoever has the right 'audit' or 'sessions'. */
+/* Reviews of break-glass sessions: the list, and the signature of somebody else. They need the
+ * right 'audit' or 'sessions'. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -60,7 +60,7 @@ struct whose {
 	bool own;
 };
 
-/* The store compares provider and subject; the name counts as well, as with votes. */
+/* The store compares provider and subject; here the name is compared as well, as for votes. */
 static int look(const struct review *review, void *context)
 {
 	struct whose *whose = context;
@@ -76,7 +76,7 @@ static int sign(struct caller *caller, const char *id, const char *note, struct 
 	int rc = reviews_each(caller->broker->store, false, look, &whose, err);
 
 	if (!rc && whose.own)
-		rc = err_set(err, -EPERM, "nobody signs the review of his own session");
+		rc = err_set(err, -EPERM, "you cannot sign the review of your own session");
 	if (!rc)
 		rc = store_begin(caller->broker->store, err);
 	if (rc)

@@ -1,7 +1,8 @@
-/* revoke, revoked, unrevoke: who and what may not come in any more.
+/* revoke, revoked, unrevoke: users, certificates and keys that are not accepted any more.
  *
- * Order: the event is written, then the row, then everybody it concerns who is inside is sent away.
- * Logins that are kept are forgotten, so that the end of a revocation does not bring them back. */
+ * The order: the audit event is written, then the row, then the connections to which it applies are
+ * ended. Stored logins are deleted, so that they do not become valid again when the revocation
+ * ends. */
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ static bool is_fingerprint(const char *text)
 
 /* ---- what is to be revoked ---- */
 
-struct order { /* one revocation on its way: value and ca point here or into the arguments */
+/* a revocation that is being made; value and ca point into it or into the arguments */
+struct order {
 	struct revocation row;
 	char key_fp[SSHKEY_FP_MAX], ca_fp[SSHKEY_FP_MAX], serial[24];
 	uint64_t number;
@@ -44,7 +46,7 @@ static int take_user(struct order *order, const struct command_args *args, struc
 	order->row.value = (char *)args->user;
 	return text_name_ok(args->user, strlen(args->user))
 		       ? 0
-		       : err_set(err, -EINVAL, "'%.255s' is not a user name", args->user);
+		       : err_set(err, -EINVAL, "'%.255s' is not a valid user name", args->user);
 }
 
 static int take_serial(struct order *order, const struct command_args *args, struct err *err)
@@ -54,7 +56,7 @@ static int take_serial(struct order *order, const struct command_args *args, str
 	errno = 0;
 	unsigned long long number = strtoull(args->serial, &end, 10);
 	if (errno || *end || args->serial[0] < '0' || args->serial[0] > '9')
-		return err_set(err, -EINVAL, "'%.64s' is not a serial", args->serial);
+		return err_set(err, -EINVAL, "'%.64s' is not a serial number", args->serial);
 	if (!args->ca && !*order->ca_fp)
 		return err_set(err, -EINVAL,
 			"this gateway issues no certificates: name their authority with --ca "
@@ -107,7 +109,7 @@ static void find_session(const struct broker_live *live, void *context)
 		snprintf(wanted->key_fp, SSHKEY_FP_MAX, "%s", live->who->key_fp);
 }
 
-/* A session's key: whoever works there does not come back with it. */
+/* The key of a live session: its user cannot connect with it again. */
 static int take_session(struct caller *caller, struct order *order, const struct command_args *args,
 	struct err *err)
 {
@@ -115,8 +117,7 @@ static int take_session(struct caller *caller, struct order *order, const struct
 	int rc = sessions_get(caller->broker->store, args->session, &row, err);
 
 	if (rc)
-		return err_set(
-			err, -ENOENT, "session '%.64s': there is none by that id", args->session);
+		return err_set(err, -ENOENT, "there is no session '%.64s'", args->session);
 	struct wanted wanted = { row.id, order->key_fp };
 	broker_live_each(caller->broker, find_session, &wanted);
 	session_row_release(&row);
@@ -134,13 +135,13 @@ static int take_until(struct order *order, const struct command_args *args, stru
 	int rc = 0;
 
 	if (args->until && args->for_ms)
-		return err_set(err, -EINVAL, "'--until' and '--for' are the same");
+		return err_set(err, -EINVAL, "'--until' and '--for' exclude each other");
 	if (args->until)
 		rc = clock_parse(args->until, &order->row.until, err);
 	else if (args->for_ms)
 		order->row.until = order->row.at + args->for_ms / 1000;
 	if (!rc && order->row.until && order->row.until <= order->row.at)
-		rc = err_set(err, -EINVAL, "its end is not in the future");
+		rc = err_set(err, -EINVAL, "the end of the revocation is not in the future");
 	return rc;
 }
 
@@ -170,11 +171,14 @@ static int order_of(struct caller *caller, const struct command_args *args, stru
 	int rc = take_until(order, args, err);
 	if (rc)
 		return rc;
-	return args->user     ? take_user(order, args, err)
-	       : args->serial ? take_serial(order, args, err)
-	       : args->key    ? take_key(order, args, err)
-	       : args->key_id ? take_key_id(order, args, err)
-			      : take_session(caller, order, args, err);
+	if (args->user)
+		return take_user(order, args, err);
+	if (args->serial)
+		return take_serial(order, args, err);
+	if (args->key)
+		return take_key(order, args, err);
+	return args->key_id ? take_key_id(order, args, err)
+			    : take_session(caller, order, args, err);
 }
 
 /* ---- revoke ---- */
@@ -202,11 +206,11 @@ static int forget(
 		return strcmp(order->row.ca, order->ca_fp)
 			       ? 0
 			       : logins_forget_serial(store, order->number, ret_count, err);
-	default: return 0; /* by key id: the row is asked whenever the login is used */
+	default: return 0; /* by key id: the row is checked whenever the login is used */
 	}
 }
 
-/* Row and logins together, or neither. */
+/* Writes the row and deletes the logins in one transaction. */
 static int keep(struct store *store, struct order *order, uint64_t *ret_logins, struct err *err)
 {
 	int rc = store_begin(store, err);
@@ -244,13 +248,14 @@ static bool names_something(const struct command_args *args)
 	       args->ca || args->until || args->for_ms;
 }
 
-/* Of an approval: whoever may take it back there (server/broker/approval/vote.c). Of anything else:
- * the right. */
+/* For an approval, server/broker/approval/vote.c checks who may revoke it; everything else needs
+ * the right 'revoke'. */
 static bool is_ours(struct caller *caller, const struct command_args *args)
 {
 	if (args->words.count && names_something(args))
 		command_fail(caller, 2,
-			"'%.64s' is a request, the rest is something else: one at a time",
+			"'%.64s' is a request, the options name something else: revoke one at a "
+			"time",
 			args->words.items[0]);
 	else if (args->words.count)
 		command_revoke_approval(caller, args);
@@ -340,7 +345,7 @@ void command_run_unrevoke(struct caller *caller, const struct command_args *args
 		return;
 	}
 	char value[256];
-	command_out(caller, "revocation %lld (%s %s) is gone; logins that it ended stay ended\n",
+	command_out(caller, "revocation %lld (%s %s) is removed; logins that it ended stay ended\n",
 		id, revocation_kind_name(row.kind),
 		text_clean(value, sizeof(value), row.value, strlen(row.value)));
 	revocation_release(&row);

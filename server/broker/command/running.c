@@ -1,8 +1,8 @@
-/* Running commands and the way of their output. See server/broker/command/running.h.
+/* Running commands and how their output is sent. See running.h.
  *
- * What a command writes becomes a queue of items; one is sent whenever the link has nothing else to
- * send, so a slow reader fills this queue and not the link's, which decisions need. A command that
- * is over is freed from the loop, never under its own feet. */
+ * The output of a command becomes a queue of items; one is sent whenever the link has nothing else
+ * to send, so that a slow reader fills this queue and not that of the link, which decisions need. A
+ * command that has ended is freed from the loop, never while it runs. */
 #include "server/broker/command/running.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static void running_free(void *arg)
 	free(running);
 }
 
-/* Takes it out of everything; nothing of the caller is touched any more but `gone`. */
+/* Removes it from its list; afterwards only `gone` of its caller is used. */
 static void leave(struct running *running)
 {
 	struct item *item;
@@ -96,7 +96,7 @@ static int send_item(struct running *running, struct item *item)
 	return link_send(link, IPC_PLAY, 0, &item->play, &item->fd, 1);
 }
 
-/* One item; false: nothing was there. */
+/* Sends one item. False: there was none. */
 static bool send_one(struct running *running)
 {
 	struct item *item = STAILQ_FIRST(&running->items);
@@ -105,7 +105,8 @@ static bool send_one(struct running *running)
 		return false;
 	STAILQ_REMOVE_HEAD(&running->items, entry);
 	running->waiting -= item->len;
-	bool last = item->kind != ITEM_OUTPUT; /* who plays a transcript ends by himself */
+	/* the other end ends by itself after playing a transcript */
+	bool last = item->kind != ITEM_OUTPUT;
 	send_item(running, item);
 	item_free(item);
 	if (last) {
@@ -140,7 +141,8 @@ static void on_pump(void *arg)
 		running_pump(running->list);
 }
 
-/* Not at once: the command is still running, and its end would free it. */
+/* Queues an item, to be sent from the loop: the command is still running, and sending its end would
+ * free it. */
 static void put(struct running *running, struct item *item)
 {
 	bool idle = STAILQ_EMPTY(&running->items);

@@ -1,4 +1,4 @@
-/* Commands on sessions: ls, show, kill; and whose session one is. */
+/* Commands on sessions: ls, show, kill; and the check who owns one. */
 #include "server/broker/command/impl.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "store/transcripts.h"
 
-/* ---- whose ---- */
+/* ---- ownership ---- */
 
 bool command_own(const struct caller *caller, const struct session_row *row)
 {
@@ -27,7 +27,7 @@ bool command_session(struct caller *caller, const char *id, unsigned right, stru
 
 	if (rc) {
 		command_fail(caller, rc == -EIO ? EXIT_GATEWAY : 1, "session '%.64s': %s", id,
-			rc == -ENOENT ? "there is none by that id" : err.text);
+			rc == -ENOENT ? "there is no such session" : err.text);
 		return false;
 	}
 	if (command_own(caller, &row) || (caller->may & right) == right) {
@@ -40,8 +40,8 @@ bool command_session(struct caller *caller, const char *id, unsigned right, stru
 			"session '%s' is not yours: this needs the right '%s' (may: of one of your "
 			"roles)",
 			id, command_right_name(right));
-	else /* the beginning of an id is a time: guessing must not tell who worked when */
-		command_fail(caller, 1, "session '%.64s': there is none by that id", id);
+	else /* an id begins with a time: guessing ids must not reveal who worked when */
+		command_fail(caller, 1, "session '%.64s': there is no such session", id);
 	return false;
 }
 
@@ -68,8 +68,8 @@ static int add_session(const struct session_row *row, void *context)
 	return json_array_append_new(context, object) ? -ENOMEM : 0;
 }
 
-/* Whether the caller gets a list of more than his own: true or false into *ret_own. false: refused,
- * ended. */
+/* Sets *ret_own if the list is limited to the caller's own sessions. False: refused, and the
+ * command has ended. */
 static bool scope(struct caller *caller, const struct command_args *args, bool *ret_own)
 {
 	bool right = caller->may & MAY_SESSIONS,

@@ -1,5 +1,5 @@
-/* Commands that decide: approve, deny, cancel, revoke, extend. Rights are
- * server/broker/approval/vote.c's; here are arguments and answers. */
+/* Commands that decide: approve, deny, cancel, revoke, extend. server/broker/approval/vote.c checks
+ * the rights; here are arguments and answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,11 +61,13 @@ static void cast_vote(
 	struct caller *caller, const struct command_args *args, bool approve, const char *note)
 {
 	const char *id = args->words.items[0];
-	const struct vote vote = { .who = caller->who,
+	const struct vote vote = {
+		.who = caller->who,
 		.approve = approve,
 		.note = note,
 		.window = args->for_ms,
-		.uses = (unsigned)args->uses };
+		.uses = (unsigned)args->uses,
+	};
 	struct err err = { "" };
 	enum approval_state state = APPROVAL_PENDING;
 	int rc = queue_vote(caller->broker, id, &vote, &state, &err);
@@ -84,7 +86,8 @@ void command_run_approve(struct caller *caller, const struct command_args *args)
 void command_run_deny(struct caller *caller, const struct command_args *args)
 {
 	if (!args->reason || !*args->reason)
-		command_fail(caller, 2, "say why: deny %.32s --reason TEXT", args->words.items[0]);
+		command_fail(caller, 2, "a reason is required: deny %.32s --reason TEXT",
+			args->words.items[0]);
 	else
 		cast_vote(caller, args, false, args->reason);
 }
@@ -122,7 +125,7 @@ void command_run_extend(struct caller *caller, const struct command_args *args)
 	char words[128], more[64];
 
 	if (!args->for_ms) {
-		command_fail(caller, 2, "for how much longer? extend %.32s --for TIME",
+		command_fail(caller, 2, "the time is missing: extend %.32s --for TIME",
 			args->words.items[0]);
 		return;
 	}

@@ -1,5 +1,5 @@
-/* Audit events and their signed checkpoints. An event that cannot be written is said in the log,
- * and the act that it stands for must not happen. */
+/* Audit events and their signed checkpoints. An event that cannot be written is reported in the
+ * log, and the act for which it stands must not happen. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -31,9 +31,7 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 	if (!msg || !msg->ok || !key)
 		log_warning("audit checkpoint %llu was not signed: %s",
 			(unsigned long long)broker->private->checkpoint_seq,
-			failure		  ? failure
-			: msg && !msg->ok ? msg->reason
-					  : "no audit key");
+			signed_failure(msg, failure, "there is no audit key"));
 	else if (audit_checkpoint_put(broker->store, broker->private->checkpoint_seq,
 			 clock_wall_ms(), key, msg->data, &err))
 		log_error("audit checkpoint %llu: %s",
@@ -58,5 +56,5 @@ void checkpoint_if_due(struct broker *broker, bool now)
 			broker, &private->checkpoint);
 	if (rc)
 		log_warning("audit checkpoint: %s",
-			*err.text ? err.text : "the signer cannot be asked");
+			*err.text ? err.text : "the signer cannot be reached");
 }

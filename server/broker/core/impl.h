@@ -1,5 +1,5 @@
-/* The inside of the broker: its state, for its own rooms only. What each room adds to it is listed
- * here, and only that room touches it. */
+/* The inside of the broker: its state, for its own rooms only. The state of each room is listed
+ * here, but only that room uses it. */
 #ifndef BARTIZAN_BROKER_CORE_IMPL_H
 #define BARTIZAN_BROKER_CORE_IMPL_H
 
@@ -10,12 +10,13 @@
 #include "server/broker/core/service.h"
 #include "server/role/role.h"
 
-#define BROKER_SIGN_MS 10000 /* the signer answers within */
-/* new signer and egress are there within, after a reload was accepted */
+#define BROKER_SIGN_MS 10000 /* how long the signer may take to answer */
+/* how long new signer and egress processes may take to connect after a reload */
 #define BROKER_ROLES_MS 60000
-#define BROKER_DISK_MS 2000   /* between looks at the free space */
-#define BROKER_STOP_MS 3000   /* at the end: for sessions to close, and for the last checkpoint */
-#define BROKER_GRACE_MS 20000 /* a session that was told to end has ended within, or is killed */
+#define BROKER_DISK_MS 2000 /* time between checks of the free space */
+/* when the broker ends: time for sessions to close, and for the last checkpoint */
+#define BROKER_STOP_MS 3000
+#define BROKER_GRACE_MS 20000 /* a session that was told to end is killed after this time */
 
 struct reload;
 struct control;
@@ -47,15 +48,16 @@ struct public_keys {
 };
 
 struct broker_private {
-	/* a client or the last question is gone: perhaps the broker may end. Set by its top */
+	/* called when a client or the last question has ended: the broker may be able to end. Set
+	 * in server/broker/broker.c */
 	void (*on_idle)(struct broker *broker);
 	const struct role_start *start;
 	struct link parent;
-	struct service *signer, *egress; /* NULL: not there now */
+	struct service *signer, *egress; /* NULL: no link now */
 	struct public_keys keys;	 /* public halves of what the signer holds */
 	struct question *keys_question;
-	struct reload *reload; /* under way, else NULL */
-	/* bits of roles whose next link belongs to a configuration that was refused */
+	struct reload *reload; /* NULL: no reload is in progress */
+	/* bit mask: drop the next link of these roles, for their reload was refused */
 	unsigned skip;
 	struct control *control;
 	struct client_list clients;
@@ -72,12 +74,12 @@ struct broker_private {
 	struct glass_list glasses; /* server/broker/access/break_glass.c */
 	unsigned glass_count;
 	unsigned commands;
-	struct question *checkpoint; /* never two in flight */
+	struct question *checkpoint; /* at most one is signed at a time */
 	uint64_t checkpoint_seq;
 	struct event *disk_timer, *stop_timer;
 	bool disk_low;
 	bool ready, draining, stopping;
-	/* the level is not the configuration's: a reload does not change it */
+	/* the log level was given on the command line: a reload does not change it */
 	bool log_forced;
 	int64_t started;
 };

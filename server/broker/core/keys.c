@@ -1,19 +1,12 @@
 /* The public halves of the keys that the signer holds. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "server/broker/core/impl.h"
 
-/* Signer and egress as they come and go, and the public halves of the keys that the signer holds.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "server/broker/core/impl.h"
 
 void public_keys_release(struct public_keys *keys)
 {
@@ -33,7 +26,8 @@ int public_keys_load(struct public_keys *keys, const struct msg_keys_answer *msg
 	while (msg->names[count] && msg->lines[count])
 		count++;
 	if (msg->names[count] || msg->lines[count])
-		return err_set(err, -EBADMSG, "the signer's names and keys do not fit together");
+		return err_set(err, -EBADMSG,
+			"the signer sent more names than keys, or more keys than names");
 	struct public_keys loaded = { calloc(count + 1, sizeof(*loaded.list)), 0 };
 	for (size_t i = 0; loaded.list && !rc && i < count; i++, loaded.count++) {
 		loaded.list[i].name = strdup(msg->names[i]);

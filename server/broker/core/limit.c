@@ -1,5 +1,5 @@
 /* Time limits: of a leg (a rule's limits.session, a grant's end) and of a client that was told to
- * go. Whoever does not obey is killed. */
+ * end. Whoever does not obey is killed. */
 #include <stdio.h>
 
 #include "common/clock.h"
@@ -27,7 +27,7 @@ static void arm(struct peer_leg *leg, int64_t wait)
 	struct timeval when = timeval_of(wait > 0 ? wait : 0);
 
 	if (evtimer_add(leg->timer, &when))
-		log_error("session %s: no timer for its limit", leg->session);
+		log_error("session %s: the timer for its limit could not be set", leg->session);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -68,7 +68,7 @@ void peer_leg_limit(struct peer_leg *leg, int64_t limit_ms)
 	leg->deadline = now + limit_ms;
 	leg->limit = limit_ms;
 	leg->warned = 0;
-	/* a limit of a minute needs no warning of five */
+	/* a limit of one minute needs no warning five minutes before */
 	while (leg->warned < WARNINGS && limit_ms <= warnings[leg->warned].before)
 		leg->warned++;
 	arm(leg, leg->warned < WARNINGS ? limit_ms - warnings[leg->warned].before : limit_ms);
@@ -94,7 +94,7 @@ static void on_end_timer(evutil_socket_t fd, short what, void *arg)
 	if (client->leaving)
 		client_violation(client, "end", "a session did not end when it was told to");
 	else
-		client_dismiss(client, EXIT_WAIT, "no token came in time");
+		client_dismiss(client, EXIT_WAIT, "no token was received in time");
 }
 
 void client_end_after(struct client *client, int64_t ms)
@@ -104,7 +104,7 @@ void client_end_after(struct client *client, int64_t ms)
 	if (!client->end_timer)
 		client->end_timer = evtimer_new(client->broker->base, on_end_timer, client);
 	if (!client->end_timer || evtimer_add(client->end_timer, &wait))
-		log_error("connection %llu: no timer for its end",
+		log_error("connection %llu: the timer for its end could not be set",
 			(unsigned long long)client->connection);
 }
 
@@ -113,7 +113,7 @@ void client_dismiss(struct client *client, uint32_t exit, const char *reason)
 	if (client->leaving || client->state == CLIENT_ENDED || client->gone_timer)
 		return;
 	client->leaving = true;
-	log_info("connection %llu from %s: told to go: %s", (unsigned long long)client->connection,
+	log_info("connection %llu from %s: told to end: %s", (unsigned long long)client->connection,
 		client->source_text, reason);
 	client_send_end(client, IPC_LEG_ALL, exit, reason);
 	client_end_after(client, CLIENT_DISMISS_MS);

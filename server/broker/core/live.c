@@ -1,4 +1,4 @@
-/* What is going on: for commands that list, count, and end sessions. */
+/* Live sessions: listing, counting and ending them, for commands. */
 #include <errno.h>
 #include <string.h>
 

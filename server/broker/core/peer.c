@@ -10,22 +10,28 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "keys/sshcert.h"
+#include <stdio.h>
+#include "common/clock.h"
+#include "policy/decide.h"
 
-static const char *const state_names[] = { "connected", "proved", "limited", "authenticated",
-	"ended" };
+static const char *const state_names[] = { "connected", "proved", "vouched", "limited",
+	"authenticated", "ended" };
 
 void client_set_state(struct client *client, enum client_state state)
 {
 	static const unsigned allowed[CLIENT_STATES] = {
-		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED |
-				     1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
-		[CLIENT_PROVED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED |
+				     1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED |
+				     1u << CLIENT_ENDED,
+		[CLIENT_PROVED] =
+			1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_VOUCHED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_LIMITED] = 1u << CLIENT_ENDED,
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
 
 	if (!(allowed[client->state] & 1u << state)) {
-		log_error("connection %llu: %s does not become %s",
+		log_error("connection %llu: the state cannot change from %s to %s",
 			(unsigned long long)client->connection, state_names[client->state],
 			state_names[state]);
 		return;
@@ -57,21 +63,7 @@ struct client *client_find(struct broker *broker, uint64_t connection)
 	return NULL;
 }
 
-/* Legs: where a client wants to go, and how long it may stay. IPC_LEG and IPC_LEG_END, time limits,
- * telling a session to end.
- *
- * A leg's number is used once in the life of a connection. Whatever stops a leg from here (limit,
- * kill, full disk) tells the session, and kills the process when it does not obey. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/text.h"
-#include "policy/decide.h"
-#include "server/broker/core/peer.h"
+/* ---- legs: the number of a leg is used once in the life of a connection ---- */
 
 struct peer_leg *peer_leg_find(const struct client *client, uint32_t number)
 {
@@ -156,17 +148,31 @@ int client_keep_key(struct client *client, struct bytes offered, struct err *err
 
 int client_proved(struct client *client, enum client_state state)
 {
-	if (!client->deciding || client->state != CLIENT_CONNECTED || !client->key ||
+	bool from = client->state == CLIENT_CONNECTED ||
+		    (client->state == CLIENT_PROVED && state == CLIENT_LIMITED);
+
+	if (!client->deciding || !from || !client->key ||
 		(state != CLIENT_PROVED && state != CLIENT_LIMITED))
 		return -EPERM;
 	client_set_state(client, state);
 	return 0;
 }
 
+int client_vouched(struct client *client, struct identity **who)
+{
+	if (!client->login || client->state != CLIENT_CONNECTED || client->key || !*who)
+		return -EPERM;
+	client_set_state(client, CLIENT_VOUCHED);
+	client->vouched = *who;
+	*who = NULL;
+	return 0;
+}
+
 int client_authenticated(struct client *client, struct identity **who)
 {
-	if (!client->deciding ||
-		(client->state != CLIENT_CONNECTED && client->state != CLIENT_PROVED) || !*who)
+	const unsigned from = 1u << CLIENT_CONNECTED | 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED;
+
+	if (!client->deciding || !(from & 1u << client->state) || !client->key || !*who)
 		return -EPERM;
 	client_set_state(client, CLIENT_AUTHENTICATED);
 	client->who = *who;
@@ -204,6 +210,6 @@ void client_violation(struct client *client, const char *message, const char *wh
 	log_warning("connection %llu from %s: session process killed: message '%s': %s",
 		(unsigned long long)client->connection, client->source_text, message, why);
 	client_kill(client);
-	client->doomed = "session process broke the gateway's protocol";
+	client->doomed = "the session process broke the gateway's protocol";
 	link_fail(&client->link, client->doomed);
 }

@@ -1,8 +1,8 @@
 /* A client: the broker's record of one session process, and its legs.
  *
  * What a session says about itself is never believed: source and process come from the listener,
- * the identity from a certificate that the broker has verified. A client ends when its process is
- * gone; everything that hangs on it (legs, dials, commands) is undone there, and nothing keeps a
+ * the identity from a certificate that the broker has verified. A client ends when its process has
+ * ended; then everything that belongs to it (legs, dials, commands) is undone, and nothing keeps a
  * pointer to it. */
 #ifndef BARTIZAN_BROKER_CORE_PEER_H
 #define BARTIZAN_BROKER_CORE_PEER_H
@@ -11,25 +11,29 @@
 #include "common/id.h"
 #include "server/broker/core/impl.h"
 
-#define CLIENT_LEGS_MAX 16384	/* in the life of one connection */
-#define CLIENT_PROBES_MAX 64	/* plain keys offered before login */
-#define CLIENT_COMMANDS_MAX 8	/* running at a time */
-#define CLIENT_EVENTS_MAX 1000	/* IPC_EVENT written to the audit chain */
-#define CLIENT_EARLY_MAX 16	/* evidence of inner transports whose leg is not named yet */
-#define CLIENT_TOKENS_MAX 20000 /* cost of messages at once … */
-#define CLIENT_TOKENS_PER_S 200 /* … and in the long run: server/broker/client_messages.c */
-/* a session that was told to go has gone within (it flushes its last words for 5 s), or is killed
- */
+#define CLIENT_LEGS_MAX 16384  /* legs in the life of one connection */
+#define CLIENT_PROBES_MAX 64   /* plain keys offered before login */
+#define CLIENT_COMMANDS_MAX 8  /* commands running at a time */
+#define CLIENT_EVENTS_MAX 1000 /* IPC_EVENT written to the audit chain */
+#define CLIENT_EARLY_MAX 16    /* inner transports with evidence whose leg is not named yet */
+/* messages have a cost in tokens (client_messages.c): how many can be spent at once, */
+#define CLIENT_TOKENS_MAX 20000
+#define CLIENT_TOKENS_PER_S 200 /* and how many are added each second */
+/* a session that was told to end is killed after this time (it may flush its last messages for 5
+ * s) */
 #define CLIENT_DISMISS_MS 8000
-#define CLIENT_LIMITED_MS 60000 /* for a token to come */
-#define LEG_CHANNELS_MAX 10000	/* in the life of one leg */
+#define CLIENT_LIMITED_MS 60000 /* how long a client may take to send its token */
+#define LEG_CHANNELS_MAX 10000	/* channels in the life of one leg */
 
-/* CLIENT_PROVED: a key is proved, a person is not: a login at a provider has to follow.
+/* CLIENT_PROVED: a key is proved, a person is not: a certificate has to follow, or a login at a
+ * provider.
+ * CLIENT_VOUCHED: a person has logged in, a key is not proved: it has to be, on this connection.
  * CLIENT_LIMITED: a key is proved, and all that it may do is to exchange a token for a certificate
  * (`login --token`); nobody has an identity there, whatever `who` holds for messages. */
 enum client_state {
 	CLIENT_CONNECTED,
 	CLIENT_PROVED,
+	CLIENT_VOUCHED,
 	CLIENT_LIMITED,
 	CLIENT_AUTHENTICATED,
 	CLIENT_ENDED,
@@ -73,21 +77,22 @@ struct peer_leg {
 	enum peer_leg_state state;
 	enum msg_mode mode;
 	char session[ID_ULID_LEN + 1];
-	char *target, *login; /* as asked, checked */
+	char *target, *login; /* as the client asked, after checks of their form */
 	uint16_t port;	      /* 0: the target's own */
 	struct bytes pubkey;  /* owned */
 	struct peer_channel_list channels;
 	unsigned channel_count, channels_open;
 	struct record *record; /* never NULL */
 	struct dial *dial;
-	char *dial_failure;  /* the grant has failed: later accesses hear the same */
-	int64_t started;     /* wall ms: when it was opened; 0: not yet */
-	int64_t deadline;    /* monotonic ms; 0: none */
-	int64_t limit;	     /* ms: as configured, for the words */
-	struct event *timer; /* deadline, warnings, grace */
+	char *dial_failure; /* why the grant failed: later accesses get the same reason */
+	int64_t started;    /* wall ms: when it was opened; 0: not yet */
+	int64_t deadline;   /* monotonic ms; 0: none */
+	int64_t limit;	    /* ms: as configured, for messages */
+	/* for the deadline, the warnings before it, and the time to end afterwards */
+	struct event *timer;
 	unsigned warned;
 	bool ending;	    /* it was told to end */
-	char *glass_reason; /* the glass was broken for it; NULL: it was not */
+	char *glass_reason; /* the user's reason if this is a break-glass session; else NULL */
 	char glass_review[ID_SHORT_LEN + 1];
 };
 
@@ -100,22 +105,27 @@ struct client {
 	char source_text[ADDR_TEXT_MAX];
 	pid_t pid;
 	enum client_state state;
-	/* a row with DECIDES is being handled, or its login has just been verified: only then may
+	/* true while a message with DECIDES is handled or a login was just verified: only then may
 	 * the state become AUTHENTICATED */
 	bool deciding;
 	uint32_t seen;		   /* bits of ONCE rows */
 	char *user;		   /* as the client named it first */
 	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
 	bool plain_refused;	   /* a plain key is not worth an audit event any more */
+	bool asked; /* it asked before it signed, whether a plain key would do: it may go on */
+	char unknown_fp[SSHKEY_FP_MAX]; /* a plain key that was passed over; "": none */
+	/* of the last refusal of a key, as the client was told it; "": none yet */
+	char refusal[256];
 	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
 	struct identity *who;
-	struct bytes offered; /* owned: the certificate or plain key that was proved */
-	struct sshkey *key;   /* of it, plain */
-	struct login *login;  /* under way at a provider */
-	struct fresh *fresh;  /* accesses wait for a newer login; NULL: none does */
+	struct bytes offered;	  /* owned: the certificate or plain key that was proved */
+	struct sshkey *key;	  /* of it, plain */
+	struct login *login;	  /* under way at a provider */
+	struct identity *vouched; /* VOUCHED: who logged in, and waits for a key */
+	struct fresh *fresh;	  /* accesses wait for a newer login; NULL: none does */
 	/* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
 	struct event *end_timer;
-	bool leaving; /* was told to go: nothing new may begin */
+	bool leaving; /* it was told to end: nothing new may begin */
 	struct peer_leg_list legs;
 	unsigned leg_count;
 	uint32_t *used; /* numbers of legs ever named */
@@ -130,53 +140,56 @@ struct client {
 	unsigned running_count;
 	unsigned events;
 	int64_t tokens, tokens_at;
-	/* the link is closed, the listener has not yet said how the process ended: until then it
-	 * may write to its transcripts; nothing is sealed */
+	/* runs while the link is closed but the listener has not yet reported the end of the
+	 * process: until then it may write to its transcripts, and nothing is sealed */
 	struct event *gone_timer;
-	const char *doomed; /* it is being killed, for this reason */
+	const char *doomed; /* why it is being killed; NULL: it is not */
 };
 
 /* ---- clients ---- */
 
 struct client *client_find(struct broker *broker, uint64_t connection);
-/* {"connection", "source", "user"}: begins an audit event's data */
+/* {"connection", "source", "user"}: the first fields of an audit event */
 json_t *client_event(const struct client *client);
-/* the one setter: an unknown transition is logged and not made */
+/* the only place that changes the state; a transition that is not allowed is logged and not made */
 void client_set_state(struct client *client, enum client_state state);
 /* the only way to CLIENT_AUTHENTICATED; takes *who */
 int client_authenticated(struct client *client, struct identity **who);
-/* CONNECTED becomes PROVED or LIMITED */
+/* CONNECTED becomes VOUCHED, by the good end of a login before any key was proved; takes *who */
+int client_vouched(struct client *client, struct identity **who);
+/* CONNECTED becomes PROVED or LIMITED, PROVED becomes LIMITED */
 int client_proved(struct client *client, enum client_state state);
-/* Proved is what the key blob says: kept for the login that follows and for revocations. -EACCES
- * with the reason. */
+/* Keeps the key (a plain key or a certificate) that was proved, for the login that follows and for
+ * revocations. -EACCES with the reason. */
 int client_keep_key(struct client *client, struct bytes offered, struct err *err);
-/* it has an identity, and can be told something */
+/* it has an identity, and messages can be sent to it */
 bool client_reachable(const struct client *client);
-/* It broke the protocol: audited, its process killed; what hangs on it ends later, from the loop.
- */
+/* The session process broke the protocol: writes an audit event and kills it. What belongs to the
+ * client ends later, from the loop. */
 void client_violation(struct client *client, const char *message, const char *why);
-void client_kill(const struct client *client); /* the process, by the listener */
+void client_kill(const struct client *client); /* asks the listener to kill the process */
 void client_send_end(struct client *client, uint32_t leg, uint32_t exit, const char *reason);
 
 /* ---- legs ---- */
 
 struct peer_leg *peer_leg_find(const struct client *client, uint32_t number);
 bool peer_leg_used(const struct client *client, uint32_t number);
-/* *ret NULL: was refused or has ended; -EPROTO: never named */
+/* *ret NULL: the leg was refused or has ended; -EPROTO: it was never named */
 int peer_leg_of(
 	const struct client *client, uint32_t number, struct peer_leg **ret, struct err *err);
 struct peer_channel *peer_leg_channel(struct peer_leg *leg, uint32_t number, bool create);
-json_t *peer_leg_event(const struct peer_leg *leg); /* client_event() and session, target, login */
+/* the fields of client_event(), and session, target, login */
+json_t *peer_leg_event(const struct peer_leg *leg);
 const char *peer_leg_user(const struct peer_leg *leg);
 
 /* ---- time limits: server/broker/core/limit.c ---- */
 
-/* tells it to go, and sees to it */
+/* Tells the session process to end, and kills it if it does not. */
 void client_dismiss(struct client *client, uint32_t exit, const char *reason);
-void client_end_after(struct client *client, int64_t ms); /* dismisses it then */
-/* tells the session to end it, and sees to it */
+void client_end_after(struct client *client, int64_t ms); /* client_dismiss() after this time */
+/* Tells the session process to end the leg, and kills it if it does not. */
 void peer_leg_stop(struct peer_leg *leg, uint32_t exit, const char *reason);
-/* the session's whole life from now on, the shortest wins */
+/* Limits the session's time, counted from now; the shortest limit counts. */
 void peer_leg_limit(struct peer_leg *leg, int64_t limit_ms);
 
 #endif

@@ -30,7 +30,7 @@ void broker_later(struct broker *broker, void (*fn)(void *arg), void *arg)
 		*later = (struct later){ fn, arg };
 	if (!later || event_base_once(broker->base, -1, EV_TIMEOUT, on_later, later,
 			      &(struct timeval){ 0 })) {
-		log_error("out of memory: something stays unfreed");
+		log_error("out of memory: an object that has ended is never freed");
 		free(later);
 	}
 }
@@ -74,7 +74,15 @@ static void question_done(
 	question_unlink(question);
 	question->fn(question->context, msg, raw, failure);
 	free(question);
-	service_check_retired(service); /* service_close() frees later only */
+	/* may close the service, which is freed later from the loop */
+	service_check_retired(service);
+}
+
+const char *signed_failure(const struct msg_signed *msg, const char *failure, const char *otherwise)
+{
+	if (failure)
+		return failure;
+	return msg && !msg->ok ? msg->reason : otherwise;
 }
 
 void question_cancel(struct question **slot)
@@ -107,7 +115,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 int ask(struct service *service, enum ipc_type type, const void *msg, int64_t timeout_ms,
 	answer_fn *fn, void *context, struct question **slot)
 {
-	/* unique over all services: an answer of an old one never fits a new question */
+	/* unique over all services, so that an old service cannot answer a new question */
 	static uint32_t last_id;
 
 	if (!service || !link_up(&service->link))
@@ -164,7 +172,7 @@ static void service_message(struct link *link, struct ipc_raw *raw)
 	}
 	struct question *question = question_find(service, raw);
 	if (question)
-		/* an answer nobody waits for any more: its descriptors are closed by the caller */
+		/* the caller closes descriptors that the answer function did not take */
 		question_done(question, &msg, raw, NULL);
 	else if (service->on_unsolicited)
 		service->on_unsolicited(service, raw->type, raw->id, &msg);
@@ -173,8 +181,9 @@ static void service_message(struct link *link, struct ipc_raw *raw)
 
 static void service_fail_all(struct service *service)
 {
-	const char *why = service->role == ROLE_SIGNER ? "the gateway's signer is not there"
-						       : "the gateway's way out is not there";
+	const char *why = service->role == ROLE_SIGNER
+				  ? "the gateway's signer is not running"
+				  : "the gateway's egress process is not running";
 	struct question *question;
 
 	while ((question = LIST_FIRST(&service->questions)))

@@ -1,5 +1,4 @@
-/* Signer and egress as the broker sees them: a link, and questions on it that are answered later.
- */
+/* Signer and egress as the broker sees them: a link with open questions that are answered later. */
 #ifndef BARTIZAN_BROKER_CORE_SERVICE_H
 #define BARTIZAN_BROKER_CORE_SERVICE_H
 
@@ -26,11 +25,11 @@ struct service {
 	unsigned refs; /* by service_ref() */
 	/* replaced: closed when the last question is answered and the last ref given back */
 	bool retired;
-	/* A message that answers no question; type 0: the link is gone, which is said once. May be
-	 * NULL. */
+	/* Called for a message that answers no question, and once with type 0 when the link is
+	 * lost. May be NULL. */
 	service_unsolicited_fn *on_unsolicited;
-	struct issuers *issuers; /* of egress: server/broker/login/provider.c */
-	/* the link is gone: forget it; it closes itself right after */
+	struct issuers *issuers; /* for egress only: server/broker/login/provider.c */
+	/* the link is lost: forget the service, which closes itself afterwards */
 	service_lost_fn *lost;
 };
 
@@ -50,6 +49,9 @@ void service_unref(struct service *service);
  * is called. fn is never called from inside ask(). -ENOTCONN: no such role now. */
 int ask(struct service *service, enum ipc_type type, const void *msg, int64_t timeout_ms,
 	answer_fn *fn, void *context, struct question **slot);
+/* why there is no signature (msg may be NULL): failure, the signer's reason, or `otherwise` */
+const char *signed_failure(
+	const struct msg_signed *msg, const char *failure, const char *otherwise);
 void question_cancel(struct question **slot);
 
 /* fn(arg) from the loop, soon. */

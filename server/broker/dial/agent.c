@@ -1,9 +1,9 @@
-/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session asks
- * for a signature over its own login, the signer makes it.
+/* The agent protocol (draft-ietf-sshm-ssh-agent) for one static key and one login: the session
+ * process asks for a signature over its own login to the target, and the signer makes it.
  *
- * Two requests are understood: list (one key) and sign, and one signature is given in all. Whatever
- * else comes is answered with a failure; what is too long ends it. The signer checks that what it
- * signs is a login of that user with that key, so a session cannot have anything else signed. */
+ * It knows two requests, list (one key) and sign, and gives one signature in all. Any other request
+ * is answered with a failure; one that is too long closes the socket. The signer checks that what
+ * it signs is a login of that user with that key, so a session cannot have anything else signed. */
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -25,7 +25,7 @@ enum {
 };
 
 #define AGENT_MESSAGE_MAX (IPC_BLOB_MAX + SSHKEY_BLOB_MAX)
-#define AGENT_REQUESTS_MAX 64 /* of any kind, then it is closed */
+#define AGENT_REQUESTS_MAX 64 /* requests of any kind, after which it is closed */
 
 struct agent {
 	struct broker *broker;
@@ -82,10 +82,8 @@ static void on_signed(void *context, const void *data, struct ipc_raw *raw, cons
 		agent->used = true;
 		put(agent, &body);
 	} else {
-		log_warning("key '%s': no signature: %s", agent->key,
-			failure		  ? failure
-			: msg && !msg->ok ? msg->reason
-					  : "out of memory");
+		log_warning("key '%s': the signer made no signature: %s", agent->key,
+			signed_failure(msg, failure, "out of memory"));
 		put_failure(agent);
 	}
 	drain(agent);
@@ -115,15 +113,15 @@ static void request(struct agent *agent, struct bytes message)
 	uint8_t type = 0;
 	int rc = wire_get_u8(&in, &type);
 
-	if (!rc)
-		rc = type == AGENT_REQUEST_IDENTITIES && wire_done(&in) ? answer_list(agent)
-		     : type == AGENT_SIGN				? begin_sign(agent, &in)
-									: -ENOSYS;
+	if (!rc && type == AGENT_REQUEST_IDENTITIES && wire_done(&in))
+		rc = answer_list(agent);
+	else if (!rc)
+		rc = type == AGENT_SIGN ? begin_sign(agent, &in) : -ENOSYS;
 	if (rc)
 		put_failure(agent);
 }
 
-/* One request after the other: while the signer is asked the rest waits. */
+/* Handles one request after the other; while the signer is asked, the rest waits. */
 static void drain(struct agent *agent)
 {
 	struct evbuffer *in = bufferevent_get_input(agent->stream);
@@ -202,5 +200,6 @@ void agent_close(struct agent *agent)
 	if (!agent)
 		return;
 	shut(agent);
-	broker_later(agent->broker, agent_free, agent); /* it may be under its own callback */
+	/* freed later, because this may be called from one of its own callbacks */
+	broker_later(agent->broker, agent_free, agent);
 }

@@ -1,8 +1,8 @@
-/* Connections to targets, made by egress, so many to one target at a time: an sshd that is asked
- * for a hundred logins at once drops some (MaxStartups).
+/* Connections to targets, made by egress, with a limit for each target: an sshd drops some of a
+ * hundred logins at the same time (MaxStartups).
  *
- * A place at a target is taken from the dial until connect_release(), that is until the outbound
- * leg is up, or until handshake time is over, whichever comes first. */
+ * A connection counts from its dial until connect_release(), that is until the outbound leg is
+ * authenticated, or until the time for a handshake is over, whichever comes first. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,9 @@ struct connect {
 	char *name, *host, *family;
 	uint16_t port;
 	struct question *question;
-	struct event *timer; /* queued: gives up; done: gives the place back */
+	/* while queued: when to give up; when connected: when it stops counting against the
+	 * limit */
+	struct event *timer;
 	connect_done_fn *done;
 	void *context;
 	struct connect **slot;
@@ -65,7 +67,8 @@ static bool has_room(struct broker *broker, const struct connect *wanted)
 	return taken < broker->config->conf->dials_per_target;
 }
 
-/* The callback may release the connect, or not: it is kept for its place if the dial went well. */
+/* The callback may release the connect. Otherwise, if the dial succeeded, it is kept to be
+ * counted. */
 static void tell(struct connect *connect, int *fd, const char *address, const char *reason)
 {
 	connect_done_fn *done = connect->done;
@@ -92,7 +95,9 @@ static void on_dialed(void *context, const void *data, struct ipc_raw *raw, cons
 		fd = raw->fds[0];
 		raw->fds[0] = -1;
 	}
-	tell(connect, &fd, msg ? msg->address : "", failure ? failure : fd < 0 ? msg->reason : "");
+	if (!failure)
+		failure = fd < 0 ? msg->reason : "";
+	tell(connect, &fd, msg ? msg->address : "", failure);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -106,23 +111,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		tell(connect, &none, "",
 			connect->state == CONNECT_QUEUED
 				? "too many connections to it are being opened"
-				: "the gateway's way out is not there");
+				: "the gateway's egress process is not running");
 }
 
 static int dial(struct connect *connect)
 {
 	const struct conf *conf = connect->broker->config->conf;
-	struct msg_dial msg = { .host = connect->host,
+	struct msg_dial msg = {
+		.host = connect->host,
 		.port = connect->port,
 		.family = connect->family,
-		.timeout_ms = (uint32_t)conf->connect_time };
+		.timeout_ms = (uint32_t)conf->connect_time,
+	};
 
 	connect->state = CONNECT_DIALLING;
 	return ask(connect->broker->private->egress, IPC_DIAL, &msg, conf->connect_time + 2000,
 		on_dialed, connect, &connect->question);
 }
 
-/* Failures come from the loop, never from inside: the timer is set to now. */
+/* A failure is reported from the loop, never from inside: the timer is set to now. */
 static void try_dial(struct connect *connect)
 {
 	evtimer_del(connect->timer);

@@ -1,9 +1,9 @@
-/* A grant, single use: for one leg, one connected socket with the pinned host keys and a credential
- * for one login.
+/* A grant, used once: a connected socket with the pinned host keys and a credential for one login,
+ * for one leg.
  *
- * Connection and credential are fetched at the same time; the grant goes out when both are there,
- * or one has failed. Everything of the target is copied, so the configuration may be replaced
- * meanwhile. When the leg ends, whatever is under way is dropped. */
+ * Connection and credential are fetched at the same time; the grant is sent when both are ready or
+ * one has failed. Everything needed of the target is copied, so that the configuration may be
+ * replaced meanwhile. When the leg ends, work in progress is dropped. */
 #include "server/broker/dial/dial.h"
 
 #include <errno.h>
@@ -19,9 +19,11 @@
 #include "common/wire.h"
 #include "keys/sshcert.h"
 #include "server/broker/approval/queue.h"
+#include "server/broker/core/refusal.h"
 #include "server/broker/record/record.h"
 
-#define CERT_BACK_S 300 /* clocks of targets may be behind */
+/* a certificate is valid from this long ago, because the clock of a target may be slow */
+#define CERT_BACK_S 300
 
 struct dial {
 	struct peer_leg *leg;
@@ -35,10 +37,9 @@ struct dial {
 	int socket, agent_fd;
 	char *address;
 	struct buf secret;
-	bool connected, ready; /* socket and credential are there */
+	bool connected, ready; /* the socket is connected, the credential is ready */
 	struct event *failing;
-	char *failure;
-	unsigned exit;
+	struct refusal failure; /* that on_failing() tells */
 	uint64_t serial;
 };
 
@@ -46,9 +47,8 @@ static const char *const credential_names[] = {
 	[TARGET_CERTIFICATE] = "certificate", [TARGET_KEY] = "key", [TARGET_PASSWORD] = "password"
 };
 
-/* Frees the one-time socket and secret. The place at the target and the agent stay until the end of
- * the handshake, which is still to
- * come. */
+/* Frees the one-time socket and secret; keeps the connection's slot at the target and the agent
+ * until the handshake ends. */
 static void drop_material(struct dial *dial)
 {
 	question_cancel(&dial->question);
@@ -63,7 +63,6 @@ static void dial_free(void *arg)
 
 	free(dial->credential_name);
 	free(dial->address);
-	free(dial->failure);
 	text_list_free(dial->host_keys);
 	text_list_free(dial->allow);
 	free(dial);
@@ -81,7 +80,8 @@ void dial_cancel(struct peer_leg *leg)
 	agent_close(dial->agent);
 	if (dial->failing)
 		event_free(dial->failing);
-	broker_later(dial->broker, dial_free, dial); /* it may be under one of its own callbacks */
+	/* freed later, because this may be called from one of its own callbacks */
+	broker_later(dial->broker, dial_free, dial);
 }
 
 void dial_established(struct peer_leg *leg)
@@ -92,22 +92,30 @@ void dial_established(struct peer_leg *leg)
 
 /* ---- the grant ---- */
 
-static void fail(struct dial *dial, unsigned exit, const char *words)
+static void fail(struct dial *dial, const struct refusal *failure)
 {
 	struct peer_leg *leg = dial->leg;
-	char reason[1024];
+	struct refusal kept = *failure; /* it may go with the dial */
+	char *reason = kept.words;
 
-	snprintf(reason, sizeof(reason), "%s", words);
-	log_info("session %s: no way to '%s': %s", leg->session, leg->target, reason);
+	log_info("session %s: no connection to '%s': %s", leg->session, leg->target, reason);
 	json_t *data = peer_leg_event(leg);
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
 	broker_audit(dial->broker, "dial-failed", data);
 	free(leg->dial_failure);
 	leg->dial_failure = strdup(reason);
-	grants_return(leg); /* the session has neither socket nor credential */
-	struct msg_grant out = { .leg = leg->number, .exit = exit, .reason = reason };
+	grants_return(leg); /* the session got neither socket nor credential */
+	struct msg_grant out = { .leg = leg->number, .exit = kept.exit, .reason = reason };
 	link_send(&leg->client->link, IPC_GRANT, 0, &out, NULL, 0);
 	dial_cancel(leg);
+}
+
+static void fail_here(struct dial *dial, const char *words)
+{
+	struct refusal failure;
+
+	refusal_set(&failure, EXIT_GATEWAY, "%s", words);
+	fail(dial, &failure);
 }
 
 static void grant(struct dial *dial)
@@ -133,7 +141,7 @@ static void grant(struct dial *dial)
 	record_grant(leg->record, dial->address, dial->serial, ca_fp);
 	if (link_send(&leg->client->link, IPC_GRANT, 0, &out, fds, dial->agent_fd >= 0 ? 2 : 1) ==
 		-EMSGSIZE)
-		fail(dial, EXIT_GATEWAY, "the target's keys and credential are too long");
+		fail_here(dial, "the target's keys and credential are too long");
 	else
 		drop_material(dial);
 }
@@ -149,10 +157,10 @@ static void on_connected(void *context, int *fd, const char *address, const char
 	struct dial *dial = context;
 
 	if (*fd < 0) {
-		char words[1024];
-		snprintf(words, sizeof(words), "target '%s' is out of reach: %s", dial->leg->target,
-			reason);
-		fail(dial, EXIT_UNREACHABLE, words);
+		struct refusal failure;
+		refusal_set(&failure, EXIT_UNREACHABLE, "target '%s' is out of reach: %s",
+			dial->leg->target, reason);
+		fail(dial, &failure);
 		return;
 	}
 	dial->socket = *fd;
@@ -172,13 +180,13 @@ static void on_secret(void *context, const void *data, struct ipc_raw *raw, cons
 	if (!msg || !msg->ok) {
 		log_error("session %s: credential of target '%s': %s", dial->leg->session,
 			dial->leg->target, failure ? failure : msg->reason);
-		fail(dial, EXIT_GATEWAY,
+		fail_here(dial,
 			"the gateway could not make its credential for this target; its log says "
 			"why");
 		return;
 	}
 	if (buf_put(&dial->secret, msg->data.data, msg->data.len)) {
-		fail(dial, EXIT_GATEWAY, "the gateway is out of memory");
+		fail_here(dial, "the gateway is out of memory");
 		return;
 	}
 	text_burn((void *)msg->data.data, msg->data.len);
@@ -195,8 +203,9 @@ static uint64_t random_serial(void)
 	return serial;
 }
 
-/* For a key that the session has just made; principal = login; minutes of life. Only a terminal is
- * ever asked of the target by now, so no other right is in it. */
+/* A certificate for the key that the session process made: its principal is the login, it is valid
+ * for minutes, and it has only the right to a terminal, because the gateway asks the target for
+ * nothing else so far. */
 static int want_certificate(struct dial *dial, struct err *err)
 {
 	struct peer_leg *leg = dial->leg;
@@ -260,15 +269,14 @@ static void on_failing(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct dial *dial = arg;
-	fail(dial, dial->exit, dial->failure ? dial->failure : "the gateway is out of memory");
+	fail(dial, &dial->failure);
 }
 
-/* The decision is not answered yet: what fails at once is told a moment later, as a grant that went
- * wrong. */
+/* The access is not answered yet: a failure at this point is reported a moment later, as a failed
+ * grant. */
 static int fail_later(struct dial *dial, unsigned exit, const char *words)
 {
-	dial->exit = exit;
-	dial->failure = strdup(words);
+	refusal_set(&dial->failure, exit, "%s", words);
 	connect_release(&dial->connect);
 	return dial->failing && !evtimer_add(dial->failing, &(struct timeval){ 0 }) ? 0 : -ENOMEM;
 }
@@ -346,7 +354,7 @@ int dial_start(struct peer_leg *leg, const struct target *target, struct err *er
 	if (!rc)
 		return 0;
 	log_error("session %s: target '%s': %s", leg->session, leg->target,
-		*why.text ? why.text : "the signer is not there");
+		*why.text ? why.text : "the signer is not running");
 	return fail_later(dial, EXIT_GATEWAY,
 		"the gateway could not make its credential for this target; its log says why");
 }

@@ -1,8 +1,8 @@
 /* Reading a target's host keys: egress connects, a sandboxed process of its own (IPC_SCAN to the
- * listener) speaks SSH, we hear the keys.
+ * listener) speaks SSH and reports the keys.
  *
  * One connection for each type of host key: leg 0 ed25519, 1 ecdsa, 2 rsa. The process answers each
- * grant with one IPC_SCANNED. Its answers are as hostile as the target. */
+ * grant with one IPC_SCANNED. Its answers are as untrusted as the target. */
 #include "server/broker/dial/scan.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct scan {
 	LIST_ENTRY(scan) entry;
 	struct broker *broker;
 	uint32_t id;
-	uint64_t connection; /* of its process, once there */
+	uint64_t connection; /* of its process, when it has arrived */
 	struct link link;
 	bool arrived, finished;
 	char *name, *host, *family;
@@ -70,11 +70,11 @@ static void finish(struct scan *scan)
 	}
 	if (scan->timer)
 		event_free(scan->timer);
+	if (!*scan->reason)
+		snprintf(scan->reason, sizeof(scan->reason), "it showed no host key");
 	if (scan->done)
 		scan->done(scan->context, scan->key_count ? scan->keys : NULL,
-			scan->key_count ? ""
-			: *scan->reason ? scan->reason
-					: "it showed no host key");
+			scan->key_count ? "" : scan->reason);
 	broker_later(scan->broker, scan_free, scan);
 }
 
@@ -120,7 +120,7 @@ static struct scan_part *waiting(struct scan *scan)
 	return NULL;
 }
 
-/* Which grant an answer belongs to does not matter: they are counted. */
+/* Answers are only counted: it does not matter to which grant one belongs. */
 static void scan_message(struct link *link, struct ipc_raw *raw)
 {
 	struct scan *scan = link->owner;
@@ -159,10 +159,12 @@ static void on_connected(void *context, int *fd, const char *address, const char
 		part_done(part, reason);
 		return;
 	}
-	struct msg_grant out = { .leg = part->number,
+	struct msg_grant out = {
+		.leg = part->number,
 		.ok = true,
 		.address = (char *)address,
-		.handshake_ms = (uint32_t)scan->broker->config->conf->handshake_time };
+		.handshake_ms = (uint32_t)scan->broker->config->conf->handshake_time,
+	};
 	link_send(&scan->link, IPC_GRANT, 0, &out, fd, 1);
 }
 
@@ -189,7 +191,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	struct scan *scan = arg;
 	if (!*scan->reason)
-		snprintf(scan->reason, sizeof(scan->reason), "no answer in time");
+		snprintf(scan->reason, sizeof(scan->reason), "it did not answer in time");
 	finish(scan);
 }
 
@@ -247,19 +249,18 @@ void scan_start(struct broker *broker, const struct target *target, const char *
 	struct scan *scan = count(broker) < SCANS_MAX ? calloc(1, sizeof(*scan)) : NULL;
 
 	if (!scan) {
-		done(context, NULL, "too many scans are under way");
+		done(context, NULL, "too many scans are running");
 		return;
 	}
 	const char *family =
 		target && target->family ? target->family : broker->config->conf->resolve_family;
+	uint16_t default_port = target ? target->port : 22;
 	*scan = (struct scan){ .broker = broker,
 		.id = ++last_id,
 		.name = strdup(name),
 		.host = strdup(target && target->host ? target->host : name),
 		.family = strdup(family),
-		.port = port	 ? port
-			: target ? target->port
-				 : 22,
+		.port = port ? port : default_port,
 		.done = done,
 		.context = context };
 	for (uint32_t i = 0; i < SCAN_TYPES; i++)

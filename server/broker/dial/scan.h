@@ -10,11 +10,11 @@
 typedef void scan_done_fn(void *context, char *const *keys, const char *reason);
 void scan_start(struct broker *broker, const struct target *target, const char *name, uint16_t port,
 	scan_done_fn *done, void *context);
-/* Forgets the caller of scans under way with this context: done is not called any more. */
+/* The caller with this context goes away: done is not called for its scans any more. */
 void scan_forget(struct broker *broker, void *context);
-void scans_close(struct broker *broker); /* at the end of the broker */
+void scans_close(struct broker *broker); /* when the broker ends */
 
-/* The scanning process, as the listener tells of it. */
+/* ---- the scanning process, as reported by the listener ---- */
 struct scan *scan_by_id(struct broker *broker, uint32_t id);
 void scan_client(struct scan *scan, const struct msg_client *msg, int fd); /* takes the fd */
 bool scan_gone(struct broker *broker, uint64_t connection);

@@ -1,7 +1,7 @@
 /* Device flows. See server/broker/login/device_flow.h.
  *
- *   asked (egress fetches a code) -> shown (a person is at it) -> checked (the token is verified)
- * -> over */
+ *	asked: egress fetches a code -> shown: a person uses it -> checked: the token is verified
+ *	-> over */
 #include "server/broker/login/device_flow.h"
 
 #include <errno.h>
@@ -26,9 +26,9 @@ struct flow {
 	char *provider;
 	struct addr source;
 	int64_t max_age_s;
-	/* clean; uri_complete "": none */
+	/* printable text; uri_complete "": none */
 	char code[FLOW_CODE_MAX + 1], uri[FLOW_URI_MAX], uri_complete[FLOW_URI_MAX];
-	int64_t ends; /* monotonic ms: of the code */
+	int64_t ends; /* monotonic ms: when the code expires */
 	struct token_check *check;
 	struct event *timer;
 	const struct flow_ops *ops;
@@ -86,17 +86,17 @@ static void arm(struct flow *flow, int64_t ms)
 	struct timeval wait = timeval_of(ms);
 
 	if (evtimer_add(flow->timer, &wait))
-		log_error("a login has no timer");
+		log_error("a login: its timer could not be set");
 }
 
-/* Nobody answered in time; or, with egress gone, this brings the bad news from the loop. */
+/* There was no answer in time; or egress was lost, which is reported from the loop. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct flow *flow = arg;
 	if (!flow->egress) {
 		flow_end(flow, NULL, "unreachable",
-			"the gateway's way out is not there: try again in a moment");
+			"the gateway's egress process is not running: try again in a moment");
 		return;
 	}
 	link_send(
@@ -126,14 +126,14 @@ static int may_start(struct broker *broker, const struct flow_spec *spec, struct
 			err, -ENOENT, "provider '%s' is not configured any more", spec->provider);
 	if (!broker->private->egress || !link_up(&broker->private->egress->link))
 		return err_set(err, -ENOTCONN,
-			"the gateway's way out is not there: try again in a moment");
+			"the gateway's egress process is not running: try again in a moment");
 	return 0;
 }
 
 int flow_start(struct broker *broker, const struct flow_spec *spec, const struct flow_ops *ops,
 	void *context, struct flow **slot, struct err *err)
 {
-	/* over all services: an answer of an old one never fits a new flow */
+	/* unique over all services, so that an old service cannot answer for a new flow */
 	static uint32_t last_id;
 	int rc = may_start(broker, spec, err);
 
@@ -180,7 +180,7 @@ static struct flow *find(const struct service *egress, uint32_t id)
 	return NULL;
 }
 
-/* Cleaning changes nothing of an address or a code that can be used. */
+/* Refuses text that cleaning would change: a usable address or code has no such characters. */
 static bool take_text(char *out, size_t size, const char *text)
 {
 	size_t len = strlen(text);
@@ -214,7 +214,7 @@ void flow_code(struct service *egress, uint32_t id, const struct msg_login_code 
 	}
 	if (!uri_ok(conf, msg->uri_complete) ||
 		!take_text(flow->uri_complete, sizeof(flow->uri_complete), msg->uri_complete))
-		*flow->uri_complete = 0; /* the short one does as well */
+		*flow->uri_complete = 0; /* the other address is enough */
 	flow->state = FLOW_SHOWN;
 	flow->ends = clock_mono_ms() + life * 1000;
 	arm(flow, life * 1000 + FLOW_GRACE_MS);
@@ -246,8 +246,9 @@ static const char *words_of(const char **kind, const char *reason, char *out, si
 	*kind = table[i].kind;
 	char clean[512];
 	text_clean(clean, sizeof(clean), reason, strlen(reason));
-	snprintf(out, size, "%s%s%s", table[i].words, table[i].why && *clean ? ": " : "",
-		table[i].why ? clean : "");
+	if (!table[i].why)
+		*clean = 0;
+	snprintf(out, size, "%s%s%s", table[i].words, *clean ? ": " : "", clean);
 	return out;
 }
 
@@ -275,14 +276,14 @@ void flow_done(struct service *egress, uint32_t id, const struct msg_login_done 
 		release_egress(flow);
 }
 
-/* The owners hear of it from the loop: they may be in the middle of something. */
+/* The owners are told from the loop, because this may be called while one of them works. */
 void flows_lost(struct service *egress)
 {
 	struct flow *flow;
 
 	LIST_FOREACH(flow, &egress->broker->private->flows, entry)
 	if (flow->egress == egress) {
-		flow->egress = NULL; /* it is closing: nothing to let go */
+		flow->egress = NULL; /* it is closing: service_let_go() is not needed */
 		arm(flow, 0);
 	}
 }
@@ -295,7 +296,7 @@ const char *flow_left(const struct flow *flow, char *out, size_t size)
 
 	left = left < 1000 ? 1000 : left;
 	if (left > 60000)
-		left = (left + 30000) / 60000 * 60000; /* people count in minutes */
+		left = (left + 30000) / 60000 * 60000; /* rounded to minutes, for people */
 	return clock_duration_format(left, out, size);
 }
 
@@ -306,11 +307,17 @@ int flow_words(const struct flow *flow, struct buf *out)
 
 	if (!rc && *flow->uri_complete)
 		rc = buf_printf(out, "(or open %s )\n", flow->uri_complete);
-	return rc ? rc
-		  : buf_printf(out,
-			    "This login is for the connection from %s; the code is good for %s.",
-			    addr_format(&flow->source, source),
-			    flow_left(flow, left, sizeof(left)));
+	rc = rc ? rc
+		: buf_printf(out,
+			  "This login is for the connection from %s; the code is good for %s.",
+			  addr_format(&flow->source, source), flow_left(flow, left, sizeof(left)));
+	if (rc || flow->max_age_s < 0)
+		return rc;
+	const char *logout = provider_logout(flow->broker, flow->provider);
+	return buf_printf(out,
+		"\nIt has to be a new one: where the provider does not ask for your password, log "
+		"out there first%s%s%s or open the link in a private window.",
+		*logout ? " (" : "", logout, *logout ? " )" : "");
 }
 
 int flow_progress(const struct flow *flow, struct buf *out)

@@ -1,5 +1,5 @@
-/* From a certificate to an identity. See server/broker/login/auth.h; the list of what must be
- * refused is that of OpenSSH and the CVEs since. */
+/* From a certificate to an identity. See identify.h. What must be refused follows OpenSSH and the
+ * CVEs since. */
 #include "server/broker/login/auth.h"
 
 #include <errno.h>
@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/name.h"
+#include "common/pattern.h"
 #include "common/text.h"
 #include "common/wire.h"
 #include "server/broker/login/revoke.h"
@@ -21,7 +23,8 @@ static bool is_certificate(struct bytes key)
 	return !wire_get_string(&in, &type) && sshcert_is_cert_type(type);
 }
 
-/* Our own authority, or one of the configuration's: the plain key, byte for byte. */
+/* Whether the certificate's authority is the gateway's own or one of the configuration: compares
+ * the plain keys byte for byte. */
 static bool trusted(const struct auth_question *question, const struct sshcert *cert,
 	const struct conf_trusted **ret_foreign)
 {
@@ -49,8 +52,9 @@ static struct identity *identity_new(const char *provider, const char *user)
 	return who;
 }
 
-/* A certificate of ours names one user; groups follow the identity in the store. One signed by hand
- * with our authority's key has a serial that we do not know. */
+/* A certificate of the gateway's authority names one user; the groups come from the identity in the
+ * store. One that was signed by hand with the authority's key has an unknown serial, and its user
+ * no groups. */
 static int ours(const struct auth_question *question, const struct sshcert *cert,
 	const char *key_fp, struct identity **ret, struct err *err)
 {
@@ -81,34 +85,56 @@ static int ours(const struct auth_question *question, const struct sshcert *cert
 	return 0;
 }
 
-static const char *pick_principal(const struct sshcert *cert, const char *wanted, struct err *err)
+/* A certificate is one person. With several principals it would be whoever its holder says (asking
+ * as one, voting as another), so the configuration names which counts, and nothing that the client
+ * says does. */
+static const char *pick_principal(
+	const struct sshcert *cert, const struct pattern *pattern, struct err *err)
 {
-	if (cert->principal_count == 1)
+	const char *found = NULL;
+	size_t matches = 0;
+
+	if (!pattern && cert->principal_count == 1)
 		return cert->principals[0];
-	for (size_t i = 0; i < cert->principal_count; i++)
-		if (text_equal(cert->principals[i], wanted))
-			return cert->principals[i];
-	err_set(err, -EACCES,
-		"the certificate names %zu principals: log in with one of them as the user name",
-		cert->principal_count);
+	for (size_t i = 0; pattern && i < cert->principal_count; i++)
+		if (pattern_match(pattern, cert->principals[i], strlen(cert->principals[i])) ==
+			PATTERN_YES) {
+			found = cert->principals[i];
+			matches++;
+		}
+	if (matches == 1)
+		return found;
+	if (!pattern)
+		err_set(err, -EACCES,
+			"the certificate names %zu principals, and nothing says which of them is "
+			"the user: ask for one with a single principal, or have "
+			"certificates.trusted say which (principal_pattern)",
+			cert->principal_count);
+	else
+		err_set(err, -EACCES,
+			"%zu of the certificate's %zu principals match principal_pattern '%s' of "
+			"its authority: exactly one has to be the user",
+			matches, cert->principal_count, pattern_text(pattern));
 	return NULL;
 }
 
 /* Users of a foreign authority are that authority's: the same name elsewhere is somebody else, and
  * has no groups here. */
-static int foreign(const struct auth_question *question, const struct sshcert *cert,
-	const struct conf_trusted *trust, const char *ca_fp, struct identity **ret, struct err *err)
+static int foreign(const struct sshcert *cert, const struct conf_trusted *trust, const char *ca_fp,
+	struct identity **ret, struct err *err)
 {
-	char provider[SSHKEY_FP_MAX + 4];
+	char provider[SSHKEY_FP_MAX + 4], why[NAME_WHY_MAX], show[256];
 
 	snprintf(provider, sizeof(provider), "ca:%s", ca_fp);
 	const char *user = trust->user == CONF_USER_KEY_ID
 				   ? cert->key_id
-				   : pick_principal(cert, question->user, err);
+				   : pick_principal(cert, trust->principal_pattern, err);
 	if (!user)
 		return -EACCES;
-	if (!text_name_ok(user, strlen(user)))
-		return err_set(err, -EACCES, "the certificate's key id is not a user name");
+	if (!name_ok(user, strlen(user), NAME_UNICODE | NAME_WORKLOAD, why))
+		return err_set(err, -EACCES, "the certificate's %s '%s' is not a user name: %s",
+			trust->user == CONF_USER_KEY_ID ? "key id" : "principal",
+			text_clean(show, sizeof(show), user, strlen(user)), why);
 	*ret = identity_new(provider, user);
 	return *ret ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
 }
@@ -132,8 +158,8 @@ static int identity_take_cert(
 		       : -ENOMEM;
 }
 
-/* Nobody by now, but perhaps somebody who is revoked: whoever logged in with it last hears so
- * before the next login, not after it. */
+/* The key has no login now, but its last user may be revoked: then it is refused at once, not only
+ * after the next login. */
 static int unknown_key(
 	const struct auth_question *question, const struct auth_seen *seen, struct err *err)
 {
@@ -152,8 +178,8 @@ static int unknown_key(
 			    "a certificate is needed: this gateway does not accept plain keys");
 }
 
-/* A plain key comes in silently while the login that was made with it counts: its certificate is in
- * force, with or without the file. */
+/* A plain key is accepted while the login that was made with it is valid: the certificate of that
+ * login is in force even if the client does not present it. */
 static int plain_key(const struct auth_question *question, struct auth_seen *seen,
 	struct identity **ret, struct err *err)
 {
@@ -183,14 +209,14 @@ static int plain_key(const struct auth_question *question, struct auth_seen *see
 	return rc;
 }
 
-/* From the certificate to who it is, trust and time checked already. */
+/* The owner of a certificate; its authority and validity are already checked. */
 static int owner(const struct auth_question *question, const struct sshcert *cert,
 	const struct conf_trusted *foreign_ca, const struct auth_seen *seen, struct identity **ret,
 	struct err *err)
 {
 	struct identity *who = NULL;
 	struct err why = { 0 };
-	int rc = foreign_ca ? foreign(question, cert, foreign_ca, seen->ca_fp, &who, err)
+	int rc = foreign_ca ? foreign(cert, foreign_ca, seen->ca_fp, &who, err)
 			    : ours(question, cert, seen->key_fp, &who, err);
 
 	if (!rc && identity_take_cert(who, cert, seen))

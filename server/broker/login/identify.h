@@ -1,5 +1,5 @@
-/* Who is it? A certificate becomes an identity, or a reason in words for the user. No client in it,
- * so that it can be tested by itself. */
+/* From a certificate or key to an identity, or to a reason for the user. It needs no client, so
+ * that it can be tested by itself. */
 #ifndef BARTIZAN_BROKER_LOGIN_IDENTIFY_H
 #define BARTIZAN_BROKER_LOGIN_IDENTIFY_H
 
@@ -14,13 +14,12 @@ struct auth_question { /* all borrowed */
 	const struct conf *conf;
 	const struct sshkey *issuing; /* our own authority; NULL: we issue none */
 	struct bytes key;	      /* blob as offered: certificate or plain key */
-	const char *user;	      /* as the client named it */
 	struct addr source;
 	int64_t now;	       /* seconds */
 	const struct krl *krl; /* NULL: none */
 };
 
-/* What was seen on the way, for the audit event, whatever came out. */
+/* Facts for the audit event, filled in whatever the result is. */
 struct auth_seen {
 	bool certificate;
 	uint64_t serial;
@@ -32,9 +31,9 @@ struct auth_seen {
 	(SSHCERT_PTY | SSHCERT_PORT_FORWARDING | SSHCERT_AGENT_FORWARDING | \
 		SSHCERT_X11_FORWARDING | SSHCERT_USER_RC)
 
-/* A certificate, or a plain key of which a login is kept. 0; -ENOKEY: a plain key without a login,
- * and not revoked; -EACCES; both with the reason. The proof that the client holds the key is not
- * made here. */
+/* For a certificate, or a plain key with a stored login. 0; -ENOKEY: a plain key without a login
+ * that is not revoked; -EACCES; both with the reason. Does not check that the client holds the
+ * private key. */
 int auth_identify(const struct auth_question *question, struct auth_seen *seen,
 	struct identity **ret, struct err *err);
 

@@ -16,14 +16,15 @@
 #include "store/logins.h"
 
 #define ISSUE_BACK_S 300
-#define AUDIT_GROUPS_MAX 64 /* in the event, which is bounded; the store has them all */
+/* groups in the audit event, whose size is limited; the store has them all */
+#define AUDIT_GROUPS_MAX 64
 
 struct issue {
 	LIST_ENTRY(issue) entry;
 	struct broker *broker;
 	struct identity *who;
 	struct certificate_row row;
-	bool login; /* who comes from a provider: keep the login, too */
+	bool login; /* who is an identity of a provider: its login is stored, too */
 	struct question *question;
 	issue_done_fn *done;
 	void *context;
@@ -47,7 +48,7 @@ static void finish(struct issue *issue, bool ok, const char *text)
 		done(context, ok, text);
 }
 
-/* What the signer sent is read with the same parser that will read it at login. */
+/* Checks the signer's answer with the parser that will read it at login. */
 static int certificate_line(
 	const struct issue *issue, struct bytes blob, struct buf *line, struct err *err)
 {
@@ -55,7 +56,8 @@ static int certificate_line(
 	int rc = sshcert_parse(blob, &cert, err);
 
 	if (!rc && cert->serial != issue->row.serial)
-		rc = err_set(err, -EBADMSG, "the signer signed something else");
+		rc = err_set(err, -EBADMSG,
+			"the signer signed another certificate than the requested one");
 	if (!rc)
 		rc = buf_printf(line, "%s ", cert->type_name);
 	if (!rc)
@@ -65,7 +67,7 @@ static int certificate_line(
 	return rc;
 }
 
-/* Identity, certificate and login together, or none of them. */
+/* Stores identity, certificate and login in one transaction. */
 static int keep(const struct issue *issue, const char *line, struct err *err)
 {
 	struct store *store = issue->broker->store;
@@ -225,7 +227,7 @@ static int ask_signer(struct issue *issue, const struct issue_spec *spec, struct
 	int rc = ask(issue->broker->private->signer, IPC_SIGN_CERT, &msg, BROKER_SIGN_MS, on_signed,
 		issue, &issue->question);
 
-	return rc ? err_set(err, rc, "the signer cannot be asked now") : 0;
+	return rc ? err_set(err, rc, "the signer cannot be reached now") : 0;
 }
 
 void issue_start(struct broker *broker, const struct issue_spec *spec, const char *by,
@@ -235,12 +237,16 @@ void issue_start(struct broker *broker, const struct issue_spec *spec, const cha
 	struct issue *issue = calloc(1, sizeof(*issue));
 	const char *user = spec->who ? spec->who->user : spec->user;
 
-	if (!issue || !broker_key(broker, "issuing") || !text_name_ok(user, strlen(user))) {
-		done(context, false,
-			!issue ? "out of memory"
-			: !broker_key(broker, "issuing")
-				? "this gateway issues no certificates (certificates.issuing_key)"
-				: "not a user name");
+	const char *why = NULL;
+
+	if (!issue)
+		why = "out of memory";
+	else if (!broker_key(broker, "issuing"))
+		why = "this gateway issues no certificates (certificates.issuing_key)";
+	else if (!text_name_ok(user, strlen(user)))
+		why = "the user name is not valid";
+	if (why) {
+		done(context, false, why);
 		free(issue);
 		return;
 	}
@@ -261,7 +267,7 @@ void issue_forget(struct broker *broker, void *context)
 
 	for (issue = LIST_FIRST(&broker->private->issues); issue; issue = LIST_NEXT(issue, entry))
 		if (issue->context == context)
-			/* it is finished and stored all the same: it was audited */
+			/* the certificate is still issued and stored, because it was audited */
 			issue->done = NULL;
 }
 

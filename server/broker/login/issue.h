@@ -4,14 +4,15 @@
 
 #include "server/broker/core/impl.h"
 
-/* Asks the signer for a user certificate and stores it. done is called once, later or at once; cert
- * is the "type base64 comment" line when ok. lifetime_s 0: as the configuration says. A longer one
- * than certificates.lifetime is cut to it, unless local_admin: then BROKER_ISSUE_MAX_S is the most.
- */
+/* Asks the signer for a user certificate and stores it. done is called once, later or at once, with
+ * the line "type base64 comment" when ok, else with the reason. lifetime_s 0:
+ * certificates.lifetime, which is also the longest, except for local_admin: then BROKER_ISSUE_MAX_S
+ * is. */
 #define BROKER_ISSUE_MAX_S (7 * 24 * 3600)
 struct issue_spec {
-	const struct identity *who; /* of a provider: the login is kept with it (user, groups and
-				       local_admin are not looked at); NULL: a local user */
+	/* an identity of a provider, whose login is stored too (user, groups and local_admin are
+	 * ignored); NULL: a local user */
+	const struct identity *who;
 	const char *user;
 	char *const *groups;
 	const struct sshkey *key;
@@ -24,9 +25,8 @@ struct issue_spec {
 typedef void issue_done_fn(void *context, bool ok, const char *line_or_reason);
 void issue_start(struct broker *broker, const struct issue_spec *spec, const char *by,
 	issue_done_fn *done, void *context);
-/* Forgets the caller of issues under way with this context: done is not called any more. Whoever
- * may go away before done calls it. */
+/* The caller with this context goes away: done is not called any more. */
 void issue_forget(struct broker *broker, void *context);
-void issues_close(struct broker *broker); /* at the end of the broker */
+void issues_close(struct broker *broker); /* when the broker ends */
 
 #endif

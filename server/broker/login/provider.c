@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/url.h"
 #include "oidc/claims.h"
 #include "oidc/jws.h"
 #include "oidc/pkce.h"
@@ -17,10 +18,11 @@
 #include "server/broker/login/device_flow.h"
 #include "store/tokens.h"
 
-struct issuer { /* what one egress has said of one provider */
+struct issuer { /* what one egress process reported about one provider */
 	LIST_ENTRY(issuer) entry;
 	char *name;
 	char *reason;	   /* why it is not reachable; "" when it is */
+	char *logout;	   /* address for people, clean; "": unknown */
 	struct jwks *jwks; /* NULL: never seen */
 	int64_t fetched;   /* seconds */
 };
@@ -34,8 +36,9 @@ struct token_check {
 	char *provider;
 	struct buf token, userinfo;
 	int64_t max_age_s;
-	char nonce[PKCE_TEXT]; /* of the key of who handed it over; "": egress fetched it */
-	bool refreshed;	       /* the keys were asked for once more */
+	/* expected nonce, of the sender's key; "": egress fetched the token */
+	char nonce[PKCE_TEXT];
+	bool refreshed; /* the keys were fetched again */
 	struct event *timer;
 	token_checked_fn *done;
 	void *context;
@@ -110,15 +113,15 @@ const struct conf_provider *provider_of_token(
 			found = provider;
 		found_for_it = found_for_it || for_it;
 	}
+	const char *named = issuer ? issuer : "";
 	char show[256];
 	if (!found)
 		err_set(err, -EACCES, "no provider here has the issuer '%s'",
-			text_clean(show, sizeof(show), issuer ? issuer : "",
-				issuer ? strlen(issuer) : 0));
+			text_clean(show, sizeof(show), named, strlen(named)));
 	return found;
 }
 
-/* ---- what egress says ---- */
+/* ---- messages of egress ---- */
 
 static struct issuer *issuer_find(const struct service *egress, const char *name)
 {
@@ -153,14 +156,14 @@ static void issuers_free(struct service *egress)
 	while (egress->issuers && (issuer = LIST_FIRST(&egress->issuers->list))) {
 		LIST_REMOVE(issuer, entry);
 		jwks_free(issuer->jwks);
-		free(issuer->name), free(issuer->reason);
+		free(issuer->name), free(issuer->reason), free(issuer->logout);
 		free(issuer);
 	}
 	free(egress->issuers);
 	egress->issuers = NULL;
 }
 
-/* New keys replace the old ones only when they can be read. */
+/* New keys replace the old ones only if they can be parsed. */
 static void take_keys(struct issuer *issuer, const struct msg_provider_state *msg)
 {
 	struct jwks *jwks = NULL;
@@ -175,6 +178,26 @@ static void take_keys(struct issuer *issuer, const struct msg_provider_state *ms
 	jwks_free(issuer->jwks);
 	issuer->jwks = jwks;
 	issuer->fetched = msg->fetched;
+}
+
+/* Cleaning changes nothing of an address that can be shown. */
+static void take_logout(struct issuer *issuer, const char *address)
+{
+	char clean[URL_MAX + 1];
+
+	text_clean(clean, sizeof(clean), address, strlen(address));
+	bool usable = !strcmp(clean, address) && url_check(address, true, NULL, NULL) == 0;
+	if (!usable && *address)
+		return;
+	free(issuer->logout);
+	issuer->logout = strdup(clean);
+}
+
+const char *provider_logout(const struct broker *broker, const char *name)
+{
+	const struct issuer *issuer = issuer_find(broker->private->egress, name);
+
+	return issuer && issuer->logout ? issuer->logout : "";
 }
 
 static void wake(struct token_check *check)
@@ -196,6 +219,7 @@ static void on_state(struct service *egress, const struct msg_provider_state *ms
 	free(issuer->reason);
 	issuer->reason = strdup(msg->ok ? "" : reason);
 	take_keys(issuer, msg);
+	take_logout(issuer, msg->logout);
 	if (egress->broker->private->egress != egress)
 		return;
 	LIST_FOREACH(check, &egress->broker->private->token_checks, entry)
@@ -239,7 +263,7 @@ static void check_end(struct token_check *check, struct identity *who, const cha
 	done(context, who, reason);
 }
 
-/* Egress answers with a state in any case; the timer is for one that does not. */
+/* Egress always answers with a state; the timer is for an egress that does not. */
 static void ask_for_keys(struct token_check *check)
 {
 	struct service *egress = check->broker->private->egress;
@@ -255,12 +279,14 @@ static void ask_for_keys(struct token_check *check)
 static const struct jwks *usable(
 	const struct issuer *issuer, const struct conf_provider *conf, int64_t now, struct err *err)
 {
+	const char *reason = issuer ? issuer->reason : "";
+
 	if (!issuer || !issuer->jwks)
 		err_set(err, -EAGAIN, "the keys of provider '%s' are not known%s%s", conf->name,
-			issuer && *issuer->reason ? ": " : "", issuer ? issuer->reason : "");
+			*reason ? ": " : "", reason);
 	else if (now - issuer->fetched > conf->jwks_max_age / 1000)
 		err_set(err, -EAGAIN, "the keys of provider '%s' are too old%s%s", conf->name,
-			*issuer->reason ? ": " : "", issuer->reason);
+			*reason ? ": " : "", reason);
 	else
 		return issuer->jwks;
 	return NULL;
@@ -270,9 +296,12 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	const json_t *payload, struct identity **ret, struct err *err)
 {
 	JSON_CLEANUP json_t *userinfo = NULL;
-	const struct token_claims claims = { conf->user, conf->groups,
-		ruleset_claim_names(check->broker->config->ruleset) };
-	size_t dropped = 0;
+	const struct token_claims claims = { .user = conf->user,
+		.groups = conf->groups,
+		.groups_keys = conf->groups_keys,
+		.name_flags = conf_provider_names(conf),
+		.keep = ruleset_claim_names(check->broker->config->ruleset) };
+	struct token_dropped dropped = { 0, "" };
 
 	if (check->userinfo.len &&
 		json_parse(buf_bytes(&check->userinfo), IPC_DOCUMENT_MAX, &userinfo, err))
@@ -281,15 +310,17 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	if (rc)
 		return rc;
 	(*ret)->machine = conf->machine;
-	if (dropped)
-		log_warning("provider '%s': %zu groups of %s were dropped: they are not names",
-			conf->name, dropped, (*ret)->user);
+	if (dropped.count)
+		log_warning("provider '%s': of the groups of %s %zu are no names here and were "
+			    "dropped: %s%s",
+			conf->name, (*ret)->user, dropped.count, dropped.words,
+			dropped.count > TOKEN_DROPPED_SHOWN ? ", …" : "");
 	return 0;
 }
 
-/* A person's token is the end of a login a moment ago, by the device flow or on a laptop; one that
- * was found later is worth nothing. How long a workload's token lives is between it and its
- * provider. */
+/* A person's token must come from a login a moment ago, by the device flow or on the person's own
+ * machine, so that an old one is worth nothing. The lifetime of a workload's token is decided by
+ * its provider alone. */
 static int fresh(const json_t *payload, int64_t now, struct err *err)
 {
 	char ago[64];
@@ -301,12 +332,12 @@ static int fresh(const json_t *payload, int64_t now, struct err *err)
 		return 0;
 	clock_duration_format((now - iat) * 1000, ago, sizeof(ago));
 	return err_set(err, -EBADMSG,
-		"token was issued %s ago: a person's counts for %d minutes only", ago,
+		"token was issued %s ago: a person's token is valid for %d minutes only", ago,
 		TOKEN_FRESH_S / 60);
 }
 
-/* `bartizan login` asks for a token with the nonce of its key. The device flow has none, and then
- * there is nothing to compare. */
+/* `bartizan login` gets a token with the nonce of its key; a token of the device flow has none, and
+ * nothing is compared. */
 static int bound(const struct token_check *check, const json_t *payload, struct err *err)
 {
 	const json_t *nonce = json_object_get(payload, "nonce");
@@ -315,11 +346,12 @@ static int bound(const struct token_check *check, const json_t *payload, struct 
 		text_equal(json_string_value(nonce), check->nonce))
 		return 0;
 	return err_set(err, -EBADMSG,
-		"token is for another key (its nonce is not of the key of this connection)");
+		"token is for another key (its nonce does not belong to the key of this "
+		"connection)");
 }
 
-/* Once, and in the store before anything is issued for it: whoever finds the token later has
- * nothing. */
+/* A token is used once: it is stored as used before anything is issued for it, so that it is worth
+ * nothing to anybody who finds it later. */
 static int use_up(const struct token_check *check, int64_t now, struct err *err)
 {
 	struct bytes token = buf_bytes(&check->token);
@@ -327,11 +359,10 @@ static int use_up(const struct token_check *check, int64_t now, struct err *err)
 	int rc = tokens_use(check->broker->store,
 		(struct bytes){ token.data, (size_t)(dot - token.data) }, now, err);
 
-	return rc == -EEXIST ? err_set(err, -EBADMSG,
-				       "token has been used already: a person's counts once, log "
-				       "in again")
-	       : rc	     ? -EIO
-			     : 0;
+	if (rc == -EEXIST)
+		return err_set(err, -EBADMSG,
+			"token has been used already: a person's token counts once, log in again");
+	return rc ? -EIO : 0;
 }
 
 static int person_ok(
@@ -344,7 +375,7 @@ static int person_ok(
 	return rc ? rc : use_up(check, now, err);
 }
 
-/* 0; -EAGAIN or -ENOENT: other keys would help. */
+/* 0; -EAGAIN or -ENOENT: newer keys of the provider may help. */
 static int verify(struct token_check *check, struct identity **ret, struct err *err)
 {
 	const struct conf_provider *conf = provider_conf(check->broker, check->provider);
@@ -363,8 +394,12 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 		.algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000,
 		.lifetime_max_s = conf->token_lifetime / 1000,
-		.max_age_s = check->max_age_s };
+		.max_age_s = check->max_age_s,
+		.machine = conf->machine,
+		.require = (const char *const *)conf->require };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
+	if (rc == -ESTALE && !*check->nonce) /* of a device flow */
+		rc = token_stale(err, provider_logout(check->broker, conf->name));
 	if (!rc && !conf->machine)
 		rc = person_ok(check, payload, now, err);
 	return rc ? rc : identify(check, conf, payload, ret, err);

@@ -1,10 +1,11 @@
-/* Revocations at the door, and of those who are inside. See server/broker/login/revoke.h. */
+/* Revocations, at login and of connected clients. See server/broker/login/revoke.h. */
 #include "server/broker/login/revoke.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -14,9 +15,15 @@
 #include "server/broker/core/peer.h"
 #include "store/revocations.h"
 
-/* ---- the question ---- */
+/* ---- the check ---- */
 
-static int refused_by_row(const struct revocation *row, struct err *err)
+/* Somebody came in with this key under a name that is revoked. */
+static bool by_another_name(const struct revocation *row, const struct identity *who)
+{
+	return row->kind == REVOKED_USER && (!who || strcasecmp(row->value, who->user));
+}
+
+static int refused_by_row(const struct revocation *row, const struct identity *who, struct err *err)
 {
 	static const char *const words[REVOKED_KINDS] = {
 		[REVOKED_USER] = "user is revoked",
@@ -24,12 +31,15 @@ static int refused_by_row(const struct revocation *row, struct err *err)
 		[REVOKED_KEY] = "key is revoked",
 		[REVOKED_KEY_ID] = "certificate is revoked",
 	};
-	char until[CLOCK_RFC3339_MAX] = "", reason[REVOCATION_REASON_MAX + 1];
+	char until[CLOCK_RFC3339_MAX] = "", reason[REVOCATION_REASON_MAX + 1], name[256];
+	bool other = by_another_name(row, who);
 
 	if (row->until)
 		clock_format(row->until, until);
-	return err_set(err, -EACCES, "%s%s%s%s%s", words[row->kind], *until ? " until " : "", until,
-		*row->reason ? ": " : "",
+	return err_set(err, -EACCES, "%s%s%s%s%s%s%s", other ? "user '" : "",
+		other ? text_clean(name, sizeof(name), row->value, strlen(row->value)) : "",
+		other ? "', whose key this is, is revoked" : words[row->kind],
+		*until ? " until " : "", until, *row->reason ? ": " : "",
 		text_clean(reason, sizeof(reason), row->reason, strlen(row->reason)));
 }
 
@@ -47,9 +57,9 @@ static int check_store(struct store *store, const struct identity *who, const ch
 			.serial = who->serial };
 	int rc = revocations_find(store, &question, now, &row, err);
 	if (rc < 0)
-		return err_set(err, -EACCES, "the gateway cannot read its revocations");
+		return err_set(err, -EACCES, "the gateway cannot read its list of revocations");
 	if (rc)
-		refused_by_row(&row, err);
+		refused_by_row(&row, who, err);
 	revocation_release(&row);
 	return rc ? -EACCES : 0;
 }
@@ -120,10 +130,10 @@ int revoked_list_load(struct broker *broker, struct err *err)
 	return 0;
 }
 
-/* ---- who is inside ---- */
+/* ---- connected clients ---- */
 
-/* Who came in by another key's login than the one offered is asked about with the login's
- * certificate: who->serial and ca_fp. */
+/* A client that logged in with a plain key is checked with the certificate of its stored login
+ * (who->serial and ca_fp). */
 static bool still_welcome(struct client *client, struct err *why)
 {
 	const struct identity *who = client->state == CLIENT_AUTHENTICATED ? client->who : NULL;

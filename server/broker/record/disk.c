@@ -1,5 +1,6 @@
-/* Room for transcripts: looked at every two seconds. When it runs out, sessions that must be
- * recorded end, and new ones do not begin, save for whoever may break the glass. */
+/* Free space for transcripts, checked every two seconds. When there is too little, sessions that
+ * must be recorded end and new ones are refused, except for those of members of
+ * transcripts.break_glass. */
 #include "server/broker/record/disk.h"
 
 #include "common/log.h"
@@ -13,8 +14,8 @@ uint64_t disk_free(struct broker *broker)
 	struct err err = { 0 };
 
 	if (transcripts_free_bytes(broker->store, &free_bytes, &err))
-		/* not known counts as none */
-		log_error("free space of the state directory: %s", err.text);
+		/* counts as no free space */
+		log_error("the free space of the state directory cannot be read: %s", err.text);
 	return free_bytes;
 }
 
@@ -50,7 +51,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		log_error("the state directory has less than transcripts.min_free left: recorded "
 			  "sessions end, new ones are refused");
 	else if (!low && broker->private->disk_low)
-		log_info("the state directory has room again");
+		log_info("the state directory has enough free space again");
 	broker->private->disk_low = low;
 	struct client *client;
 	if (!low)

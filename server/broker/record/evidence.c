@@ -1,5 +1,5 @@
 /* The cryptographic facts of each transport, as a session reports them: kept with the record, and
- * written to the audit log. Those that come before their leg has a name wait for it. */
+ * written to the audit log. Facts received before their leg is named are kept until then. */
 #include "server/broker/record/evidence.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
-/* What server/broker/record/record.c and server/broker/record/transcript.c share: the inside of a
- * record. Nobody else looks. */
+/* The inside of a record, shared by record.c and transcript.c. Nobody else includes this. */
 #ifndef BARTIZAN_BROKER_RECORD_IMPL_H
 #define BARTIZAN_BROKER_RECORD_IMPL_H
 
@@ -14,11 +13,11 @@ struct kept_channel {
 	uint32_t number;
 	bool opened, ended;
 	char *kind, *file;	/* file NULL: not recorded */
-	uint64_t reserved;	/* of transcripts.session_max, while it is open */
+	uint64_t reserved;	/* bytes reserved of transcripts.session_max while it is open */
 	json_t *requests;	/* array */
-	json_t *more;		/* approvals, the guard's judgement; NULL: none */
-	uint64_t requests_more; /* not kept */
-	struct channel_row row; /* from its end on */
+	json_t *more;		/* further fields: approvals, the guard's judgement; NULL: none */
+	uint64_t requests_more; /* requests that were counted but not kept */
+	struct channel_row row; /* filled when the channel has ended */
 	struct seal *seal;
 };
 LIST_HEAD(kept_list, kept_channel);
@@ -33,7 +32,7 @@ struct record {
 	enum msg_mode mode;
 	bool opened, required, ended;
 	int64_t started, ended_at;
-	json_t *base; /* of session.json: what never changes */
+	json_t *base; /* the fields of session.json that never change */
 	json_t *evidence;
 	struct kept_list channels;
 	unsigned requests;
@@ -44,13 +43,13 @@ struct record {
 };
 
 /* server/broker/record/record.c */
-/* it has ended and the last channel is sealed: the rest */
+/* Finishes the record if it has ended and its last channel is sealed. */
 void record_check_sealed(struct record *record);
 char *record_visible(const char *text); /* a short copy in visible form; caller frees */
 
 /* server/broker/record/transcript.c */
 struct kept_channel *record_find_channel(struct record *record, uint32_t number);
-/* those still open */
+/* ends the channels that are still open */
 void record_channels_end(struct record *record, const char *reason, bool lost);
 void record_channels_free(struct record *record);
 

@@ -137,10 +137,10 @@ int record_open(
 		rc = sessions_insert(record->broker->store, &row, err);
 	if (rc) {
 		if (record->path[0])
-			/* or a second attempt finds it there */
+			/* otherwise a second attempt would fail because the folder exists */
 			unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR);
 		record->path[0] = 0;
-		return err_prefix(err, rc, "the session's record could not be begun");
+		return err_prefix(err, rc, "the session's record could not be started");
 	}
 	record->opened = true;
 	json_object_set_new(record->base, "rule", json_string_or_null(record->rule));
@@ -214,7 +214,7 @@ void record_evidence(struct record *record, const char *transport, json_t *evide
 	json_t *known = json_object_get(record->evidence, transport);
 
 	if (known)
-		json_object_update(known, evidence); /* the grant's part stays */
+		json_object_update(known, evidence); /* keeps the fields of the grant */
 	else
 		json_object_set_new(record->evidence, transport, json_copy(evidence));
 	touch(record);
@@ -289,7 +289,7 @@ void record_end(struct record *record, const char *reason, bool lost)
 {
 	record->reason = record_visible(reason);
 	record->ended_at = clock_wall_ms();
-	record->sealing++; /* keeps it while the channels are gone through */
+	record->sealing++; /* keeps the record from being freed while its channels end */
 	record_channels_end(record, *reason ? reason : "the session ended", lost);
 	record->ended = true;
 	record->sealing--;
@@ -303,7 +303,7 @@ void records_finish(struct broker *broker)
 
 	for (struct record *record = LIST_FIRST(&broker->private->records); record; record = next) {
 		next = LIST_NEXT(record, entry);
-		/* the last seal ends the record; it is freed later */
+		/* the last seal finishes the record; it is freed later */
 		for (channel = LIST_FIRST(&record->channels); channel;
 			channel = LIST_NEXT(channel, entry))
 			if (channel->seal)

@@ -1,5 +1,5 @@
-/* Digests of transcripts. A small file is hashed at once; a large one in slices, one a turn of the
- * loop, so that nobody waits for it. */
+/* Digests of transcripts. A small file is hashed at once; a large one in slices, one for each turn
+ * of the loop, so that nothing else waits for it. */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static void seal_end(struct seal *seal, bool ok)
 	done(context, ok ? hex : NULL);
 }
 
-/* 1: there is more; 0: end of file; -errno. */
+/* Hashes one slice. 1: there is more; 0: end of file; -errno. */
 static int slice(struct seal *seal)
 {
 	char data[READ_SIZE];

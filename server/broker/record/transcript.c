@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-/* a transcript may always have this much: its beginning, and the marker that says why it stops */
+/* every transcript may have this much: for its header, and the marker that says why it stops */
 #define CAST_ROOM_MIN 4096
 
 struct kept_channel *record_find_channel(struct record *record, uint32_t number)
@@ -67,8 +67,8 @@ void record_request(struct record *record, const struct msg_request *request)
 	json_array_append_new(channel->requests, entry);
 }
 
-/* Channels share transcripts.session_max: one that is open has half of what was left put aside, and
- * gives back what it did not use. */
+/* The channels of a session share transcripts.session_max: half of what is left is reserved for a
+ * new one, which gives back what it did not use. */
 static uint64_t reserve(struct record *record, struct kept_channel *channel)
 {
 	const uint64_t most = (uint64_t)record->broker->config->conf->session_max,
@@ -101,7 +101,7 @@ static int make_file(struct record *record, struct kept_channel *channel,
 	return 0;
 }
 
-/* Of a channel that has no row: an empty file that nobody was given. */
+/* Removes the empty file of a channel whose row could not be written. */
 static void drop_file(struct record *record, struct kept_channel *channel)
 {
 	char path[TRANSCRIPT_NAME_ROOM];
@@ -118,13 +118,15 @@ static int insert_row(struct record *record, struct kept_channel *channel,
 	BUF_CLEANUP struct buf detail = BUF_INIT(RECORD_DETAIL_MAX + 16);
 
 	text_visible(&detail, access->detail.data, access->detail.len, RECORD_DETAIL_MAX);
-	struct channel_row row = { .session = record->session,
+	struct channel_row row = {
+		.session = record->session,
 		.channel = channel->number,
 		.kind = channel->kind,
 		.detail = (char *)buf_cstr(&detail),
 		.file = channel->file,
 		.started = clock_wall_ms(),
-		.exit_status = -1 };
+		.exit_status = -1,
+	};
 	if (!row.detail)
 		row.detail = (char *)"";
 	return channels_insert(record->broker->store, &row, err);
@@ -138,7 +140,7 @@ int record_channel(struct record *record, uint32_t number, const struct access *
 
 	*ret_max = 0;
 	if (channel)
-		free(channel->kind); /* of an attempt that failed */
+		free(channel->kind); /* left by an attempt that failed */
 	if (!channel || !(channel->kind = strdup(access_kind_name(access->kind))))
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = what->record ? make_file(record, channel, access, &fd, ret_max, err) : 0;
@@ -150,7 +152,7 @@ int record_channel(struct record *record, uint32_t number, const struct access *
 		fd_closep(&fd);
 		record->cast_reserved -= channel->reserved;
 		channel->reserved = 0;
-		return err_prefix(err, rc, "the transcript could not be begun");
+		return err_prefix(err, rc, "the transcript could not be started");
 	}
 	channel->opened = true;
 	record->required |= what->record && what->record_required;
@@ -190,7 +192,7 @@ void record_channel_more(struct record *record, uint32_t number, json_t *more)
 	channel->more = json_incref(more);
 }
 
-/* The session wrote whole lines; of one that was killed the last may be half. */
+/* Repairs a transcript: a session that was killed may have written half a line. */
 static void mend(struct record *record, const struct kept_channel *channel, const char *reason)
 {
 	char path[TRANSCRIPT_NAME_ROOM];
