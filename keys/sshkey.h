@@ -33,8 +33,8 @@ void sshkey_free(struct sshkey *key); /* overwrites private parts; NULL is allow
 void sshkey_freep(struct sshkey **key);
 #define SSHKEY_CLEANUP __attribute__((cleanup(sshkey_freep)))
 
-const char *sshkey_type(const struct sshkey *key);  /* "ssh-ed25519", …; static */
-struct bytes sshkey_blob(const struct sshkey *key); /* the public blob; borrowed */
+const char *sshkey_type(const struct sshkey *key);		  /* "ssh-ed25519", …; static */
+struct bytes sshkey_blob(const struct sshkey *key);		  /* the public blob; borrowed */
 bool sshkey_same(const struct sshkey *a, const struct sshkey *b); /* public halves, byte for byte */
 /* "type base64 comment" */
 int sshkey_line(const struct sshkey *key, const char *comment, struct buf *out);

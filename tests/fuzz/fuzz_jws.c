@@ -143,8 +143,10 @@ static void identify(const json_t *payload, const json_t *userinfo)
 static void payload(struct bytes input)
 {
 	static const char *const algorithms[] = { "EdDSA", NULL };
-	static const struct token_rules all[] = { { "https://i", "a", algorithms, 30, 0, -1, NULL },
-		{ "https://i", "a", algorithms, 0, 600, 60, "n", .machine = true } };
+	static const struct token_rules all[] = {
+		{ .issuer = "https://i", .audience = "a", .algorithms = algorithms, .skew_s = 30, .max_age_s = -1 },
+		{ .issuer = "https://i", .audience = "a", .algorithms = algorithms, .lifetime_max_s = 600, .max_age_s = 60, .nonce = "n", .machine = true },
+	};
 	BUF_CLEANUP struct buf token = BUF_INIT(1 << 24);
 
 	sign(input, &token);

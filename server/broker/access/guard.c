@@ -112,10 +112,11 @@ enum step guard_step(struct access_request *request)
 		return STEP_GO_ON;
 	if (guard_judge_for(guard, request->decision.shells,
 		    shell ? commands_from_stdin : request->access.detail, &judgement))
-		return access_request_refuse(
-			request, EXIT_GATEWAY, "the guard could not judge this command: out of memory");
+		return access_request_refuse(request, EXIT_GATEWAY,
+			"the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);
 	if (!request->judgement || (size_t)judgement.verdict >= sizeof(acts) / sizeof(acts[0]))
-		return access_request_refuse(request, EXIT_GATEWAY, "the guard could not judge this command");
+		return access_request_refuse(
+			request, EXIT_GATEWAY, "the guard could not judge this command");
 	return acts[judgement.verdict](request, &judgement);
 }
