@@ -271,7 +271,7 @@ static void test_shells(void **state)
 			struct judgement judgement;
 			struct bytes line = { (const uint8_t *)cases[i].line, strlen(cases[i].line) };
 			bool held = cases[i].held & (shell ? shell : SHELL_ANY);
-			assert_int_equal(guard_judge_for(guards_at(guards, 0), 0, shell, line, &judgement), 0);
+			assert_int_equal(guard_judge_for(guards_at(guards, 0), shell, line, &judgement), 0);
 			if ((judgement.verdict == GUARD_APPROVE) != held)
 				fail_msg("%s: %u: %s", cases[i].line, shell, judgement.reason);
 			judgement_release(&judgement);
