@@ -1,9 +1,9 @@
 /* The configuration and every public file it names, as one sealed bundle.
  *
  * A short-lived child of the listener reads them from disk, checks everything and packs them into a
- * sealed memfd (fd_memfd); the roles parse that, so a process without privileges needs no access to
- * the disk, all roles see the same bytes, and a session sees none. Private keys and passwords are
- * never in it: the signer reads them itself.
+ * sealed memfd (fd_memfd). The broker parses that: it needs no disk after it has dropped its
+ * privileges, and a session never sees any of it. The other roles get a slice each
+ * (server/role/slice.h). Private keys and passwords are never in it: the signer reads those itself.
  *
  * Format: wire encoding: u32 magic 0x42545a46, u32 count, then per file: string path, string
  * contents. The first is the configuration. */

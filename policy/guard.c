@@ -502,21 +502,6 @@ int guard_judge_fragment_for(
 	return judge(guard, line, SHELL_TYPED | (shells & SHELL_ANY), MODE_FRAGMENT, ret);
 }
 
-int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret)
-{
-	return guard_judge_for(guard, 0, line, ret);
-}
-
-int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret)
-{
-	return guard_judge_typed_for(guard, 0, line, ret);
-}
-
-int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret)
-{
-	return guard_judge_fragment_for(guard, 0, line, ret);
-}
-
 void judgement_release(struct judgement *judgement)
 {
 	shell_line_release(&judgement->line);

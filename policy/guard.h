@@ -52,9 +52,9 @@ struct guards;
 /* The map under `guards`; NULL: no guards. Roles are checked by guards_check_roles(). */
 int guards_load(const struct yaml *map, struct guards **ret, struct err *err);
 void guards_free(struct guards *guards);
-/* NULL: no such guard */
 size_t guards_count(const struct guards *guards);
 const struct guard *guards_at(const struct guards *guards, size_t index);
+/* NULL: no such guard */
 const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */
 int guards_check_roles(const struct guards *guards,
@@ -98,23 +98,21 @@ struct judgement {
 	struct guard_mark *marks; /* one for each of line.commands */
 };
 
-/* 0 or -ENOMEM; the caller takes -ENOMEM as deny. The guard must outlive the judgement. Roles that
- * may approve: those that every entry that holds the line names; when no role is in all of them the
- * line is denied. */
-int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret);
+/* 0 or -ENOMEM; the caller takes -ENOMEM as deny. The guard must outlive the judgement. shells:
+ * those that the login may have, SHELL_BASH and the others (shellwords.h); 0: any, and the
+ * strictest reading counts.
+ *
+ * Roles that may approve: those that every entry that holds the line names; when no role is in all
+ * of them the line is denied. */
+int guard_judge_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 /* The same for a line that was typed at a prompt of an unknown shell (SHELL_TYPED). One that is
  * unfinished (an open quote, `for x in a b; do`) runs nothing before the rest has come and is
  * judged whole then: that its end is missing is no doubt. */
-int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret);
-/* The same for the last line of those, alone, judged besides the whole: only what a pattern denies
- * or holds counts. */
-int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret);
-/* The same three, where it is known which shell the login has: SHELL_BASH and the others
- * (shellwords.h); 0: any, and the strictest reading counts. */
-int guard_judge_for(
-	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 int guard_judge_typed_for(
 	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
+/* The same for the last line of those, alone, judged besides the whole: only what a pattern denies
+ * or holds counts. */
 int guard_judge_fragment_for(
 	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 void judgement_release(struct judgement *judgement);

@@ -1,4 +1,4 @@
-/* See egress.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced
+/* See dial.h. libcurl's connect-only mode does name resolution in a thread, IPv6 and IPv4 raced
  * (RFC 8305), and deadlines; we take the connected socket from it.
  *
  * Life of a dial: begun -> done or cancelled; its easy handle belongs to the multi handle all that
@@ -61,14 +61,14 @@ static void dial_free(struct egress_dial *dial)
 	free(dial);
 }
 
-/* ---- what came of it ---- */
+/* ---- the result ---- */
 
 static int option(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* A dup: libcurl closes its own, which ends nothing. */
+/* A copy of the descriptor: libcurl closes its own, and the connection stays. */
 static int socket_take(struct egress_dial *dial, char address[static ADDR_TEXT_MAX])
 {
 	struct sockaddr_storage peer;
@@ -248,8 +248,8 @@ static long resolve_family(const char *family)
 	return family && strcmp(family, "ipv6") == 0 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
 }
 
-/* The configuration was checked, and is checked again: what becomes part of a URL holds nothing
- * that means something in one. */
+/* The host becomes part of a URL, so nothing may be in it that means something in one. The
+ * configuration was checked for that already; the broker's message is checked again. */
 static int dial_url(const char *host, uint16_t port, char *out, size_t size, struct err *err)
 {
 	char text[ADDR_TEXT_MAX];

@@ -1,5 +1,5 @@
 /* Dials of the egress role: resolve and connect by libcurl in an event loop, and hand the socket
- * over. Shared by egress.c and server/egress/dial.c only. */
+ * over. For egress.c only. */
 #ifndef BARTIZAN_EGRESS_DIAL_H
 #define BARTIZAN_EGRESS_DIAL_H
 
@@ -26,6 +26,7 @@ int dials_new(struct event_base *base, uint32_t keepalive_s, dial_done_fn *done,
 void dials_free(struct dials *dials); /* cancels all */
 /* -errno with the reason when it cannot even begin: malformed host, too many. */
 int dials_begin(struct dials *dials, uint32_t id, const struct msg_dial *ask, struct err *err);
-void dials_cancel(struct dials *dials, uint32_t id); /* an unknown id is none of ours any more */
+void dials_cancel(
+	struct dials *dials, uint32_t id); /* an id that is unknown: that dial is over already */
 
 #endif

@@ -27,7 +27,7 @@
 #include "server/role/role.h"
 #include "server/role/sandbox.h"
 
-/* a resolver thread ends in bounded time, whoever waits for it */
+/* so that a resolver thread ends soon, even when nobody waits for its answer any more */
 #define RESOLVER_OPTIONS "timeout:3 attempts:2"
 
 struct egress {
@@ -198,7 +198,7 @@ static int conf_read(struct egress *egress, int slice, struct err *err)
 	return rc < 0 ? rc : providers_new(egress->conf, &egress->providers, err);
 }
 
-/* jansson's copies of tokens and secrets do not outlive their use either. */
+/* Tokens and secrets are in jansson's memory, too: it is overwritten before it is freed. */
 static void free_burnt(void *memory)
 {
 	if (memory)
@@ -228,8 +228,8 @@ static int loop_start(struct egress *egress, int peer, struct err *err)
 				egress, err);
 }
 
-/* http_global_init() before the sandbox and before any thread; the clients' secrets while their
- * files can be opened. */
+/* The order matters: secrets are read while their files can still be opened, and http_global_init()
+ * runs before the sandbox and before there is any thread. */
 static int egress_enter(struct egress *egress, const struct role_start *start, struct err *err)
 {
 	json_set_alloc_funcs(malloc, free_burnt);

@@ -224,7 +224,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	fetch_begin(arg);
 }
 
-/* ---- what others ask ---- */
+/* ---- what egress asks of a provider ---- */
 
 void provider_refresh(struct provider *provider)
 {

@@ -36,21 +36,21 @@ struct provider_view { /* borrowed until the provider changes */
 	int64_t fetched; /* wall clock seconds of jwks; 0: never */
 };
 
-/* Told after each fetch, whatever came of it. tell: the broker should hear of it. */
+/* Called after each fetch, good or not. tell: the broker has to hear of it. */
 typedef void provider_changed_fn(void *context, struct provider *provider, bool tell);
 
 /* conf stays the caller's and must live on. Reads the client secrets: before role_drop(). */
 int providers_new(const struct egress_conf *conf, struct providers **ret, struct err *err);
 void providers_free(struct providers *providers); /* NULL allowed; burns secrets */
-/* http may be freed after providers only. The first fetches begin from the loop. */
+/* http must not be freed before providers. The first fetches begin when the loop runs. */
 int providers_start(struct providers *providers, struct event_base *base, struct http *http,
 	provider_changed_fn *changed, void *context, struct err *err);
 
 /* NULL: none of that name */
 struct provider *providers_find(struct providers *providers, const char *name);
 void provider_view(const struct provider *provider, struct provider_view *ret);
-/* An unknown key was seen. Fetches, or, when that was done too often for such a reason within
- * jwks_refresh (oidc/refresh.h), says what is known: changed() follows in any case. */
+/* A token is signed with an unknown key. Fetches the keys again, unless that was done too often for
+ * such a reason within jwks_refresh (oidc/refresh.h). changed() follows in both cases. */
 void provider_refresh(struct provider *provider);
 /* A login needs it and the last fetch failed: fetches unless that was tried a moment ago. True:
  * changed() will follow. */

@@ -1,7 +1,7 @@
-/* Connections: taken and handed to a process of their own. See listener.h.
+/* New connections: accepted, and each handed to a process of its own. See listener.h.
  *
- * accept() never ends the listener. What is over a limit is closed at once, without a byte, and
- * counted (server/listener/conns.c). */
+ * No error of accept() ends the listener. A connection beyond a limit is closed at once, without a
+ * byte sent, and counted (server/listener/conns.c). */
 #include "server/listener/listener.h"
 
 #include <errno.h>
@@ -80,8 +80,8 @@ static int session_fork(struct listener *listener, struct session_process *conn,
 	return rc;
 }
 
-/* The broker asked: always gets a client for its question, and when that cannot be, one that is
- * gone at once. */
+/* The broker asked for a scan, and waits for a client with the number of its question. It gets one
+ * in any case; where no process can be started, the client is gone again at once. */
 void conn_scan(struct listener *listener, uint32_t question)
 {
 	const struct entry entry = { .client = -1, .source = "", .local = "" };
@@ -113,7 +113,8 @@ void conn_scan(struct listener *listener, uint32_t question)
 
 static void tcp_option(int fd, int level, int name, int value)
 {
-	setsockopt(fd, level, name, &value, sizeof(value)); /* failure costs speed, not right */
+	setsockopt(fd, level, name, &value,
+		sizeof(value)); /* where it fails, the connection is slower, not wrong */
 }
 
 static void client_options(int fd, const struct session_conf *conf)
@@ -133,7 +134,7 @@ static void accept_pause_begin(struct listener *listener)
 	listener_timer_in(listener->accept_pause, LISTENER_PAUSE_MS);
 }
 
-/* Takes the socket. */
+/* The socket is its own from here on. */
 static void client_take(struct listener *listener, int client, const struct addr *peer)
 {
 	int fd FD_CLEANUP = client;
@@ -169,8 +170,8 @@ static void client_take(struct listener *listener, int client, const struct addr
 	accept_pause_begin(listener);
 }
 
-/* Out of descriptors: the spare one takes the connection, so that its client is told by a close and
- * the queue moves; then a pause. */
+/* Out of descriptors: the spare one is given up to accept the connection, and that is closed, so
+ * that its client does not wait for nothing. Then no more is accepted for LISTENER_PAUSE_MS. */
 static void accept_starved(struct listener *listener, int fd)
 {
 	fd_closep(&listener->spare_fd);
@@ -182,7 +183,7 @@ static void accept_starved(struct listener *listener, int fd)
 	accept_pause_begin(listener);
 }
 
-/* Whether to go on taking. */
+/* Whether to go on accepting. */
 static bool accept_error(struct listener *listener, int fd, int error)
 {
 	if (error == EAGAIN)
@@ -197,7 +198,8 @@ static bool accept_error(struct listener *listener, int fd, int error)
 		accept_pause_begin(listener);
 		return false;
 	}
-	return true; /* that one client is gone: ECONNABORTED, EPROTO, a network's error */
+	return true; /* only this client is gone: ECONNABORTED, EPROTO, or an error of the network
+		      */
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)

@@ -1,5 +1,5 @@
-/* The connections that live, the limits on new ones, and the telling of those that were refused.
- * See listener.h.
+/* The live connections, the limits on new ones, and the log lines on those that were refused. See
+ * listener.h.
  *
  * Limits on connections that have not logged in yet are what keeps one source from holding all
  * places; a source is an IPv4 address or an IPv6 /64, and a load balancer whose PROXY header is
@@ -154,8 +154,8 @@ void conns_orphaned(struct listener *listener)
 		listener_timer_in(listener->orphans, LISTENER_ORPHAN_MS);
 }
 
-/* Death by a signal that nobody here sent is worth a line: SIGSYS is the sandbox, the others are
- * faults. */
+/* A session that died of a signal which the gateway did not send is logged: SIGSYS comes from its
+ * sandbox, any other is a fault in the program. */
 static void conn_log_end(const struct session_process *conn, int status)
 {
 	if (WIFSIGNALED(status) && !conn->killed)
@@ -195,8 +195,8 @@ struct addr conns_source(const struct addr *peer)
 	return source;
 }
 
-/* The unauthenticated ones come first in the list, so the walk is as long as that limit, not as
- * there are connections. */
+/* Unauthenticated connections come first in the list, and only they are looked at: their number is
+ * limited, however many others there are. */
 static unsigned source_count(const struct listener *listener, const struct addr *source)
 {
 	const struct session_process *conn = NULL;

@@ -1,9 +1,11 @@
-/* The end. See listener.h.
+/* How the listener ends. See listener.h.
  *
- * First SIGTERM or SIGINT: nothing new is accepted, live sessions go on under their broker, signer
- * and egress until they end or `drain` has passed; then SIGTERM, then SIGKILL for them. The second:
- * the broker goes at once, and with it every session (fail closed). Then the broker ends (it seals
- * and closes), then signer and egress, whose links it held. */
+ * The first SIGTERM or SIGINT: nothing new is accepted. Live sessions go on, with their broker,
+ * signer and egress, until they end or `drain` has passed; then they get SIGTERM, and SIGKILL after
+ * that. The second signal: the broker ends at once, and with it every session.
+ *
+ * When no session is left the broker ends (it seals the transcripts and closes the store), and then
+ * signer and egress, which end when the broker closes its links to them. */
 #include "server/listener/listener.h"
 
 #include <signal.h>
@@ -38,8 +40,8 @@ struct event *drain_timer_new(struct listener *listener)
 	return listener_timer(listener, on_drain_timer, listener);
 }
 
-/* The broker's going is bounded by process_leave(). Sessions that are left see their links close
- * and end by themselves, or as after a drain. */
+/* A broker that does not end in time is killed (process_leave). Sessions that are left see their
+ * links close and end by themselves; if not, they are ended as after a drain. */
 static void drain_finish(struct listener *listener)
 {
 	if (listener->phase != PHASE_ENDING)
@@ -49,7 +51,7 @@ static void drain_finish(struct listener *listener)
 	listener_timer_in(listener->drain_timer, LISTENER_TERM_MS);
 }
 
-/* Scans are the broker's own errand: nobody waits for them. */
+/* Scans do not count: they are no person's session, and nothing is lost with them. */
 static unsigned live(const struct listener *listener)
 {
 	return listener->conn_count - listener->scans;

@@ -24,7 +24,7 @@ struct hook_run {
 	TAILQ_ENTRY(hook_run) entry;
 	struct listener *listener;
 	int fd;	   /* the text */
-	pid_t pid; /* 0: it does not run */
+	pid_t pid; /* 0: not running now */
 	unsigned tries;
 	struct event *timer; /* running: its time is over; else, where pending: the next try */
 };
@@ -41,7 +41,8 @@ static void note_free(struct hook_run *note)
 
 /* ---- in the child ---- */
 
-/* What a program may expect; errno says what failed. */
+/* What the program finds: a session of its own, the root folder, default signals. On failure errno
+ * says why. */
 static int surroundings(int fd)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM };
@@ -113,7 +114,7 @@ static bool has_command(const struct listener *listener)
 	return listener->conf->notify && listener->conf->notify[0];
 }
 
-/* Those that have waited for their turn, in order. */
+/* Starts those that wait for their turn, the oldest first. */
 static void notes_pump(struct listener *listener)
 {
 	struct hook_run *note, *next;
@@ -141,7 +142,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	log_warning("notify.command: process %d takes longer than %d s: killed", (int)note->pid,
 		NOTE_TIME_MS / 1000);
-	kill(-note->pid, SIGKILL); /* with whatever it has begotten */
+	kill(-note->pid, SIGKILL); /* and whatever it has started */
 	kill(note->pid, SIGKILL);
 }
 

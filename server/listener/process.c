@@ -17,7 +17,7 @@
 
 /* ---- messages of a process ---- */
 
-/* After it was reaped its number may be another's. */
+/* Once it was reaped (pid 0) its number may belong to another process. */
 static void process_kill(const struct role_process *process)
 {
 	if (process->pid > 0)
@@ -35,7 +35,7 @@ int process_introduce(struct role_process *process)
 	if (process->broker_end < 0 || !broker)
 		return -ENOTCONN;
 	rc = link_send(broker, IPC_ROLE, 0, &msg, &process->broker_end, 1);
-	/* only the broker may hold it: the process ends when that closes it */
+	/* the broker alone holds this end now: the process ends when the broker closes it */
 	fd_closep(&process->broker_end);
 	return rc;
 }
@@ -168,7 +168,7 @@ static void on_closed(struct link *link, const char *why)
 
 	log_debug("%s %d: %s", role_name(process->role), (int)process->pid, why);
 	link_close(link);
-	/* whoever closes his link is about to be gone */
+	/* a process that has closed its link is about to end */
 	listener_timer_in(process->deadline, LISTENER_LEAVE_MS);
 }
 
@@ -181,7 +181,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	struct role_process *process = arg;
 
-	log_error("%s %d %s: killed", role_name(process->role), (int)process->pid,
+	log_error("%s %d %s: it is killed", role_name(process->role), (int)process->pid,
 		process->ready ? "does not end" : "is not ready in time");
 	process_kill(process);
 }
@@ -324,8 +324,8 @@ void process_install(struct role_process *process)
 	slot->process = process;
 }
 
-/* Its parent link closes; a signer or egress that the broker has never met goes by that end, too.
- */
+/* Its parent link is closed. broker_end is closed as well, so that a signer or egress which the
+ * broker never got a link to ends, too. */
 void process_leave(struct role_process *process, int64_t grace_ms)
 {
 	if (process->listener->slots[process->role].process == process)

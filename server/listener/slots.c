@@ -1,9 +1,9 @@
 /* Broker, signer and egress: started, watched, replaced. See listener.h.
  *
- * A role_process is one process; a role_slot is the office that it holds. A signer or egress that
- * dies is replaced after a back-off, and the new one's link goes to the broker. When the broker
- * dies, its sessions end by themselves (their links close), and all three are started anew: signer
- * and egress too, since their links led to the dead one. */
+ * A role_process is one process; a role_slot says which process has a role now. A signer or egress
+ * that dies is replaced after a back-off, and the new one's link goes to the broker. When the
+ * broker dies, its sessions end by themselves (their links close), and all three are started anew:
+ * signer and egress too, since their links led to the dead one. */
 #include "server/listener/listener.h"
 
 #include <errno.h>
@@ -192,7 +192,7 @@ bool process_gone(struct listener *listener, pid_t pid, int status)
 	describe_end(process, status, &how);
 	process->pid = 0;
 	if (process->link.ipc)
-		link_drain(&process->link); /* its last words: the reason, mostly */
+		link_drain(&process->link); /* what it still had to say: mostly the reason */
 	in_office = listener->slots[process->role].process == process;
 	if (in_office)
 		listener->slots[process->role].process = NULL;

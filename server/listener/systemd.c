@@ -1,5 +1,5 @@
-/* See notify.h. The socket is opened for each message and never blocks: a service manager that does
- * not read must not hold the listener. */
+/* See systemd.h. The socket is opened for each message and never blocks: a service manager that
+ * does not read must not hold the listener. */
 #include "server/listener/systemd.h"
 
 #include <stddef.h>
@@ -23,7 +23,7 @@ static void systemd_send(const char *text)
 		return;
 	memcpy(to.sun_path, path, len);
 	if (path[0] == '@')
-		to.sun_path[0] = '\0'; /* abstract */
+		to.sun_path[0] = '\0'; /* "@" stands for a name that is in no folder */
 	int fd FD_CLEANUP = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	if (fd < 0 ||

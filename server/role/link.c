@@ -93,7 +93,8 @@ int link_send(struct link *link, enum ipc_type type, uint32_t id, const void *ms
 	if (!link_up(link))
 		return -EPIPE;
 	int rc = ipc_send(link->ipc, type, id, msg, fds, fd_count);
-	/* one message too large is the caller's affair; a full queue or a dead peer is the end */
+	/* a message that is too large is the caller's mistake, and the link stays; a full queue or
+	 * a dead peer ends it */
 	if (rc && rc != -EMSGSIZE)
 		link_fail(
 			link, rc == -ENOBUFS ? "does not read what it is sent" : "connection lost");

@@ -1,8 +1,9 @@
 /* A link to another process in a libevent loop.
  *
  * A link is embedded in its owner. ops->closed() is called from the loop only, never from inside
- * link_send() or link_fail(), so a sender need not fear for its owner. After link_close() nothing
- * is called any more. An owner is never freed inside its own callback. */
+ * link_send() or link_fail(), so whoever sends need not expect that the owner is gone afterwards.
+ * After link_close() nothing is called any more. An owner is never freed inside its own callback.
+ */
 #ifndef BARTIZAN_ROLE_LINK_H
 #define BARTIZAN_ROLE_LINK_H
 
@@ -22,7 +23,7 @@ struct link;
 
 struct link_ops {
 	void (*message)(struct link *link, struct ipc_raw *raw);
-	/* the other end is gone or talks nonsense; the owner calls link_close() */
+	/* the other end is gone, or sent something malformed; the owner calls link_close() */
 	void (*closed)(struct link *link, const char *why);
 	/* everything queued was sent; may be NULL */
 	void (*drained)(struct link *link);

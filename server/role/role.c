@@ -32,7 +32,7 @@ struct recipe {
 	bool dies_with_parent;
 };
 
-/* A session may outlive nothing but its broker, so it needs no death signal: its link closes. */
+/* A session needs no signal when its parent dies: it ends when its link to the broker closes. */
 static const struct recipe recipes[ROLES] = {
 	[ROLE_LISTENER] = { "listener", "bartizand", "bartizand: listener", false, false },
 	[ROLE_BROKER] = { "broker", "bz-broker", "bartizand: broker", true, true },
@@ -79,7 +79,7 @@ void role_title_init(int argc, char **argv)
 	for (size_t i = 0; copy && i < count; i++) {
 		copy[i] = strdup(environ[i]);
 		if (!copy[i])
-			return; /* without memory the title stays as it is */
+			return; /* out of memory: the title stays as it is */
 	}
 	if (!copy)
 		return;
@@ -123,7 +123,7 @@ static void child_setup(enum role role, pid_t parent, const int *keep, size_t co
 	const struct recipe *recipe = &recipes[role];
 
 	if (recipe->dies_with_parent) {
-		/* the broker may want to know at once; who ignores it sees its links close */
+		/* roles that ignore SIGTERM end when their links close */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1); /* the parent was gone before the line above */

@@ -63,7 +63,7 @@ void role_title_set(const char *title);
  * and command line are set, the log speaks as this role. In the parent the pid, or -errno. */
 pid_t role_fork(enum role role, const int *keep, size_t count, struct err *err);
 
-/* Reports on the parent link of a role: once, blocking for at most a second. */
+/* What a role tells the listener of its start, once. Waits at most a second. */
 int role_report_ready(int parent);
 int role_report_failed(int parent, const char *reason);
 

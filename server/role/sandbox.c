@@ -10,8 +10,8 @@
  * egress would need to go on (execute, trace, listen, mount, load…) is refused, the worst of it
  * with death.
  *
- * Checked against: facts/libssh.md, and strace of a session (tests/unit/test_sandbox.c asks the
- * kernel, not this table). */
+ * The lists come from strace of sessions. tests/unit/test_sandbox.c tries calls for real: it asks
+ * the kernel, not these tables. */
 #include "server/role/sandbox.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@
 #define SANITIZED 0
 #endif
 
-/* last wall against a library that buffers without end (facts/libssh.md, flow control) */
+/* the last barrier, should a library put what it receives into memory without end */
 #define SANDBOX_ADDRESS_SPACE (1024L * 1024 * 1024)
 #define REFUSE SCMP_ACT_ERRNO(EACCES)
 #define DENY SCMP_ACT_ERRNO(EPERM)

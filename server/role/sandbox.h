@@ -1,4 +1,4 @@
-/* seccomp for sessions: kill by default, the calls of facts/libssh.md allowed, file and network
+/* seccomp for sessions: kill by default, the calls that libssh needs allowed, file and network
  * opening answered with EACCES. */
 #ifndef BARTIZAN_ROLE_SANDBOX_H
 #define BARTIZAN_ROLE_SANDBOX_H

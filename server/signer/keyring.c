@@ -1,5 +1,5 @@
-/* See keyring.h. A file that everybody on the machine may read is refused: a private key in it is
- * none. */
+/* See keyring.h. A file that everybody on the machine may read is refused: a key in it is no longer
+ * private. */
 #include "server/signer/keyring.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ int keyring_read_key(int dir, const char *path, struct sshkey **ret, struct err 
 	return rc;
 }
 
-/* Takes the key. */
+/* The key is the keyring's from here on, on failure it is freed. */
 static int key_add(struct keyring *keyring, const char *name, struct sshkey *key, struct err *err)
 {
 	struct keyring_key *grown;
@@ -46,7 +46,8 @@ static int key_add(struct keyring *keyring, const char *name, struct sshkey *key
 
 	if (keyring_key(keyring, name)) {
 		sshkey_free(key);
-		return err_set(err, -EEXIST, "keys: '%s' is a name of the gateway's own", name);
+		return err_set(err, -EEXIST,
+			"keys: the name '%s' is reserved for a key of the gateway's own", name);
 	}
 	copy = strdup(name);
 	grown = copy ? reallocarray(keyring->keys, keyring->key_count + 1, sizeof(*grown)) : NULL;
@@ -135,8 +136,9 @@ static int keyring_fill(struct keyring *keyring, const struct signer_conf *conf,
 	for (size_t i = 0; rc == 0 && i < conf->key_count; i++)
 		rc = key_load(keyring, conf->keys[i].name, conf->keys[i].file, err);
 	if (rc == 0 && keyring_key(keyring, KEYRING_AUDIT))
-		rc = err_set(
-			err, -EEXIST, "keys: '%s' is a name of the gateway's own", KEYRING_AUDIT);
+		rc = err_set(err, -EEXIST,
+			"keys: the name '%s' is reserved for a key of the gateway's own",
+			KEYRING_AUDIT);
 	rc = rc < 0 ? rc : passwords_collect(keyring, conf->passwords, err);
 	for (size_t i = 0; rc == 0 && i < keyring->password_count; i++)
 		rc = password_load(&keyring->passwords[i], err);

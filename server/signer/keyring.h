@@ -43,9 +43,10 @@ void keyring_free(struct keyring *keyring);
 
 /* NULL: no such key */
 const struct sshkey *keyring_key(const struct keyring *keyring, const char *name);
-/* NULL: not one of ours */
+/* NULL: no target names this file */
 const char *keyring_password(const struct keyring *keyring, const char *file);
-/* One private key file, readable by no stranger; ends burnt. Caller frees the key. */
+/* One private key file, which others may not read; what was read of it is overwritten again. Caller
+ * frees the key. */
 int keyring_read_key(int dir, const char *path, struct sshkey **ret, struct err *err);
 
 #endif

@@ -17,7 +17,7 @@
 #include "server/role/role.h"
 #include "server/role/sandbox.h"
 
-#define SIGNER_FLUSH_MS 5000 /* a broker that takes no answer for so long is stuck */
+#define SIGNER_FLUSH_MS 5000 /* a broker that reads nothing for so long hangs */
 
 static int keys_open(const struct role_start *start, struct keyring **ret, struct err *err)
 {

@@ -10,6 +10,7 @@ Without a word it is a good provider whose logins stay pending. BEHAVIOURS lists
 hostile_idp.py FOLDER [PATH=BEHAVIOUR…].
 """
 import base64
+import functools
 import hashlib
 import http.server
 import json
@@ -61,6 +62,7 @@ def unavailable(handler, provider, name):
     handler.raw(503, b"busy", "text/plain")
 
 
+@functools.cache
 def modulus(key):
     """Of an RSA key in this file, which is made where there is none."""
     if not key.exists():

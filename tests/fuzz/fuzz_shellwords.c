@@ -64,13 +64,13 @@ static size_t check_line(const struct shell_line *line)
 	return sum;
 }
 
-typedef int judge_fn(const struct guard *guard, struct bytes line, struct judgement *ret);
+typedef int judge_fn(const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 
 /* Doubts that count: all of an exec's; of a typed line those that its end does not explain; of a fragment none. */
 static bool doubtful(judge_fn *judge, const struct shell_line *line)
 {
 	for (size_t i = 0; i < line->doubt_count; i++)
-		if (!line->doubts[i].code && (judge == guard_judge || (judge == guard_judge_typed && !line->doubts[i].unfinished)))
+		if (!line->doubts[i].code && (judge == guard_judge_for || (judge == guard_judge_typed_for && !line->doubts[i].unfinished)))
 			return true;
 	return false;
 }
@@ -85,8 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct guard *guard = guards_find(guards, data[0] & 1 ? "listed" : "prod");
 	struct bytes line = { data + 1, size - 1 };
 	struct judgement first, again;
-	judge_fn *judge = data[0] & 4 ? guard_judge_fragment : data[0] & 2 ? guard_judge_typed : guard_judge;
-	if (judge(guard, line, &first) || judge(guard, line, &again))
+	judge_fn *judge = data[0] & 4 ? guard_judge_fragment_for : data[0] & 2 ? guard_judge_typed_for : guard_judge_for;
+	if (judge(guard, 0, line, &first) || judge(guard, 0, line, &again))
 		abort();
 	if (first.verdict != again.verdict || check_line(&first.line) != check_line(&again.line))
 		abort();

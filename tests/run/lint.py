@@ -103,7 +103,7 @@ def dead():
     environment = {name: value for name, value in os.environ.items() if name not in ("CPPFLAGS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
-        yield "%s does not build:\n%s" % (build, done.stdout)
+        yield "%s does not build:\n%s" % (build, "\n".join(line for line in done.stdout.splitlines() if not line.startswith("  ")))
         return
     live = set().union(*(functions(["%s/%s" % (build, program)]) for program in PROGRAMS))
     for name, path in sorted(functions([str(pathlib.Path(build, path.with_suffix(".o"))) for path in sources("*.c")]).items()):

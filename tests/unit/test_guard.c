@@ -94,7 +94,7 @@ static int check_case(const struct yaml *node, const struct guards *guards)
 	bool typed = yaml_get(node, "typed"), fragment = yaml_get(node, "fragment"), unclear = yaml_get(node, "unclear");
 	assert_non_null(guard);
 	put_line(node, &line);
-	assert_int_equal((fragment ? guard_judge_fragment : typed ? guard_judge_typed : guard_judge)(guard, buf_bytes(&line), &judgement), 0);
+	assert_int_equal((fragment ? guard_judge_fragment_for : typed ? guard_judge_typed_for : guard_judge_for)(guard, 0, buf_bytes(&line), &judgement), 0);
 	for (size_t i = 0; i < judgement.line.command_count; i++) {
 		put_part(&judgement.line.commands[i], &parts);
 		buf_puts(&parts, "\n");
@@ -235,7 +235,7 @@ static void test_on_doubt(void **state)
 		for (size_t k = 0; k < sizeof(doubts) / sizeof(*doubts); k++) {
 			struct judgement judgement;
 			struct bytes line = { (const uint8_t *)doubts[k], strlen(doubts[k]) };
-			assert_int_equal(guard_judge(guards_at(guards, 0), line, &judgement), 0);
+			assert_int_equal(guard_judge_for(guards_at(guards, 0), 0, line, &judgement), 0);
 			if (judgement.verdict != cases[i].verdict)
 				fail_msg("%s: %s: %s", cases[i].guard, doubts[k], judgement.reason);
 			assert_true(judgement.reason[0]);
@@ -285,7 +285,8 @@ static void test_dump(void **state)
 	(void)state;
 	BUF_CLEANUP struct buf first = BUF_INIT(GUARD_DUMP_MAX), second = BUF_INIT(GUARD_DUMP_MAX);
 	struct guards *guards =
-		must_load("a: [{approve: [{preset: destructive}, {program: [rm, del], subcommand: s, options: [-r, --rec], values: -o, arguments: ['/*'], matches: '* x'}, 'x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
+		must_load("a: [{approve: [{preset: destructive}, {program: [rm, del], subcommand: s, options: [-r, --rec], values: -o, arguments: ['/*'], "
+			  "matches: '* x'}, 'x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
 	assert_int_equal(guards_dump(guards, &first), 0);
 	guards_free(guards);
 	struct yaml *root;
@@ -360,7 +361,7 @@ static struct judgement judge(const struct guards *guards, const char *line)
 {
 	const struct guard *guard = guards_find(guards, "g") ? guards_find(guards, "g") : guards_find(guards, "prod");
 	struct judgement judgement;
-	assert_int_equal(guard_judge(guard, (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
+	assert_int_equal(guard_judge_for(guard, 0, (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
 	return judgement;
 }
 

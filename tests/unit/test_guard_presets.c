@@ -52,7 +52,7 @@ static int unload(void **state)
 static unsigned expect(const char *guard, const char *line, size_t len, bool held)
 {
 	struct judgement judgement;
-	assert_int_equal(guard_judge(guards_find(guards, guard), (struct bytes){ (const uint8_t *)line, len }, &judgement), 0);
+	assert_int_equal(guard_judge_for(guards_find(guards, guard), 0, (struct bytes){ (const uint8_t *)line, len }, &judgement), 0);
 	bool is = judgement.verdict >= GUARD_APPROVE;
 	if (is != held)
 		print_error("%s: %s '%.*s': %s\n", guard, is ? "holds" : "does not hold", (int)len, line, judgement.reason);
@@ -265,7 +265,7 @@ static void test_via(void **state)
 	(void)state;
 	struct judgement judgement;
 	static const char line[] = "/lib/ld-linux\xdc.so\x01 rm -rf x";
-	assert_int_equal(guard_judge(guards_find(guards, "both"), (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
+	assert_int_equal(guard_judge_for(guards_find(guards, "both"), 0, (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
 	assert_int_equal(judgement.line.command_count, 2);
 	assert_string_equal(judgement.line.commands[1].via, "ld-linux?.so?");
 	json_t *json = judgement_json(&judgement);
@@ -279,7 +279,7 @@ static void test_reason(void **state)
 	(void)state;
 	struct judgement judgement;
 	static const char line[] = "rm -fr x";
-	assert_int_equal(guard_judge(guards_find(guards, "strict"), (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
+	assert_int_equal(guard_judge_for(guards_find(guards, "strict"), 0, (struct bytes){ (const uint8_t *)line, strlen(line) }, &judgement), 0);
 	assert_non_null(strstr(judgement.reason, "guard 'strict' denies 'rm -fr x': 'destructive: {program: [rm,"));
 	judgement_release(&judgement);
 }

@@ -167,7 +167,7 @@ static int on_overdue(const struct approval *approval, void *context)
 		overdue->ids = ids;
 		overdue->size = size;
 	}
-	memcpy(overdue->ids[overdue->count++], approval->id, sizeof(*overdue->ids));
+	memcpy(overdue->ids[overdue->count++], approval->id, sizeof(approval->id));
 	json_t *event = queue_event(approval);
 	json_object_set_new(event, "state", json_string(approval_state_name(approval->state)));
 	return broker_audit(overdue->broker, "approval-expired", event);
