@@ -98,7 +98,7 @@ static const struct field evidence_fields[] = {
 	BOOL(msg_evidence, strict_kex),
 };
 static const struct field event_fields[] = { U32(msg_event, leg), TEXT(msg_event, type),
-	BYTES(msg_event, detail, IPC_TEXT_MAX) };
+	BYTES(msg_event, detail, IPC_TEXT_MAX), U64(msg_event, more) };
 static const struct field leg_end_fields[] = { U32(msg_leg_end, leg), TEXT(msg_leg_end, reason) };
 static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys),
 	TEXT(msg_scanned, reason) };

@@ -185,11 +185,13 @@ struct msg_evidence { /* of one transport: outer, inner or outbound */
 	char *banner;					 /* the peer's identification string */
 	bool strict_kex;
 };
-/* what the session refused by itself; the broker knows the types */
+/* What the session refused by itself (common/session_event.h). more: this is no event, but so many
+ * more of that type as were not told one by one; 0: an event. */
 struct msg_event {
 	uint32_t leg;
 	char *type;
 	struct bytes detail;
+	uint64_t more;
 };
 struct msg_leg_end {
 	uint32_t leg;
