@@ -97,6 +97,7 @@ struct obligations {	      /* what an allow demands */
 
 struct approval_rule; /* policy/approval_rule.h */
 struct guard;	      /* policy/guard.h */
+struct env_rule;      /* policy/env.h */
 
 #define DECISION_REASON_MAX 512
 struct decision { /* what is borrowed lives as long as the ruleset */
@@ -112,6 +113,7 @@ struct decision { /* what is borrowed lives as long as the ruleset */
 	/* judges the commands of this exec or shell, NULL: none does; the caller asks it */
 	const struct guard *guard;
 	const char *guard_name;
+	const struct env_rule *env; /* which variables go to the target; NULL: nothing is allowed */
 	/* allowed at once, loudly: a reason is asked, everybody is notified */
 	bool break_glass;
 	bool review; /* stays open until somebody else signs it */

@@ -67,6 +67,7 @@ static const struct field access_fields[] = {
 	TEXT(msg_access, term),
 	U32(msg_access, columns),
 	U32(msg_access, rows),
+	BYTES(msg_access, env, IPC_ENV_MAX),
 };
 static const struct field request_fields[] = {
 	U32(msg_request, leg),
@@ -107,6 +108,7 @@ static const struct field command_fields[] = {
 	TEXTS(msg_command, argv),
 	BOOL(msg_command, terminal),
 	U32(msg_command, columns),
+	BYTES(msg_command, env, IPC_ENV_MAX),
 };
 static const struct field command_input_fields[] = { U32(msg_command_input, channel),
 	BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
@@ -144,6 +146,7 @@ static const struct field decision_fields[] = {
 	U64(msg_decision, cast_max),
 	TEXT(msg_decision, title),
 	BOOL(msg_decision, guard),
+	BYTES(msg_decision, env, IPC_ENV_MAX),
 };
 static const struct field grant_fields[] = {
 	U32(msg_grant, leg),

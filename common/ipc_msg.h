@@ -10,10 +10,12 @@
 
 #include "common/ipc.h"
 
-#define IPC_TEXT_MAX 4096    /* reasons, names, addresses */
+#define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
 /* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
 #define IPC_DETAIL_MAX 131072
-#define IPC_BLOB_MAX 32768   /* keys, certificates, signatures */
+/* of an environment (common/env_block.h): with a command it still fits one message */
+#define IPC_ENV_MAX 57344
+#define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512
 #define IPC_LEG_ALL UINT32_MAX
@@ -162,6 +164,7 @@ struct msg_access {
 	bool pty;
 	char *term;
 	uint32_t columns, rows;
+	struct bytes env; /* all that the client sent (common/env_block.h) */
 };
 /* for the record: "env", "pty-req", "window-change", … */
 struct msg_request {
@@ -207,6 +210,7 @@ struct msg_command {
 	char **argv;
 	bool terminal;
 	uint32_t columns;
+	struct bytes env; /* as of msg_access: what a request made ahead is for */
 };
 struct msg_channel {
 	uint32_t channel;
@@ -246,8 +250,9 @@ struct msg_decision { /* + fd when recording: the transcript, empty, writable */
 	int64_t idle, session_time; /* milliseconds, 0: none */
 	uint64_t stream_keep, cast_max;
 	char *title;
-	/* a shell whose lines are judged (IPC_LINE) before their Enter goes on */
+	/* what runs at a terminal whose lines are judged (IPC_LINE) before their Enter goes on */
 	bool guard;
+	struct bytes env; /* what the target gets of it: this, and nothing else */
 };
 /* + fd: connected socket; for credential "key" a second: agent protocol, stream */
 struct msg_grant {

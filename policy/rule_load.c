@@ -371,6 +371,11 @@ static int load_guard(struct rule_loading *loading, const struct yaml *node, str
 					      text_clean(shown, sizeof(shown), text, strlen(text)));
 }
 
+static int load_env(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	return env_rule_load(node, &loading->rule->env, err);
+}
+
 static int load_break_glass(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	return yaml_bool(node, &loading->rule->break_glass, err);
@@ -398,6 +403,7 @@ static const struct {
 	{ "login_within", load_login_within, true },
 	{ "approval", load_approval, true },
 	{ "guard", load_guard, true },
+	{ "env", load_env, true },
 	{ "break_glass", load_break_glass, true },
 };
 

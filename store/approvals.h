@@ -53,7 +53,11 @@ struct approval { /* one request; strings owned, released by approval_release() 
 	char *rule, *by; /* rule that held it; role that votes */
 	/* exact bytes; empty: the whole kind on that target as that login */
 	struct buf command;
-	bool exact;		      /* the grant is for these bytes only (a guard's) */
+	/* the environment that goes with it (common/env_block.h), as the rule lets it through */
+	struct buf env;
+	struct buf inside; /* a typed line: the command at whose terminal; empty: a shell's */
+	/* the grant is for these bytes, in this environment, inside of that only (a guard's) */
+	bool exact;
 	char *reason;		      /* given by the requester; "" : none */
 	unsigned votes_needed, votes; /* votes: for it so far */
 	enum approval_state state;
@@ -116,12 +120,13 @@ int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct 
 struct approval_scope {
 	const struct identity *who;
 	const char *target, *login, *kind;
-	struct bytes command;
+	struct bytes command, env, inside; /* as of struct approval */
 	/* NULL: of any. A grant counts only where the rule that was asked for it asks for it now */
 	const char *rule, *by;
 };
 /* An open request of the same scope (so that the same command picks it up again), or a grant that
- * covers it now: exact ones by their bytes; one for the login APPROVALS_ANY_LOGIN, asked ahead, by
+ * covers it now: exact ones by their bytes and
+ * environment; one for the login APPROVALS_ANY_LOGIN, asked ahead, by
  * every login. -ENOENT: neither. pending wins over nothing, a grant over pending. */
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact,
 	int64_t lapse_ms, struct approval *ret, struct err *err);

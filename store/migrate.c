@@ -134,7 +134,13 @@ static const char step_4[] =
 	"CREATE INDEX tokens_used ON tokens (used);"
 	"PRAGMA user_version = 4;";
 
-static const char *const steps[] = { step_1, step_2, step_3, step_4 };
+/* What an approval is for besides its command (store/approvals.h): one that was given before is for
+ * no environment. */
+static const char step_5[] = "ALTER TABLE approvals ADD COLUMN env BLOB NOT NULL DEFAULT x'';"
+			     "ALTER TABLE approvals ADD COLUMN inside BLOB NOT NULL DEFAULT x'';"
+			     "PRAGMA user_version = 5;";
+
+static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

@@ -84,6 +84,7 @@ struct peer_leg {
 	unsigned channel_count, channels_open;
 	struct record *record; /* never NULL */
 	struct dial *dial;
+	char *dialled;	    /* what was connected to, as text (dial.c); NULL: nothing yet */
 	char *dial_failure; /* why the grant failed: later accesses get the same reason */
 	int64_t started;    /* wall ms: when it was opened; 0: not yet */
 	int64_t deadline;   /* monotonic ms; 0: none */
