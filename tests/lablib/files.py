@@ -63,6 +63,7 @@ rules:
     allow: "*"
     roles: [sre]
     targets: {{labels: {{env: staging}}}}
+    env: [LANG, "LC_*", "TEST_*"]
   - name: prod
     allow: [shell, exec, sftp]
     roles: [sre]
@@ -72,6 +73,7 @@ rules:
     allow: [shell, exec, sftp]
     roles: [sre]
     targets: {{labels: {{env: legacy}}}}
+    env: [LANG, "LC_*", "TEST_*"]
 """
 
 SSH_CONFIG = """\

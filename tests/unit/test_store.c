@@ -97,7 +97,7 @@ static void a_mode_that_was_too_wide_is_mended(void **state)
 static void pragmas_are_as_decided(void **state)
 {
 	static const struct { const char *text; int64_t want; } cases[] = {
-		{ "PRAGMA foreign_keys", 1 }, { "PRAGMA trusted_schema", 0 }, { "PRAGMA synchronous", 1 }, { "PRAGMA temp_store", 2 }, { "PRAGMA user_version", 4 },
+		{ "PRAGMA foreign_keys", 1 }, { "PRAGMA trusted_schema", 0 }, { "PRAGMA synchronous", 1 }, { "PRAGMA temp_store", 2 }, { "PRAGMA user_version", 5 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 }, { "PRAGMA busy_timeout", STORE_BUSY_MS },
 	};
 	struct store *store = place_store(state);
@@ -134,7 +134,7 @@ static void a_newer_version_is_refused(void **state)
 	(void)state;
 	struct scratch scratch = scratch_new();
 	struct store *store = opened(&scratch, false);
-	assert_int_equal(sql_exec(store, "PRAGMA user_version = 5", NULL), 0);
+	assert_int_equal(sql_exec(store, "PRAGMA user_version = 6", NULL), 0);
 	store_close(store);
 	assert_int_equal(refused(&scratch, false, "newer"), -ENOTSUP);
 	assert_int_equal(refused(&scratch, true, "newer"), -ENOTSUP);
