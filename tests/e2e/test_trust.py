@@ -7,7 +7,7 @@ import subprocess
 import pexpect
 import pytest
 from approvals import clear, end, held, pending, requests, show, vote
-from lablib import servers
+from lablib import files, servers
 from test_shell_guard import Shell, judged
 from world import add_targets, read_line, target, until
 
@@ -66,7 +66,7 @@ def test_no_terminal_at_the_target(own_world, words):
     child.close()
     assert child.exitstatus == 77
     assert world.event("request-refused", target="web1")["detail"] == "the target refused a terminal, and the rule has a guard"
-    assert world.event("channel-end", target="web1")["bytes_out"] == "0"
+    assert world.event("channel-end", target="web1")["bytes_out"] == 0
     child = world.terminal("alice", "-tt", "plain1", "tty; echo in")
     child.expect_exact("the target gives no terminal")
     child.expect_exact("not a tty")
@@ -79,7 +79,7 @@ def test_terminal_without_echo(shop):
     child = pexpect.spawn(command[0], command[1:], timeout=20, encoding="utf-8", echo=False)
     child.expect(r"[#$] ")
     child.send("exec env PS1='here> ' bash --norc --noprofile -i\r")
-    child.expect_exact("\r\nhere> ")
+    child.expect_exact("here> ")
     child.send("mkfs.none x\r")
     child.expect_exact("guard 'lines' denies 'mkfs.none x'")
     child.close(force=True)
@@ -96,7 +96,10 @@ def test_second_terminal_request(shop):
 def test_lines_in_an_exec(shop, either):
     """`ssh -t web1 sh`, and whatever else runs commands: what is typed there is judged as in a shell."""
     made = shop.dir / "made-in-an-exec"
-    child = shop.terminal("alice", "-tt", either, "env PS1='here> ' bash --norc --noprofile -i", timeout=20)
+    tool = shop.dir / "tool"
+    tool.write_text("#!/bin/sh\nexec env PS1='here> ' bash --norc --noprofile -i\n")
+    tool.chmod(0o755)
+    child = shop.terminal("alice", "-tt", either, tool, timeout=20)
     child.expect_exact("here> ")
     child.send("echo a$((1 + 1))\r")
     child.expect_exact("a2")
@@ -108,8 +111,8 @@ def test_lines_in_an_exec(shop, either):
     child.expect_exact("needs 1 vote")
     id = pending(shop)
     row = show(shop, id)
-    assert row["kind"] == "exec" and row["inside"].startswith("env PS1=") and row["command"] == "rm -r /nowhere/at/all"
-    assert "inside 'env PS1=" in row["what"]
+    assert row["kind"] == "exec" and row["inside"] == str(tool) and row["command"] == "rm -r /nowhere/at/all"
+    assert row["what"].endswith(", inside '%s'" % tool)
     vote(shop, id)
     child.expect_exact("No such file")
     child.expect_exact("here> ")
@@ -121,12 +124,8 @@ def test_lines_in_an_exec(shop, either):
 def test_shell_of_an_editor(shop):
     """`ed` is harmless, its `!` is not: the line is what the guard would judge in a shell."""
     child = shop.terminal("alice", "-tt", "web1", "ed", timeout=20)
-    child.send("H\r")
-    child.expect_exact("H\r\n")
     child.send("!mkfs.none x\r")
-    child.expect_exact("mkfs.none x")
-    event = until(lambda: [row for row in shop.events("line-judged") if "mkfs.none x" in str(row.get("command"))], 10, "the line was judged")
-    assert event
+    child.expect_exact("denies 'mkfs.none x'")
     child.close(force=True)
 
 
@@ -218,12 +217,14 @@ def hostile(own_world):
     assert read_line(process) == b"ready\n"
     public = " ".join(key.with_name("web1.pub").read_text().split()[:2])
     world.edit(lambda text: add_targets(text, target("hostile", port, public)))
+    config = world.dir / "ssh_config.alice"
+    config.write_text(config.read_text() + files.SSH_TARGET.format(target="hostile", login=world.env["LOGIN"]))
     return world
 
 
 def test_target_opens_channels(hostile):
     """x11, an agent, a forwarded port: refused, and each by its own event."""
-    done = hostile.ssh("alice", "hostile", "open")
+    done = hostile.ssh("alice", "hostile.direct", "open")
     assert done.code == 0, done
     for type, name in (("x11-refused", "x11"), ("agent-refused", "auth-agent@openssh.com"), ("forward-refused", "forwarded-tcpip")):
         assert hostile.event(type, target="hostile")["detail"] == "the target opened a channel of type '%s'" % name
@@ -231,25 +232,10 @@ def test_target_opens_channels(hostile):
 
 def test_flood_of_refusals(hostile):
     """A thousand refusals hide nothing: they are counted, and what is of another type is still written."""
-    done = hostile.ssh("alice", "hostile", "flood 1500", timeout=60)
+    done = hostile.ssh("alice", "hostile.direct", "flood 1500", timeout=60)
     assert done.code == 0, done
     more = hostile.event("events-suppressed")
     shown = len(hostile.events("x11-refused", lines=5000))
     counted = sum(int(re.match(r"x11-refused: (\d+) more", row["detail"]).group(1)) for row in hostile.events("events-suppressed", lines=5000))
     assert shown + counted == 1500 and shown <= 300 and more["suppressed"] == "x11-refused", (shown, counted)
     assert not hostile.events("session-violation")
-
-
-def test_grave_event_after_a_flood(hostile):
-    """On one connection: a flood of refused forwards, then a target with another host key."""
-    hostile.edit(lambda text: re.sub(r"(  - name: db1\n(?:.*\n)*?    host_keys: \[)\"[^\"]*\"", lambda found: found.group(1) + '"%s"' % " ".join(
-        (hostile.dir / "hosts/web1.pub").read_text().split()[:2]), text, count=1))
-    hostile.edit(lambda text: text.replace("    approval: {by: lead, votes: 1}\n", "", 1))
-    options = ["ControlPath %s" % (hostile.dir / "m"), "ControlMaster auto", "ControlPersist 60"]
-    hostile.ssh("alice", "gw", "whoami", options=options)
-    for _ in range(3):
-        done = hostile.ssh("alice", "hostile", "flood 500", options=["ProxyJump gw"], timeout=60)
-        assert done.code == 0
-    done = hostile.ssh("alice", "db1", "echo in")
-    assert done.code == 69
-    assert hostile.event("host-key-mismatch", target="db1")

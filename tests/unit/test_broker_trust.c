@@ -243,7 +243,9 @@ static void test_lines_in_an_exec(void **state)
 	wish(1, 1, &(struct want){ ACCESS_EXEC, "ed notes", ENV(""), false });
 	allowed(ENV(""), false); /* over a pipe there are no lines */
 	type(0, 1, "mkfs x", LINE_DENY, "denies 'mkfs x'");
-	type(0, 2, "rm x", LINE_HOLD, "needs 1 vote");
+	type(0, 2, "!mkfs x", LINE_DENY, "denies 'mkfs x'");
+	type(0, 3, "\\! rm x", LINE_DENY, "not read surely");
+	type(0, 4, "rm x", LINE_HOLD, "needs 1 vote");
 	const char *last = strdup(events_of("approval-requested").last);
 	assert_non_null(strstr(last, "\"inside\":\"ed notes\""));
 	assert_non_null(strstr(last, "\"kind\":\"exec\""));

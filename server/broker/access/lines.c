@@ -236,6 +236,30 @@ void lines_judge(struct judging *judging, bool again)
 
 /* ---- what the session says ---- */
 
+/* How programs that read lines themselves (ed, less, vi, psql, mysql, ftp) are told to run a
+ * command of the shell. */
+static const char *const shell_escapes[] = { "!", ":!", "\\!", "\\system ", "system " };
+
+/* What is behind an escape is one more text that the line may be. */
+static void add_escaped(struct typed_line *line)
+{
+	for (size_t i = 0, count = line->count; i < count; i++) {
+		struct bytes text = line->texts[i].text;
+		while (text.len && *text.data == ' ')
+			text = (struct bytes){ text.data + 1, text.len - 1 };
+		for (size_t e = 0; e < sizeof(shell_escapes) / sizeof(shell_escapes[0]); e++) {
+			size_t len = strlen(shell_escapes[e]);
+			if (line->count == TYPED_TEXTS_MAX || text.len <= len ||
+				memcmp(text.data, shell_escapes[e], len) != 0)
+				continue;
+			line->texts[line->count++] =
+				(struct typed_text){ { text.data + len, text.len - len },
+					line->texts[i].joined };
+			break;
+		}
+	}
+}
+
 int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err *err)
 {
 	struct wire in = WIRE_OF(msg->texts.data, msg->texts.len);
@@ -254,6 +278,7 @@ int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err 
 	if (!ret->count && !ret->blind)
 		return err_set(
 			err, -EPROTO, "the line has no text, and is not said to be unreadable");
+	add_escaped(ret);
 	return 0;
 }
 
