@@ -44,7 +44,7 @@ fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 # LIBSSH counts for every make below this one.
 export LIBSSH
 
-.PHONY: all help probes deps deps-lab libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e asan lint bench demo install deb clean
+.PHONY: all help probes deps deps-lab deps-clients deps-clients-short libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e clients clients-short asan lint bench demo install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -126,6 +126,19 @@ TESTS ?= tests/e2e
 JOBS ?= 3
 e2e: all $(BUILD)/unit/hostile_target ## pytest against real ssh, sshd and the lab; ARGS='-k scp', TESTS=FILE, JOBS=N
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
+
+# A client that cannot be installed is skipped, and said to be; so a package that is not to be had stops nothing.
+short := packaging/packages-clients-short.txt
+deps-clients deps-clients-short: deps
+	@packaging/deps.sh $(if $(filter %-short,$@),$(short),$(short) packaging/packages-clients.txt) || echo 'clients: the clients of these packages will be skipped'
+
+clients: deps-clients ## every client that people use, beside plain sshd; ARGS='--only putty', '--mode jump', '--json', '--help'
+	+@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) $(PYTHON) tests/clients/matrix.py $(ARGS)
+
+clients-short: deps-clients-short ## the few that take less than a minute
+	+@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) $(PYTHON) tests/clients/matrix.py --short $(ARGS)
 
 fuzz-short: fuzzers ## each fuzzer for a few seconds
 	@$(PYTHON) tests/run/fuzz.py --seconds 5 $(fuzzers)

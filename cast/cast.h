@@ -20,7 +20,7 @@
 #include "common/err.h"
 
 #define CAST_FLUSH_MS 10
-#define CAST_LINE_MAX (256 * 1024) /* a longer line is damage */
+#define CAST_LINE_MAX (256 * 1024) /* a longer line is treated as damaged */
 #define CAST_BUFFER_MAX (1024 * 1024)
 #define CAST_SIZE_MAX 10000 /* columns and rows */
 /* bytes of the header's command, in visible form; longer ones are cut with a mark */
@@ -42,10 +42,10 @@ struct cast; /* a writer */
  * the size at which recording stops with a marker (0: none); the file never grows beyond it,
  * markers included, but for the header.
  *
- * cast_output, cast_resize and cast_marker may flush on their own when much waits, and return that
- * flush's error: the event is kept as long as the buffer has room; beyond that bytes are counted
- * and a marker tells later how many are missing. A flush that failed is due again a second later.
- */
+ * cast_output, cast_resize and cast_marker may flush by themselves when much is waiting, and then
+ * return the error of that flush: the event is kept as long as the buffer has room; when it is
+ * full, bytes are counted, and a marker says later how many are missing. A flush that failed is due
+ * again a second later. */
 int cast_open(int fd, const struct cast_header *header, int64_t now_us, uint64_t max,
 	struct cast **ret, struct err *err);
 /* code 'o', 'e' or 'i' */
@@ -54,9 +54,9 @@ int cast_resize(struct cast *cast, int64_t now_us, unsigned width, unsigned heig
 int cast_marker(struct cast *cast, int64_t now_us, const char *label);
 /* microseconds, same clock as now_us, at which the buffer should be flushed; -1: nothing waits */
 int64_t cast_due(const struct cast *cast);
-/* 0, or -errno of the write: the caller knows what `record: required` means */
+/* 0, or -errno of the write; the caller decides what follows if recording is required */
 int cast_flush(struct cast *cast);
-uint64_t cast_size(const struct cast *cast); /* bytes written and waiting */
+uint64_t cast_size(const struct cast *cast); /* bytes written, and bytes waiting in the buffer */
 int cast_close(struct cast *cast);	     /* ends split characters, flushes, frees */
 
 /* Reading: hostile files too (damaged, truncated, endless lines). */
@@ -85,7 +85,7 @@ int cast_recover(int fd, const char *reason, int64_t *ret_last_us, struct err *e
 struct player_options {
 	double speed;	 /* 1.0; 2.0 is twice as fast; 0: as fast as possible */
 	int64_t idle_us; /* longest pause, 0: as recorded */
-	/* begin there: what was before is shown at once, so that the screen is right */
+	/* begin at this time: earlier output is shown at once, so that the screen is right */
 	int64_t from_us;
 	bool text; /* plain text: escape sequences removed, markers as lines */
 };

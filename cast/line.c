@@ -15,8 +15,8 @@
 #define ESCAPE_STEP 4096 /* bytes for which room is made at a time */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Length of the beginning that needs no escape. The word test has no false "plain": a borrow only
- * spoils bytes above one that is special already. */
+/* Length of the beginning that needs no escape. The test of whole words never takes a special byte
+ * for plain: a borrow only affects bytes above one that is special already. */
 static size_t plain_run(const uint8_t *data, size_t len)
 {
 	size_t i = 0;
@@ -66,7 +66,7 @@ static size_t escape_byte(uint8_t *out, uint8_t byte)
 	return ESCAPE_WORST;
 }
 
-/* The ASCII at the beginning of data; *ret_used says how much that was. */
+/* Writes the ASCII at the beginning of data; *ret_used is its length. */
 static int put_ascii(struct buf *out, const uint8_t *data, size_t len, size_t *ret_used)
 {
 	uint8_t *room;
@@ -97,7 +97,7 @@ static int put_high(struct buf *out, const uint8_t *data, size_t len, struct tex
 	return text_utf8(out, data, *ret_used, carry);
 }
 
-/* An ASCII byte follows a character that never ended. */
+/* Writes U+FFFD for an incomplete character that is followed by an ASCII byte. */
 static int put_broken(struct buf *out, struct text_carry *carry)
 {
 	struct text_carry broken = *carry;
@@ -145,7 +145,7 @@ int cast_line(struct buf *out, int64_t time_us, char code, const void *data, siz
 	return rc ? rc : cast_line_end(out);
 }
 
-/* , "key": "text" with the text in visible form, for it comes from a client. */
+/* Writes , "key": "text" with the text in visible form, because it comes from a client. */
 static int header_text(
 	struct buf *out, const char *before, const char *text, size_t max, const char *after)
 {
@@ -212,7 +212,7 @@ bool cast_line_parse(struct bytes text, struct cast_event *event)
 {
 	buf_clear(&event->data);
 	event->data.max = CAST_LINE_MAX;
-	/* Not json_parse(): a NUL is ordinary in the output of a terminal. */
+	/* json_parse() would refuse a NUL, which is usual in the output of a terminal. */
 	JSON_CLEANUP json_t *line = json_loadb(
 		(const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	return line && event_take(line, event);

@@ -1,5 +1,5 @@
 /* One line of an asciicast: formatting and parsing, shared by writer, reader and recovery. Private
- * to the cast_….c files. */
+ * to cast/. */
 #ifndef BARTIZAN_CAST_LINE_H
 #define BARTIZAN_CAST_LINE_H
 
@@ -8,7 +8,7 @@
 #include "common/text.h"
 
 #define CAST_LABEL_MAX 4096		    /* bytes of a marker's text before escaping */
-#define CAST_TIME_MAX_US 1000000000000000LL /* 31 years: later is damage */
+#define CAST_TIME_MAX_US 1000000000000000LL /* 31 years: a later time is treated as damage */
 
 /* Appends data as the inside of a JSON string: escaped, valid UTF-8. carry as in text_utf8(). */
 int cast_escape(struct buf *out, const void *data, size_t len, struct text_carry *carry);

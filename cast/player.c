@@ -15,7 +15,7 @@ struct player {
 	struct player_options options;
 	struct cast_event event;
 	struct cast_text text;
-	struct buf shown;    /* text mode: what the event becomes */
+	struct buf shown;    /* text mode: the event as plain text */
 	int64_t previous_us; /* time of the event before, not before from_us */
 	double due_us;
 };
@@ -27,7 +27,7 @@ int player_open(int fd, const struct player_options *options, struct player **re
 		return err_set(err, -EINVAL, "speed, idle limit and start must not be negative");
 	struct player *player = calloc(1, sizeof(*player));
 	if (!player)
-		return err_set(err, -ENOMEM, "no memory to replay a transcript");
+		return err_set(err, -ENOMEM, "out of memory to replay a transcript");
 	player->options = *options;
 	player->previous_us = options->from_us;
 	player->shown = BUF_INIT(2 * CAST_LINE_MAX + 65536);
@@ -83,7 +83,7 @@ static int show_damage(struct player *player, const struct err *why)
 		(struct bytes){ (const uint8_t *)why->text, strlen(why->text) });
 }
 
-/* What the event that was just read shows: possibly nothing. */
+/* The bytes that the event just read shows: possibly none. */
 static int show(struct player *player, struct bytes *ret)
 {
 	*ret = (struct bytes){ 0 };

@@ -19,7 +19,7 @@
 struct cast_reader {
 	int fd;
 	struct buf in;
-	size_t scanned; /* bytes of in that hold no newline */
+	size_t scanned; /* bytes of `in` that are known to have no newline */
 	size_t taken;	/* bytes of the line handed out last: consumed by the next call */
 	uint64_t line;	/* number of the line handed out last */
 	bool skipping;	/* inside a line that is too long */
@@ -163,7 +163,7 @@ int cast_reader_open(int fd, struct cast_reader **ret, struct err *err)
 		return err_set(err, -errno, "transcript is not seekable: %s", strerror(errno));
 	struct cast_reader *reader = calloc(1, sizeof(*reader));
 	if (!reader)
-		return err_set(err, -ENOMEM, "no memory to read a transcript");
+		return err_set(err, -ENOMEM, "out of memory to read a transcript");
 	reader->fd = fd;
 	reader->in = BUF_INIT(CAST_LINE_MAX + CHUNK);
 	int rc = header_read(reader, err);
@@ -198,12 +198,13 @@ int cast_reader_next(struct cast_reader *reader, struct cast_event *event, struc
 
 	do
 		rc = line_next(reader, &line, err);
-	while (rc == 1 && !line.len); /* an empty line is nobody's event */
+	while (rc == 1 && !line.len); /* an empty line is no event */
 	if (rc != 1)
 		return rc;
 	if (!cast_line_parse(line, event))
 		return err_set(err, -EBADMSG, "line %" PRIu64 ": not an event", reader->line);
-	if (event->time_us < reader->last_us) /* a foreign file: ours never runs backwards */
+	/* only in a file of another program: the writer's times never decrease */
+	if (event->time_us < reader->last_us)
 		event->time_us = reader->last_us;
 	reader->last_us = event->time_us;
 	return 1;

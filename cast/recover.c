@@ -1,8 +1,8 @@
 /* Mends the transcript of a session that was cut off: a truncated last line is removed, a marker
  * says why it ends.
  *
- * Reads only the end of the file, however large it is. What stands before the last newline is never
- * touched. */
+ * Reads only the end of the file, however large it is. Bytes before the last newline are never
+ * changed. */
 #include "cast/cast.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static int read_at(int fd, struct buf *ret, uint64_t offset, size_t len)
 		if (n > 0)
 			got += (size_t)n;
 		else if (!n)
-			rc = -EIO; /* shrunk under our hands */
+			rc = -EIO; /* the file was cut while it was read */
 		else if (errno != EINTR)
 			rc = -errno;
 	}
@@ -52,7 +52,7 @@ static int tail_read(int fd, uint64_t size, struct tail *tail)
 	return rc;
 }
 
-/* The last whole line that is an event; lines behind it are damaged. false: none. */
+/* Finds the last whole line that is an event; lines after it are damaged. False: none. */
 static bool last_event(const struct tail *tail, struct cast_event *event)
 {
 	const uint8_t *base = tail->whole ? buf_data(&tail->bytes) : NULL;
@@ -112,7 +112,7 @@ static int mend(int fd, const struct tail *tail, const char *reason, int64_t *re
 	bool found = last_event(tail, &event);
 	int64_t last_us = found ? event.time_us : 0;
 
-	if (!tail->whole) /* cut within the header: nothing else is there */
+	if (!tail->whole) /* cut within the header: there is nothing else */
 		rc = cast_header_line(&lines, &(struct cast_header){ .title = "recovered" });
 	if (!rc && !(found && is_marker(&event, reason)))
 		rc = cast_line(&lines, last_us, 'm', reason, strlen(reason));
@@ -141,7 +141,7 @@ int cast_recover(int fd, const char *reason, int64_t *ret_last_us, struct err *e
 		rc = mend(fd, &tail, reason, &last_us);
 	buf_release(&tail.bytes);
 	if (foreign || rc == -EBADMSG)
-		return err_set(err, -EBADMSG, "not a transcript: left as it is");
+		return err_set(err, -EBADMSG, "not a transcript: the file was not changed");
 	if (rc)
 		return err_set(err, rc, "transcript cannot be mended: %s", strerror(-rc));
 	*ret_last_us = last_us;

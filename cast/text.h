@@ -1,5 +1,5 @@
 /* Terminal output as plain text: escape sequences removed, line ends normalised. For `replay
- * --text`; keeps its state between calls. Private to the cast_….c files. */
+ * --text`; keeps its state between calls. Private to cast/. */
 #ifndef BARTIZAN_CAST_TEXT_H
 #define BARTIZAN_CAST_TEXT_H
 
@@ -8,8 +8,8 @@
 
 #include "common/buf.h"
 
-/* bytes of a control string; a longer one is shown: an auditor's view must not hide what follows an
- * endless one */
+/* bytes of a control string; a longer one is shown as text, so that an endless one cannot hide from
+ * an auditor what follows */
 #define CAST_TEXT_STRING_MAX 4096
 #define CAST_TEXT_CSI_MAX 64
 
@@ -25,8 +25,8 @@ enum cast_text_state {
 struct cast_text { /* zero at birth */
 	enum cast_text_state state;
 	size_t length;	 /* bytes of the sequence so far */
-	bool pending_cr; /* a CR: with LF a line end, without it a line end too */
-	bool in_line;	 /* something stands on the current line */
+	bool pending_cr; /* a CR was read: it ends the line, whether an LF follows or not */
+	bool in_line;	 /* the current line is not empty */
 };
 
 /* data is valid UTF-8 (it was a JSON string), whole characters. */

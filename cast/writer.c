@@ -25,9 +25,9 @@
 /* an open line is ended beyond it: with one piece more it stays far below CAST_LINE_MAX */
 #define LINE_SOFT_MAX (64 * 1024)
 #define FLUSH_SIZE (64 * 1024) /* flushed early beyond it */
-/* of max and of the buffer: for the markers that tell what is missing */
+/* bytes reserved of max and of the buffer for markers that tell what is missing */
 #define RESERVE 512
-#define RETRY_US 1000000 /* a flush that failed is due again after it */
+#define RETRY_US 1000000 /* a failed flush is due again after this time */
 
 struct cast {
 	int fd;
@@ -68,7 +68,7 @@ static void waits(struct cast *cast)
 		cast->due_us = cast->start_us + cast->last_us + CAST_FLUSH_MS * 1000;
 }
 
-/* Drops what was put behind offset `at`: a line is whole or not there. */
+/* Drops everything after offset `at`, so that a line is either whole or missing. */
 static void cut_back(struct cast *cast, size_t at)
 {
 	cast->out.len = at;
@@ -90,7 +90,7 @@ static int line_open(struct cast *cast, char code)
 	return 0;
 }
 
-/* Ends the open line; an empty one (half a character has come) is taken back. */
+/* Ends the open line; one that is still empty (only half a character was written) is removed. */
 static void line_close(struct cast *cast)
 {
 	if (!cast->open_code)
@@ -231,10 +231,13 @@ int cast_resize(struct cast *cast, int64_t now_us, unsigned width, unsigned heig
 {
 	char text[32];
 
-	if (!width || !height) /* "unknown" in RFC 4254: says nothing to a player */
+	if (!width || !height) /* "unknown" in RFC 4254: of no use to a player */
 		return 0;
-	snprintf(text, sizeof(text), "%ux%u", width < CAST_SIZE_MAX ? width : CAST_SIZE_MAX,
-		height < CAST_SIZE_MAX ? height : CAST_SIZE_MAX);
+	if (width > CAST_SIZE_MAX)
+		width = CAST_SIZE_MAX;
+	if (height > CAST_SIZE_MAX)
+		height = CAST_SIZE_MAX;
+	snprintf(text, sizeof(text), "%ux%u", width, height);
 	return special_put(cast, now_us, 'r', text);
 }
 
@@ -279,7 +282,7 @@ int cast_open(int fd, const struct cast_header *header, int64_t now_us, uint64_t
 	struct cast *cast = calloc(1, sizeof(*cast));
 
 	if (!cast)
-		return err_set(err, -ENOMEM, "no memory for a transcript");
+		return err_set(err, -ENOMEM, "out of memory for a transcript");
 	*cast = (struct cast){ .fd = fd,
 		.max = max,
 		.start_us = now_us,

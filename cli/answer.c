@@ -1,4 +1,4 @@
-/* How subcommands speak: errors, usage, arguments, lists. */
+/* Output of subcommands: errors, usage, arguments, lists. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -42,9 +42,10 @@ bool cli_args(const struct cli *cli, const struct arg_row *rows, char *const *ar
 	int rc = args_parse(rows, argv, ret, words, &err);
 
 	if (!rc && words->count < min)
-		rc = err_set(&err, -EINVAL, "something is missing");
+		rc = err_set(&err, -EINVAL, "%.*s is missing", (int)strcspn(cli->row->usage, " ["),
+			cli->row->usage);
 	if (!rc && words->count > max)
-		rc = err_set(&err, -EINVAL, "'%.200s' is too much", words->items[max]);
+		rc = err_set(&err, -EINVAL, "unexpected argument '%.200s'", words->items[max]);
 	if (rc)
 		cli_usage(cli, err.text);
 	return !rc;

@@ -1,5 +1,5 @@
-/* bartizan audit verify: walks chain, checkpoints and transcripts on the files alone; no gateway is
- * asked, none needs to run. */
+/* bartizan audit verify: checks chain, checkpoints and transcripts on the files alone; no gateway
+ * needs to run. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "policy/config.h"
 #include "store/audit.h"
 
-#define PROBLEMS_MAX 1000 /* that are listed; all are counted */
+#define PROBLEMS_MAX 1000 /* problems that are listed; all are counted */
 
 struct options {
 	const char *state_dir, *key;
@@ -65,7 +65,9 @@ static int default_key(int dir, struct sshkey **ret, struct err *err)
 		 !(rc = fd_read_file(dir, "audit_key", SSHKEY_FILE_MAX, &text, err)))
 		rc = sshkey_from_private(buf_bytes(&text), ret, err);
 	buf_burn(&text);
-	return rc == -ENOENT || rc == -EACCES ? 0 : rc ? err_prefix(err, rc, "audit key") : 0;
+	if (!rc || rc == -ENOENT || rc == -EACCES)
+		return 0;
+	return err_prefix(err, rc, "audit key");
 }
 
 static int load_key(int dir, const char *path, struct sshkey **ret, struct err *err)
@@ -120,8 +122,8 @@ static int verify(int dir, const struct options *options)
 	return report.bad ? CLI_FAILED : status;
 }
 
-/* The configuration's state_dir; NULL without one, and then told why where it was named. Caller
- * frees. */
+/* The configuration's state_dir. NULL: there is none; an error is printed if the configuration was
+ * named. Caller frees. */
 static char *configured(const struct cli *cli)
 {
 	struct config *config = NULL;

@@ -1,8 +1,9 @@
 /* bartizan ca init: the three keys of a new gateway, written once.
  *
  * user_ca signs the certificates of people, backend_ca those that the gateway shows to targets,
- * host_ed25519 is the gateway's own face. Nothing that exists is overwritten without --force, and
- * then all three or none: what is looked at first is only whether any name is taken. */
+ * host_ed25519 is the gateway's own host key. Existing files are overwritten only with --force.
+ * Before anything is written, all names are checked, so that either all three keys are made or
+ * none. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ struct made {
 	struct buf line;
 };
 
-/* Written whole beside its name, synced, then linked (never over something) or renamed (force). */
+/* Writes a temporary file, syncs it, and links it (which never replaces a file) or, with force,
+ * renames it. */
 static int write_file(
 	int dir, const char *name, mode_t mode, bool force, const struct buf *text, struct err *err)
 {
@@ -75,7 +77,7 @@ static int make_key(int dir, struct made *made, bool force, struct err *err)
 	return rc ? rc : write_file(dir, pub, 0644, force, &line, err);
 }
 
-/* Whether a name is taken, so that nothing is begun that could not be finished. */
+/* Whether one of the names exists already. */
 static bool taken(int dir, const char *shown, const struct made *made, size_t count)
 {
 	bool any = false;
@@ -144,9 +146,9 @@ int cli_run_ca_init(const struct cli *cli, char *const *argv)
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	const char *slash = strrchr(cli->config, '/');
-	FREE_CLEANUP char *dir = options.dir ? strdup(options.dir)
-				 : slash     ? strndup(cli->config, (size_t)(slash - cli->config))
-					     : strdup(".");
+	FREE_CLEANUP char *beside =
+		slash ? strndup(cli->config, (size_t)(slash - cli->config)) : strdup(".");
+	const char *dir = options.dir ? options.dir : beside;
 	if (!dir)
 		return cli_error("out of memory");
 	if (mkdir(dir, 0755) && errno != EEXIST)

@@ -1,4 +1,4 @@
-/* The `bartizan` program: what its subcommands share.
+/* The `bartizan` program: shared by its subcommands.
  *
  * One subcommand is one file and one row of cli_table (main.c). Subcommands return the process's
  * exit status and print their own errors. */
@@ -35,14 +35,14 @@ struct cli_row {
 	const char *name, *sub; /* sub NULL: any further words are the subcommand's */
 	const char *usage, *help;
 	int (*run)(const struct cli *cli, char *const *argv); /* argv: after name and sub */
-	bool gateway;					      /* asks the running gateway */
+	bool gateway;					      /* it needs the running gateway */
 };
 
 extern const struct cli_row cli_table[]; /* ends with name NULL */
 
 /* "bartizan: …" on stderr, cleaned; returns CLI_FAILED */
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* why may be NULL; returns CLI_USAGE */
+/* Prints why (NULL allowed) and the usage; returns CLI_USAGE. */
 int cli_usage(const struct cli *cli, const char *why);
 /* Reads a subcommand's arguments; false: usage was printed. */
 bool cli_args(const struct cli *cli, const struct arg_row *rows, char *const *argv, void *ret,
@@ -55,15 +55,15 @@ int cli_put_json(json_t *rows); /* prints an array; steals it; NULL fails */
 int cli_put_one(bool json, json_t *object, const struct table_column *columns);
 
 /* The path of the control socket: option, environment, configuration, default. Caller frees; NULL:
- * told why. */
+ * the error was printed. */
 char *cli_socket_path(const struct cli *cli);
 /* Runs a command in the gateway (NULL-terminated argv) and returns its exit status. */
 int cli_ask(const struct cli *cli, char *const *argv);
 /* where the running gateway keeps its state; NULL: nobody answers. Caller frees */
 char *cli_ask_state_dir(const struct cli *cli);
-/* one was named, or this machine has its configuration or socket */
+/* a gateway was named, or its configuration or socket is on this machine */
 bool cli_gateway_here(const struct cli *cli);
-bool cli_answers(const struct cli *cli); /* whether a gateway listens: tells nothing */
+bool cli_answers(const struct cli *cli); /* whether a gateway listens; prints nothing */
 
 /* Plays a transcript on stdout. Returns an exit status; Ctrl-C ends it, the terminal is put back.
  */
@@ -79,6 +79,7 @@ int cli_run_config_check(const struct cli *cli, char *const *argv);
 int cli_run_config_dump(const struct cli *cli, char *const *argv);
 int cli_run_config_ssh(const struct cli *cli, char *const *argv);
 int cli_run_policy_explain(const struct cli *cli, char *const *argv);
+int cli_run_policy_guards(const struct cli *cli, char *const *argv);
 int cli_run_policy_test(const struct cli *cli, char *const *argv);
 int cli_run_token_check(const struct cli *cli, char *const *argv);
 int cli_run_login(const struct cli *cli, char *const *argv);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "policy/config.h"
+#include "policy/guard.h"
 
 static const struct arg_row no_options[] = { { 0 } };
 
@@ -32,6 +33,14 @@ static struct config *load(
 	return config;
 }
 
+/* On stderr, and no error: the configuration means something, if not all that was meant. */
+static void put_warning(unsigned line, unsigned column, const char *text, void *arg)
+{
+	const char *path = arg;
+
+	cli_error("warning: %s:%u:%u: %s", path, line, column, text);
+}
+
 int cli_run_config_check(const struct cli *cli, char *const *argv)
 {
 	int status = CLI_OK;
@@ -40,10 +49,12 @@ int cli_run_config_check(const struct cli *cli, char *const *argv)
 
 	if (!config)
 		return status;
+	if (guards_warn(ruleset_guards(config->ruleset), put_warning, (void *)path))
+		status = cli_error("out of memory");
 	printf("%s: ok, %zu targets, %zu rules\n", path, targets_count(config->targets),
 		ruleset_count(config->ruleset));
 	config_free(config);
-	return CLI_OK;
+	return status;
 }
 
 int cli_run_config_dump(const struct cli *cli, char *const *argv)

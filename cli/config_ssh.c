@@ -1,4 +1,4 @@
-/* bartizan config ssh: what an engineer's machine needs: an ssh_config, and one known_hosts line.
+/* bartizan config ssh: prints an ssh_config and one known_hosts line for engineers' machines.
  *
  * The gateway shows the same host key for itself and, in jump mode, for every target, since it ends
  * those sessions too. So one line with all names serves, on any port. Target names come from the
@@ -51,7 +51,8 @@ static int host_key_line(const char *path, struct buf *out, struct err *err)
 		if (rc)
 			return err_prefix(err, rc, "'%s'", pub);
 	} else if (fd_read_file(AT_FDCWD, path, SSHKEY_FILE_MAX, &text, &private_err)) {
-		return err_prefix(err, rc, "host key"); /* the public half is what was wanted */
+		/* report that the public key is missing: that is the file to be provided */
+		return err_prefix(err, rc, "host key");
 	} else {
 		rc = sshkey_from_private(buf_bytes(&text), &key, err);
 		if (rc)
@@ -102,7 +103,10 @@ static int put_ssh_config(
 		options->host, (int)options->port);
 
 	if (!rc && options->user)
-		rc = buf_printf(out, "    User %s\n", options->user);
+		/* O'Brien: an apostrophe would begin a quotation there */
+		rc = buf_printf(out,
+			strchr(options->user, '\'') ? "    User \"%s\"\n" : "    User %s\n",
+			options->user);
 	if (!rc && targets_count(config->targets)) {
 		rc = buf_puts(out, "\nHost");
 		if (!rc)
@@ -134,7 +138,7 @@ static int print(const struct config *config, const struct options *options)
 	return rc ? cli_error("the answer is too long") : cli_put(&out);
 }
 
-/* What was not given: the first port that the gateway listens on, and this machine's name. */
+/* Defaults: the first port on which the gateway listens, and this machine's name. */
 static void defaults(const struct config *config, struct options *options, char *name, size_t size)
 {
 	if (!options->port)
@@ -158,9 +162,9 @@ int cli_run_config_ssh(const struct cli *cli, char *const *argv)
 	if (!cli_args(cli, rows, argv, &options, &words, 0, 0))
 		return CLI_USAGE;
 	if (options.host && !text_target_ok(options.host, strlen(options.host)))
-		return cli_usage(cli, "option '--host': not a host name");
+		return cli_usage(cli, "option '--host': it is not a valid host name");
 	if (options.user && !text_name_ok(options.user, strlen(options.user)))
-		return cli_usage(cli, "option '--user': not a user name");
+		return cli_usage(cli, "option '--user': it is not a valid user name");
 	struct files *files = files_from_disk();
 	if (!files || config_load(files, cli->config, &config, &err)) {
 		files_free(files);

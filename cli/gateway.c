@@ -1,8 +1,8 @@
 /* Asking the running gateway: a command's words go over the control socket, its output, a
  * transcript to play and its exit status come back.
  *
- * The gateway knows who asks by the socket's peer credentials. What it sends is bounded by the
- * link; it is trusted, for it runs as the system's. */
+ * The gateway knows who asks by the socket's peer credentials. The link limits what it sends; its
+ * contents are trusted, because the gateway is a service of this machine. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@
 #include "common/fd.h"
 #include "conf/yaml.h"
 
-/* The configuration's control_socket, without checking the rest: engineers may ask where no key
- * file is readable. 0 with *ret NULL: it names none. */
+/* The configuration's control_socket. The rest is not checked, because its key files may be
+ * unreadable for this user. 0 with *ret NULL: it has none. */
 static int socket_of_config(const char *path, char **ret, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(YAML_SIZE_MAX);
@@ -49,7 +49,7 @@ static const char *given_socket(const struct cli *cli)
 	return given && *given ? given : NULL;
 }
 
-/* What may not be looked at is there. */
+/* A path that may not be read counts as existing. */
 static bool is_there(const char *path)
 {
 	return !access(path, F_OK) || errno != ENOENT;
@@ -135,7 +135,8 @@ static int take_output(const struct msg_output *output, struct buf *capture)
 	return rc ? cli_error("output: %s", strerror(-rc)) : -1;
 }
 
-/* An exit status, or -1: go on. capture takes what is for stdout, if not NULL. */
+/* Returns an exit status, or -1 to continue. If capture is not NULL, it receives standard
+ * output. */
 static int take_message(struct ipc_raw *raw, struct buf *capture)
 {
 	union {
@@ -166,7 +167,8 @@ static int take_message(struct ipc_raw *raw, struct buf *capture)
 
 static int lost(int rc)
 {
-	cli_error("the gateway went away before the command ended (%s)", strerror(-rc));
+	cli_error("the connection to the gateway was lost before the command ended (%s)",
+		strerror(-rc));
 	return EXIT_GATEWAY;
 }
 

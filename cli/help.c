@@ -26,7 +26,8 @@ static int help_all(void)
 	for (const struct cli_row *row = cli_table; row->name; row++)
 		if (row->gateway)
 			print_row(row);
-	printf("\n'bartizan help COMMAND' says how one is used; the manual is bartizan(1).\n");
+	printf("\n'bartizan help COMMAND' tells how a command is used; the manual is "
+	       "bartizan(1).\n");
 	return CLI_OK;
 }
 
@@ -50,7 +51,8 @@ int cli_run_help(const struct cli *cli, char *const *argv)
 		return CLI_USAGE;
 	}
 	fflush(stdout);
-	if (gateway && cli_answers(cli)) { /* it may know more than this program */
+	/* a newer gateway may know more commands than this program */
+	if (gateway && cli_answers(cli)) {
 		char *const ask[] = { (char *)"help", argv[0], argv[1], NULL };
 		printf("\nthe gateway says:\n");
 		fflush(stdout);

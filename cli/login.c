@@ -34,7 +34,7 @@ static const struct arg_row rows[] = {
 	{ 0 },
 };
 
-/* What would be in vain: better said before somebody logs in. */
+/* Checks where the key will go, before somebody logs in for nothing. */
 static int check_place(const struct login_options *options, struct err *err)
 {
 	FD_CLEANUP int fd = -1;
@@ -48,8 +48,7 @@ static int check_place(const struct login_options *options, struct err *err)
 		  : 0;
 }
 
-/* An ID token that is good for this provider, appended to token; from a browser it is for this key
- * only. */
+/* Appends a valid ID token of the provider to token; one from the browser is bound to this key. */
 static int get_token(const struct login_options *options, const struct login_conf *conf,
 	const struct sshkey *key, struct buf *token, struct err *err)
 {
@@ -129,8 +128,8 @@ int cli_run_login(const struct cli *cli, char *const *argv)
 		return CLI_USAGE;
 	}
 	if (!conf.issuer || !conf.client_id) {
-		cli_error("the provider is not known: '--issuer' and '--client-id', or 'issuer' "
-			  "and 'client_id' in client.yaml");
+		cli_error("the provider is not known: name it with '--issuer' and '--client-id', "
+			  "or with 'issuer' and 'client_id' in client.yaml");
 		return CLI_USAGE;
 	}
 	int rc = login(&options, &conf, &err);

@@ -1,13 +1,13 @@
-/* What the files of `bartizan login` and `logout` share: a laptop's side of a login. Nobody else
- * includes it.
+/* Shared by the files of `bartizan login` and `logout`, the laptop's side of a login. Nobody else
+ * includes this.
  *
- *   configuration -> provider asked (login_provider.c) -> new key -> ID token by browser or device
- * code -> certificate by the stock ssh client
- *   -> ssh-agent, or a pair of files
+ *	configuration -> the provider's discovery document (login_provider.c) -> a new key
+ *	-> an ID token by browser or device code -> a certificate by the stock ssh client
+ *	-> ssh-agent, or a pair of files
  *
- * Nothing secret stands in an argument or the environment: the token goes to ssh on its standard
- * input, the key in a private folder that is removed in any case. The token is checked here before
- * it is used, and again by the gateway, which decides. */
+ * No secret is in an argument or the environment: the token goes to ssh on its standard input, the
+ * key to a private folder that is always removed. The token is checked here before it is used, and
+ * again by the gateway, which decides. */
 #ifndef BARTIZAN_CLI_LOGIN_H
 #define BARTIZAN_CLI_LOGIN_H
 
@@ -20,7 +20,7 @@
 #include "oidc/http.h"
 #include "oidc/pkce.h"
 
-#define LOGIN_LIMIT_MS 300000 /* for the person in the browser */
+#define LOGIN_LIMIT_MS 300000 /* time for the person in the browser */
 /* every key of ours in an agent or a file has a comment that begins so */
 #define LOGIN_COMMENT "bartizan "
 #define LOGIN_COMMENT_MAX 1024
@@ -45,7 +45,7 @@ struct login_conf {		/* what is in force; owned */
 	uint16_t port;		/* 0: ssh's own choice */
 	uint16_t callback_port; /* 0: any free one */
 	char *issuer, *client_id;
-	char *user;	  /* who it has to be; NULL: whoever logs in */
+	char *user;	  /* the user who must log in; NULL: anybody */
 	char *ssh_config; /* ssh -F; NULL: ssh's own */
 	char **scopes;
 	struct buf ca; /* PEM; empty: the system's authorities */
@@ -75,11 +75,11 @@ void login_provider_close(struct login_provider *provider);
 /* One request, done() before it returns. */
 int login_provider_ask(struct login_provider *provider, const char *url, const char *form,
 	http_done_fn *done, void *context, struct err *err);
-/* The token against the provider's keys; nonce NULL: none was sent. */
+/* Checks the token with the provider's keys; nonce NULL: none was sent. */
 int login_provider_check(
 	struct login_provider *provider, struct bytes token, const char *nonce, struct err *err);
 
-/* ---- two ways to an ID token: appended to ret, not checked yet but for the form ---- */
+/* ---- two ways to an ID token; it is appended to ret, and only its form is checked ---- */
 
 /* login_browser.c */
 int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce,
@@ -104,23 +104,23 @@ struct loopback_request {
 /* on 127.0.0.1; port 0: any free one */
 int loopback_open(uint16_t port, struct loopback *ret, struct err *err);
 void loopback_close(struct loopback *loopback);
-/* The connection that waits, and its request, within two seconds. -EAGAIN: none, or nothing came.
- */
+/* Accepts a connection and reads its request, within two seconds. -EAGAIN: no connection, or no
+ * request. */
 int loopback_take(struct loopback *loopback, struct loopback_request *ret);
 /* location may be NULL */
 void loopback_answer(struct loopback_request *request, const char *status, const char *location,
 	const char *words);
 
-/* ---- programs that run while secrets lie on disk (login_run.c) ---- */
+/* ---- programs that run while secrets are on disk (login_run.c) ---- */
 
-/* Interruptions wait from begin to end, so that what was put on disk in between is removed;
- * login_run() ends its program for them. */
+/* Between begin and end, signals are held back, so that files written in between are removed;
+ * login_run() ends its program when one arrives. */
 struct login_guard {
 	sigset_t before;
 	int signals; /* descriptor */
 };
 int login_guard_begin(struct login_guard *ret, struct err *err);
-/* an interruption that came meanwhile takes effect here */
+/* a signal that arrived meanwhile takes effect here */
 void login_guard_end(struct login_guard *guard);
 
 struct login_program {		 /* borrowed */
@@ -128,13 +128,13 @@ struct login_program {		 /* borrowed */
 	struct bytes input;	 /* its whole standard input */
 	size_t output_max;
 };
-/* Its exit status (127: cannot be run), or -errno: -EINTR interrupted, -EFBIG said too much.
- * Standard error is ours. */
+/* Returns its exit status (127: cannot be run), or -errno: -EINTR interrupted, -EFBIG too much
+ * output. It inherits standard error. */
 int login_run(const struct login_guard *guard, const struct login_program *program,
 	struct buf *output, struct err *err);
 
-/* ssh to the gateway as user, with the words of the gateway's command; options of ours first, then
- * -F, port and host. */
+/* The command line of ssh to the gateway as `user`, with the words of the gateway's command; first
+ * the options of this program, then -F, port and host. */
 struct login_ssh {
 	const char *identity; /* the file of the only key to be offered */
 	bool agent;	      /* its private half is in the agent */
@@ -156,11 +156,11 @@ struct login_key {
 
 void login_key_release(struct login_key *key);
 #define LOGIN_KEY_CLEANUP __attribute__((cleanup(login_key_release)))
-/* The certificate that the gateway gives for key->key and the token, and both put where options
- * say: agent or files. */
+/* Gets a certificate for key->key and the token from the gateway, and puts both into the agent or,
+ * with out, into files. */
 int login_key_certify(const struct login_conf *conf, const char *out, struct bytes token,
 	struct login_key *key, struct err *err);
-/* Whether FILE may be written: it is not there, or a key of ours. */
+/* Checks that FILE may be written: it does not exist, or it is a key made by this program. */
 int login_out_check(const char *out, struct err *err);
 
 /* ---- ssh-agent (login_agent.c; draft-miller-ssh-agent) ---- */
@@ -173,7 +173,7 @@ struct agent_key {
 	char *comment;	   /* anything but NUL */
 };
 struct agent_keys {
-	struct buf answer; /* what blobs are in */
+	struct buf answer; /* the answer of the agent, to which the blobs point */
 	struct agent_key *list;
 	size_t count;
 };
@@ -182,8 +182,8 @@ int agent_open(int *ret_fd, struct err *err); /* of SSH_AUTH_SOCK; -ENOENT: ther
 int agent_list(int fd, struct agent_keys *ret, struct err *err);
 void agent_keys_release(struct agent_keys *keys);
 int agent_remove(int fd, struct bytes blob, struct err *err);
-/* Whether the comment is of a key of ours, for this gateway ("host:port"; NULL: any). *ret_user
- * (may be NULL) and its length: who. */
+/* Whether the comment is that of a key made by this program, for this gateway ("host:port"; NULL:
+ * any). *ret_user (may be NULL) and its length: the user in it. */
 bool agent_ours(const char *comment, const char *gateway, const char **ret_user, size_t *ret_len);
 
 int login_status(bool json); /* status.c: returns an exit status */

@@ -1,7 +1,8 @@
 /* The keys in a running ssh-agent: listed and removed by its protocol (draft-miller-ssh-agent,
  * sections 4.1 and 4.4). Adding is ssh-add's business.
  *
- * Keys of ours have a comment "bartizan USER@GATEWAY"; no other is ever touched. */
+ * Keys made by this program have a comment "bartizan USER@GATEWAY"; no other key is ever
+ * removed. */
 #include "cli/login.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* A login in the browser: authorization code with PKCE on a loopback port, or with the redirected
  * address pasted into the terminal.
  *
- * The browser is started with an address of ours, which holds nothing; the first who asks there is
- * sent on to the provider. So state and nonce are in no process list. What comes back counts only
- * with our state (oidc/pkce.c). */
+ * The browser is started with an address of this program, which contains no secret; the first
+ * request there is redirected to the provider. So state and nonce appear in no process list. An
+ * answer counts only with our state (oidc/pkce.c). */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define START_PATH "/login"
 #define CALLBACK_PATH "/callback"
-#define ADDRESS_MAX 64 /* of ours */
+#define ADDRESS_MAX 64 /* length of our own addresses */
 #define FORM_MAX 16384
 
 struct browser {
@@ -29,10 +29,10 @@ struct browser {
 	struct pkce *pkce;
 	struct loopback loopback;
 	char redirect[ADDRESS_MAX];
-	struct buf url;	 /* of the provider, with all that it is asked */
-	struct buf line; /* typed or pasted, not complete yet */
-	bool terminal;	 /* standard input is one, and has not ended */
-	bool sent;	 /* somebody was sent on */
+	struct buf url;	 /* the provider's address with all parameters */
+	struct buf line; /* typed or pasted, until it is complete */
+	bool terminal;	 /* standard input is a terminal and has not ended */
+	bool sent;	 /* a request was redirected to the provider */
 };
 
 /* ---- a browser ---- */
@@ -52,7 +52,7 @@ static void start_browser(const struct browser *browser)
 		address, sizeof(address), "http://127.0.0.1:%u" START_PATH, browser->loopback.port);
 	pid_t pid = fork();
 	if (pid)
-		/* whether it works is seen by who comes; the address is on the terminal too */
+		/* not waited for: if it fails, the address is on the terminal */
 		return;
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0 || setsid() < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
@@ -72,9 +72,10 @@ static void tell(struct browser *browser, bool opened)
 				"that it cannot show: paste that address here.\n");
 }
 
-/* ---- what comes ---- */
+/* ---- the answer ---- */
 
-/* A request on the port. 1: the code is there; 0: go on; negative: the login has failed. */
+/* Handles a request on the port. 1: the code was received; 0: continue; negative: the login has
+ * failed. */
 static int on_request(struct browser *browser, struct err *err)
 {
 	struct loopback_request request;
@@ -93,17 +94,17 @@ static int on_request(struct browser *browser, struct err *err)
 				: 0;
 	if (rc > 0)
 		loopback_answer(&request, "200 OK", NULL,
-			"The login has come back to bartizan. You may close this page; the "
-			"terminal says the rest.");
+			"The login was passed to bartizan. You may close this page; the result is "
+			"on the terminal.");
 	else if (rc < 0)
 		loopback_answer(&request, "400 Bad Request", NULL,
-			"The login has failed; the terminal says why.");
+			"The login has failed; the reason is on the terminal.");
 	else
 		loopback_answer(&request, "404 Not Found", NULL, "There is nothing here.");
 	return rc;
 }
 
-/* The address where the browser ended, whatever stands before its path. */
+/* A pasted address at which the browser ended; only path and query count. */
 static int on_pasted(struct browser *browser, const char *line, size_t len, struct err *err)
 {
 	const char *at = memmem(line, len, CALLBACK_PATH "?", strlen(CALLBACK_PATH "?"));
@@ -132,7 +133,7 @@ static int on_typed(struct browser *browser, struct err *err)
 	for (ssize_t i = 0; i < got && !rc; i++) {
 		if (chunk[i] != '\n') {
 			if (buf_putc(&browser->line, chunk[i]))
-				buf_burn(&browser->line); /* too long to be it */
+				buf_burn(&browser->line); /* too long to be the address */
 			continue;
 		}
 		rc = on_pasted(
@@ -183,9 +184,11 @@ static int refused(const struct http_answer *answer, const json_t *object, struc
 
 	if (!error)
 		return err_set(err, -EACCES, "the provider answers HTTP %ld", answer->status);
-	return err_set(err, -EACCES, "the provider refused the code: %s%s%s",
-		text_clean(shown, sizeof(shown), error, strlen(error)), words ? ": " : "",
-		words ? text_clean(more, sizeof(more), words, strlen(words)) : "");
+	text_clean(shown, sizeof(shown), error, strlen(error));
+	if (!words)
+		return err_set(err, -EACCES, "the provider refused the code: %s", shown);
+	return err_set(err, -EACCES, "the provider refused the code: %s: %s", shown,
+		text_clean(more, sizeof(more), words, strlen(words)));
 }
 
 static int take_token(const struct http_answer *answer, struct buf *ret, struct err *err)
@@ -227,7 +230,9 @@ static int redeem(struct browser *browser, struct buf *ret, struct err *err)
 		rc = login_provider_ask(browser->provider, provider->discovery->token,
 			buf_cstr(&form), on_redeemed, &redeemed, err);
 	buf_burn(&form);
-	return rc ? rc : redeemed.rc ? err_set(err, redeemed.rc, "%s", redeemed.err.text) : 0;
+	if (rc || !redeemed.rc)
+		return rc;
+	return err_set(err, redeemed.rc, "%s", redeemed.err.text);
 }
 
 static int ask(struct browser *browser, bool open_browser, struct buf *ret, struct err *err)
@@ -250,12 +255,14 @@ static int ask(struct browser *browser, bool open_browser, struct buf *ret, stru
 int login_by_browser(struct login_provider *provider, bool open_browser, struct pkce *pkce,
 	struct buf *ret, struct err *err)
 {
-	struct browser browser = { .provider = provider,
+	struct browser browser = {
+		.provider = provider,
 		.pkce = pkce,
 		.loopback = { .listener = -1 },
 		.url = BUF_INIT(FORM_MAX),
 		.line = BUF_INIT(PKCE_REQUEST_MAX + ADDRESS_MAX),
-		.terminal = isatty(STDIN_FILENO) };
+		.terminal = isatty(STDIN_FILENO),
+	};
 
 	if (!provider->discovery->authorization)
 		return err_set(

@@ -1,8 +1,8 @@
-/* What a login needs to know: the options, and behind them client.yaml, a small map that people or
- * their administrators write.
+/* The settings of a login: the options, else client.yaml, a small map that people or their
+ * administrators write.
  *
  * $XDG_CONFIG_HOME/bartizan/client.yaml, else ~/.config/bartizan/client.yaml; it may be absent
- * unless it was named. There is nothing secret in it. */
+ * unless it was named. It contains no secret. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ static int read_file(const char *path, bool named, struct yaml **ret, struct err
 	if (!rc)
 		rc = yaml_parse(path, buf_bytes(&text), &root, err);
 	if (!rc && !yaml_is_null(root) && root->kind != YAML_MAP)
-		rc = yaml_error(root, err, "not a map of keys");
+		rc = yaml_error(root, err, "expected a map of keys");
 	if (!rc && root && root->kind == YAML_MAP)
 		rc = yaml_only(root, keys, err);
 	if (rc)
@@ -64,7 +64,7 @@ static int read_file(const char *path, bool named, struct yaml **ret, struct err
 	return rc;
 }
 
-/* One text: the option, else the file's. *ret NULL: neither. */
+/* One text: from the option, else from the file. *ret NULL: from neither. */
 static int take(
 	const struct source *from, const char *option, const char *key, char **ret, struct err *err)
 {
@@ -88,8 +88,8 @@ static int take_path(
 	if (rc || !text)
 		return rc;
 	const char *slash = option || *text == '/' ? NULL : strrchr(from->path, '/');
-	if (asprintf(ret, "%.*s%s", slash ? (int)(slash + 1 - from->path) : 0,
-		    slash ? from->path : "", text) < 0) {
+	int folder = slash ? (int)(slash + 1 - from->path) : 0;
+	if (asprintf(ret, "%.*s%s", folder, from->path, text) < 0) {
 		*ret = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}

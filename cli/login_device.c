@@ -1,5 +1,4 @@
-/* A login with a link and a code, for places without a browser: the device flow, in this process.
- */
+/* A login with a link and a code, for machines without a browser: the device flow. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -25,8 +24,8 @@ static void on_polled(void *context, const struct http_answer *answer)
 static int start(struct login_provider *provider, struct device *device, struct err *err)
 {
 	BUF_CLEANUP struct buf form = BUF_INIT(FORM_MAX);
-	int rc = device_form(
-		provider->conf->client_id, provider->conf->scopes, provider->max_age_s, &form);
+	int rc = device_form(device, provider->conf->client_id, provider->conf->scopes,
+		provider->max_age_s, &form);
 
 	if (rc || !buf_cstr(&form))
 		return err_set(err, -EMSGSIZE, "the request is too long");
@@ -48,7 +47,7 @@ static int ask_again(struct login_provider *provider, struct device *device, str
 	return rc;
 }
 
-/* Addresses and code are printable ASCII: oidc/device.c has seen to it. */
+/* Addresses and code are printable ASCII: oidc/device.c has checked them. */
 static void show(const struct device *device)
 {
 	fprintf(stderr, "Open %s\nand enter the code %s\n", device->uri, device->user_code);
@@ -70,8 +69,9 @@ int login_by_device(struct login_provider *provider, struct buf *ret, struct err
 	if (!provider->discovery->device)
 		return err_set(
 			err, -ENOTSUP, "the provider has no logins by code: leave out '--device'");
-	device_init(&device);
-	int rc = start(provider, &device, err);
+	int rc = device_init(&device, err);
+	if (!rc)
+		rc = start(provider, &device, err);
 	if (!rc && device.state == DEVICE_WAITING)
 		show(&device);
 	while (!rc && device.state == DEVICE_WAITING) {

@@ -1,8 +1,7 @@
-/* A key's certificate from the gateway, and the place where both go.
+/* Gets a key's certificate from the gateway, and stores both.
  *
- * The private half is written once, into a folder of our own that nobody else may enter, because
- * ssh reads keys from files; folder and files are gone when login_key_certify() returns, however it
- * returns. */
+ * The private half is written once, into a private folder, because ssh reads keys from files;
+ * folder and files are removed before login_key_certify() returns, also on failure. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -24,7 +23,7 @@
 struct work { /* while the folder exists */
 	const struct login_conf *conf;
 	struct login_guard guard;
-	char folder[FOLDER_MAX], path[FOLDER_MAX + 8]; /* path: of the key */
+	char folder[FOLDER_MAX], path[FOLDER_MAX + 8]; /* path: the key's file */
 	char comment[LOGIN_COMMENT_MAX];
 };
 
@@ -38,7 +37,7 @@ void login_key_release(struct login_key *key)
 
 /* ---- the folder ---- */
 
-/* Where the user's own runtime files live in memory, if there is such a place. */
+/* Makes the folder in the user's runtime folder, which is in memory, if there is one. */
 static int folder_make(struct work *work, struct err *err)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
@@ -69,7 +68,7 @@ static void folder_remove(const struct work *work)
 
 /* ---- files ---- */
 
-/* Whole or not at all: written beside its name, then renamed over it. */
+/* Writes a temporary file and renames it, so that the file is always whole. */
 static int write_file(const char *path, struct bytes text, struct err *err)
 {
 	char temporary[PATH_TEXT_MAX + 32];
@@ -117,7 +116,7 @@ static int cert_path(const char *path, char out[static PATH_TEXT_MAX], struct er
 	return 0;
 }
 
-/* FILE-cert.pub ends with our comment. */
+/* Whether FILE-cert.pub ends with the comment of this program. */
 static bool is_ours(const char *path)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(SSHKEY_FILE_MAX);
@@ -151,8 +150,7 @@ int login_out_check(const char *out, struct err *err)
 
 /* ---- the certificate ---- */
 
-/* One line and nothing else: the certificate that was asked for, for the key that was shown, in
- * force now. */
+/* The answer must be exactly one line: a certificate for this key and user that is valid now. */
 static int take_certificate(
 	struct bytes answer, const struct login_conf *conf, struct login_key *key, struct err *err)
 {
@@ -177,13 +175,12 @@ static int take_certificate(
 		key->cert->principal_count != 1)
 		return err_set(err, -EBADMSG, "the gateway's certificate is not one for this key");
 	if (!text_name_ok(key->cert->principals[0], strlen(key->cert->principals[0])))
-		return err_set(err, -EBADMSG, "the gateway's certificate has a name that is none");
+		return err_set(err, -EBADMSG, "the gateway's certificate has an invalid user name");
 	if (key->cert->valid_after > (uint64_t)now || key->cert->valid_before <= (uint64_t)now)
 		return err_set(err, -EBADMSG,
-			"the gateway's certificate is not in force now: do the clocks agree?");
+			"the gateway's certificate is not valid now: do the clocks agree?");
 	if (conf->user && strcmp(conf->user, key->cert->principals[0]))
-		return err_set(err, -EACCES,
-			"the login is that of '%s', and should have been that of '%s'",
+		return err_set(err, -EACCES, "'%s' has logged in, but it should have been '%s'",
 			key->cert->principals[0], conf->user);
 	buf_init(&key->line, ANSWER_MAX);
 	return buf_printf(&key->line, "%.*s", (int)(space + 1 + left - text), text) ||
@@ -211,14 +208,14 @@ static int exchange(struct work *work, struct bytes token, struct login_key *key
 		: login_run(&work->guard, &program, &answer, err);
 	buf_burn(&input);
 	if (rc > 0)
-		return err_set(err, -EACCES, "no certificate came from the gateway '%s'",
-			work->conf->gateway);
+		return err_set(
+			err, -EACCES, "the gateway '%s' sent no certificate", work->conf->gateway);
 	return rc ? rc : take_certificate(buf_bytes(&answer), work->conf, key, err);
 }
 
 /* ---- where it goes ---- */
 
-/* The earlier ones for the same gateway: once the new one is there, nobody needs them. */
+/* Removes earlier keys for the same gateway, which the new one replaces. */
 static int remove_old(const struct login_key *key, const char *gateway, struct err *err)
 {
 	FD_CLEANUP int fd = -1;
@@ -249,10 +246,9 @@ static int to_agent(struct work *work, const struct login_key *key, struct err *
 	const char *argv[] = { "ssh-add", "-q", "-t", seconds, work->path, NULL };
 	int64_t left = (int64_t)(key->cert->valid_before - (uint64_t)clock_wall());
 
-	snprintf(seconds, sizeof(seconds), "%lld",
-		(long long)(left > INT32_MAX ? INT32_MAX
-			    : left > 0	     ? left
-					     : 1));
+	if (left > INT32_MAX)
+		left = INT32_MAX;
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(left > 0 ? left : 1));
 	int rc = cert_path(work->path, cert, err);
 	if (!rc)
 		rc = write_private(work->path, key->key, work->comment, err);
@@ -271,7 +267,8 @@ static int to_files(
 	struct work *work, const char *out, const struct login_key *key, struct err *err)
 {
 	char cert[PATH_TEXT_MAX];
-	int rc = login_out_check(out, err); /* once more: the login took its time */
+	/* checked again, because the login may have taken minutes */
+	int rc = login_out_check(out, err);
 
 	if (!rc)
 		rc = cert_path(out, cert, err);

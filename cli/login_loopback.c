@@ -1,9 +1,8 @@
 /* The loopback port where a browser brings the provider's answer (RFC 8252 section 7.3): a server
  * for one small request at a time.
  *
- * Everybody on this machine, and every page in a browser, can reach it: what comes is bounded in
- * bytes and time, nothing is read but the first line, and whoever asks for something else is
- * answered 404. */
+ * Everybody on this machine, and every page in a browser, can reach it: requests are limited in
+ * bytes and time, only the first line is parsed, and any other path is answered with 404. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -17,18 +16,20 @@
 #include "common/clock.h"
 #include "common/fd.h"
 
-#define REQUEST_MAX 65536 /* with headers: cookies of other programs on localhost come along */
+#define REQUEST_MAX 65536 /* with headers, which include cookies of other programs on localhost */
 #define REQUEST_MS 2000
 #define ANSWER_MAX 32768
 #define WAITING_MAX 16
 
 int loopback_open(uint16_t port, struct loopback *ret, struct err *err)
 {
-	/* the last login's connections may linger on a port that was named */
+	/* connections of an earlier login may still exist on a fixed port */
 	static const int on = 1;
-	struct sockaddr_in at = { .sin_family = AF_INET,
+	struct sockaddr_in at = {
+		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(port) };
+		.sin_port = htons(port),
+	};
 	socklen_t len = sizeof(at);
 	FD_CLEANUP int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -51,8 +52,8 @@ static bool complete(const struct buf *bytes)
 	return bytes->len >= 4 && memmem(buf_data(bytes), bytes->len, "\r\n\r\n", 4);
 }
 
-/* Until the empty line. -EAGAIN: it did not come in time, or in too many bytes, or the other end
- * left. */
+/* Reads up to the empty line. -EAGAIN: not complete in time, too long, or the connection was
+ * closed. */
 static int read_request(int fd, struct buf *bytes)
 {
 	int64_t end = clock_mono_ms() + REQUEST_MS;

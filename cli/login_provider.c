@@ -1,5 +1,5 @@
-/* The laptop's questions to the provider: discovery and keys, by the same code and with the same
- * limits as the gateway's egress. */
+/* The laptop's requests to the provider: discovery and keys, with the same code and limits as in
+ * the gateway's egress process. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -52,7 +52,9 @@ static int fetch_text(
 {
 	fetch->text = BUF_INIT(fetch->max);
 	int rc = login_provider_ask(provider, url, NULL, on_document, fetch, err);
-	return rc ? rc : fetch->rc ? err_set(err, fetch->rc, "%s", fetch->err.text) : 0;
+	if (rc || !fetch->rc)
+		return rc;
+	return err_set(err, fetch->rc, "%s", fetch->err.text);
 }
 
 static int discover(struct login_provider *provider, struct err *err)
@@ -92,8 +94,8 @@ void login_provider_close(struct login_provider *provider)
 	*provider = (struct login_provider){ 0 };
 }
 
-/* Every algorithm that is known here: which of them the provider may use is in the gateway's
- * configuration. */
+/* Accepts every algorithm known here; the gateway's configuration says which of them the provider
+ * may use. */
 static int verify(struct login_provider *provider, struct bytes token, const struct jwks *jwks,
 	const char *nonce, struct err *err)
 {
@@ -102,12 +104,14 @@ static int verify(struct login_provider *provider, struct bytes token, const str
 
 	for (size_t i = 0; i < ALGORITHMS_MAX && jwa_table[i].name; i++)
 		algorithms[i] = jwa_table[i].name;
-	const struct token_rules rules = { .issuer = provider->conf->issuer,
+	const struct token_rules rules = {
+		.issuer = provider->conf->issuer,
 		.audience = provider->conf->client_id,
 		.algorithms = algorithms,
 		.skew_s = TOKEN_SKEW_MAX,
 		.max_age_s = provider->max_age_s,
-		.nonce = nonce };
+		.nonce = nonce,
+	};
 	return token_verify(token, jwks, &rules, clock_wall(), &payload, err);
 }
 
@@ -124,6 +128,8 @@ int login_provider_check(
 	if (rc)
 		return err_prefix(err, rc, "the provider's keys");
 	rc = verify(provider, token, jwks, nonce, err);
+	if (rc == -ESTALE && !nonce) /* the device flow */
+		rc = token_stale(err, provider->discovery->logout);
 	jwks_free(jwks);
 	return rc ? err_prefix(err, rc, "the provider's ID token") : 0;
 }

@@ -1,8 +1,8 @@
-/* Programs that a login runs (ssh, ssh-add), while a key lies in a private folder.
+/* Programs that a login runs (ssh, ssh-add) while a key is in a private folder.
  *
- * The child gets its input as a sealed memory file, so nobody has to feed it; its output is read up
- * to a bound. Interruptions are blocked, seen through a descriptor, end the child, and take effect
- * when the folder is gone. */
+ * The child gets its input as a sealed memory file, which needs no writer; its output is read up to
+ * a limit. Signals that would end the program are blocked and read from a descriptor: they end the
+ * child at once, and this program when the folder is removed. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -27,7 +27,8 @@ int login_guard_begin(struct login_guard *ret, struct err *err)
 		sigaddset(&signals, SIGQUIT), sigaddset(&signals, SIGTSTP);
 	if (sigprocmask(SIG_BLOCK, &signals, &ret->before))
 		return err_set(err, -errno, "signals: %s", strerror(errno));
-	sigdelset(&signals, SIGTSTP); /* not an end: it waits until the folder is gone */
+	/* does not end the program: it is delivered when the folder is removed */
+	sigdelset(&signals, SIGTSTP);
 	ret->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (ret->signals >= 0)
 		return 0;
@@ -52,7 +53,7 @@ static void child(
 	_exit(EXIT_CANNOT_RUN);
 }
 
-/* To the end of the output. */
+/* Reads the output to its end. */
 static int gather(const struct login_guard *guard, int fd, struct buf *output)
 {
 	for (;;) {
@@ -119,7 +120,8 @@ int login_run(const struct login_guard *guard, const struct login_program *progr
 	buf_init(output, program->output_max);
 	int rc = begin(guard, program, &fd, &pid);
 	if (rc)
-		return err_set(err, rc, "'%s' does not start: %s", program->argv[0], strerror(-rc));
+		return err_set(
+			err, rc, "'%s' cannot be started: %s", program->argv[0], strerror(-rc));
 	rc = gather(guard, fd, output);
 	int status = reap(pid, rc);
 	if (rc == -EINTR)

@@ -1,7 +1,8 @@
-/* bartizan logout: tells the gateway that the login is over, and takes its key out of the agent.
+/* bartizan logout: ends the login at the gateway, and removes its key from the agent.
  *
- * The gateway is asked by the key itself, so that comes first. It may be out of reach: the key goes
- * in any case, and without it nobody can use what the gateway still remembers. */
+ * The key is needed to connect to the gateway, so that comes first. If the gateway cannot be
+ * reached, the key is removed all the same: without it nobody can use the login that the gateway
+ * still has. */
 #include "cli/login.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ struct logout {
 	int agent;
 	struct agent_keys keys;
 	unsigned removed;
-	bool told; /* no certificate was left untold */
+	bool told; /* the gateway was told about every certificate */
 };
 
 /* The certificate alone, in a file without its private half: ssh finds that in the agent. */
@@ -46,12 +47,15 @@ static int put_public(int fd, const struct sshcert *cert, struct bytes blob)
 	return rc ? rc : fd_write_all(fd, buf_data(&line), line.len);
 }
 
-static int ask(const struct login_conf *conf, const struct sshcert *cert, const char *path,
-	struct err *err)
+static int ask(const struct login_conf *conf, const char *path, struct err *err)
 {
 	static const char *const words[] = { "logout", NULL };
-	const struct login_ssh ssh = {
-		.identity = path, .agent = true, .user = cert->principals[0], .words = words
+	const struct login_ssh ssh = { /* the certificate says who it is: a name of a person may
+					* hold what ssh or the gateway would read as a target */
+		.identity = path,
+		.agent = true,
+		.user = "token",
+		.words = words
 	};
 	const char *argv[LOGIN_SSH_WORDS_MAX];
 	BUF_CLEANUP struct buf scratch = { 0 };
@@ -79,13 +83,12 @@ static int tell_gateway(const struct login_conf *conf, const struct sshcert *cer
 		return err_set(err, -errno, "'/tmp': %s", strerror(errno));
 	int rc = put_public(fd, cert, blob);
 	if (!rc)
-		rc = ask(conf, cert, path, err);
+		rc = ask(conf, path, err);
 	unlink(path);
 	return rc;
 }
 
-/* Certificates first: once a plain key is gone, its certificate still works; the other way round
- * the gateway could not be told. */
+/* Certificates come first: they work even after their plain key is removed. */
 static void tell_all(struct logout *logout)
 {
 	struct err err = { "" };
@@ -94,8 +97,7 @@ static void tell_all(struct logout *logout)
 		SSHCERT_CLEANUP struct sshcert *cert = NULL;
 		const struct agent_key *key = &logout->keys.list[i];
 		if (!agent_ours(key->comment, logout->gateway, NULL, NULL) ||
-			sshcert_parse(key->blob, &cert, NULL) || cert->principal_count != 1 ||
-			!text_name_ok(cert->principals[0], strlen(cert->principals[0])))
+			sshcert_parse(key->blob, &cert, NULL))
 			continue;
 		if (tell_gateway(logout->conf, cert, key->blob, &err))
 			logout->told = false;
@@ -151,7 +153,10 @@ int cli_run_logout(const struct cli *cli, char *const *argv)
 	if (rc)
 		return cli_error("%s", err.text);
 	if (!logout.told)
-		cli_error("the gateway could not be told; it forgets the login when it expires");
+		return cli_error(
+			"the key of %s is out of the agent, but the gateway could not be told: "
+			"it forgets the login when the certificate expires",
+			logout.gateway);
 	printf(logout.removed ? "logged out of %s\n" : "not logged in at %s\n", logout.gateway);
 	return CLI_OK;
 }

@@ -28,6 +28,9 @@ const struct cli_row cli_table[] = {
 		"[--provider NAME] [--right RIGHT]… [--claim NAME=VALUE]… [--login-age DURATION] "
 		"[--json]",
 		"what the policy would decide, and why", cli_run_policy_explain, false },
+	{ "policy", "guards", "[--show NAME] [--json]",
+		"the guards of the configuration, and the presets that a guard may name",
+		cli_run_policy_guards, false },
 	{ "policy", "test", "FILE… [--json]", "run policy cases", cli_run_policy_test, false },
 	{ "audit", "verify", "[--state-dir DIR] [--key FILE] [--json]",
 		"check the audit chain and the transcripts, offline", cli_run_audit_verify, false },
@@ -42,7 +45,7 @@ const struct cli_row cli_table[] = {
 		"FILE|- --provider NAME --jwks FILE [--at TIME] [--userinfo FILE] [--nonce TEXT] "
 		"[--max-age TIME] [--json], or "
 		"FILE|- --jws --jwk FILE [--alg ALGORITHM]… [--json]",
-		"what the gateway says of an ID token, and why", cli_run_token_check, false },
+		"whether the gateway accepts an ID token, and why", cli_run_token_check, false },
 	{ "login", NULL,
 		"[--gateway HOST[:PORT]] [--issuer URL --client-id ID [--ca-file FILE] [--scope "
 		"SCOPE]…] [--user USER] [--max-age TIME] "
@@ -76,7 +79,7 @@ const struct cli_row cli_table[] = {
 		"[--until TIME|--for TIME] [--json], or REQUEST [--reason TEXT] [--json]",
 		"keep somebody or something out from now on; or take an approval back", GATEWAY },
 	{ "revoked", NULL, "[--all] [--json]", "what is revoked", GATEWAY },
-	{ "unrevoke", NULL, "ID", "let in again", GATEWAY },
+	{ "unrevoke", NULL, "ID", "end a revocation", GATEWAY },
 	{ "status", NULL, "[--json]",
 		"version, configuration in force, what is live; on a laptop: its logins",
 		cli_run_status, true },
@@ -117,8 +120,8 @@ static int take_global(struct cli *cli, char **argv, int *i)
 	return rc ? rc : take(argv, i, "--control-socket", &cli->socket);
 }
 
-/* Global options may stand anywhere before `--`: they are taken out, what is left stays in order.
- */
+/* Global options may appear anywhere before `--`: they are taken out, the other words stay in
+ * order. */
 static int globals(struct cli *cli, char **argv)
 {
 	int to = 0;

@@ -1,8 +1,8 @@
 /* Playing a transcript on this terminal, at its own pace.
  *
  * What a recorded program did to the terminal (colours, alternate screen, mouse, hidden cursor) is
- * undone at the end, also after Ctrl-C. On something that is not a terminal nothing waits, unless
- * the caller set a pace. */
+ * undone at the end, also after Ctrl-C. If standard output is not a terminal, everything is written
+ * at once, unless the caller set a pace. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ static void screen_end(struct play_screen *screen)
 		fd_write_all(STDOUT_FILENO, RESET, strlen(RESET));
 	}
 	if (screen->saved) {
-		/* answers of the terminal to recorded questions are nobody's input */
+		/* drops the terminal's answers to queries in the transcript, which nobody typed */
 		tcflush(STDIN_FILENO, TCIFLUSH);
 		tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
 	}
@@ -88,8 +88,8 @@ static void screen_watch(struct play_screen *screen, struct bytes bytes)
 			screen->alternate = bytes.data[i + len] == 'h';
 }
 
-/* Waits until due (microseconds after start) or a signal; lets a signal in even where there is
- * nothing to wait for. */
+/* Waits until due (microseconds after start) or for a signal; a signal is delivered even if the
+ * time is over already. */
 static void wait_until(const struct play_screen *screen, int64_t start, int64_t due)
 {
 	int64_t left;

@@ -106,7 +106,8 @@ static struct identity *stored(const char *state_dir, const char *user)
 		rc = identities_by_user(store, user, &who, &err);
 	store_close(store);
 	if (rc)
-		cli_error("groups of '%s' are not known here (%s): none is assumed; --group names "
+		cli_error("the groups of '%s' are not known here (%s), so none are assumed; "
+			  "--group names "
 			  "them",
 			user, err.text[0] ? err.text : strerror(-rc));
 	return rc ? NULL : who;
@@ -164,9 +165,9 @@ static int take_claims(const struct args_list *given, struct identity *who, stru
 		free(claim->value);
 	}
 	free(old.claims);
-	return rc ? err_set(err, rc,
-			    rc == -EINVAL ? "option '--claim': not name=value" : "out of memory")
-		  : 0;
+	if (rc == -EINVAL)
+		return err_set(err, rc, "option '--claim': it is not name=value");
+	return rc ? err_set(err, rc, "out of memory") : 0;
 }
 
 static int refine(const struct options *options, const struct access *access, struct identity *who,
@@ -219,7 +220,7 @@ struct answer {
 	bool judged;
 };
 
-/* What comes out when the rule and its guard have spoken. */
+/* The final verdict of the rule and its guard, and the exit status. */
 static const struct {
 	const char *name;
 	int status;
@@ -249,8 +250,10 @@ static int judge(struct answer *answer)
 	if (!guard || !answer->options->command)
 		return 0;
 	int rc = answer->access->kind == ACCESS_EXEC
-			 ? guard_judge(guard, answer->access->detail, &answer->judgement)
-			 : guard_judge_typed(guard, answer->access->detail, &answer->judgement);
+			 ? guard_judge_for(guard, answer->decision.shells, answer->access->detail,
+				   &answer->judgement)
+			 : guard_judge_typed_for(guard, answer->decision.shells,
+				   answer->access->detail, &answer->judgement);
 	answer->judged = !rc;
 	return rc;
 }
@@ -266,11 +269,10 @@ static int add_judgement(const struct answer *answer, json_t *object)
 	json_object_foreach(judgement, key, value)
 	{
 		bool own = !strcmp(key, "verdict") || !strcmp(key, "reason");
-		if (json_object_set(object,
-			    !own	  ? key
-			    : *key == 'v' ? "guard_verdict"
-					  : "guard_reason",
-			    value))
+		const char *name = key;
+		if (own)
+			name = *key == 'v' ? "guard_verdict" : "guard_reason";
+		if (json_object_set(object, name, value))
 			return -ENOMEM;
 	}
 	return judgement ? 0 : -ENOMEM;
@@ -312,7 +314,7 @@ static const struct table_column part_columns[] = {
 	{ 0 },
 };
 
-/* For people: the parts as a table behind the trace. */
+/* For people: the parts as a table after the trace. */
 static int put_parts(const json_t *object, struct buf *out)
 {
 	const json_t *parts = json_object_get(object, "commands");

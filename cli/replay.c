@@ -49,13 +49,13 @@ int cli_run_replay(const struct cli *cli, char *const *argv)
 
 	if (!cli_args(cli, rows, argv, &options, &words, 1, 1))
 		return CLI_USAGE;
-	/* No pace where nobody looks, unless one was asked for. */
+	/* Without a terminal there is no pace, unless one was given. */
 	bool instant = options.speed < 0 && (options.text || !isatty(STDOUT_FILENO));
+	int64_t speed = instant ? 0 : 1000;
+	if (options.speed >= 0)
+		speed = options.speed;
 	if (is_file(words.items[0]))
-		return play_file(words.items[0], &options,
-			options.speed >= 0 ? options.speed
-			: instant	   ? 0
-					   : 1000);
+		return play_file(words.items[0], &options, speed);
 	char *ask[ARGS_LIST_MAX + 4] = { (char *)"replay" };
 	size_t count = 1;
 	if (instant)

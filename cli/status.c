@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 
-#define EXPIRES_MAX 253402300799 /* 9999: what is later has no end */
+#define EXPIRES_MAX 253402300799 /* the year 9999: a later end is shown as none */
 
 static const struct table_column columns[] = {
 	{ "gateway", "GATEWAY", false },

@@ -1,9 +1,9 @@
 /* bartizan token check: the gateway's own verification of ID tokens, offline: a token against a
  * provider's rules and a key set from a file, or one bare JWS against one key.
  *
- * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. Whatever keeps
- * the question from being asked (no such file, a configuration that is wrong, no keys) is told on
- * standard error with status 2, so that 1 is always an answer. */
+ * Standard output says `accepted` or `refused: why`, and the exit status is 0 or 1. If the check
+ * cannot be made (no such file, an error in the configuration, no keys), the reason is on standard
+ * error and the status is 2, so that 1 always means "refused". */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "oidc/token.h"
 #include "policy/config.h"
 
-#define FILE_MAX (1024 * 1024) /* more than anything that could be accepted */
+#define FILE_MAX (1024 * 1024) /* larger than any input that can be accepted */
 
 struct options {
 	const char *provider, *jwks, *jwk, *at, *userinfo, *nonce;
@@ -50,6 +50,7 @@ static const struct table_column columns[] = {
 	{ "user", "user", false },
 	{ "groups", "groups", false },
 	{ "groups_dropped", "groups dropped", false },
+	{ "dropped", "they were", true },
 	{ "subject", "subject", false },
 	{ "login_time", "login time", false },
 	{ "key_id", "key id", false },
@@ -65,8 +66,8 @@ static int read_input(const char *path, struct buf *ret, struct err *err)
 				 : fd_read_all(STDIN_FILENO, FILE_MAX, ret, err);
 }
 
-/* The token without the line end that every editor and echo(1) leaves; other white space is the
- * token's. */
+/* The token without the line end that editors and echo(1) add; other white space belongs to the
+ * token. */
 static struct bytes token_of(const struct buf *file)
 {
 	struct bytes token = buf_bytes(file);
@@ -114,7 +115,7 @@ static int accepted(const struct options *options, json_t *object)
 	return cli_put_one(options->json, object, columns) ? CLI_USAGE : CLI_OK;
 }
 
-static json_t *person(const struct identity *who, size_t dropped)
+static json_t *person(const struct identity *who, const struct token_dropped *dropped)
 {
 	json_t *groups = json_array(), *object = json_object();
 
@@ -122,8 +123,11 @@ static json_t *person(const struct identity *who, size_t dropped)
 		json_array_append_new(groups, json_string(who->groups[i]));
 	json_object_set_new(object, "user", json_string(who->user));
 	json_object_set_new(object, "groups", groups);
-	if (dropped)
-		json_object_set_new(object, "groups_dropped", json_integer((json_int_t)dropped));
+	if (dropped->count) {
+		json_object_set_new(
+			object, "groups_dropped", json_integer((json_int_t)dropped->count));
+		json_object_set_new(object, "dropped", json_string(dropped->words));
+	}
 	json_object_set_new(object, "subject", json_string(who->subject));
 	json_object_set_new(object, "provider", json_string(who->provider));
 	json_object_set_new(object, "login_time", json_time_ms(who->login_time * 1000));
@@ -132,7 +136,7 @@ static json_t *person(const struct identity *who, size_t dropped)
 
 /* ---- a provider's token ---- */
 
-struct inputs { /* everything that was read */
+struct inputs { /* all inputs, parsed */
 	const struct conf_provider *provider;
 	struct jwks *jwks;
 	json_t *userinfo;
@@ -150,18 +154,23 @@ static int judge(const struct options *options, const struct inputs *in, struct 
 		.lifetime_max_s = provider->token_lifetime / 1000,
 		.max_age_s = options->max_age < 0 ? -1 : options->max_age / 1000,
 		.nonce = options->nonce,
+		.machine = provider->machine,
+		.require = (const char *const *)provider->require,
 	};
-	const struct token_claims claims = { .user = provider->user, .groups = provider->groups };
+	const struct token_claims claims = { .user = provider->user,
+		.groups = provider->groups,
+		.groups_keys = provider->groups_keys,
+		.name_flags = conf_provider_names(provider) };
 	JSON_CLEANUP json_t *payload = NULL;
 	struct identity *who = NULL;
 	struct err err = { "" };
-	size_t dropped = 0;
+	struct token_dropped dropped = { 0, "" };
 	int rc = token_verify(token, in->jwks, &rules, in->now, &payload, &err);
 
 	if (!rc)
 		rc = token_identity(
 			payload, in->userinfo, &claims, provider->name, &who, &dropped, &err);
-	int status = rc ? refused(options, &err) : accepted(options, person(who, dropped));
+	int status = rc ? refused(options, &err) : accepted(options, person(who, &dropped));
 	identity_free(who);
 	return status;
 }
@@ -186,7 +195,7 @@ static int read_userinfo(const char *path, json_t **ret, struct err *err)
 		return rc;
 	rc = json_parse(buf_bytes(&text), FILE_MAX, ret, err);
 	if (!rc && !json_is_object(*ret))
-		rc = err_set(err, -EBADMSG, "not a JSON object");
+		rc = err_set(err, -EBADMSG, "it is not a JSON object");
 	return rc ? err_prefix(err, rc, "'%s'", path) : 0;
 }
 

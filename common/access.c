@@ -1,4 +1,4 @@
-/* Names of kinds and verdicts, and what an identity is. No decision is made here. */
+/* Names of kinds and verdicts; copying and comparing identities. No decision is made here. */
 #include "common/access.h"
 
 #include <errno.h>
@@ -143,7 +143,7 @@ static bool same_text(const char *a, const char *b)
 	return a && b && *a && !strcmp(a, b);
 }
 
-/* An identity without provider or subject is the same as nobody, not even itself. */
+/* An identity without provider or subject is equal to none, not even itself. */
 bool identity_same(const struct identity *a, const struct identity *b)
 {
 	return a && b && same_text(a->provider, b->provider) && same_text(a->subject, b->subject);

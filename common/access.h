@@ -1,7 +1,8 @@
-/* The shared vocabulary: who asks for what, and what the answer demands (design.md section 5).
+/* The shared vocabulary: who asks for access to what, the decision, and what it demands
+ * (ARCHITECTURE.md, "Words").
  *
- * Data only. Strings are owned by whoever fills the struct; identity_free() and friends free them.
- */
+ * Data only. Strings are owned by whoever fills the struct; identity_free() frees those of an
+ * identity. */
 #ifndef BARTIZAN_ACCESS_H
 #define BARTIZAN_ACCESS_H
 
@@ -13,8 +14,8 @@
 #include "common/buf.h"
 
 /* Exit status of the gateway's own refusals. */
-#define EXIT_GATEWAY 70	    /* our fault */
-#define EXIT_UNREACHABLE 69 /* target out of reach */
+#define EXIT_GATEWAY 70	    /* a fault of the gateway */
+#define EXIT_UNREACHABLE 69 /* the target cannot be reached */
 #define EXIT_WAIT 75	    /* waiting or timed out: try again */
 #define EXIT_DENIED 77
 
@@ -52,7 +53,7 @@ struct identity {
 	 * unknown, or no person */
 	int64_t login_time;
 	bool machine; /* a workload: its login was a token, not a person */
-	/* of the token, those that roles may match; ended by a NULL name; NULL: none */
+	/* the token's claims that roles can match, ended by a NULL name; NULL: none */
 	struct claim *claims;
 };
 
@@ -67,7 +68,7 @@ struct identity *identity_copy(const struct identity *identity);	/* NULL without
 bool identity_same(const struct identity *a, const struct identity *b); /* provider and subject */
 bool identity_in_group(const struct identity *identity, const char *group);
 
-struct access { /* one thing asked for; all borrowed */
+struct access { /* one access that is asked for; all borrowed */
 	const struct identity *who;
 	struct addr source;
 	const char *target; /* name as asked */
@@ -87,9 +88,9 @@ enum hold { /* what a held access waits for */
 };
 const char *hold_name(enum hold hold); /* "none", "login", "approval" */
 
-struct obligations {	      /* what an allow demands */
+struct obligations {	      /* conditions under which an access is allowed */
 	bool record;	      /* a transcript is written */
-	bool record_required; /* cannot write, cannot go on */
+	bool record_required; /* without a transcript the access must end */
 	bool record_input;    /* keep what the user types, too */
 	int64_t idle;	      /* milliseconds; 0: no limit */
 	int64_t session;      /* milliseconds of a session's whole life; 0: no limit */
@@ -105,18 +106,20 @@ struct decision { /* what is borrowed lives as long as the ruleset */
 	const char *rule; /* borrowed from the ruleset; NULL: no rule matched */
 	/* complete sentence part for a human: "rule 'no-root' denies login 'root'" */
 	char reason[DECISION_REASON_MAX];
-	/* with HOLD_APPROVAL: of the allow that the votes make of it */
+	/* of an allow; with HOLD_APPROVAL, of the allow after the votes */
 	struct obligations obligations;
 	enum hold hold;		/* HOLD_NONE unless verdict is VERDICT_HOLD */
 	int64_t login_within_s; /* of HOLD_LOGIN: how many seconds old a login may be */
 	const struct approval_rule *approval; /* of HOLD_APPROVAL, else NULL */
-	/* judges the commands of this exec or shell, NULL: none does; the caller asks it */
+	/* judges the command of this exec or the lines of this shell, when the caller asks it;
+	 * NULL: none */
 	const struct guard *guard;
 	const char *guard_name;
 	const struct env_rule *env; /* which variables go to the target; NULL: nothing is allowed */
-	/* allowed at once, loudly: a reason is asked, everybody is notified */
+	unsigned shells;	    /* that the login may have, for guard_judge_for(); 0: any */
+	/* allowed at once, but a reason is required and everybody is notified */
 	bool break_glass;
-	bool review; /* stays open until somebody else signs it */
+	bool review; /* needs a review that somebody else signs */
 };
 
 #endif

@@ -11,10 +11,12 @@ static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 static unsigned family_bytes(int family)
 {
-	return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+	if (family == AF_INET)
+		return 4;
+	return family == AF_INET6 ? 16 : 0;
 }
 
-/* ::ffff:1.2.3.4 is 1.2.3.4: one host, one spelling, one rule that matches it. */
+/* ::ffff:1.2.3.4 becomes 1.2.3.4, so that a host has one spelling and one rule matches it. */
 static void fold_mapped(struct addr *addr)
 {
 	if (addr->family != AF_INET6 || memcmp(addr->ip, mapped_prefix, sizeof(mapped_prefix)))
@@ -201,7 +203,8 @@ static int parse_net(const char *text, size_t len, struct net *ret)
 		return -EDOM;
 	fold_mapped(&net.base);
 	if (size == 128 && net.base.family == AF_INET)
-		net.bits -= 96; /* at least 96: the mapped prefix is not zero behind it */
+		/* it is at least 96, or bits of the mapped prefix would be set after it */
+		net.bits -= 96;
 	*ret = net;
 	return 0;
 }
@@ -211,8 +214,8 @@ int net_parse(const char *text, struct net *ret, struct err *err)
 	int rc = parse_net(text, strlen(text), ret);
 
 	if (rc == -EDOM)
-		return err_set(err, -EINVAL,
-			"network '%.64s' has bits set behind its prefix length", text);
+		return err_set(
+			err, -EINVAL, "network '%.64s' has bits set after its prefix length", text);
 	return rc ? err_set(err, rc, "'%.64s' is not a network such as 10.0.0.0/8 or 2001:db8::/32",
 			    text)
 		  : 0;
@@ -228,7 +231,7 @@ bool net_contains(const struct net *net, const struct addr *addr)
 	return !rest || !((net->base.ip[whole] ^ addr->ip[whole]) >> (8 - rest));
 }
 
-/* The whole list is parsed even after a hit: a list with an error in it allows nobody. */
+/* The whole list is parsed even after a match: a list with an error allows nobody. */
 int net_list_contains(const char *list, const struct addr *addr, struct err *err)
 {
 	int found = 0;

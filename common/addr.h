@@ -39,9 +39,8 @@ bool addr_same_host(const struct addr *a, const struct addr *b);
 /* "10.0.0.0/8", or a bare address; host bits must be zero */
 int net_parse(const char *text, struct net *ret, struct err *err);
 bool net_contains(const struct net *net, const struct addr *addr);
-int net_list_contains(
-	/* "a,b,c": 1 yes, 0 no, -EINVAL unparsable (OpenSSH source-address) */
-	const char *list, const struct addr *addr, struct err *err);
+/* "a,b,c": 1 yes, 0 no, -EINVAL unparsable (OpenSSH source-address) */
+int net_list_contains(const char *list, const struct addr *addr, struct err *err);
 
 /* "host", "host:22", "[::1]:22", "::1": host without brackets; *ret_port is default_port where none
  * is given. */

@@ -137,7 +137,8 @@ int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct 
 		}
 		if (!options || (*argv)[0] != '-' || !(*argv)[1]) {
 			if (list_add(words, *argv))
-				return err_set(err, -EINVAL, "more than %d words", ARGS_LIST_MAX);
+				return err_set(err, -EINVAL, "the command has more than %d words",
+					ARGS_LIST_MAX);
 			continue;
 		}
 		if ((*argv)[1] != '-')

@@ -2,8 +2,8 @@
  * commands.
  *
  * `--name value` and `--name=value` are the same; options and words may be mixed; `--` ends the
- * options. An option that takes one value and is given twice is an error, so that what decides is
- * never the second of two. Everything in the result is borrowed from argv. */
+ * options. An option that takes one value and is given twice is an error, so that the second value
+ * never replaces the first. Everything in the result is borrowed from argv. */
 #ifndef BARTIZAN_ARGS_H
 #define BARTIZAN_ARGS_H
 
@@ -32,12 +32,12 @@ struct args_list {
 struct arg_row {
 	const char *name; /* without the dashes; NULL ends the table */
 	enum arg_type type;
-	size_t offset;	  /* in what ret points at */
+	size_t offset;	  /* of the field in the struct that ret points at */
 	int64_t min, max; /* of the field's value; both 0: any that is not negative */
 };
 
-/* Fills the fields of ret that options name and leaves the others, so defaults stand in it before.
- * words: what is not an option. -EINVAL. */
+/* Sets the fields of ret that the options name; the others keep their defaults. words: all that is
+ * no option. -EINVAL. */
 int args_parse(const struct arg_row *rows, char *const *argv, void *ret, struct args_list *words,
 	struct err *err);
 

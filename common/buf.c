@@ -46,9 +46,9 @@ static void move_to_front(struct buf *buf)
 static size_t bigger(const struct buf *buf, size_t want)
 {
 	size_t limit = buf->max < SIZE_MAX ? buf->max + 1 : SIZE_MAX;
-	size_t size = buf->cap < BUF_FIRST_SIZE	 ? BUF_FIRST_SIZE
-		      : buf->cap <= SIZE_MAX / 2 ? buf->cap * 2
-						 : SIZE_MAX;
+	size_t size = buf->cap <= SIZE_MAX / 2 ? buf->cap * 2 : SIZE_MAX;
+	if (buf->cap < BUF_FIRST_SIZE)
+		size = BUF_FIRST_SIZE;
 
 	if (size > limit)
 		size = limit;

@@ -36,7 +36,7 @@ int buf_put(struct buf *buf, const void *data, size_t len);
 int buf_puts(struct buf *buf, const char *text);
 int buf_putc(struct buf *buf, uint8_t byte);
 int buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Room for len more bytes at the end: *ret points at it; buf_grow_done() takes as many as were
+/* Makes room for len more bytes at the end, at *ret; buf_grow_done() then adds as many as were
  * used. */
 int buf_grow(struct buf *buf, size_t len, uint8_t **ret);
 void buf_grow_done(struct buf *buf, size_t used);
@@ -45,8 +45,8 @@ void buf_consume(struct buf *buf, size_t len); /* len is at most buf->len */
 void buf_trim(struct buf *buf);
 const uint8_t *buf_data(const struct buf *buf);
 struct bytes buf_bytes(const struct buf *buf); /* borrowed until the next change */
-/* The bytes with a NUL behind them (not counted); borrowed until the next change. NULL when memory
- * or max is out. */
+/* The bytes with a NUL after them (not counted); borrowed until the next change. NULL: out of
+ * memory. */
 const char *buf_cstr(struct buf *buf);
 
 void free_ptr(void *pointer_to_pointer); /* for FREE_CLEANUP */

@@ -266,8 +266,7 @@ int clock_duration_parse(const char *text, int64_t *ret_ms, struct err *err)
 	return 0;
 }
 
-/* One unit where it says enough ("3 minutes"), two where it would mislead ("1 minute 30 seconds").
- */
+/* One unit if it is exact enough ("3 minutes"), else two ("1 minute 30 seconds"). */
 const char *clock_duration_format(int64_t ms, char *out, size_t size)
 {
 	size_t i = 0;

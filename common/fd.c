@@ -50,8 +50,8 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* One step: 1 read something, 0 end, -errno. Reads a byte beyond the limit to see that there is
- * one. */
+/* One step. 1: something was read; 0: end of file; -errno. Reads one byte beyond the limit, to
+ * notice a file that is too long. */
 static int read_step(int fd, size_t start, size_t max, struct buf *ret)
 {
 	uint8_t *room;
@@ -98,7 +98,7 @@ int fd_read_all(int fd, size_t max, struct buf *ret, struct err *err)
 	return rc ? err_set(err, rc, "cannot be read: %s", strerror(-rc)) : 0;
 }
 
-/* O_NONBLOCK: a FIFO in a file's place must not hold us up before fstat() tells. */
+/* O_NONBLOCK: a FIFO in place of a file must not block before fstat() tells what it is. */
 int fd_read_file(int dir, const char *path, size_t max, struct buf *ret, struct err *err)
 {
 	struct stat st;

@@ -14,9 +14,8 @@
 void fd_closep(int *fd); /* closes when >= 0 and sets -1; errno is kept */
 int fd_nonblock(int fd); /* 0 or -errno */
 int fd_write_all(int fd, const void *data, size_t len); /* blocking fds; 0 or -errno */
-/* Both append to ret; -EFBIG beyond max or the buffer's own maximum, and then nothing is appended.
- */
-/* regular files only; -EFBIG beyond max */
+/* Both append to ret, or nothing on failure; -EFBIG beyond max or the buffer's own maximum. */
+/* regular files only */
 int fd_read_file(int dir, const char *path, size_t max, struct buf *ret, struct err *err);
 /* from the current offset to the end */
 int fd_read_all(int fd, size_t max, struct buf *ret, struct err *err);

@@ -113,8 +113,8 @@ static int append(struct files *files, char *path, struct buf *contents, struct 
 	int rc = 0;
 
 	if (files->count == FILES_COUNT_MAX)
-		rc = err_set(
-			err, -E2BIG, "'%s': more than %d files are named", path, FILES_COUNT_MAX);
+		rc = err_set(err, -E2BIG, "'%s': the configuration names more than %d files", path,
+			FILES_COUNT_MAX);
 	else if (contents->len > FILES_SIZE_MAX - files->size)
 		rc = err_set(err, -EFBIG, "'%s': all files together are larger than %d bytes", path,
 			FILES_SIZE_MAX);
@@ -223,7 +223,9 @@ static int parse_bundle(struct files *files, struct bytes bundle)
 		return -EBADMSG;
 	for (uint32_t i = 0; rc == 0 && i < count; i++)
 		rc = parse_entry(files, &in);
-	return rc < 0 ? rc : wire_done(&in) ? 0 : -EBADMSG;
+	if (rc < 0)
+		return rc;
+	return wire_done(&in) ? 0 : -EBADMSG;
 }
 
 int files_from_bundle(int fd, struct files **ret, struct err *err)

@@ -1,9 +1,9 @@
 /* The configuration and every public file it names, as one sealed bundle.
  *
  * A short-lived child of the listener reads them from disk, checks everything and packs them into a
- * sealed memfd (fd_memfd); the roles parse that, so nobody who has dropped his privileges needs the
- * disk, all roles see the same bytes, and a session never sees any. Private keys and passwords are
- * never in it: the signer reads those itself.
+ * sealed memfd (fd_memfd); the roles parse that, so a process without privileges needs no access to
+ * the disk, all roles see the same bytes, and a session sees none. Private keys and passwords are
+ * never in it: the signer reads them itself.
  *
  * Format: wire encoding: u32 magic 0x42545a46, u32 count, then per file: string path, string
  * contents. The first is the configuration. */
@@ -27,8 +27,8 @@ struct files *files_from_disk(void);
 int files_from_bundle(int fd, struct files **ret, struct err *err);
 /* all that was read so far, in that order */
 int files_bundle(const struct files *files, int *ret_fd, struct err *err);
-/* Nothing but what files_add() gives it: for tests and fuzzing, and for a configuration that is not
- * on disk. path is absolute; the first is the configuration. */
+/* Contains only what files_add() puts in: for tests and fuzzing, and for a configuration that is
+ * not on disk. path is absolute; the first is the configuration. */
 struct files *files_in_memory(void);
 int files_add(struct files *files, const char *path, struct bytes contents);
 void files_free(struct files *files);

@@ -14,8 +14,8 @@ static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 static const char readable[] = "23456789ABCDEFGHJKMNPQRSTVWXYZ"; /* no 0 O, 1 I L, U V */
 #define READABLE_COUNT (sizeof(readable) - 1)
 
-/* A predictable id must never be given out. After boot getrandom() fails only where the sandbox
- * forbids it: our mistake. */
+/* A predictable id must never be used. After boot getrandom() fails only if the sandbox forbids it,
+ * which is a bug. */
 static void randomize(uint8_t *out, size_t len)
 {
 	ssize_t n;
@@ -62,7 +62,8 @@ void id_short_new(char out[static ID_SHORT_LEN + 1])
 	for (int i = 0; i < ID_SHORT_LEN;) {
 		uint8_t byte;
 		randomize(&byte, 1);
-		if (byte < 256 / READABLE_COUNT * READABLE_COUNT) /* every letter equally often */
+		/* larger values would make some letters more frequent */
+		if (byte < 256 / READABLE_COUNT * READABLE_COUNT)
 			out[i++] = readable[byte % READABLE_COUNT];
 	}
 	out[ID_SHORT_LEN] = 0;

@@ -1,9 +1,9 @@
-/* Links between roles. What is hostile here is the other end: its datagrams are cut, counted and
- * checked before anybody sees them.
+/* Links between roles. The other end may be hostile: its datagrams are limited and checked before
+ * anybody sees them.
  *
  * Used under a session's seccomp: recvmsg, sendmsg, fcntl and close are all it calls after
- * ipc_new(). A link that failed once stays dead for sending; what already lies in its socket can
- * still be read. Message bytes may be secrets: buffers are overwritten before they are freed. */
+ * ipc_new(). A link that failed once cannot send any more; data already in its socket can still be
+ * read. Messages may contain secrets: buffers are overwritten before they are freed. */
 #include "common/ipc.h"
 
 #include <errno.h>
@@ -33,8 +33,9 @@ struct ipc {
 	int dead; /* -errno of the failure that ended sending, 0 while alive */
 	struct queued *head, **tail;
 	size_t count, bytes; /* of the queue */
-	size_t in_used;	     /* most bytes ever received: what is to be burnt */
-	uint8_t *in;	     /* IPC_SIZE_MAX */
+	/* most bytes received so far: this much of `in` is overwritten at the end */
+	size_t in_used;
+	uint8_t *in; /* IPC_SIZE_MAX */
 };
 
 static void close_fds(int *fds, size_t count)
@@ -62,7 +63,7 @@ static void drop_head(struct ipc *link)
 	queued_free(head);
 }
 
-/* Nothing waits on a dead link: its owner must not poll for writing. */
+/* Empties the queue of a dead link, so that its owner does not poll for writing. */
 static int die(struct ipc *link, int rc)
 {
 	link->dead = rc;
@@ -83,7 +84,7 @@ struct ipc *ipc_new(int fd)
 		fd_closep(&fd);
 		return NULL;
 	}
-	/* a wish: the default takes one message of full size */
+	/* may fail: the default size takes one message of full size */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	link->fd = fd;
 	link->in = in;
@@ -226,7 +227,7 @@ int ipc_send_raw(struct ipc *link, uint16_t type, uint32_t id, struct bytes body
 	if (rc == -EAGAIN)
 		return enqueue(link, header, body, fds, fd_count);
 	if (rc == -EBADF || rc == -EMSGSIZE)
-		return rc; /* this message's fault, not the link's */
+		return rc; /* a fault of this message, not of the link */
 	if (rc) {
 		die(link, rc);
 		return -EPIPE;
@@ -236,7 +237,7 @@ int ipc_send_raw(struct ipc *link, uint16_t type, uint32_t id, struct bytes body
 
 /* ---- receiving ---- */
 
-/* Every descriptor that came, also those of a message that will be refused. */
+/* Collects every descriptor that was received, also of a message that will be refused. */
 static void collect_fds(struct msghdr *msg, struct ipc_raw *raw)
 {
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
@@ -260,10 +261,12 @@ static int receive(struct ipc *link, struct ipc_raw *raw, size_t *ret_len)
 {
 	union control control;
 	struct iovec iov = { link->in, IPC_SIZE_MAX };
-	struct msghdr msg = { .msg_iov = &iov,
+	struct msghdr msg = {
+		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+		.msg_controllen = sizeof(control.bytes),
+	};
 	ssize_t n;
 
 	do

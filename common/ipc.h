@@ -1,5 +1,5 @@
-/* A link between two roles: AF_UNIX SOCK_SEQPACKET, non-blocking, with a bounded queue of what
- * waits to be sent.
+/* A link between two roles: AF_UNIX SOCK_SEQPACKET, non-blocking, with a limited queue of messages
+ * that wait to be sent.
  *
  * One datagram is one message: u16 type, u16 zero, u32 id, body (wire encoding, see ipc_msg.h), up
  * to IPC_FDS_MAX descriptors. The link belongs to no event loop: whoever owns it polls ipc_fd() for

@@ -23,6 +23,7 @@ struct row {
 	const struct field *fields;
 	size_t count;
 	size_t fds_max;
+	enum ipc_type answer; /* 0: it is no question */
 };
 
 #define FIELD(s, f, t, m)                       \
@@ -122,6 +123,7 @@ static const struct field auth_answer_fields[] = {
 	U32(msg_auth_answer, rights),
 	FIELD(msg_auth_answer, force_command, F_TEXT, IPC_BLOB_MAX),
 	I64(msg_auth_answer, expires),
+	BOOL(msg_auth_answer, direct),
 };
 static const struct field leg_answer_fields[] = {
 	U32(msg_leg_answer, leg),
@@ -213,6 +215,7 @@ static const struct field provider_state_fields[] = {
 	TEXT(msg_provider_state, reason),
 	BYTES(msg_provider_state, jwks, IPC_DOCUMENT_MAX),
 	I64(msg_provider_state, fetched),
+	TEXT(msg_provider_state, logout),
 };
 static const struct field login_code_fields[] = {
 	TEXT(msg_login_code, user_code),
@@ -227,7 +230,7 @@ static const struct field login_done_fields[] = {
 	BYTES(msg_login_done, id_token, IPC_TOKEN_MAX),
 	BYTES(msg_login_done, userinfo, IPC_DOCUMENT_MAX),
 };
-static const struct field login_fields[] = { TEXT(msg_login, submethods) };
+static const struct field login_fields[] = { TEXT(msg_login, user), TEXT(msg_login, submethods) };
 static const struct field login_input_fields[] = { BYTES(msg_login_input, text, IPC_TOKEN_MAX) };
 static const struct field login_prompt_fields[] = { TEXT(msg_login_prompt, text),
 	TEXT(msg_login_prompt, prompt), BOOL(msg_login_prompt, echo) };
@@ -277,13 +280,18 @@ static const struct field webhook_fields[] = { BYTES(msg_webhook, json, IPC_DETA
 static const struct field webhook_done_fields[] = { BOOL(msg_webhook_done, ok),
 	TEXT(msg_webhook_done, reason) };
 
-#define EMPTY(name, fds)                                     \
-	{                                                    \
-		name, sizeof(struct msg_empty), NULL, 0, fds \
+#define EMPTY(name, fds)                                        \
+	{                                                       \
+		name, sizeof(struct msg_empty), NULL, 0, fds, 0 \
 	}
-#define ROW(name, s, fields, fds)                                  \
-	{                                                          \
-		name, sizeof(struct s), fields, COUNT(fields), fds \
+#define ROW(name, s, fields, fds)                                     \
+	{                                                             \
+		name, sizeof(struct s), fields, COUNT(fields), fds, 0 \
+	}
+/* A question to the signer or to egress, which answers with the message named last. */
+#define ASKED(name, s, fields, answer)                                   \
+	{                                                                \
+		name, sizeof(struct s), fields, COUNT(fields), 0, answer \
 	}
 
 static const struct row rows[IPC_TYPES] = {
@@ -321,14 +329,14 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_OUTPUT] = ROW("output", msg_output, output_fields, 0),
 	[IPC_PLAY] = ROW("play", msg_play, play_fields, 1),
 	[IPC_COMMAND_EXIT] = ROW("command-exit", msg_command_exit, command_exit_fields, 0),
-	[IPC_SIGN_CERT] = ROW("sign-cert", msg_sign_cert, sign_cert_fields, 0),
-	[IPC_SIGN_AUDIT] = ROW("sign-audit", msg_sign_audit, sign_audit_fields, 0),
-	[IPC_SIGN_AGENT] = ROW("sign-agent", msg_sign_agent, sign_agent_fields, 0),
-	[IPC_PASSWORD] = ROW("password", msg_password, password_fields, 0),
-	[IPC_KEYS] = EMPTY("keys", 0),
+	[IPC_SIGN_CERT] = ASKED("sign-cert", msg_sign_cert, sign_cert_fields, IPC_SIGNED),
+	[IPC_SIGN_AUDIT] = ASKED("sign-audit", msg_sign_audit, sign_audit_fields, IPC_SIGNED),
+	[IPC_SIGN_AGENT] = ASKED("sign-agent", msg_sign_agent, sign_agent_fields, IPC_SIGNED),
+	[IPC_PASSWORD] = ASKED("password", msg_password, password_fields, IPC_SIGNED),
+	[IPC_KEYS] = { "keys", sizeof(struct msg_empty), NULL, 0, 0, IPC_KEYS_ANSWER },
 	[IPC_SIGNED] = ROW("signed", msg_signed, signed_fields, 0),
 	[IPC_KEYS_ANSWER] = ROW("keys-answer", msg_keys_answer, keys_answer_fields, 0),
-	[IPC_DIAL] = ROW("dial", msg_dial, dial_fields, 0),
+	[IPC_DIAL] = ASKED("dial", msg_dial, dial_fields, IPC_DIALED),
 	[IPC_DIAL_CANCEL] = EMPTY("dial-cancel", 0),
 	[IPC_DIALED] = ROW("dialed", msg_dialed, dialed_fields, 1),
 	[IPC_LOGIN_START] = ROW("login-start", msg_login_start, login_start_fields, 0),
@@ -347,7 +355,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_LINE_VERDICT] = ROW("line-verdict", msg_line_verdict, line_verdict_fields, 0),
 	[IPC_LINE_END] = ROW("line-end", msg_line_end, line_end_fields, 0),
 	[IPC_NOTIFY] = EMPTY("notify", 1),
-	[IPC_WEBHOOK] = ROW("webhook", msg_webhook, webhook_fields, 0),
+	[IPC_WEBHOOK] = ASKED("webhook", msg_webhook, webhook_fields, IPC_WEBHOOK_DONE),
 	[IPC_WEBHOOK_DONE] = ROW("webhook-done", msg_webhook_done, webhook_done_fields, 0),
 	[IPC_LOGIN_PROMPT] = ROW("login-prompt", msg_login_prompt, login_prompt_fields, 0),
 };
@@ -371,6 +379,13 @@ size_t ipc_msg_size(enum ipc_type type)
 	return row ? row->size : 0;
 }
 
+enum ipc_type ipc_msg_answer(enum ipc_type type)
+{
+	const struct row *row = row_of(type);
+
+	return row ? row->answer : 0;
+}
+
 size_t ipc_msg_fds_max(enum ipc_type type)
 {
 	const struct row *row = row_of(type);
@@ -388,7 +403,7 @@ static void texts_free(char **list)
 	free(list);
 }
 
-/* May be a password or a private answer. */
+/* Overwritten first: it may be a password or a private answer. */
 static void bytes_free(struct bytes *bytes)
 {
 	text_burn((void *)bytes->data, bytes->data ? bytes->len : 0);
@@ -421,7 +436,9 @@ static int put_text(struct buf *out, const char *text, size_t max)
 {
 	size_t len = text ? strlen(text) : 0;
 
-	return len > max ? -EMSGSIZE : wire_put_string(out, text ? text : "", len);
+	if (len > max)
+		return -EMSGSIZE;
+	return wire_put_string(out, text ? text : "", len);
 }
 
 static int put_texts(struct buf *out, char *const *list, size_t max)

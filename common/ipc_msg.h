@@ -11,7 +11,7 @@
 #include "common/ipc.h"
 
 #define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
-/* a command line: the kernel takes no longer argument, and what is longer is refused, not cut */
+/* a command line, as long as the kernel's longest argument; a longer one is refused, not cut */
 #define IPC_DETAIL_MAX 131072
 /* of an environment (common/env_block.h): with a command it still fits one message */
 #define IPC_ENV_MAX 57344
@@ -140,7 +140,7 @@ struct msg_connection {
 	uint64_t connection;
 }; /* AUTHENTICATED, KILL */
 
-/* what a believed PROXY header said: once, before anything else */
+/* the address in a trusted PROXY header; sent once, before anything else */
 struct msg_proxy {
 	char *source;
 };
@@ -204,7 +204,7 @@ struct msg_scanned {
 	char **keys;
 	char *reason;
 }; /* "ssh-ed25519 AAAA…" lines */
-/* id pairs nothing: channel does */
+/* the answers have the same channel; the id is not used */
 struct msg_command {
 	uint32_t channel;
 	char **argv;
@@ -224,14 +224,15 @@ struct msg_command_input {
 struct msg_auth_answer {
 	bool ok;
 	bool proved; /* as asked */
-	/* the key is proved; a login by keyboard-interactive has to follow (RFC 4252 section 5.1,
-	 * partial success) */
+	/* partial success (RFC 4252 section 5.1). proved: the key is, and a certificate or a login
+	 * has to follow; else the person is, and a key has to follow */
 	bool partial;
 	char *reason;
 	char *user;
 	uint32_t rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* "" : none */
 	int64_t expires;
+	bool direct; /* the user name is LOGIN@TARGET: what follows its last `@` is a target */
 };
 /* session: the ULID */
 struct msg_leg_answer {
@@ -340,8 +341,8 @@ struct msg_dialed {
 	char *address;
 }; /* + fd when ok */
 
-/* OIDC (design.md section 6). One device flow is one id of the link's header, chosen by the broker;
- * parallel flows never share one. */
+/* OIDC (ARCHITECTURE.md, "Logins"). One device flow is one id of the link's header, chosen by the
+ * broker; parallel flows never share one. */
 #define IPC_TOKEN_MAX 16384    /* an ID token */
 #define IPC_DOCUMENT_MAX 98304 /* JWKS, userinfo */
 /* max_age in seconds, -1: none. LOGIN_CANCEL has no fields */
@@ -360,6 +361,7 @@ struct msg_provider_state {
 	char *reason;
 	struct bytes jwks;
 	int64_t fetched;
+	char *logout; /* where a person ends the session there (https); "": unknown */
 };
 struct msg_login_code {
 	char *user_code, *uri, *uri_complete;
@@ -370,9 +372,9 @@ struct msg_login_done {
 	char *kind, *reason;
 	struct bytes id_token, userinfo;
 }; /* kind: "denied" | "expired" | "unreachable" | "refused"; userinfo: JSON, may be empty */
-/* the client began keyboard-interactive */
+/* the client began keyboard-interactive; user: as it named itself */
 struct msg_login {
-	char *submethods;
+	char *user, *submethods;
 };
 /* the answer to a prompt: a choice, or a pasted token */
 struct msg_login_input {
@@ -430,10 +432,10 @@ struct msg_line_end {
 	char *end, *confidence, *why;
 	struct bytes text;
 	int64_t took_us;
-}; /* end: a name of enum line_end; "failed": the analyser gave up, why says it */
+}; /* end: a name of enum line_end, or "failed": the analyser failed, `why` is the reason */
 
-/* NOTIFY is empty, + fd: the text, a sealed file in memory. The listener reads none of it: sessions
- * are forked from its memory. */
+/* NOTIFY is empty, + fd: the text, a sealed file in memory. The listener does not read it, because
+ * sessions are forked from its memory. */
 struct msg_webhook {
 	struct bytes json;
 };
@@ -452,7 +454,9 @@ int ipc_msg_encode(enum ipc_type type, const void *msg, struct buf *out);
 void ipc_msg_free(enum ipc_type type, void *msg);
 size_t ipc_msg_size(enum ipc_type type);    /* of its struct; 0 for an unknown type */
 size_t ipc_msg_fds_max(enum ipc_type type); /* more than that is malformed */
-const char *ipc_msg_name(unsigned type);    /* "client-gone"; "unknown" */
+/* What the signer or egress answers it with; 0: it is no question to them. */
+enum ipc_type ipc_msg_answer(enum ipc_type type);
+const char *ipc_msg_name(unsigned type); /* "client-gone"; "unknown" */
 
 #define IPC_STRUCT_MAX 512 /* no message's struct is larger: a stack buffer for any of them */
 

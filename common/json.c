@@ -1,5 +1,5 @@
-/* jansson with our manners. A scan for depth comes before the parser: jansson's own bound (2048) is
- * its recursion. */
+/* See json.h. A scan for depth comes before the parser, because jansson's own limit is a recursion
+ * of 2048. */
 #include "common/json.h"
 
 #include <errno.h>

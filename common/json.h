@@ -1,4 +1,4 @@
-/* jansson with our manners: bounded parsing, compact sorted output, and text that is always valid
+/* jansson with limits: bounded parsing, compact sorted output, and text that is always valid
  * UTF-8. */
 #ifndef BARTIZAN_JSON_H
 #define BARTIZAN_JSON_H
@@ -8,7 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define JSON_DEPTH_MAX 64 /* of arrays and objects in each other */
+#define JSON_DEPTH_MAX 64 /* nesting of arrays and objects */
 
 /* json_decrefp() is jansson's own. */
 #define JSON_CLEANUP __attribute__((cleanup(json_decrefp)))

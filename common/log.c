@@ -69,7 +69,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	text_clean(line + head, sizeof(line) - (size_t)head - 1, text, strlen(text));
 	size_t len = strlen(line);
 	line[len] = '\n';
-	/* Nobody is left to tell when standard error fails. */
+	/* A failure of standard error cannot be reported anywhere. */
 	if (write(STDERR_FILENO, line, len + 1) < 0)
 		errno = 0;
 	errno = saved;

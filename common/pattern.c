@@ -1,7 +1,7 @@
-/* Patterns over hostile bytes. Whoever wrote the pattern is trusted with its meaning, not with its
- * running time: the subject comes from a client.
+/* Patterns over hostile bytes. The author of a pattern is trusted with its meaning, but its running
+ * time is limited, because the subject comes from a client.
  *
- * Shell-like patterns are matched with one point of return, so their cost is at most text times
+ * Shell-like patterns are matched with one backtracking point, so their cost is at most text times
  * pattern. Regular expressions are matched on bytes (never UTF: an invalid byte must not turn a
  * deny into an error), `.` matches a newline as `*` does, `$` matches at the very end only. PCRE2's
  * own match limit starts again at every position of the subject, so a callout before each item
@@ -19,7 +19,7 @@
 
 #define REGEX_PREFIX "re:"
 #define REGEX_COST_MAX 16000000 /* about 50 ms */
-#define REGEX_COST_STEP 16	/* of one item, against 1 for each byte passed */
+#define REGEX_COST_STEP 16	/* cost of one item; that of a byte passed is 1 */
 #define REGEX_MATCH_MAX 1000000
 #define REGEX_DEPTH_MAX 200000
 #define REGEX_HEAP_KIB 16384
@@ -87,14 +87,14 @@ int pattern_compile(const char *text, struct pattern **ret, struct err *err)
 	size_t len = strlen(text);
 
 	if (!len)
-		return err_set(err, -EINVAL, "a pattern is empty");
+		return err_set(err, -EINVAL, "the pattern is empty");
 	if (len > PATTERN_MAX)
 		return err_set(err, -EMSGSIZE, "pattern '%.64s…' is longer than %d bytes", text,
 			PATTERN_MAX);
 	struct pattern *pattern = calloc(1, sizeof(*pattern) + len * sizeof(struct glob));
 	if (!pattern || !(pattern->text = strdup(text))) {
 		pattern_free(pattern);
-		return err_set(err, -ENOMEM, "no memory for a pattern");
+		return err_set(err, -ENOMEM, "out of memory for a pattern");
 	}
 	bool regex = !strncmp(text, REGEX_PREFIX, strlen(REGEX_PREFIX));
 	int rc = regex ? regex_compile(pattern, err) : glob_compile(pattern, err);
@@ -121,8 +121,7 @@ const char *pattern_text(const struct pattern *pattern)
 
 /* ---- matching ---- */
 
-/* Only the last star can need another try: what an earlier one matched can stay as short as it was.
- */
+/* Only the last star needs another try: an earlier one can keep its shortest match. */
 static bool glob_match(const struct pattern *pattern, const uint8_t *data, size_t len)
 {
 	size_t at = 0, item = 0, star = SIZE_MAX, star_at = 0;
@@ -175,9 +174,10 @@ static enum pattern_answer regex_match(const struct pattern *pattern, const char
 		pcre2_set_heap_limit(context, REGEX_HEAP_KIB);
 		pcre2_set_callout(context, count_cost, &cost);
 		int rc = pcre2_match(pattern->regex, (PCRE2_SPTR)data, len, 0, 0, result, context);
-		answer = rc >= 0		     ? PATTERN_YES
-			 : rc == PCRE2_ERROR_NOMATCH ? PATTERN_NO
-						     : PATTERN_ERROR;
+		if (rc >= 0)
+			answer = PATTERN_YES;
+		else
+			answer = rc == PCRE2_ERROR_NOMATCH ? PATTERN_NO : PATTERN_ERROR;
 	}
 	pcre2_match_data_free(result);
 	pcre2_match_context_free(context);

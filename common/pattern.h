@@ -1,10 +1,10 @@
 /* Patterns as the policy writes them: a shell-like pattern (`*`, `?`, over the whole text) or, with
  * the prefix "re:", a PCRE2 regular expression searched anywhere. Compiled once, matched with
- * bounds on backtracking. It answers in three values: PATTERN_ERROR is doubt, which the caller
- * takes as "no" for an allow and "yes" for a deny.
+ * bounds on backtracking. There are three answers: PATTERN_ERROR means doubt, which the caller
+ * takes as "no" for an allow and as "yes" for a deny.
  *
- * Shell-like: `*` any bytes, `?` one byte, backslash takes the next byte as it is; no sets. Regular
- * expressions: on bytes, `.` matches a newline as `*` does, `$` the very end only. */
+ * Shell-like: `*` any bytes, `?` one byte, a backslash takes the next byte literally; no sets.
+ * Regular expressions: on bytes, `.` matches a newline as `*` does, `$` the very end only. */
 #ifndef BARTIZAN_PATTERN_H
 #define BARTIZAN_PATTERN_H
 

@@ -66,7 +66,7 @@ static bool in_ranges(const struct range *ranges, size_t count, uint32_t code)
 static size_t character(const char *p, size_t *ret_width)
 {
 	const unsigned char *u = (const unsigned char *)p;
-	size_t len = *u < 0x80 ? 1 : *u < 0xe0 ? 2 : *u < 0xf0 ? 3 : 4;
+	size_t len = 1 + (*u >= 0x80) + (*u >= 0xe0) + (*u >= 0xf0);
 	uint32_t code = len == 1 ? *u : *u & (0xffu >> (len + 1));
 
 	for (size_t i = 1; i < len; i++) {
@@ -76,9 +76,9 @@ static size_t character(const char *p, size_t *ret_width)
 		}
 		code = code << 6 | (u[i] & 0x3f);
 	}
-	*ret_width = in_ranges(combining, sizeof(combining) / sizeof(*combining), code) ? 0
-		     : in_ranges(wide, sizeof(wide) / sizeof(*wide), code)		? 2
-											: 1;
+	*ret_width = in_ranges(wide, sizeof(wide) / sizeof(*wide), code) ? 2 : 1;
+	if (in_ranges(combining, sizeof(combining) / sizeof(*combining), code))
+		*ret_width = 0;
 	return len;
 }
 

@@ -1,6 +1,6 @@
 /* Lists for people: rows of JSON objects as an aligned text table, one object as labelled lines.
  *
- * The same objects are what `--json` prints, so a table can show nothing that JSON does not have.
+ * The same objects are what `--json` prints, so a table shows nothing that is not in the JSON.
  * Cells are cleaned here (text_visible): no caller needs to. Widths are in terminal columns: wide
  * characters count two, combining ones none. */
 #ifndef BARTIZAN_TABLE_H
@@ -23,7 +23,7 @@ struct table_column {
 
 struct table_style {
 	unsigned width; /* lines are cut to it, widest columns first; 0: never cut */
-	bool bold;	/* header and labels in bold: a terminal that wants it */
+	bool bold;	/* header and labels in bold, for a terminal */
 };
 
 /* Absent and null are "-", lists are joined by commas, true and false are "yes" and "no". */

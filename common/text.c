@@ -12,9 +12,8 @@
 
 #define CUT_MARK "\xe2\x80\xa6" /* … */
 #define CUT_LEN 3
-#define UNIT_MAX                                                                        \
-	16 /* more than the longest visible form of one character and a NUL: \u{10FFFF} \
-	    */
+/* more than the longest visible form of one character, \u{10FFFF}, and a NUL */
+#define UNIT_MAX 16
 
 #define NAME_MAX_LEN 255
 #define TARGET_MAX_LEN 253
@@ -23,7 +22,8 @@ struct range {
 	uint32_t first, last;
 };
 
-/* Invisible, reordering, or unassigned for ever: whoever reads must see that they are there. */
+/* Characters that are invisible, change the order of the text, or are never assigned: a reader must
+ * see that they are there. */
 static const struct range hidden[] = {
 	{ 0x00, 0x1f }, { 0x7f, 0x9f },		/* C0, DEL, C1 */
 	{ 0xad, 0xad }, { 0x34f, 0x34f },	/* soft hyphen, grapheme joiner */
@@ -145,6 +145,15 @@ bool text_utf8_valid(const void *data, size_t len)
 
 /* ---- visible form ---- */
 
+static void unit_escape(char unit[static UNIT_MAX], uint32_t c)
+{
+	const char *name = "\\\\";
+
+	if (c == '\n' || c == '\t')
+		name = c == '\n' ? "\\n" : "\\t";
+	snprintf(unit, UNIT_MAX, "%s", name);
+}
+
 /* Visible form of the first character at data, NUL-terminated in unit; returns how many bytes it
  * stands for. */
 static size_t visible_unit(const uint8_t *data, size_t len, char unit[static UNIT_MAX])
@@ -157,7 +166,7 @@ static size_t visible_unit(const uint8_t *data, size_t len, char unit[static UNI
 		return 1;
 	}
 	if (c == '\n' || c == '\t' || c == '\\')
-		snprintf(unit, UNIT_MAX, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
+		unit_escape(unit, c);
 	else if (c < 0x80 && IN(hidden, c))
 		snprintf(unit, UNIT_MAX, "\\x%02x", c);
 	else if (IN(hidden, c))
@@ -299,7 +308,7 @@ bool text_name_ok(const char *name, size_t len)
 		uint32_t c;
 		int step = next_char(at, len, &c);
 		if (step <= 0 || IN(hidden, c) || IN(spaces, c) ||
-			(c < 0x80 && strchr(",*/\\\"'`", (int)c)))
+			(c < 0x80 && strchr(",*/\\\"`", (int)c)))
 			return false;
 		at += step;
 		len -= (size_t)step;
@@ -390,7 +399,9 @@ static int base64_value(char c)
 static int base64_ungroup(const char *text, bool last, uint8_t out[static 3])
 {
 	uint32_t bits = 0;
-	int digits = last && text[3] == '=' ? (text[2] == '=' ? 2 : 3) : 4;
+	int digits = 4;
+	if (last && text[3] == '=')
+		digits = text[2] == '=' ? 2 : 3;
 
 	for (int i = 0; i < 4; i++) {
 		int value = i < digits ? base64_value(text[i]) : 0;
@@ -400,7 +411,7 @@ static int base64_ungroup(const char *text, bool last, uint8_t out[static 3])
 	}
 	for (int i = 0; i < 3; i++)
 		out[i] = (uint8_t)(bits >> (16 - 8 * i));
-	bool canonical = digits == 4 || (digits == 3 ? !out[2] : !out[1] && !out[2]);
+	bool canonical = digits == 4 || (!out[2] && (digits == 3 || !out[1]));
 	return canonical ? digits - 1 : -1;
 }
 

@@ -27,8 +27,8 @@ int text_utf8(struct buf *out, const void *data, size_t len, struct text_carry *
 bool text_utf8_valid(const void *data, size_t len);
 
 /* User names, logins, groups, principals: 1 to 255 bytes of printable UTF-8 without space, comma,
- * `*`, `/`, backslash, quotes, control, zero-width and bidirectional characters, and not beginning
- * with `-`. (facts/identity.md) */
+ * `*`, `/`, backslash, `"`, backquote, control, zero-width and bidirectional characters, and not
+ * beginning with `-`. */
 bool text_name_ok(const char *name, size_t len);
 /* Target names: host-name characters, `.`, `-`, `_`, `:` (IPv6), at most 253 bytes, not beginning
  * with `-`. */
@@ -38,7 +38,7 @@ bool text_target_ok(const char *name, size_t len);
 char *text_dup(const void *data, size_t len);
 void text_list_free(char **list);	       /* NULL-terminated, or NULL */
 bool text_equal(const char *a, const char *b); /* NULL equals NULL */
-void text_burn(void *data, size_t len);	       /* overwrite that the compiler keeps */
+void text_burn(void *data, size_t len);	       /* overwrites; the compiler does not remove it */
 
 /* standard alphabet, padded, one line */
 int text_base64(struct buf *out, const void *data, size_t len);

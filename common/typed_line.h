@@ -1,5 +1,5 @@
-/* A line typed in a shell, in the words that a session and the broker share: how surely it was
- * read, from what, what was decided, how it ended. */
+/* A line typed in a shell, in terms that session and broker share: how certainly it was read, from
+ * what, the verdict, how it ended. */
 #ifndef BARTIZAN_TYPED_LINE_H
 #define BARTIZAN_TYPED_LINE_H
 
@@ -8,7 +8,7 @@
 #define LINE_NOTICE_MAX 512 /* bytes of a judge's notice with the NUL */
 
 /* exact: the screen and the keys agree. screen: read off the screen at a prompt that is known.
- * blind: all else; `why` says what stood in the way. */
+ * blind: anything else; `why` says what prevented it. */
 enum line_confidence { LINE_EXACT, LINE_SCREEN, LINE_BLIND };
 
 enum line_source {
@@ -16,7 +16,7 @@ enum line_source {
 	LINE_TO_CURSOR,	  /* as far as the cursor */
 	/* from where the first key was typed, when the prompt was found elsewhere */
 	LINE_FROM_ANCHOR,
-	LINE_FROM_KEYS, /* what the keys make */
+	LINE_FROM_KEYS, /* the result of the keys typed */
 };
 
 enum line_verdict { LINE_ALLOW, LINE_WARN, LINE_HOLD, LINE_DENY };

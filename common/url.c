@@ -48,7 +48,7 @@ int url_parse(const char *text, struct url *ret, struct err *err)
 	for (size_t i = 0; i < len; i++)
 		if (!strchr(unreserved, text[i]) && !strchr(reserved, text[i]))
 			return err_set(err, -EINVAL,
-				"the URL holds a character that does not belong there");
+				"the URL contains a character that is not allowed in it");
 	int rc = scheme(&text, &url, err);
 	if (rc < 0)
 		return rc;
@@ -58,7 +58,7 @@ int url_parse(const char *text, struct url *ret, struct err *err)
 	memcpy(authority, text, len);
 	authority[len] = '\0';
 	if (strchr(authority, '@'))
-		return err_set(err, -EINVAL, "the URL names a user");
+		return err_set(err, -EINVAL, "the URL contains a user name");
 	if (addr_split_host_port(authority, url.tls ? 443 : 80, url.host, &url.port, NULL) < 0 ||
 		!text_target_ok(url.host, strlen(url.host)) ||
 		(strchr(url.host, ':') && authority[0] != '['))

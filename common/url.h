@@ -1,4 +1,4 @@
-/* URLs of a provider, taken strictly: https on any host, or http on loopback where the
+/* URLs of a provider, parsed strictly: https on any host, or http on loopback where the
  * configuration allows it; and form encoding.
  *
  * Only printable ASCII that RFC 3986 has a use for; no user or password before the host, no
@@ -24,13 +24,14 @@ struct url {
 };
 
 int url_parse(const char *text, struct url *ret, struct err *err);
-/* What may be asked or shown: https, or http on loopback when allow_http. ret may be NULL. */
+/* Checks that a URL may be requested or shown: https, or http on loopback when allow_http. ret may
+ * be NULL. */
 int url_check(const char *text, bool allow_http, struct url *ret, struct err *err);
 
 /* %XX for everything but the unreserved characters */
 int url_escape(struct buf *out, const char *text, size_t len);
 int url_unescape(struct buf *out, const char *text, size_t len); /* %XX and + of a form; -EBADMSG */
-/* Appends name=value, behind a & where something is there already. */
+/* Appends name=value, after a & if the form is not empty. */
 int url_form_put(struct buf *form, const char *name, const char *value);
 
 #endif

@@ -1,5 +1,5 @@
-/* Reading the configuration by its table. A row's default takes the same way as a value from the
- * file, so the table cannot hold a wrong one without every test noticing. */
+/* Reading the configuration by its table. A default is parsed like a value from the file, so that
+ * every test notices a wrong one in the table. */
 #include "conf/conf.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #define SEGMENT_MAX 64 /* bytes of one key's name */
 #define PREFIX_MAX 256
-#define NAMES_MAX 128 /* rows below one prefix, with their own rows; a test counts */
+#define NAMES_MAX 128 /* rows below one prefix, including nested ones; a test counts them */
 
 static void *field(struct conf *conf, const struct conf_row *row)
 {
@@ -154,7 +154,7 @@ static int (*const loaders[])(struct conf *, const struct conf_row *, const stru
 	[CONF_SPECIAL] = load_special,
 };
 
-/* The segment of row->path behind the prefix: "login_time" for "limits". False when the row is not
+/* The segment of row->path after the prefix: "login_time" for "limits". False when the row is not
  * below the prefix. */
 static bool segment(const struct conf_row *row, const char *prefix, char out[static SEGMENT_MAX])
 {
@@ -190,7 +190,7 @@ int conf_only(const struct conf_row *rows, size_t rows_count, const struct yaml 
 	return yaml_only(map, list, err);
 }
 
-/* A group is a map that only holds rows: "limits", "certificates". */
+/* A group is a map that contains only rows: "limits", "certificates". */
 static bool is_group(const char *path)
 {
 	size_t len = strlen(path);
@@ -268,9 +268,9 @@ static int check_version(const struct yaml *root, struct err *err)
 	if (root->kind != YAML_MAP)
 		return yaml_error(root, err, "expected a map of keys");
 	if (!version)
-		return yaml_error(root, err, "'version' is missing: this is version 1");
+		return yaml_error(root, err, "'version' is missing: write 'version: 1'");
 	if (version->kind != YAML_SCALAR || strcmp(version->text, "1") != 0)
-		return yaml_error(version, err, "only version 1 of the configuration is known");
+		return yaml_error(version, err, "the version of the configuration must be 1");
 	return 0;
 }
 

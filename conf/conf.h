@@ -2,8 +2,8 @@
  *
  * conf_table[] makes defaults, parser, `-T`, `bartizan config dump`, and the test that compares the
  * man page and config.example.yaml with the code. targets, roles and rules are read by
- * policy/config.c; here they are rows without a field, so that "unknown key" knows them. Durations
- * are milliseconds, sizes bytes. */
+ * policy/config.c; here they are rows without a field, so that they are not reported as unknown
+ * keys. Durations are milliseconds, sizes bytes. */
 #ifndef BARTIZAN_CONF_CONF_H
 #define BARTIZAN_CONF_CONF_H
 
@@ -28,6 +28,9 @@ struct conf_trusted { /* a certificate authority whose user certificates are acc
 	struct sshkey *key;
 	char *path;
 	enum conf_user_from user;
+	/* CONF_USER_PRINCIPAL: which of several principals is the user (common/pattern.h); NULL:
+	 * there must be one only */
+	struct pattern *principal_pattern;
 };
 
 struct conf_key { /* a private key that the signer holds */
@@ -47,6 +50,9 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	char *audience;		  /* of accepted tokens; NULL: client_id */
 	char **scopes;		  /* NULL-terminated; openid is always asked */
 	char *user, *groups;	  /* claim paths; groups NULL: none */
+	bool groups_keys;	  /* the keys of the object that the claim is */
+	bool unicode;		  /* names: unicode (common/name.h) */
+	char **require;		  /* claims that its ID tokens always have; NULL: none */
 	char **algorithms;	  /* RS256 RS384 RS512 PS256 ES256 ES384 EdDSA */
 	/* resolved path; its contents, PEM: ca. NULL both: the system's authorities */
 	char *ca_file;
@@ -56,20 +62,22 @@ struct conf_provider { /* an OpenID provider (providers[]) */
 	int64_t skew;			   /* ms, at most 60 s */
 	int64_t token_lifetime;		   /* ms: exp - iat at most; 0: 24 h */
 	int64_t connect_time, answer_time; /* ms */
-	int64_t jwks_refresh;		   /* ms between refetches at the least */
-	/* ms: keys older than this are not used when the provider is out of reach */
+	int64_t jwks_refresh;		   /* ms: least time between fetches */
+	/* ms: keys older than this are not used if the provider cannot be reached */
 	int64_t jwks_max_age;
 };
 
+unsigned conf_provider_names(const struct conf_provider *provider); /* NAME_* of common/name.h */
+
 #define CONF_NOTIFY_ARGS_MAX 64
 #define CONF_NOTIFY_ARG_LEN 4095
-/* of all together: the listener has to be told (server/role/listener_conf.h) */
+/* bytes of all arguments together, which are sent to the listener (server/role/listener_conf.h) */
 #define CONF_NOTIFY_BYTES_MAX 16384
 
 enum conf_crypto { CONF_CRYPTO_COMPATIBLE, CONF_CRYPTO_MODERN, CONF_CRYPTO_STRICT };
 
 struct conf {
-	/* where it runs */
+	/* ---- the gateway itself ---- */
 	/* "0.0.0.0:2222", NULL-terminated; parsed by conf_load into listen_addr */
 	char **listen;
 	struct addr *listen_addr;
@@ -81,7 +89,7 @@ struct conf {
 	char *log_level;
 	int64_t drain;
 
-	/* who comes in */
+	/* ---- clients ---- */
 	char *issuing_key;     /* certificates.issuing_key: path; NULL: the gateway issues none */
 	int64_t cert_lifetime; /* certificates.lifetime */
 	struct conf_trusted *trusted;
@@ -111,7 +119,7 @@ struct conf {
 	size_t proxy_from_count;
 	enum conf_crypto crypto; /* crypto.minimum: strict | modern | compatible */
 
-	/* the other leg */
+	/* ---- connections to targets ---- */
 	int64_t connect_time;	     /* outbound.connect_time: resolve and connect */
 	int64_t handshake_time;	     /* outbound.handshake_time: key exchange and authentication */
 	int64_t credential_lifetime; /* outbound.certificate_lifetime: of a minted certificate */
@@ -119,18 +127,18 @@ struct conf {
 	int64_t dials_per_target;
 	char *resolve_family; /* outbound.family: any | ipv4 | ipv6 */
 
-	/* what is kept */
+	/* ---- transcripts and audit ---- */
 	/* transcripts.min_free: below this no new session begins and recorded ones end */
 	int64_t min_free;
 	/* transcripts.session_max: bytes of one session's transcripts; then a marker */
 	int64_t session_max;
 	/* transcripts.stream_keep: bytes kept of a stream without terminal (1 MiB) */
 	int64_t stream_keep;
-	/* transcripts.break_glass: role that may still come in when the disk is full; NULL: none */
+	/* transcripts.break_glass: role whose members may work when the disk is full; NULL: none */
 	char *break_glass;
 	int64_t audit_checkpoint; /* audit.checkpoint: events between signed checkpoints */
 
-	/* what waits for a human */
+	/* ---- approvals and notifications ---- */
 	/* approvals.pending_per_person: requests of one person at a time */
 	int64_t pending_per_person;
 	int64_t pending_total; /* approvals.pending_total */
@@ -172,7 +180,7 @@ struct conf_row {
 	/* "a|b|c" for CONF_CHOICE (kept as text) and CONF_ENUM (kept as the position) */
 	const char *choices;
 	bool required;
-	/* SIGHUP changes it; otherwise the log says that a restart is needed */
+	/* SIGHUP changes it; for other keys the log says that a restart is needed */
 	bool reloadable;
 	const char *doc; /* one sentence, as the man page has it */
 };
@@ -180,13 +188,12 @@ struct conf_row {
 extern const struct conf_row conf_table[];
 extern const size_t conf_table_count;
 
-/* Refuses a key of the map that no row has under this prefix: "", "limits",
- * "certificates.trusted[]", "keys.*". policy/keys.h has a table like this.
- */
+/* Refuses a key in the map for which there is no row under this prefix: "", "limits",
+ * "certificates.trusted[]", "keys.*". policy/keys.h has a table like this. */
 int conf_only(const struct conf_row *rows, size_t count, const struct yaml *map, const char *prefix,
 	struct err *err);
-/* Reads everything but policy from the tree; public key files through files. All or nothing. Caller
- * frees *ret. */
+/* Reads everything except policy from the tree; reads public key files with `files`. *ret is set
+ * only on success; caller frees. */
 int conf_load(const struct yaml *root, struct files *files, struct conf **ret, struct err *err);
 void conf_free(struct conf *conf);
 /* NULL: no such key */

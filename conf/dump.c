@@ -1,5 +1,5 @@
-/* The configuration in force, as YAML that loads again. Values are compared as they are written: a
- * value that reads like its default is marked. */
+/* The configuration in force, as YAML that loads again. Values are compared in written form: one
+ * that is written like its default is marked. */
 #include "conf/conf.h"
 
 #include <errno.h>
@@ -74,7 +74,7 @@ static int (*const writers[])(const struct conf *, const struct conf_row *, stru
 	[CONF_SPECIAL] = put_special,
 };
 
-/* All defaults: what a file with nothing but the required keys gives. */
+/* All defaults: the result of a file with only the required keys. */
 static int load_defaults(struct conf **ret)
 {
 	static const char text[] = "{version: 1, host_key: /}";
@@ -112,8 +112,10 @@ static int dump_row(const struct conf *conf, const struct conf *defaults,
 
 	if (dot && strncmp(previous, row->path, group + 1) != 0)
 		rc = buf_printf(out, "%.*s:\n", (int)group, row->path);
-	if (rc == 0)
-		rc = buf_printf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : row->path);
+	if (rc == 0 && dot)
+		rc = buf_printf(out, "  %s: ", dot + 1);
+	else if (rc == 0)
+		rc = buf_printf(out, "%s: ", row->path);
 	if (rc == 0)
 		rc = writers[row->type](conf, row, out);
 	if (rc < 0)

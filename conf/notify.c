@@ -1,6 +1,5 @@
-/* Where notifications go: a command that is run as it is written, without a shell, and an address
- * that is posted to, with the authorities that its certificate must come from. See conf/notify.h.
- */
+/* Where notifications go: a command that is run without a shell, and a webhook, with the
+ * authorities for its TLS certificate. See conf/notify.h. */
 #include "conf/notify.h"
 
 #include <errno.h>
@@ -42,7 +41,8 @@ void conf_notify_command_release(struct conf *conf)
 	text_list_free(conf->notify_command);
 }
 
-/* What is posted names people, targets and commands: never in clear, but to this machine. */
+/* Notifications contain people, targets and commands: they are sent without TLS only to this
+ * machine. */
 int conf_notify_webhook_load(
 	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {

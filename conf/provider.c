@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/name.h"
 #include "common/text.h"
 #include "common/url.h"
 #include "keys/krl.h"
@@ -46,7 +47,7 @@ static int load_text(void *slot, const struct conf_row *row, const struct yaml *
 		return yaml_error(node, err, "expected a text");
 	for (const char *p = text; *p; p++)
 		if ((uint8_t)*p < ' ' || *p == 0x7f)
-			return yaml_error(node, err, "holds a control character");
+			return yaml_error(node, err, "the text has a control character in it");
 	char *copy = row->type == CONF_PATH ? files_resolve(files, text) : strdup(text);
 	*(char **)slot = copy;
 	return copy ? 0 : yaml_error(node, err, "path is too long");
@@ -96,16 +97,58 @@ static int load_list(void *slot, const struct conf_row *row, const struct yaml *
 	if (rc < 0)
 		return rc;
 	*(char ***)slot = list;
-	if (!list[0])
+	if (!list[0] && row->min)
 		return yaml_error(node, err, "the list is empty");
 	for (; *list; list++) {
 		text_clean(shown, sizeof(shown), *list, strlen(*list));
 		if (row->choices && !chosen(row->choices, *list))
 			return yaml_error(node, err, "'%s' is not one of %s", shown, row->choices);
 		if (!row->choices && !scope_ok(*list))
-			return yaml_error(node, err, "'%s' is not a scope", shown);
+			return yaml_error(node, err, "'%s' is not %s", shown,
+				row->min ? "a scope" : "the name of a claim");
 	}
 	return 0;
+}
+
+/* ---- values with more than one form ---- */
+
+static struct conf_provider *provider_at(void *slot, size_t offset)
+{
+	return (struct conf_provider *)(void *)((char *)slot - offset);
+}
+
+/* CLAIM, or {keys_of: CLAIM} */
+static int load_groups(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
+{
+	const struct yaml *keys = yaml_get(node, "keys_of");
+
+	if (node->kind != YAML_MAP)
+		return load_text(slot, row, node, files, err);
+	if (!keys || node->count != 1)
+		return yaml_error(node, err, "expected a claim, or {keys_of: CLAIM}");
+	provider_at(slot, AT(groups))->groups_keys = true;
+	return load_text(slot, row, keys, files, err);
+}
+
+static int load_names(void *slot, const struct conf_row *row, const struct yaml *node,
+	struct files *files, struct err *err)
+{
+	const char *text = NULL;
+	int rc = yaml_text(node, (size_t)row->max, &text, err);
+
+	(void)files;
+	if (rc < 0)
+		return rc;
+	*(bool *)slot = !strcmp(text, "unicode");
+	return *(bool *)slot || !strcmp(text, "ascii")
+		       ? 0
+		       : yaml_error(node, err, "expected ascii or unicode");
+}
+
+unsigned conf_provider_names(const struct conf_provider *provider)
+{
+	return (provider->unicode ? NAME_UNICODE : 0) | (provider->machine ? NAME_WORKLOAD : 0);
 }
 
 /* ---- and how it is written ---- */
@@ -134,11 +177,26 @@ static int put_list(const void *slot, struct buf *out)
 	return yaml_put_texts(out, *(char **const *)slot);
 }
 
-static const struct {
+static int put_groups(const void *slot, struct buf *out)
+{
+	if (!provider_at((void *)(uintptr_t)slot, AT(groups))->groups_keys)
+		return put_text(slot, out);
+	int rc = buf_puts(out, "{keys_of: ");
+	rc = rc ? rc : put_text(slot, out);
+	return rc ? rc : buf_putc(out, '}');
+}
+
+static int put_names(const void *slot, struct buf *out)
+{
+	return buf_puts(out, *(const bool *)slot ? "unicode" : "ascii");
+}
+
+struct kind {
 	int (*load)(void *slot, const struct conf_row *row, const struct yaml *node,
 		struct files *files, struct err *err);
 	int (*put)(const void *slot, struct buf *out);
-} kinds[] = {
+};
+static const struct kind kinds[] = {
 	[CONF_TEXT] = { load_text, put_text },
 	[CONF_PATH] = { load_text, put_text },
 	[CONF_BOOL] = { load_bool, put_bool },
@@ -146,32 +204,43 @@ static const struct {
 	[CONF_SPECIAL] = { load_list, put_list },
 };
 
+static const struct kind groups_kind = { load_groups, put_groups },
+			 names_kind = { load_names, put_names };
+
 static const struct {
 	const char *key;
 	size_t offset;
+	const struct kind *kind; /* NULL: that of its row */
 } values[] = {
-	{ "name", AT(name) },
-	{ "issuer", AT(issuer) },
-	{ "client_id", AT(client_id) },
-	{ "client_secret_file", AT(client_secret_file) },
-	{ "audience", AT(audience) },
-	{ "scopes", AT(scopes) },
-	{ "user", AT(user) },
-	{ "groups", AT(groups) },
-	{ "algorithms", AT(algorithms) },
-	{ "ca_file", AT(ca_file) },
-	{ "allow_http", AT(allow_http) },
-	{ "machine", AT(machine) },
-	{ "skew", AT(skew) },
-	{ "token_lifetime", AT(token_lifetime) },
-	{ "connect_time", AT(connect_time) },
-	{ "answer_time", AT(answer_time) },
-	{ "jwks_refresh", AT(jwks_refresh) },
-	{ "jwks_max_age", AT(jwks_max_age) },
+	{ "name", AT(name), NULL },
+	{ "issuer", AT(issuer), NULL },
+	{ "client_id", AT(client_id), NULL },
+	{ "client_secret_file", AT(client_secret_file), NULL },
+	{ "audience", AT(audience), NULL },
+	{ "scopes", AT(scopes), NULL },
+	{ "user", AT(user), NULL },
+	{ "groups", AT(groups), &groups_kind },
+	{ "names", AT(unicode), &names_kind },
+	{ "require", AT(require), NULL },
+	{ "algorithms", AT(algorithms), NULL },
+	{ "ca_file", AT(ca_file), NULL },
+	{ "allow_http", AT(allow_http), NULL },
+	{ "machine", AT(machine), NULL },
+	{ "skew", AT(skew), NULL },
+	{ "token_lifetime", AT(token_lifetime), NULL },
+	{ "connect_time", AT(connect_time), NULL },
+	{ "answer_time", AT(answer_time), NULL },
+	{ "jwks_refresh", AT(jwks_refresh), NULL },
+	{ "jwks_max_age", AT(jwks_max_age), NULL },
 };
 
+static const struct kind *kind_of(size_t i)
+{
+	return values[i].kind ? values[i].kind : &kinds[row_of(values[i].key)->type];
+}
+
 static int load_fallback(
-	void *slot, const struct conf_row *row, struct files *files, struct err *err)
+	void *slot, size_t i, const struct conf_row *row, struct files *files, struct err *err)
 {
 	struct yaml *node = NULL;
 
@@ -181,7 +250,7 @@ static int load_fallback(
 		(struct bytes){ (const uint8_t *)row->fallback, strlen(row->fallback) }, &node,
 		err);
 	if (rc == 0)
-		rc = kinds[row->type].load(slot, row, node, files, err);
+		rc = kind_of(i)->load(slot, row, node, files, err);
 	yaml_free(node);
 	return rc;
 }
@@ -196,10 +265,10 @@ static int load_value(struct conf_provider *provider, size_t i, const struct yam
 	if (!node && row->required)
 		return yaml_error(map, err, "'%s' is missing", values[i].key);
 	if (!node)
-		return load_fallback(slot, row, files, err);
+		return load_fallback(slot, i, row, files, err);
 	if (yaml_is_null(node) && !row->fallback && !row->required)
 		return 0;
-	return kinds[row->type].load(slot, row, node, files, err);
+	return kind_of(i)->load(slot, row, node, files, err);
 }
 
 /* ---- one provider ---- */
@@ -211,17 +280,17 @@ static int check_name(const struct conf *conf, const struct conf_provider *provi
 
 	if (!text_name_ok(provider->name, strlen(provider->name)))
 		return yaml_error(yaml_get(node, "name"), err,
-			"'%s' is not a good name for a provider",
+			"'%s' is not a valid name for a provider",
 			text_clean(shown, sizeof(shown), provider->name, strlen(provider->name)));
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
 		if (strcmp(p->name, provider->name) == 0)
 			return yaml_error(yaml_get(node, "name"), err,
-				"there are two providers '%s'", provider->name);
+				"there is more than one provider '%s'", provider->name);
 	return 0;
 }
 
-/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix is
- * what somebody copied from a browser. */
+/* RFC 8414 section 2 and OpenID Connect Discovery 3: no query, no fragment. A well-known suffix,
+ * often copied from a browser, is removed. */
 static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	const struct yaml *node, struct err *err)
 {
@@ -234,7 +303,7 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	if (url_check(provider->issuer, provider->allow_http, NULL, &why) < 0)
 		return yaml_error(issuer, err, "%s", why.text);
 	if (strchr(provider->issuer, '?'))
-		return yaml_error(issuer, err, "an issuer has no query");
+		return yaml_error(issuer, err, "an issuer cannot have a query");
 	for (const struct conf_provider *p = conf->providers; p != provider; p++)
 		if (strcmp(p->issuer, provider->issuer) == 0 &&
 			strcmp(p->client_id, provider->client_id) == 0)
@@ -243,7 +312,7 @@ static int check_issuer(const struct conf *conf, struct conf_provider *provider,
 	return 0;
 }
 
-/* Better here than at the first login. */
+/* Checked here, so that an error shows before the first login. */
 int conf_pem_check(struct bytes pem, struct err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
@@ -320,8 +389,7 @@ static int dump_provider(const struct conf_provider *provider, struct buf *out)
 	for (size_t i = 0; rc == 0 && i < COUNT(values); i++) {
 		rc = buf_printf(out, "%s%s: ", i > 0 ? ", " : "", values[i].key);
 		if (rc == 0)
-			rc = kinds[row_of(values[i].key)->type].put(
-				(const char *)provider + values[i].offset, out);
+			rc = kind_of(i)->put((const char *)provider + values[i].offset, out);
 	}
 	return rc < 0 ? rc : buf_putc(out, '}');
 }
@@ -348,6 +416,7 @@ void conf_providers_release(struct conf *conf)
 			free(texts[k]);
 		text_list_free(p->scopes);
 		text_list_free(p->algorithms);
+		text_list_free(p->require);
 	}
 	free(conf->providers);
 }
@@ -373,7 +442,7 @@ int conf_revoked_load(
 	if (file.len < sizeof(KRL_MAGIC) || memcmp(file.data, KRL_MAGIC, sizeof(KRL_MAGIC)) != 0)
 		return yaml_error(node, err, "'%s' is not a key revocation list (ssh-keygen -k)",
 			conf->krl_file);
-	/* whoever uses it parses it again; here it only has to be good */
+	/* parsed here only as a check; its users parse it again */
 	if (krl_parse(file, &krl, &why))
 		return yaml_error(node, err, "'%s' cannot be used: %s", conf->krl_file, why.text);
 	krl_free(krl);

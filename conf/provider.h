@@ -1,8 +1,8 @@
 /* providers and certificates.revoked: how they are read, written and freed. Rows of conf/special.c;
  * used by it and conf/notify.c alone.
  *
- * What a provider's rows in conf_table[] say (type, default, limits) is what is obeyed; here is
- * only where each value goes. */
+ * A provider's rows in conf_table[] have type, default and limits of each value; here is only the
+ * field in which it is stored. */
 #ifndef BARTIZAN_CONF_PROVIDER_H
 #define BARTIZAN_CONF_PROVIDER_H
 
@@ -12,7 +12,8 @@
 #define CONF_KRL_SIZE_MAX (8 * 1024 * 1024)
 #define CONF_ISSUER_SUFFIX "/.well-known/openid-configuration"
 
-/* certificates that OpenSSL can read, one at least; "holds …" after the file's name */
+/* Checks that there is at least one certificate, and that OpenSSL can read all. The error ("holds
+ * …") follows the file's name. */
 int conf_pem_check(struct bytes pem, struct err *err);
 
 int conf_providers_load(

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pattern.h"
 #include "common/text.h"
 #include "conf/notify.h"
 #include "conf/provider.h"
@@ -17,7 +18,7 @@ static int no_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-/* The node of the n-th text: yaml_strings takes one scalar for a list of one. */
+/* The node of the n-th text; a single scalar is a list of one for yaml_strings(). */
 static const struct yaml *nth(const struct yaml *node, size_t n)
 {
 	if (node->kind != YAML_LIST)
@@ -132,6 +133,22 @@ static int load_user_from(enum conf_user_from *ret, const struct yaml *node, str
 	return 0;
 }
 
+static int load_principal_pattern(
+	struct conf_trusted *trusted, const struct yaml *node, struct err *err)
+{
+	const char *text = NULL;
+	struct err why = { 0 };
+
+	if (!node || yaml_is_null(node))
+		return 0;
+	if (trusted->user != CONF_USER_PRINCIPAL)
+		return yaml_error(node, err, "is for 'user: principal'");
+	int rc = yaml_text(node, PATTERN_MAX, &text, err);
+	if (!rc && (!*text || pattern_compile(text, &trusted->principal_pattern, &why)))
+		rc = yaml_error(node, err, "%s", *text ? why.text : "is empty");
+	return rc;
+}
+
 static int load_one_trusted(
 	struct conf *conf, const struct yaml *node, struct files *files, struct err *err)
 {
@@ -146,9 +163,11 @@ static int load_one_trusted(
 	rc = load_authority_key(trusted, key, files, err);
 	if (rc == 0)
 		rc = load_user_from(&trusted->user, yaml_get(node, "user"), err);
+	if (rc == 0)
+		rc = load_principal_pattern(trusted, yaml_get(node, "principal_pattern"), err);
 	for (size_t i = 0; rc == 0 && i + 1 < conf->trusted_count; i++)
 		if (sshkey_same(conf->trusted[i].key, trusted->key))
-			return yaml_error(key, err, "this authority is there twice");
+			return yaml_error(key, err, "this authority is listed twice");
 	return rc;
 }
 
@@ -167,6 +186,11 @@ static int load_trusted(
 	return rc;
 }
 
+static int put_pattern(const struct pattern *pattern, struct buf *out)
+{
+	return pattern ? yaml_put_text(out, pattern_text(pattern)) : buf_puts(out, "null");
+}
+
 static int dump_trusted(const struct conf *conf, struct buf *out)
 {
 	int rc = buf_putc(out, '[');
@@ -177,8 +201,14 @@ static int dump_trusted(const struct conf *conf, struct buf *out)
 			rc = yaml_put_text(out, conf->trusted[i].path);
 		if (rc == 0)
 			rc = buf_puts(out, conf->trusted[i].user == CONF_USER_KEY_ID
-						   ? ", user: key_id}"
-						   : ", user: principal}");
+						   ? ", user: key_id"
+						   : ", user: principal");
+		if (rc == 0)
+			rc = buf_puts(out, ", principal_pattern: ");
+		if (rc == 0)
+			rc = put_pattern(conf->trusted[i].principal_pattern, out);
+		if (rc == 0)
+			rc = buf_putc(out, '}');
 	}
 	return rc < 0 ? rc : buf_putc(out, ']');
 }
@@ -187,6 +217,7 @@ static void release_trusted(struct conf *conf)
 {
 	for (size_t i = 0; i < conf->trusted_count; i++) {
 		sshkey_free(conf->trusted[i].key);
+		pattern_free(conf->trusted[i].principal_pattern);
 		free(conf->trusted[i].path);
 	}
 	free(conf->trusted);
@@ -200,7 +231,7 @@ static int load_one_key(
 	char shown[64];
 
 	if (!text_name_ok(node->key, strlen(node->key)))
-		return yaml_key_error(node, err, "'%s' is not a good name for a key",
+		return yaml_key_error(node, err, "'%s' is not a valid name for a key",
 			text_clean(shown, sizeof(shown), node->key, strlen(node->key)));
 	int rc = conf_only(conf_table, conf_table_count, node, "keys.*", err);
 	if (rc < 0)

@@ -65,6 +65,9 @@ const struct conf_row conf_table[] = {
 	NAMED("certificates.trusted[].user", .fallback = "principal", .choices = "principal|key_id",
 		DOC("Where the user's name comes from: the certificate's only principal or its key "
 		    "id.")),
+	NAMED("certificates.trusted[].principal_pattern",
+		DOC("Which of several principals is the user's name: the only one that matches; "
+		    "null: a certificate with several is refused.")),
 	ROW("certificates.revoked", CONF_SPECIAL, krl, NULL, 0, 0, RELOAD,
 		DOC("File of revoked keys and certificates as ssh-keygen -k writes it (a KRL); "
 		    "null: none.")),
@@ -91,7 +94,15 @@ const struct conf_row conf_table[] = {
 	PROVIDER("user", CONF_TEXT, "email", 1, 255,
 		DOC("Claim that is the user's name; email counts only when it is verified.")),
 	PROVIDER("groups", CONF_TEXT, NULL, 1, 255,
-		DOC("Claim that lists the user's groups; null: none.")),
+		DOC("Claim that lists the user's groups; {keys_of: CLAIM} where it is an object "
+		    "whose keys they are (Zitadel's roles); null: none.")),
+	PROVIDER("names", CONF_TEXT, "ascii", 1, 16, .choices = "ascii|unicode",
+		DOC("What names of its users and groups may hold: ASCII letters, digits and "
+		    "._@+-' (and : for workloads); or letters of other scripts as well, never "
+		    "of two in one name.")),
+	PROVIDER("require", CONF_SPECIAL, "[]", 0, 255,
+		DOC("Claims that an ID token of this provider always has, and its other tokens "
+		    "have not (Dex, Authentik: at_hash).")),
 	PROVIDER("algorithms", CONF_SPECIAL, "[RS256, ES256]", 1, 16,
 		.choices = "RS256|RS384|RS512|PS256|ES256|ES384|EdDSA",
 		DOC("Signature algorithms that are accepted.")),
@@ -110,7 +121,9 @@ const struct conf_row conf_table[] = {
 	PROVIDER("answer_time", CONF_DURATION, "10s", 100, M,
 		DOC("Time until an answer begins; it may take as long again.")),
 	PROVIDER("jwks_refresh", CONF_DURATION, "5m", S, D,
-		DOC("Least time between fetches of the provider's keys that unknown keys cause.")),
+		DOC("Period in which unknown keys cause at most four fetches of the provider's "
+		    "keys, "
+		    "five seconds apart.")),
 	PROVIDER("jwks_max_age", CONF_DURATION, "1d", M, 30 * D,
 		DOC("Age beyond which the provider's keys are not used while it is out of reach.")),
 

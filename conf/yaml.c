@@ -1,4 +1,4 @@
-/* libyaml's events into our tree. The only file that includes yaml.h.
+/* Builds the tree from libyaml's events. The only file that includes yaml.h.
  *
  * What YAML can do beyond maps, lists and scalars is refused event by event, so nothing of it ever
  * reaches a tree: a configuration that says who may enter must have one reading. */
@@ -27,7 +27,7 @@ struct builder {
 	struct yaml *open[YAML_DEPTH_MAX]; /* maps and lists not yet ended */
 	struct yaml **tail[YAML_DEPTH_MAX];
 	size_t depth;
-	char *key; /* read, its value not yet */
+	char *key; /* a key that was read and whose value is next */
 	yaml_mark_t key_at;
 	size_t nodes;
 	size_t documents;
@@ -70,12 +70,12 @@ static struct yaml *node_new(struct builder *b)
 	return &b->root->node;
 }
 
-/* A new node takes its place in the innermost open container, with the key that waits for it. */
+/* Adds a new node to the innermost open container, with the key that was read before it. */
 static int place(
 	struct builder *b, enum yaml_kind kind, const yaml_event_t *event, struct yaml **ret)
 {
 	if (++b->nodes > YAML_NODES_MAX)
-		return refuse(b, event->start_mark, "more nodes than are allowed");
+		return refuse(b, event->start_mark, "the document has too many nodes");
 	struct yaml *node = node_new(b);
 	if (!node)
 		return err_set(b->err, -ENOMEM, "%s: out of memory", b->name);
@@ -106,7 +106,7 @@ static int take_key(struct builder *b, const yaml_event_t *event)
 	const char *text = (const char *)event->data.scalar.value;
 
 	if (!*text)
-		return refuse(b, event->start_mark, "an empty key");
+		return refuse(b, event->start_mark, "a key is empty");
 	if (strcmp(text, "<<") == 0)
 		return refuse(b, event->start_mark, "merge keys are not allowed");
 	b->key = strdup(text);
@@ -145,7 +145,7 @@ static int open_container(
 	if (tag)
 		return refuse(b, event->start_mark, "tags are not allowed");
 	if (wants_key(b))
-		return refuse(b, event->start_mark, "a key that is not a scalar");
+		return refuse(b, event->start_mark, "a key must be a scalar");
 	if (b->depth == YAML_DEPTH_MAX)
 		return refuse(b, event->start_mark, "nested too deep");
 	struct yaml *node = NULL;
@@ -198,7 +198,7 @@ static int no_double_keys(struct builder *b, const struct yaml *map)
 		char shown[KEY_SHOWN];
 		if (strcmp(list[i - 1]->key, list[i]->key) == 0)
 			return err_set(b->err, -EINVAL,
-				"%s:%u:%u: the key '%s' is there twice: first in line %u", b->name,
+				"%s:%u:%u: the key '%s' appears twice: first in line %u", b->name,
 				list[i]->key_line, list[i]->key_column,
 				text_clean(
 					shown, sizeof(shown), list[i]->key, strlen(list[i]->key)),
@@ -222,7 +222,7 @@ static int on_alias(struct builder *b, const yaml_event_t *event)
 static int on_document(struct builder *b, const yaml_event_t *event)
 {
 	if (b->documents++ > 0)
-		return refuse(b, event->start_mark, "a second document");
+		return refuse(b, event->start_mark, "a second document is not allowed");
 	if (event->data.document_start.version_directive ||
 		event->data.document_start.tag_directives.start !=
 			event->data.document_start.tag_directives.end)
@@ -257,7 +257,7 @@ static int (*const handlers[])(struct builder *b, const yaml_event_t *event) = {
 	[YAML_MAPPING_END_EVENT] = on_end,
 };
 
-/* libyaml gives a byte offset for what is not text at all, and a mark for the rest. */
+/* libyaml gives a byte offset for invalid UTF-8, and a mark for other errors. */
 static int parser_error(const struct builder *b, const yaml_parser_t *parser, struct bytes text)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
@@ -313,7 +313,7 @@ int yaml_parse(const char *name, struct bytes text, struct yaml **ret, struct er
 	yaml_parser_t parser;
 	if (!yaml_parser_initialize(&parser))
 		return err_set(err, -ENOMEM, "%s: out of memory", name);
-	/* nothing is guessed: UTF-16 is not text here */
+	/* no guess of the encoding: UTF-16 is refused */
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(
 		&parser, text.data ? text.data : (const uint8_t *)"", text.len);

@@ -3,7 +3,7 @@
  * Limits come first: size before parsing, a scan for nesting before libyaml sees it (libyaml is
  * quadratic in depth), node count while parsing. Refused with file:line:column: double keys,
  * aliases and anchors, merge keys, tags, second documents, keys that are not scalars, NUL and
- * invalid UTF-8. All scalars stay text; who asks for an integer says so. */
+ * invalid UTF-8. All scalars stay text until one of the typed readings is called. */
 #ifndef BARTIZAN_CONF_YAML_H
 #define BARTIZAN_CONF_YAML_H
 
@@ -36,18 +36,18 @@ struct yaml { /* a node; the whole tree belongs to its root */
 
 /* caller frees the root */
 int yaml_parse(const char *name, struct bytes text, struct yaml **ret, struct err *err);
-/* libyaml exports a yaml_free of its own, which ours must not take over */
+/* another symbol name, because libyaml exports a yaml_free of its own */
 void yaml_free(struct yaml *root) __asm__("bartizan_yaml_free");
 /* "config.yaml:12:5: …" in front of the formatted text; -EINVAL, so that `return yaml_error(node,
  * err, "…")` is one line. */
 int yaml_error(const struct yaml *node, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* at its key */
+/* the same with the position of the node's key */
 int yaml_key_error(const struct yaml *node, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL when absent or not a map */
-/* NULL, or an unquoted empty, ~ or null */
+/* NULL, or a scalar that is empty, ~ or null without quotes */
 bool yaml_is_null(const struct yaml *node);
 /* Refuses a key that is not in names (NULL-terminated), and names the nearest one that is. */
 int yaml_only(const struct yaml *map, const char *const *names, struct err *err);
@@ -66,7 +66,7 @@ int yaml_duration(
 int yaml_strings(
 	const struct yaml *node, size_t max_count, size_t max_len, char ***ret, struct err *err);
 
-/* Writing, for dumps: a scalar that reads back as exactly this text, quoted where it must be; and a
+/* Writing, for dumps: a scalar that reads back as exactly this text, quoted where needed; and a
  * list of them in brackets. */
 int yaml_put_text(struct buf *out, const char *text);
 int yaml_put_texts(struct buf *out, char *const *list);

@@ -13,7 +13,7 @@ struct scan {
 	size_t line_start;
 	unsigned line;
 	unsigned flow; /* open brackets */
-	uint8_t quote; /* the quote we are in, or 0 */
+	uint8_t quote; /* the open quote, or 0 */
 	size_t indents[YAML_INDENTS_MAX];
 	size_t indent_count;
 };
@@ -35,8 +35,8 @@ static int too_deep(const struct scan *scan, const char *name, const char *what,
 		scan->at - scan->line_start + 1, what, limit);
 }
 
-/* Something begins at this column: levels further right are over, and a new one opens where none is
- * at this very column. */
+/* Something begins at this column: ends the levels further right, and opens a new one unless there
+ * is one at exactly this column. */
 static bool indent(struct scan *scan)
 {
 	size_t column = scan->at - scan->line_start;

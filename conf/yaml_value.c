@@ -1,4 +1,4 @@
-/* What a tree says: look-ups, and the typed readings of one scalar. Every refusal carries
+/* Look-ups in a tree, and the typed readings of one scalar. Every error begins with
  * file:line:column. */
 #include "conf/yaml.h"
 
@@ -12,7 +12,7 @@
 #include "common/text.h"
 
 #define SHOWN 64       /* bytes of a value in a message */
-#define NEAREST_LEN 48 /* longer names have no neighbours */
+#define NEAREST_LEN 48 /* for longer names no similar one is suggested */
 
 static int error_at(const struct yaml *node, unsigned line, unsigned column, struct err *err,
 	const char *fmt, va_list args)
@@ -39,8 +39,9 @@ int yaml_key_error(const struct yaml *node, struct err *err, const char *fmt, ..
 	va_list args;
 
 	va_start(args, fmt);
-	int rc = error_at(node, node->key ? node->key_line : node->line,
-		node->key ? node->key_column : node->column, err, fmt, args);
+	unsigned line = node->key ? node->key_line : node->line;
+	unsigned column = node->key ? node->key_column : node->column;
+	int rc = error_at(node, line, column, err, fmt, args);
 	va_end(args);
 	return rc;
 }
@@ -190,8 +191,8 @@ int yaml_bool(const struct yaml *node, bool *ret, struct err *err)
 	return bad_value(node, "true or false", err);
 }
 
-/* Digits only: no sign, no blank, no octal. Returns the first character behind them, NULL for none
- * or too large a number. */
+/* Digits only: no sign, no blank, no octal. Returns the first character after them; NULL: no
+ * digits, or too large a number. */
 static const char *digits(const char *text, int64_t *ret)
 {
 	int64_t value = 0;

@@ -1,8 +1,8 @@
-/* Parsing and asking OpenSSH key revocation lists. See krl.h.
+/* Parsing OpenSSH key revocation lists, and looking up keys in them. See krl.h.
  *
  * The format (PROTOCOL.krl): u64 magic, u32 format version 1, u64 list version, u64 time, u64
- * flags, string reserved, string comment, then sections {u8 type, string contents} to the end. What
- * is kept is sorted, so that asking is quick however long the list is. */
+ * flags, string reserved, string comment, then sections {u8 type, string contents} to the end.
+ * Entries are kept sorted, so that a look-up is fast even in a long list. */
 #include "keys/krl.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ struct range {
 };
 
 struct section {	 /* certificates of one authority */
-	struct bytes ca; /* owned; empty: of any */
+	struct bytes ca; /* owned; empty: any authority */
 	struct range *ranges;
 	size_t range_count, range_room;
 	struct bytes *key_ids; /* owned */
@@ -60,15 +60,16 @@ struct krl {
 	size_t entries;
 	struct section *sections;
 	size_t section_count, section_room;
-	struct hashes sha1, sha256; /* keys named as such are kept as their SHA-256 */
+	struct hashes sha1, sha256; /* revoked keys are kept as their SHA-256 */
 };
 
-/* Room for one more; the list may have moved. */
+/* Makes room for one more entry; the list may move. */
 static int room_for(
 	struct krl *krl, void **list, size_t count, size_t *room, size_t size, struct err *err)
 {
 	if (krl->entries >= KRL_ENTRIES_MAX)
-		return err_set(err, -EMSGSIZE, "more than %d entries", KRL_ENTRIES_MAX);
+		return err_set(
+			err, -EMSGSIZE, "the list has more than %d entries", KRL_ENTRIES_MAX);
 	if (count < *room)
 		return 0;
 	size_t more = *room ? *room * 2 : 16;
@@ -80,7 +81,7 @@ static int room_for(
 	return 0;
 }
 
-/* ---- what is kept ---- */
+/* ---- entries ---- */
 
 static int add_range(
 	struct krl *krl, struct section *section, uint64_t first, uint64_t last, struct err *err)
@@ -205,7 +206,8 @@ static int key_ids(struct krl *krl, struct section *section, struct wire *in, st
 	return rc;
 }
 
-/* {string name, bool critical, string contents}: none is known here. */
+/* {string name, bool critical, string contents}. No extension is known, so a critical one is an
+ * error. */
 static int extension(struct wire *in, struct err *err)
 {
 	struct bytes name, contents;
@@ -215,7 +217,7 @@ static int extension(struct wire *in, struct err *err)
 	if (wire_get_string(in, &name) || wire_get_u8(in, &critical) ||
 		wire_get_string(in, &contents) || !wire_done(in) || critical > 1)
 		return err_set(err, -EBADMSG, "an extension is malformed");
-	return critical ? err_set(err, -EBADMSG, "extension '%s' is critical, and not known here",
+	return critical ? err_set(err, -EBADMSG, "extension '%s' is critical and unknown",
 				  text_clean(show, sizeof(show), name.data, name.len))
 			: 0;
 }
@@ -243,7 +245,8 @@ static struct section *section_new(struct krl *krl, struct bytes ca, struct err 
 {
 	void *list = krl->sections;
 	if (krl->section_count >= KRL_SECTIONS_MAX) {
-		err_set(err, -EMSGSIZE, "more than %d sections of certificates", KRL_SECTIONS_MAX);
+		err_set(err, -EMSGSIZE, "the list has more than %d sections of certificates",
+			KRL_SECTIONS_MAX);
 		return NULL;
 	}
 	int rc = room_for(
@@ -353,7 +356,7 @@ static const struct {
 };
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
-/* ---- the whole ---- */
+/* ---- the list ---- */
 
 static int by_first(const void *a, const void *b)
 {
@@ -375,8 +378,8 @@ static int by_hash(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct hash));
 }
 
-/* Ranges that overlap become one, so that the one before a serial is the only one that can hold it.
- */
+/* Overlapping ranges become one, so that only the last range that begins before a serial can
+ * contain it. */
 static void merge(struct section *section)
 {
 	size_t kept = 0;
@@ -492,13 +495,13 @@ size_t krl_entries(const struct krl *krl)
 	return krl->entries;
 }
 
-/* ---- asking ---- */
+/* ---- look-ups ---- */
 
 static bool has_serial(const struct section *section, uint64_t serial)
 {
 	size_t low = 0, high = section->range_count;
 
-	while (low < high) { /* the first range that begins behind it */
+	while (low < high) { /* the first range that begins after the serial */
 		size_t middle = low + (high - low) / 2;
 		if (section->ranges[middle].first <= serial)
 			low = middle + 1;
@@ -512,7 +515,7 @@ static bool has_key(const struct krl *krl, struct bytes blob)
 {
 	struct hash hash;
 
-	if (digest(EVP_sha256(), blob, &hash)) /* cannot be told: deny on doubt */
+	if (digest(EVP_sha256(), blob, &hash)) /* in doubt it counts as revoked */
 		return true;
 	if (krl->sha256.count &&
 		bsearch(&hash, krl->sha256.list, krl->sha256.count, sizeof(hash), by_hash))

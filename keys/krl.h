@@ -2,9 +2,9 @@
  * authority by serial and key id, keys, and fingerprints of keys by SHA-1 and SHA-256.
  *
  * The bytes are an administrator's file, but nothing relies on that: every length is checked, sizes
- * are bounded. What is not understood (an unknown section, a critical extension, a signature, which
- * OpenSSH has given up, too) is an error, never skipped: a list that is half understood lets in
- * whom it was made to keep out. */
+ * are limited. Anything unknown (a section, a critical extension, a signature, which OpenSSH does
+ * not support any more either) is an error and never skipped: a list that is only half understood
+ * would accept what it was made to refuse. */
 #ifndef BARTIZAN_KEYS_KRL_H
 #define BARTIZAN_KEYS_KRL_H
 
@@ -16,8 +16,8 @@
 #include "common/err.h"
 
 #define KRL_SIZE_MAX (16 * 1024 * 1024)
-#define KRL_SECTIONS_MAX 4096	     /* of certificates: one for each authority, or some */
-#define KRL_ENTRIES_MAX 1000000	     /* of each kind, in all */
+#define KRL_SECTIONS_MAX 4096	     /* sections of certificates: one or more for each authority */
+#define KRL_ENTRIES_MAX 1000000	     /* entries of all kinds together */
 #define KRL_BITMAP_MAX (1024 * 1024) /* bytes of one bitmap */
 #define KRL_KEY_ID_MAX 65536
 
@@ -27,7 +27,8 @@ struct krl;
 int krl_parse(struct bytes data, struct krl **ret, struct err *err);
 void krl_free(struct krl *krl); /* NULL allowed */
 uint64_t krl_version(const struct krl *krl);
-size_t krl_entries(const struct krl *krl); /* of all kinds; a range of serials is one */
+/* entries of all kinds; a range of serials counts once */
+size_t krl_entries(const struct krl *krl);
 
 struct krl_question {
 	struct bytes key; /* blob of the plain key */

@@ -1,13 +1,16 @@
 /* Certificates: from hostile bytes to struct sshcert.
  *
  * The layout (PROTOCOL.certkeys):
- *   string type, string nonce, the body of the plain key, uint64 serial, uint32 type, string key
- * id, string principals, uint64 valid after, uint64 valid before, string critical options, string
- * extensions, string reserved, string CA key, string signature principals: strings. Options: pairs
- * of string name, string data.
  *
- * What is returned has been signed by cert->ca, a plain key; whether that key is trusted, and
- * whether the certificate is valid here and now, are other questions. A field that OpenSSH ignores
+ *	string type, string nonce, the body of the plain key, uint64 serial, uint32 type,
+ *	string key id, string principals, uint64 valid after, uint64 valid before,
+ *	string critical options, string extensions, string reserved, string CA key,
+ *	string signature
+ *
+ * principals is a list of strings; options and extensions are pairs of string name, string data.
+ *
+ * A parsed certificate has a valid signature by cert->ca, a plain key. Whether that key is trusted
+ * and the certificate is valid now and here is checked elsewhere. A field that OpenSSH ignores
  * (nonce's length, reserved, unknown extensions) is ignored here too. */
 #include "keys/sshcert.h"
 
@@ -29,7 +32,7 @@ static const struct sshcert_kind kinds[] = {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-struct fields { /* what is read first and understood later; borrowed from the blob */
+struct fields { /* fields that are parsed later; borrowed from the blob */
 	struct bytes key_id, principals, critical, extensions, ca;
 };
 
@@ -92,8 +95,8 @@ static int take_type(
 	return err_set(err, -EBADMSG, "certificate type '%s' is not supported", shown);
 }
 
-/* The body of the plain key lies in the certificate as it does in the key's own blob: put its type
- * before it and read that. */
+/* The certificate contains the body of the plain key as it is in the key's own blob: puts the type
+ * before it and parses that. */
 static int take_key(
 	struct sshcert *cert, struct wire *in, const struct sshcert_kind *kind, struct err *err)
 {
@@ -165,8 +168,8 @@ static int take_principals(struct sshcert *cert, struct bytes list, struct err *
 	return 0;
 }
 
-/* CVE-2025-49825: a certificate in this place was taken for the key in it, and whoever held any
- * certificate could be a CA. */
+/* CVE-2025-49825: a certificate in place of the CA key was taken for the key in it, so that the
+ * owner of any certificate could act as a CA. */
 static int take_ca(struct sshcert *cert, struct bytes ca, struct err *err)
 {
 	struct wire in = WIRE_OF(ca.data, ca.len);

@@ -2,8 +2,8 @@
  * without libssh.
  *
  * sshcert_parse() takes hostile bytes and refuses what is malformed; sshcert_check() refuses what
- * is well formed but not valid here and now, in words for the user ("certificate expired 3 minutes
- * ago"). Both are pure: time and address are parameters. */
+ * is well formed but not valid now and here, with a reason for the user ("certificate expired 3
+ * minutes ago"). Both are pure: time and address are parameters. */
 #ifndef BARTIZAN_KEYS_SSHCERT_H
 #define BARTIZAN_KEYS_SSHCERT_H
 
@@ -22,7 +22,7 @@
 #define SSHCERT_TYPE_HOST 2
 #define SSHCERT_FOREVER UINT64_MAX
 
-enum sshcert_right { /* extensions that give a right; their absence takes it away */
+enum sshcert_right { /* rights given by extensions; without the extension the right is missing */
 	SSHCERT_PTY = 1,
 	SSHCERT_PORT_FORWARDING = 2,
 	SSHCERT_AGENT_FORWARDING = 4,
@@ -35,7 +35,7 @@ struct sshcert {
 	struct sshkey *key; /* the certified key, plain */
 	uint64_t serial;
 	uint32_t type;	   /* SSHCERT_TYPE_* */
-	char *key_id;	   /* may hold anything but NUL: clean before showing */
+	char *key_id;	   /* may contain anything but NUL: clean it before showing it */
 	char **principals; /* NULL-terminated */
 	size_t principal_count;
 	uint64_t valid_after, valid_before;
@@ -43,27 +43,27 @@ struct sshcert {
 	/* critical option: CIDR list, NULL when absent, never empty */
 	char *source_address;
 	bool verify_required;
-	/* first critical option that we do not know, in its visible form (text_clean); NULL when
-	 * none */
+	/* the first unknown critical option, in visible form (text_clean); NULL: none */
 	char *unknown_critical;
 	unsigned rights;   /* SSHCERT_PTY | … */
 	struct sshkey *ca; /* signature key: always a plain key */
 };
 
-/* also verifies the CA's signature; ca is not yet trusted */
+/* Also verifies the CA's signature; whether the CA is trusted is not checked. */
 int sshcert_parse(struct bytes blob, struct sshcert **ret, struct err *err);
 void sshcert_free(struct sshcert *cert);
 void sshcert_freep(struct sshcert **cert);
 #define SSHCERT_CLEANUP __attribute__((cleanup(sshcert_freep)))
 bool sshcert_is_cert_type(struct bytes type_name); /* "…-cert-v0N@openssh.com" */
 
-/* Whether it may be used now, from there: type, times (no tolerance at either end, as OpenSSH),
- * principals (present, each text_name_ok), unknown critical options, verify-required,
- * source-address. Trust in the CA is the caller's. -EACCES with the reason. */
+/* Checks that a certificate may be used at this time from this address: type, times (without
+ * tolerance, as in OpenSSH), principals (present, each text_name_ok), unknown critical options,
+ * verify-required, source-address. The caller checks that the CA is trusted. -EACCES with the
+ * reason. */
 int sshcert_check(
 	const struct sshcert *cert, int64_t now, const struct addr *source, struct err *err);
 
-struct sshcert_spec { /* what a new certificate says; all borrowed */
+struct sshcert_spec { /* the contents of a new certificate; all borrowed */
 	const struct sshkey *key;
 	uint64_t serial;
 	const char *key_id;
@@ -74,8 +74,8 @@ struct sshcert_spec { /* what a new certificate says; all borrowed */
 	unsigned rights;
 };
 
-/* A user certificate signed by ca. Refuses what sshcert_check would. nonce is 32 random bytes
- * (injected). */
+/* Makes a user certificate signed by ca. Refuses one that sshcert_check() would refuse. nonce is 32
+ * random bytes (injected). */
 int sshcert_sign(const struct sshcert_spec *spec, const struct sshkey *ca,
 	const uint8_t nonce[static 32], struct buf *out, struct err *err);
 

@@ -1,9 +1,8 @@
-/* Whether a parsed certificate may be used: every refusal is a sentence for the person who holds
- * it.
+/* Whether a parsed certificate may be used. Every refusal is a sentence for its owner.
  *
  * Pure: time and address are parameters. What does not depend on them is in
- * sshcert_check_lasting(), which the signing side asks before it makes a certificate, so that we
- * never issue what we would refuse. */
+ * sshcert_check_lasting(), which is also called before a certificate is signed, so that none is
+ * issued that would be refused. */
 #include <errno.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 #include "keys/sshcert_impl.h"
 
 #define SHOWN_MAX 256
-/* 9999-12-31T23:59:59Z: later than this is only named, not printed */
+/* 9999-12-31T23:59:59Z: a later time is not printed as a date */
 #define CLOCK_LAST 253402300799
 
 static const char *when(uint64_t seconds, char out[static CLOCK_RFC3339_MAX])
@@ -46,8 +45,7 @@ static int check_principals(const struct sshcert *cert, struct err *err)
 	return 0;
 }
 
-/* Every entry is read, also those behind one that matches: a list that nobody can read is not a
- * restriction that anybody meant. */
+/* Every entry is parsed, also after one that matches: a malformed list is refused as a whole. */
 static int check_source_list(const char *list, struct err *err)
 {
 	char entry[ADDR_TEXT_MAX], shown[SHOWN_MAX];
@@ -79,8 +77,7 @@ int sshcert_check_lasting(const struct sshcert *cert, struct err *err)
 		return err_set(err, -EACCES, "certificate is of type %s, not user",
 			cert->type == SSHCERT_TYPE_HOST ? "host" : "unknown");
 	if (cert->unknown_critical)
-		return err_set(err, -EACCES,
-			"certificate has the critical option '%s', which is not known here",
+		return err_set(err, -EACCES, "certificate has the unknown critical option '%s'",
 			cert->unknown_critical);
 	if (cert->verify_required)
 		return err_set(err, -EACCES,
@@ -102,7 +99,7 @@ static int check_time(const struct sshcert *cert, int64_t now, struct err *err)
 
 	if (now < 0)
 		return err_set(err, -EACCES,
-			"certificate cannot be checked: the clock stands before 1970");
+			"certificate cannot be checked: the gateway's clock is before 1970");
 	if (t < cert->valid_after)
 		return err_set(err, -EACCES, "certificate is not valid before %s",
 			when(cert->valid_after, at));

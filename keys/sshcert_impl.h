@@ -1,4 +1,4 @@
-/* What the files of sshcert share among themselves; nobody else includes it. */
+/* Shared by the files sshcert*.c; nobody else includes this. */
 #ifndef BARTIZAN_KEYS_SSHCERT_IMPL_H
 #define BARTIZAN_KEYS_SSHCERT_IMPL_H
 
@@ -28,10 +28,10 @@ extern const struct sshcert_right_name sshcert_right_names[SSHCERT_RIGHTS];
 
 int sshcert_take_options(
 	struct sshcert *cert, struct bytes critical, struct bytes extensions, struct err *err);
-/* A string of the certificate as text: no NUL inside. what names it in the error. */
+/* A string of the certificate as text, without NUL inside. `what` is its name for the error. */
 int sshcert_text(struct bytes value, const char *what, char **ret, struct err *err);
 
-/* The part of sshcert_check() that holds at every time and from everywhere; sshcert_sign() asks it
+/* The part of sshcert_check() that does not depend on time and address; sshcert_sign() uses it,
  * too. */
 int sshcert_check_lasting(const struct sshcert *cert, struct err *err);
 

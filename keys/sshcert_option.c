@@ -34,7 +34,7 @@ static int damaged(const struct option *option, const char *what, struct err *er
 	return err_set(err, -EBADMSG, "certificate option '%s' %s", option->shown, what);
 }
 
-/* An empty command or address list could be mistaken for none at all further on: refused. */
+/* An empty command or address list is refused, because it could be taken for none later. */
 static int take_text(const struct option *option, char **ret, struct err *err)
 {
 	struct wire in = WIRE_OF(option->data.data, option->data.len);

@@ -1,8 +1,8 @@
-/* User certificates made here. Only the signer and the CLI's `cert issue` call this.
+/* Makes user certificates. Only the signer calls this.
  *
- * What sshcert_check_lasting() would refuse is never signed, and what was made is parsed before it
- * is handed out: the signature is verified by the same code that will see it again. Options and
- * extensions stand in the order of bytes (PROTOCOL.certkeys). */
+ * Nothing is signed that sshcert_check_lasting() would refuse. A new certificate is parsed before
+ * it is returned, by the same code that will verify it later. Options and extensions are in the
+ * order of bytes (PROTOCOL.certkeys). */
 #include <errno.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* Plain SSH keys: the kinds, parsing of public blobs and lines, and what can be asked of a key.
+/* Plain SSH keys: their kinds, parsing of public blobs and lines, comparison, fingerprints.
  *
- * Bytes come from clients, backends and certificates: a blob is accepted only when its name fits
- * its body and nothing follows. Signatures are in sshkey_sig.c, private files in sshkey_file.c, the
- * mathematics of public halves in sshkey_public.c. */
+ * Bytes come from clients, backends and certificates: a blob is accepted only if its type name
+ * belongs to its body and nothing follows. Signatures are in sshkey_sig.c, private files in
+ * sshkey_file.c, the checks of public numbers in sshkey_public.c. */
 #include "keys/sshkey.h"
 
 #include <errno.h>
@@ -88,7 +88,7 @@ int sshkey_from_blob(struct bytes blob, struct sshkey **ret, struct err *err)
 	return 0;
 }
 
-/* A word ends at a blank or at the end of the line; *line is moved behind it. */
+/* A word ends at a blank or at the end of the line; *line is moved after it. */
 static struct bytes take_word(const char **line)
 {
 	const char *start = *line + strspn(*line, " \t");
@@ -155,7 +155,7 @@ bool sshkey_same(const struct sshkey *a, const struct sshkey *b)
 	return wire_same(sshkey_blob(a), sshkey_blob(b));
 }
 
-/* A line break in a comment would be a second line of an authorized_keys file. */
+/* A line break in a comment would add a second line to an authorized_keys file. */
 static bool comment_ok(const char *comment)
 {
 	for (; *comment; comment++)

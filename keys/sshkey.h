@@ -1,4 +1,4 @@
-/* Plain SSH keys: parse, compare, fingerprint, verify, sign. With OpenSSL underneath.
+/* Plain SSH keys: parse, compare, fingerprint, verify, sign. Implemented with OpenSSL.
  *
  * Accepted kinds: ssh-ed25519, ecdsa-sha2-nistp256/384/521, ssh-rsa (the key; signatures with SHA-2
  * only, 2048 to 16384 bits), sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com
@@ -26,10 +26,10 @@ struct sshkey; /* a public key, or a private key with its public half */
 int sshkey_from_blob(struct bytes blob, struct sshkey **ret, struct err *err);
 /* "ssh-ed25519 AAAA… comment": one line as in authorized_keys without options or a .pub file. */
 int sshkey_from_line(const char *line, struct sshkey **ret, struct err *err);
-/* An OpenSSH or PEM private key without passphrase (says so when it has one). */
+/* An OpenSSH or PEM private key without passphrase (a key with one is refused with that reason). */
 int sshkey_from_private(struct bytes file, struct sshkey **ret, struct err *err);
 int sshkey_generate_ed25519(struct sshkey **ret, struct err *err);
-void sshkey_free(struct sshkey *key); /* burns private parts; NULL is allowed */
+void sshkey_free(struct sshkey *key); /* overwrites private parts; NULL is allowed */
 void sshkey_freep(struct sshkey **key);
 #define SSHKEY_CLEANUP __attribute__((cleanup(sshkey_freep)))
 
@@ -48,8 +48,8 @@ void sshkey_fingerprint(const struct sshkey *key, char out[static SSHKEY_FP_MAX]
  * (rsa-sha2-512 for RSA). ssh-rsa is refused. */
 int sshkey_sign(const struct sshkey *key, const char *algorithm, struct bytes data, struct buf *out,
 	struct err *err);
-/* 0 only for a valid signature by this key, whose algorithm fits the key; everything else is
- * -EBADMSG with the reason. */
+/* 0 only for a valid signature by this key with an algorithm of its type; anything else is -EBADMSG
+ * with the reason. */
 int sshkey_verify(
 	const struct sshkey *key, struct bytes signature, struct bytes data, struct err *err);
 

@@ -1,9 +1,10 @@
 /* Private keys: from files, new ones, and the file of an ed25519 key.
  *
  * openssh-key-v1 (PROTOCOL.key) is read here, PEM and PKCS#8 by OpenSSL. A passphrase is never
- * asked for: such a key is refused in words. Both ways end in sshkey_adopt(), which derives the
- * public half from the private one and proves by a signature that they fit. Copies of private bytes
- * lie in buffers that are burnt. Only the signer, the listener (host key) and the CLI call this. */
+ * asked for: such a key is refused with that reason. Both ways end in sshkey_adopt(), which derives
+ * the public half from the private one and proves by a signature that they belong together. Copies
+ * of private bytes are in buffers that are overwritten at the end. Only the signer, the listener
+ * (host key) and the CLI call this. */
 #include "keys/sshkey_impl.h"
 
 #include <ctype.h>
@@ -21,7 +22,7 @@
 #define BEGIN_MARK "-----BEGIN OPENSSH PRIVATE KEY-----"
 #define END_MARK "-----END OPENSSH PRIVATE KEY-----"
 #define MAGIC "openssh-key-v1" /* with its NUL */
-#define PAD_BLOCK 8	       /* of the cipher "none" */
+#define PAD_BLOCK 8	       /* block size of the cipher "none" */
 #define LINE_WIDTH 70
 #define COMMENT_MAX 1024
 
@@ -71,7 +72,7 @@ int sshkey_generate_ed25519(struct sshkey **ret, struct err *err)
 	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 
 	if (!pkey)
-		return err_set(err, -EIO, "no new key: OpenSSL cannot make one");
+		return err_set(err, -EIO, "OpenSSL could not make a new key");
 	return sshkey_adopt(pkey, ret, err);
 }
 
@@ -90,7 +91,7 @@ static int open_ed25519(const struct sshkey_kind *kind, struct wire *in, EVP_PKE
 	return *ret ? 0 : -EBADMSG;
 }
 
-/* A secret number: memory that OpenSSL clears. NULL when it is not an mpint. */
+/* Reads a secret number into memory that OpenSSL clears. NULL: not an mpint. */
 static BIGNUM *get_secret(struct wire *in)
 {
 	BIGNUM *bn = BN_secure_new();
@@ -124,7 +125,7 @@ static int open_ec(const struct sshkey_kind *kind, struct wire *in, EVP_PKEY **r
 	return *ret ? 0 : -EBADMSG;
 }
 
-/* d mod (prime - 1), which the file does not hold and OpenSSL wants. */
+/* d mod (prime - 1), which the file does not contain but OpenSSL needs. */
 static BIGNUM *crt_exponent(const BIGNUM *d, const BIGNUM *prime)
 {
 	BN_CTX_CLEANUP BN_CTX *ctx = BN_CTX_secure_new();
@@ -271,8 +272,8 @@ static int open_openssh(struct bytes raw, struct sshkey **ret, struct err *err)
 	return 0;
 }
 
-/* The base64 between the marks without its line ends. All room is taken at once, so that no copy is
- * left behind by growing. */
+/* Extracts the base64 between the marks without line ends. The buffer is allocated at once, so that
+ * growing leaves no copy behind. */
 static int strip_armor(struct bytes file, struct buf *base64, struct err *err)
 {
 	const char *text = (const char *)file.data + strlen(BEGIN_MARK);
@@ -285,7 +286,7 @@ static int strip_armor(struct bytes file, struct buf *base64, struct err *err)
 		return sshkey_refuse(err, "private key file has no end mark");
 	for (size_t i = (size_t)(end - text) + strlen(END_MARK); i < left; i++)
 		if (!isspace((unsigned char)text[i]))
-			return sshkey_refuse(err, "private key file goes on after its end mark");
+			return sshkey_refuse(err, "private key file has text after its end mark");
 	if (buf_grow(base64, (size_t)(end - text) + 1, &room) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (const char *p = text; p < end; p++)
@@ -425,7 +426,7 @@ int sshkey_private_file(const struct sshkey *key, const char *comment, struct bu
 		comment = "";
 	if (strlen(comment) > COMMENT_MAX)
 		return -EMSGSIZE;
-	/* Room at once: a buffer that grows leaves its old bytes behind. */
+	/* Allocated at once: a buffer that grows leaves its old bytes behind. */
 	if (buf_grow(&section, 2 * COMMENT_MAX, &room) < 0 ||
 		buf_grow(&raw, 4 * COMMENT_MAX, &room) < 0 ||
 		buf_grow(&base64, 8 * COMMENT_MAX, &room) < 0)

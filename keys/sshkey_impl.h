@@ -1,4 +1,4 @@
-/* What the files of sshkey share among themselves; nobody else includes it.
+/* Shared by the files sshkey*.c; nobody else includes this.
  *
  * Invariant of struct sshkey: blob is the strictly parsed public half, and pkey (public, or private
  * once a file was read or a key made) belongs to it; sshkey_adopt() is the only place where a
@@ -16,7 +16,7 @@
 #define SSHKEY_ED25519_LEN 32
 #define SSHKEY_RSA_BITS_MIN 2048
 #define SSHKEY_RSA_BITS_MAX 16384
-/* a larger one makes each verification slow and has no use */
+/* a larger one makes each verification slow, without any use */
 #define SSHKEY_RSA_EXPONENT_BITS_MAX 64
 #define SSHKEY_EC_POINT_MAX 133	    /* 1 + 2 * 66: P-521 */
 #define SSHKEY_EC_UNCOMPRESSED 0x04 /* first byte of a point (SEC 1, 2.3.3) */
@@ -41,7 +41,7 @@ struct sshkey {
 	struct bytes application; /* sk only: inside blob */
 };
 
-/* -EBADMSG with the text; empties OpenSSL's error queue, which nobody reads. */
+/* Returns -EBADMSG with the text, and empties OpenSSL's error queue, which nobody reads. */
 int sshkey_refuse(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const struct sshkey_kind *sshkey_kind_find(struct bytes name);
 /* A positive mpint in its only encoding, without the leading zero; -EBADMSG. Borrowed. */
@@ -56,7 +56,8 @@ bool sshkey_ed25519_point_ok(const uint8_t point[static SSHKEY_ED25519_LEN]);
 bool sshkey_public_ok(EVP_PKEY *pkey);
 /* The public blob of an OpenSSL key of a plain kind. */
 int sshkey_blob_of(const EVP_PKEY *pkey, struct buf *out, struct err *err);
-/* A private key from OpenSSL's; takes pkey over, also on failure. Checks that both halves fit. */
+/* Makes a private key from OpenSSL's key; takes pkey, also on failure. Checks that both halves
+ * belong together. */
 int sshkey_adopt(EVP_PKEY *pkey, struct sshkey **ret, struct err *err);
 
 static inline void sshkey_bn_freep(BIGNUM **bn)

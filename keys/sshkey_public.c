@@ -1,11 +1,11 @@
 /* Public halves: the table of kinds, from wire fields to OpenSSL keys and back.
  *
- * Every number here was chosen by somebody else. EC points are checked by OpenSSL (on the curve, in
- * the group); ed25519 points here, since OpenSSL takes any 32 bytes: they must be canonical, on the
- * curve, and not of small order (with such a key one signature can fit any message). RSA: size,
+ * The numbers come from others and are not trusted. EC points are checked by OpenSSL (on the curve,
+ * in the group); ed25519 points here, since OpenSSL takes any 32 bytes: they must be canonical, on
+ * the curve, and not of small order (with such a key one signature can fit any message). RSA: size,
  * odd, small exponent. OpenSSL's own check of an RSA modulus takes up to a second for 16384 bits,
- * which would let a stranger stop the broker, and finds nothing that harms others than the owner of
- * the key; it is made for private keys only. */
+ * with which a stranger could block the broker, and finds only faults that harm the owner of the
+ * key; so it is made only for private keys. */
 #include "keys/sshkey_impl.h"
 
 #include <errno.h>
@@ -245,8 +245,8 @@ static int put_rsa(const EVP_PKEY *pkey, struct buf *out)
 	return rc < 0 ? rc : put_number(pkey, OSSL_PKEY_PARAM_RSA_N, out);
 }
 
-/* x and y one by one: OpenSSL would give the point in the form its file had, which may be the
- * compressed one. */
+/* Writes x and y separately: OpenSSL would give the point in the form that its file had, which may
+ * be compressed. */
 static int put_point(const EVP_PKEY *pkey, const struct sshkey_kind *kind, struct buf *out)
 {
 	BN_CLEANUP BIGNUM *x = NULL, *y = NULL;

@@ -1,8 +1,8 @@
 /* Signatures of plain keys: made and verified.
  *
- * The algorithm must be a row of the table and the row must name the key's type: nothing else of a
- * signature decides how it is checked. Not rows, so never accepted: ssh-rsa (SHA-1), every
- * certificate name, webauthn. Signatures have exactly one length or encoding. */
+ * The algorithm must be a row of the table, and the row must have the type of the key: nothing else
+ * in a signature decides how it is checked. ssh-rsa (SHA-1), all certificate names and webauthn
+ * have no row and are never accepted. Signatures have exactly one length or encoding. */
 #include "keys/sshkey_impl.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ struct algorithm {
 	const char *name;
 	const char *key_type;
 	const char *digest; /* NULL: the message itself is signed */
-	/* The inside of the signature string to what OpenSSL takes, and back. */
+	/* Convert the contents of the signature string to OpenSSL's form, and back. */
 	int (*decode)(
 		const struct sshkey *key, struct bytes body, struct buf *raw, struct err *err);
 	int (*encode)(struct bytes raw, struct buf *body);
@@ -38,8 +38,8 @@ static int decode_rsa(
 static int encode_plain(struct bytes raw, struct buf *body);
 static int encode_ecdsa(struct bytes raw, struct buf *body);
 
-/* The first row of a key type is its best. sk rows do not encode: the private half is in a token.
- */
+/* The first row of a key type is its best algorithm. sk rows cannot encode: the private half is in
+ * a hardware token. */
 static const struct algorithm algorithms[] = {
 	{ "ssh-ed25519", "ssh-ed25519", NULL, decode_ed25519, encode_plain },
 	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", "SHA256", decode_ecdsa, encode_ecdsa },
@@ -240,7 +240,8 @@ static int sk_message(const struct sshkey *key, struct wire *in, struct bytes da
 	if (!EVP_Q_digest(NULL, "SHA256", NULL, key->application.data, key->application.len,
 		    application, NULL) ||
 		!EVP_Q_digest(NULL, "SHA256", NULL, data.data, data.len, message, NULL))
-		return sshkey_refuse(err, "signature of a hardware key: no digest");
+		return sshkey_refuse(
+			err, "signature of a hardware key: the digest could not be computed");
 	rc = buf_put(out, application, sizeof(application));
 	if (rc == 0)
 		rc = wire_put_u8(out, flags);

@@ -299,8 +299,10 @@ static bool ends_at_cursor(struct making *making)
 	const struct buf *right = &guard->typing.right;
 	struct screen_place cursor = screen_cursor(guard->screen);
 	BUF_CLEANUP struct buf rest = BUF_INIT(LINE_TEXT_MAX);
-	struct bytes before = { .data = buf_data(&making->reading.text),
-		.len = making->reading.cursor };
+	struct bytes before = {
+		.data = buf_data(&making->reading.text),
+		.len = making->reading.cursor,
+	};
 
 	if (!guard->typing.anchored || cursor.row != guard->typing.anchor.row ||
 		!equal(trimmed(before), making->keys))

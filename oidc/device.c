@@ -15,6 +15,8 @@
 #define GRANT_TYPE "urn:ietf:params:oauth:grant-type:device_code"
 #define SLOW_DOWN_MS 5000
 #define DESCRIPTION_MAX 256
+#define SECONDS_DIGITS 18      /* of a number as text */
+#define SECONDS_MAX 1000000000 /* more is not told apart */
 
 const char *device_state_name(enum device_state state)
 {
@@ -50,14 +52,16 @@ static void secret_free(char **text)
 	*text = NULL;
 }
 
-void device_init(struct device *device)
+int device_init(struct device *device, struct err *err)
 {
 	*device = (struct device){ .state = DEVICE_STARTING, .interval_ms = DEVICE_INTERVAL_MS };
+	return pkce_pair(device->verifier, device->challenge, err);
 }
 
 void device_release(struct device *device)
 {
 	secret_free(&device->device_code);
+	text_burn(device->verifier, sizeof(device->verifier));
 	secret_free(&device->user_code);
 	secret_free(&device->uri_complete);
 	secret_free(&device->id_token);
@@ -82,11 +86,16 @@ void device_fail(struct device *device, const char *kind, const char *reason)
 
 /* ---- requests ---- */
 
-int device_form(const char *client_id, char *const *scopes, int64_t max_age, struct buf *form)
+int device_form(const struct device *device, const char *client_id, char *const *scopes,
+	int64_t max_age, struct buf *form)
 {
 	int rc = url_form_put(form, "client_id", client_id);
 
-	return rc < 0 ? rc : form_put_scopes(form, scopes, max_age);
+	if (rc == 0)
+		rc = form_put_scopes(form, scopes, max_age);
+	if (rc == 0)
+		rc = url_form_put(form, "code_challenge", device->challenge);
+	return rc < 0 ? rc : url_form_put(form, "code_challenge_method", "S256");
 }
 
 int device_poll_form(const struct device *device, const char *client_id, struct buf *form)
@@ -95,6 +104,8 @@ int device_poll_form(const struct device *device, const char *client_id, struct 
 
 	if (rc == 0)
 		rc = url_form_put(form, "device_code", device->device_code);
+	if (rc == 0)
+		rc = url_form_put(form, "code_verifier", device->verifier);
 	return rc < 0 || !client_id ? rc : url_form_put(form, "client_id", client_id);
 }
 
@@ -156,9 +167,31 @@ static bool transient(const struct http_answer *answer)
 	return answer->failure ? answer->transient : answer->status >= 500 || answer->status == 429;
 }
 
-static bool is_address(const char *uri, bool allow_http)
+/* An address that may be shown; NULL otherwise. */
+static const char *address(const json_t *object, const char *key, bool allow_http)
 {
-	return url_check(uri, allow_http, NULL, NULL) == 0;
+	const char *uri = printable(object, key, URL_MAX);
+
+	return uri && url_check(uri, allow_http, NULL, NULL) == 0 ? uri : NULL;
+}
+
+/* Seconds, as providers spell them: 5, 5.0, 5.9 and "5" are five. False: none of these, or below
+ * zero. Whoever sends 1e300 means "long". */
+static bool seconds(const json_t *object, const char *key, int64_t *ret)
+{
+	const json_t *value = json_object_get(object, key);
+	const char *text = json_string_value(value);
+	double number = json_number_value(value);
+
+	if (text && *text && strlen(text) <= SECONDS_DIGITS &&
+		text[strspn(text, "0123456789")] == '\0')
+		number = (double)strtoll(text, NULL, 10);
+	else if (!json_is_number(value))
+		return false;
+	if (number < 0)
+		return false;
+	*ret = number < SECONDS_MAX ? (int64_t)number : SECONDS_MAX;
+	return true;
 }
 
 /* verification_url: Google's spelling, older than the RFC. */
@@ -166,19 +199,16 @@ static const char *take_code(struct device *device, const json_t *object, bool a
 {
 	const char *code = printable(object, "device_code", DEVICE_CODE_MAX),
 		   *user_code = printable(object, "user_code", DEVICE_USER_CODE_MAX);
-	const char *uri = printable(object, "verification_uri", URL_MAX),
-		   *complete = printable(object, "verification_uri_complete", URL_MAX);
+	const char *uri = address(object, "verification_uri", allow_http),
+		   *complete = address(object, "verification_uri_complete", allow_http);
 
-	uri = uri ? uri : printable(object, "verification_url", URL_MAX);
+	uri = uri ? uri : address(object, "verification_url", allow_http);
 	if (!code)
 		return "the provider's answer has no usable device_code";
 	if (!user_code)
 		return "the provider's answer has no usable user_code";
-	if (!uri || !is_address(uri, allow_http))
+	if (!uri)
 		return "the provider's answer has no usable verification_uri";
-	if (json_object_get(object, "verification_uri_complete") &&
-		(!complete || !is_address(complete, allow_http)))
-		return "the provider's answer has no usable verification_uri_complete";
 	device->device_code = strdup(code);
 	device->user_code = strdup(user_code);
 	device->uri = strdup(uri);
@@ -191,25 +221,16 @@ static const char *take_code(struct device *device, const json_t *object, bool a
 
 static const char *take_times(struct device *device, const json_t *object, int64_t now)
 {
-	const json_t *expires = json_object_get(object, "expires_in"),
-		     *interval = json_object_get(object, "interval");
+	int64_t expires = 0, interval = 0;
 
-	if (!json_is_integer(expires) || json_integer_value(expires) <= 0)
+	if (!seconds(object, "expires_in", &expires) || !expires)
 		return "the provider's answer has no usable expires_in";
-	if (interval && !json_is_null(interval) &&
-		(!json_is_integer(interval) || json_integer_value(interval) < 0))
-		return "the provider's answer has no usable interval";
-	device->expires_s = json_integer_value(expires) < DEVICE_EXPIRES_S_MAX
-				    ? json_integer_value(expires)
-				    : DEVICE_EXPIRES_S_MAX;
+	device->expires_s = expires < DEVICE_EXPIRES_S_MAX ? expires : DEVICE_EXPIRES_S_MAX;
 	device->expires = now + device->expires_s * 1000;
-	if (json_is_integer(interval)) {
-		int64_t seconds = json_integer_value(interval);
-		device->interval_ms = seconds < 1 ? 1000
-				      : seconds > DEVICE_INTERVAL_MS_MAX / 1000
-					      ? DEVICE_INTERVAL_MS_MAX
-					      : seconds * 1000;
-	}
+	if (seconds(object, "interval", &interval))
+		device->interval_ms = interval < 1 ? 1000 : interval * 1000;
+	if (device->interval_ms > DEVICE_INTERVAL_MS_MAX)
+		device->interval_ms = DEVICE_INTERVAL_MS_MAX;
 	device->next = now + device->interval_ms;
 	return NULL;
 }

@@ -7,7 +7,16 @@
  * device_started(); then, whenever `next` has come, asks the token endpoint (device_poll_form) and
  * gives the answer to device_polled(), until the state is done or failed. Times are monotonic
  * milliseconds. A provider that is out of reach or answers HTTP 5xx or 429 is asked again until the
- * code expires, more and more slowly. */
+ * code expires, more and more slowly.
+ *
+ * Each flow proves with PKCE (RFC 7636) that who polls is who asked: the challenge goes with the
+ * first request, the verifier with each poll. RFC 8628 knows nothing of it; Keycloak demands it of
+ * clients that must use PKCE, and a provider that does not know the parameters ignores them (RFC
+ * 6749 section 3.1).
+ *
+ * What a provider must say has to be usable; what it may say, and says unusably (null, empty, an
+ * address that is not https), counts as not said. Numbers may be whole floats, or digits as text.
+ */
 #ifndef BARTIZAN_DEVICE_H
 #define BARTIZAN_DEVICE_H
 
@@ -16,6 +25,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "oidc/http.h"
+#include "oidc/pkce.h"
 
 #define DEVICE_ANSWER_MAX 65536
 #define DEVICE_CODE_MAX 4096	/* device_code */
@@ -33,8 +43,10 @@ struct device {
 	/* waiting: what the person is shown, and what the next poll is about */
 	char *user_code, *uri, *uri_complete; /* uri_complete NULL: none was sent */
 	char *device_code;		      /* burnt when the flow ends */
-	int64_t expires;		      /* monotonic ms */
-	int64_t expires_s;		      /* as the provider said */
+	/* of this flow; the verifier is burnt with the rest */
+	char verifier[PKCE_TEXT], challenge[PKCE_TEXT];
+	int64_t expires;   /* monotonic ms */
+	int64_t expires_s; /* as the provider said */
 	int64_t interval_ms;
 	int64_t next;  /* poll then, not before */
 	unsigned lost; /* polls in a row without a proper answer */
@@ -45,13 +57,15 @@ struct device {
 	char reason[512]; /* harmless: visible form with ? for backslashes */
 };
 
-void device_init(struct device *device);
+/* -EIO: there is no randomness; the flow must not begin */
+int device_init(struct device *device, struct err *err);
 void device_release(struct device *device); /* burns codes and tokens; may be called twice */
 
 /* The bodies of the two requests. scopes: NULL-terminated, openid is added; max_age in seconds, -1:
  * none. client_id is left out of a poll when NULL.
  */
-int device_form(const char *client_id, char *const *scopes, int64_t max_age, struct buf *form);
+int device_form(const struct device *device, const char *client_id, char *const *scopes,
+	int64_t max_age, struct buf *form);
 int device_poll_form(const struct device *device, const char *client_id, struct buf *form);
 
 /* starting -> waiting or failed. allow_http: the addresses shown may be http on loopback. */

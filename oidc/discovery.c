@@ -15,12 +15,14 @@ static const struct {
 	const char *key;
 	size_t offset;
 	bool required;
+	bool sound; /* not required, but no login is to be had with an unusable one */
 } addresses[] = {
-	{ "jwks_uri", offsetof(struct discovery, jwks), true },
-	{ "token_endpoint", offsetof(struct discovery, token), false },
-	{ "device_authorization_endpoint", offsetof(struct discovery, device), false },
-	{ "authorization_endpoint", offsetof(struct discovery, authorization), false },
-	{ "userinfo_endpoint", offsetof(struct discovery, userinfo), false },
+	{ "jwks_uri", offsetof(struct discovery, jwks), true, true },
+	{ "token_endpoint", offsetof(struct discovery, token), false, true },
+	{ "device_authorization_endpoint", offsetof(struct discovery, device), false, false },
+	{ "authorization_endpoint", offsetof(struct discovery, authorization), false, false },
+	{ "userinfo_endpoint", offsetof(struct discovery, userinfo), false, false },
+	{ "end_session_endpoint", offsetof(struct discovery, logout), false, false },
 };
 
 int discovery_url(const char *issuer, struct buf *out)
@@ -62,21 +64,35 @@ static int check_issuer(const json_t *object, const char *issuer, struct err *er
 	return 0;
 }
 
+/* The text of an address that can be used; NULL: not there. */
+static int read_address(
+	const json_t *object, const char *key, bool allow_http, const char **ret, struct err *err)
+{
+	int rc = member_text(object, key, ret, err);
+
+	if (rc < 0 || !*ret || !**ret)
+		return rc;
+	rc = url_check(*ret, allow_http, NULL, err);
+	return rc < 0 ? err_prefix(err, -EBADMSG, "%s", key) : 0;
+}
+
 static int take_address(const json_t *object, size_t i, bool allow_http,
 	struct discovery *discovery, struct err *err)
 {
-	const char *text = NULL, *key = addresses[i].key;
-	int rc = member_text(object, key, &text, err);
+	const char *text = json_get_string(object, addresses[i].key), *key = addresses[i].key;
+	struct err why = { "" };
 
-	if (rc < 0)
-		return rc;
 	if (text && !addresses[i].required && !strncasecmp(text, "urn:", 4))
-		text = NULL; /* how some clusters say that they have no logins */
-	if (!text)
+		return 0; /* how some clusters say that they have no logins */
+	int rc = read_address(object, key, allow_http, &text, &why);
+	if (rc < 0 && addresses[i].sound)
+		return err_set(err, -EBADMSG, "%s", why.text);
+	if (rc < 0) {
+		discovery->unusable = discovery->unusable ? discovery->unusable : strdup(why.text);
+		return 0;
+	}
+	if (!text || !*text)
 		return addresses[i].required ? err_set(err, -EBADMSG, "'%s' is missing", key) : 0;
-	rc = url_check(text, allow_http, NULL, err);
-	if (rc < 0)
-		return err_prefix(err, -EBADMSG, "%s", key);
 	char *copy = strdup(text);
 	*(char **)((char *)discovery + addresses[i].offset) = copy;
 	return copy ? 0 : err_set(err, -ENOMEM, "out of memory");
@@ -146,5 +162,6 @@ void discovery_free(struct discovery *discovery)
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
 		free(*(char **)((char *)discovery + addresses[i].offset));
 	free(discovery->issuer);
+	free(discovery->unusable);
 	free(discovery);
 }

@@ -3,7 +3,8 @@
  *
  * The issuer in the document must be the configured one to the letter. Every address is https, or
  * http on loopback where that is allowed; it may be on another host (large providers do that). What
- * is not there is NULL. */
+ * is not there is NULL, and so is what is optional and unusable (another type, http): the first of
+ * these is told in `unusable`. */
 #ifndef BARTIZAN_DISCOVERY_H
 #define BARTIZAN_DISCOVERY_H
 
@@ -22,9 +23,11 @@ struct discovery {
 	char *device;	     /* device_authorization_endpoint; NULL: no device flow */
 	char *authorization; /* authorization_endpoint; NULL: no browser login */
 	char *userinfo;	     /* userinfo_endpoint; NULL: none */
-	bool basic, post;    /* token_endpoint_auth_methods_supported; basic is the default */
-	bool s256;	     /* code_challenge_methods_supported names S256, or says nothing */
-	bool iss_sent;	     /* authorization_response_iss_parameter_supported (RFC 9207) */
+	char *logout;	     /* end_session_endpoint, for people; NULL: none */
+	char *unusable; /* "device_authorization_endpoint: 'http://…' is not https"; NULL: none */
+	bool basic, post; /* token_endpoint_auth_methods_supported; basic is the default */
+	bool s256;	  /* code_challenge_methods_supported names S256, or says nothing */
+	bool iss_sent;	  /* authorization_response_iss_parameter_supported (RFC 9207) */
 };
 
 /* a path of the issuer stays before the suffix; its last slash is not doubled */

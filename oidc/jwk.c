@@ -18,10 +18,18 @@ void jwk_free(struct jwk *jwk)
 	free(jwk);
 }
 
+/* null is how some serializers write "not there". */
+static const json_t *present(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_null(value) ? NULL : value;
+}
+
 /* A copy of a text member; absent is NULL; anything but a text of at most max bytes is refused. */
 static int text_of(const json_t *object, const char *name, size_t max, char **ret, struct err *err)
 {
-	const json_t *value = json_object_get(object, name);
+	const json_t *value = present(object, name);
 
 	if (!value)
 		return 0;
@@ -35,8 +43,7 @@ static int text_of(const json_t *object, const char *name, size_t max, char **re
 
 static int may_verify(const json_t *object, struct err *err)
 {
-	const json_t *use = json_object_get(object, "use"),
-		     *ops = json_object_get(object, "key_ops");
+	const json_t *use = present(object, "use"), *ops = present(object, "key_ops");
 	const char *text = json_string_value(use);
 	char clean[64];
 	size_t i;
@@ -240,22 +247,20 @@ static int find_named(const struct jwks *jwks, const char *kid, const struct jwa
 	return err_set(err, -ENOENT, "no key with kid '%s' in the provider's key set", clean);
 }
 
-/* Nothing says which: then there must be no choice. */
+/* Nothing says which: then there must be no choice, whatever the algorithms. "If there are multiple
+ * keys in the referenced JWK Set document, a kid value MUST be provided" (OpenID Connect Core,
+ * 10.1); keys that cannot verify do not count. */
 static int find_only(
 	const struct jwks *jwks, const struct jwa *jwa, const struct jwk **ret, struct err *err)
 {
 	const struct jwk *only = NULL;
 
-	for (size_t i = 0; i < jwks->count; i++) {
-		if (jwk_fits(jwks->keys[i], jwa, NULL))
-			continue;
-		if (only)
-			return err_set(err, -EINVAL,
-				"token names no kid, and the provider's key set holds more than "
-				"one key for '%s'",
-				jwa->name);
-		only = jwks->keys[i];
-	}
+	if (jwks_count(jwks) > 1)
+		return err_set(err, -EINVAL,
+			"token names no kid, and the provider's key set holds more than one key");
+	for (size_t i = 0; i < jwks->count && !only; i++)
+		if (!jwk_fits(jwks->keys[i], jwa, NULL))
+			only = jwks->keys[i];
 	if (!only)
 		return err_set(err, -ENOENT,
 			"token names no kid, and the provider's key set holds no key for '%s'",

@@ -24,8 +24,8 @@ void jwk_free(struct jwk *jwk);
 int jwks_parse(struct bytes json, struct jwks **ret, struct err *err);
 void jwks_free(struct jwks *jwks);
 size_t jwks_count(const struct jwks *jwks); /* usable ones */
-/* Exactly one key with this kid (NULL: none was named; then the set must hold exactly one that
- * fits) whose kty, crv, alg, use and key_ops allow verifying with alg. Borrowed; -ENOENT: unknown
+/* Exactly one key with this kid (NULL: none was named; then the set must hold only one that can be
+ * used) whose kty, crv, alg, use and key_ops allow verifying with alg. Borrowed; -ENOENT: unknown
  * kid (worth a refetch); -EINVAL with the reason otherwise. */
 int jwks_find(const struct jwks *jwks, const char *kid, const char *alg, const struct jwk **ret,
 	struct err *err);

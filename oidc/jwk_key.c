@@ -2,8 +2,11 @@
  * section 2).
  *
  * Numbers have one spelling: canonical base64url, coordinates and points of exact length, no
- * leading zeros in n and e. Every key is checked by OpenSSL before it is used. Primes as moduli are
- * refused first: OpenSSL would spend seconds on proving one, and it has no use but to stop us. */
+ * leading zeros in n and e. One departure from RFC 7518 is forgiven, because it is common and can
+ * be read in one way only: the octet of zero bits that two's complement wants in front of a number
+ * whose first bit is set (Java's BigInteger; seen at Jenkins and Firebase). Every key is checked by
+ * OpenSSL before it is used. Primes as moduli are refused first: OpenSSL would spend seconds on
+ * proving one, and it has no use but to stop us. */
 #include "oidc/jwk_impl.h"
 
 #include <errno.h>
@@ -53,6 +56,15 @@ static const struct kind kinds[] = {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Takes away the one octet that a signed number has in front. */
+static void drop_sign(struct buf *number)
+{
+	const uint8_t *data = buf_data(number);
+
+	if (number->len > 1 && data[0] == 0 && data[1] & 0x80)
+		buf_consume(number, 1);
+}
+
 /* The bytes of member `name`; len 0: any length, as a number without leading zeros. */
 static int member(
 	const json_t *object, const char *name, size_t len, struct buf *ret, struct err *err)
@@ -64,6 +76,8 @@ static int member(
 	int rc = base64url_decode((struct bytes){ (const uint8_t *)text, strlen(text) }, ret, err);
 	if (rc)
 		return err_prefix(err, rc, "'%s'", name);
+	if (!len || ret->len == len + 1)
+		drop_sign(ret);
 	if (len && ret->len != len)
 		return err_set(err, -EBADMSG, "'%s' has %zu bytes, not %zu", name, ret->len, len);
 	if (!len && (!ret->len || !*buf_data(ret)))

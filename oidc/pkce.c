@@ -72,6 +72,18 @@ int pkce_init(struct pkce *pkce, struct bytes key, struct err *err)
 	return rc < 0 ? err_set(err, rc, "no randomness for a login") : 0;
 }
 
+int pkce_pair(char verifier[static PKCE_TEXT], char challenge[static PKCE_TEXT], struct err *err)
+{
+	uint8_t random[RANDOM_LEN];
+	int rc = RAND_priv_bytes(random, sizeof(random)) == 1 ? encode(random, verifier) : -EIO;
+
+	text_burn(random, sizeof(random));
+	if (rc == 0)
+		rc = digest(
+			(struct bytes){ (const uint8_t *)verifier, strlen(verifier) }, challenge);
+	return rc < 0 ? err_set(err, -EIO, "no randomness for a login") : 0;
+}
+
 void pkce_release(struct pkce *pkce)
 {
 	text_burn(pkce, sizeof(*pkce));

@@ -34,6 +34,8 @@ struct pkce {
 
 int pkce_nonce(struct bytes key, char out[static PKCE_TEXT]); /* of a plain public key's blob */
 int pkce_init(struct pkce *pkce, struct bytes key, struct err *err); /* -EIO: no randomness */
+/* The two of RFC 7636 alone, for a flow that has neither state nor nonce. -EIO: no randomness. */
+int pkce_pair(char verifier[static PKCE_TEXT], char challenge[static PKCE_TEXT], struct err *err);
 /* From given bytes: for tests. */
 int pkce_init_from(struct pkce *pkce, struct bytes key, const uint8_t random[static 64]);
 void pkce_release(struct pkce *pkce); /* burns */

@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "oidc/claims.h"
 #include "oidc/jws.h"
+#include "oidc/token_kind.h"
 
 #define LIFETIME_MAX 86400 /* seconds, where the rules say nothing */
 #define AUDIENCES_MAX 64
@@ -151,9 +152,22 @@ static int age_ok(struct check *check, struct err *err)
 			seconds(login - check->now, text));
 	if (check->rules->max_age_s >= 0 &&
 		check->now - login - check->skew > check->rules->max_age_s)
-		return err_set(err, -EBADMSG, "login was %s ago; %s is the most",
+		return err_set(err, -ESTALE, "login was %s ago; %s is the most",
 			seconds(check->now - login, text), seconds(check->rules->max_age_s, most));
 	return 0;
+}
+
+int token_stale(struct err *err, const char *logout)
+{
+	struct err was = *err;
+	bool known = logout && *logout;
+
+	return err_set(err, -ESTALE,
+		"%.128s. The provider took the session that your browser still has there for a "
+		"login: log out there first %s%.512s%sor open the link in a private window, and "
+		"try "
+		"again",
+		was.text, known ? "(" : "", known ? logout : "", known ? " ), " : "");
 }
 
 /* ---- who, and in answer to what ---- */
@@ -178,16 +192,6 @@ static int nonce_ok(struct check *check, struct err *err)
 	return 0;
 }
 
-/* A logout token is signed by the same key for the same audience (OpenID Connect Back-Channel
- * Logout, 2.4). */
-static int kind_ok(struct check *check, struct err *err)
-{
-	if (json_object_get(json_object_get(check->payload, "events"),
-		    "http://schemas.openid.net/event/backchannel-logout"))
-		return err_set(err, -EBADMSG, "token is a logout token, not an ID token");
-	return 0;
-}
-
 static int (*const rules_in_order[])(struct check *check, struct err *err) = {
 	issuer_ok,
 	audience_ok,
@@ -196,7 +200,6 @@ static int (*const rules_in_order[])(struct check *check, struct err *err) = {
 	subject_ok,
 	nonce_ok,
 	age_ok,
-	kind_ok,
 };
 
 static int claims_ok(
@@ -221,9 +224,6 @@ static int signature_ok(struct bytes compact, const struct jwks *jwks,
 
 	if (rc)
 		return rc;
-	if (text_equal(json_get_string(jws->header, "typ"), "at+jwt"))
-		return err_set(
-			err, -EBADMSG, "token is an access token (typ 'at+jwt'), not an ID token");
 	rc = jwks_find(jwks, jws->kid, jws->alg, &key, err);
 	if (rc)
 		return rc == -ENOENT ? rc : -EBADMSG;
@@ -249,7 +249,10 @@ int token_verify(struct bytes compact, const struct jwks *jwks, const struct tok
 		return err_prefix(err, -EBADMSG, "payload");
 	if (!json_is_object(payload))
 		return err_set(err, -EBADMSG, "payload is not a JSON object");
-	rc = claims_ok(payload, rules, now, err);
+	/* first: who holds the wrong token should hear that, and not what else is missing in it */
+	rc = token_kind_ok(jws.header, payload, rules->machine, rules->require, err);
+	if (!rc)
+		rc = claims_ok(payload, rules, now, err);
 	if (rc)
 		return rc;
 	*ret = payload;

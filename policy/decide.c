@@ -189,6 +189,7 @@ static void demand(struct deciding *d, const struct rule *rule)
 	d->decision->guard = d->question.kinds & KINDS_GUARDED ? rule->guard : NULL;
 	d->decision->env = &rule->env;
 	d->decision->guard_name = d->decision->guard ? guard_name(rule->guard) : NULL;
+	d->decision->shells = rule->shell ? rule->shell->shells : 0;
 }
 
 /* The rule says yes; its conditions may say not yet. */

@@ -14,6 +14,7 @@
 
 #include "common/text.h"
 #include "policy/guard_impl.h"
+#include "policy/preset.h"
 
 #define FORM_MAX (4 * SHELL_LINE_MAX)
 #define SHOWN_MAX 160
@@ -30,6 +31,7 @@ const char *guard_verdict_name(enum guard_verdict verdict)
 enum form { FORM_BASE, FORM_PATH, FORM_SOURCE, FORMS };
 
 struct forms {
+	const struct shell_command *command;
 	struct bytes text[FORMS];
 	bool there[FORMS];
 	bool firm[FORMS]; /* allow and warn may go by it */
@@ -66,7 +68,8 @@ static int make_forms(const struct shell_command *command, struct forms *ret)
 {
 	bool path = shell_program(command).len != command->words[0].text.len;
 
-	*ret = (struct forms){ .base = BUF_INIT(FORM_MAX),
+	*ret = (struct forms){ .command = command,
+		.base = BUF_INIT(FORM_MAX),
 		.path = BUF_INIT(FORM_MAX),
 		.base_kinds = BUF_INIT(FORM_MAX),
 		.path_kinds = BUF_INIT(FORM_MAX) };
@@ -103,8 +106,6 @@ struct guard_judging {
 	uint64_t holders[GUARD_ENTRIES_MAX / 64]; /* entries that hold something of the line */
 };
 
-enum fit { FIT_NO, FIT_MAYBE, FIT_BENT, FIT_FIRM };
-
 static enum pattern_answer ask(
 	struct guard_judging *judging, const struct pattern *pattern, struct bytes text)
 {
@@ -115,7 +116,7 @@ static enum pattern_answer ask(
 	return answer;
 }
 
-static enum fit fit_pattern(struct guard_judging *judging, const struct guard_pattern *pattern,
+static enum fit fit_text(struct guard_judging *judging, const struct guard_pattern *pattern,
 	const struct forms *forms, bool strict)
 {
 	enum fit fit = FIT_NO;
@@ -137,26 +138,76 @@ static enum fit fit_pattern(struct guard_judging *judging, const struct guard_pa
 	return maybe ? FIT_MAYBE : FIT_NO;
 }
 
-static enum fit fit_entry(struct guard_judging *judging, const struct guard_entry *entry,
-	const struct forms *forms, const char **ret_pattern)
+/* allow and warn need to be sure; the others take whatever fits. */
+static enum fit fit_program(
+	const struct guard_program *program, const struct forms *forms, bool strict)
 {
-	enum fit best = FIT_NO;
+	const struct guard_text whole = { forms->text[FORM_BASE], buf_data(&forms->base_kinds),
+		forms->uncertain };
+	enum fit fit = guard_program_fit(program, forms->command, &whole, forms->firm[FORM_BASE]);
 
-	for (size_t i = 0; i < entry->count && best != FIT_FIRM; i++) {
-		enum fit fit = fit_pattern(
-			judging, &entry->patterns[i], forms, entry->verdict >= GUARD_APPROVE);
-		if (fit > best) {
-			best = fit;
-			*ret_pattern = pattern_text(entry->patterns[i].pattern);
-		}
-	}
-	return best;
+	return strict || fit == FIT_FIRM ? fit : FIT_NO;
 }
 
-/* A doubt is worth what the guard can do short of a deny. */
-static enum guard_verdict doubt_verdict(const struct guard *guard)
+struct best { /* what fits best of an entry's list */
+	enum fit fit;
+	const char *shown;
+	bool names; /* it names this very program */
+};
+
+static bool is_code(const struct guard_pattern *pattern, const struct forms *forms)
 {
-	return guard_can_hold(guard) ? GUARD_APPROVE : GUARD_DENY;
+	return pattern->preset && pattern->preset->preset->code && forms->command->code;
+}
+
+/* "python3 *" and "python3*" name python3; "*" and regular expressions name nothing. */
+static bool text_names(const struct guard_pattern *pattern, struct bytes name)
+{
+	const char *text = pattern_text(pattern->pattern);
+	size_t len = strcspn(text, " ");
+	bool open = len > 2 && text[len - 1] == '*';
+
+	len -= open;
+	return pattern->automaton && !memchr(text, '*', len) && !memchr(text, '?', len) &&
+	       (open ? name.len >= len : name.len == len) && !memcmp(text, name.data, len);
+}
+
+static void try_pattern(struct guard_judging *judging, const struct guard_pattern *pattern,
+	const struct forms *forms, bool strict, struct best *best)
+{
+	struct bytes name = shell_program(forms->command);
+	enum fit fit = pattern->program ? fit_program(pattern->program, forms, strict)
+					: fit_text(judging, pattern, forms, strict);
+
+	if (fit <= best->fit)
+		return;
+	best->fit = fit;
+	best->shown = pattern->shown ? pattern->shown : pattern_text(pattern->pattern);
+	best->names = pattern->program ? guard_program_names(pattern->program, name)
+				       : text_names(pattern, name);
+}
+
+static void try_preset(struct guard_judging *judging, const struct guard_pattern *pattern,
+	const struct forms *forms, bool strict, struct best *best)
+{
+	const struct guard_list *list = pattern->preset;
+
+	if (is_code(pattern, forms))
+		*best = (struct best){ FIT_FIRM, list->preset->name, true };
+	for (size_t i = 0; i < list->count && best->fit != FIT_FIRM; i++)
+		try_pattern(judging, &list->patterns[i], forms, strict, best);
+}
+
+static struct best fit_entry(
+	struct guard_judging *judging, const struct guard_entry *entry, const struct forms *forms)
+{
+	struct best best = { FIT_NO, NULL, false };
+	bool strict = entry->verdict >= GUARD_APPROVE;
+
+	for (size_t i = 0; i < entry->count && best.fit != FIT_FIRM; i++)
+		(entry->patterns[i].preset ? try_preset : try_pattern)(
+			judging, &entry->patterns[i], forms, strict, &best);
+	return best;
 }
 
 static size_t first_holder(const struct guard *guard)
@@ -174,12 +225,12 @@ static void hold_by(struct guard_judging *judging, size_t entry)
 		judging->holders[entry / 64] |= 1ull << entry % 64;
 }
 
-static void raise_mark(struct guard_mark *mark, enum guard_verdict verdict, int entry,
-	const char *pattern, bool doubtful)
+static void raise_mark(
+	struct guard_mark *mark, enum guard_verdict verdict, int entry, const struct best *best)
 {
 	if (verdict > mark->verdict || mark->entry < 0)
 		*mark = (struct guard_mark){ verdict > mark->verdict ? verdict : mark->verdict,
-			entry, pattern, doubtful };
+			entry, best->shown, false, best->names };
 }
 
 static bool is_waived(const struct guard_judging *judging, bool unfinished)
@@ -189,12 +240,12 @@ static bool is_waived(const struct guard_judging *judging, bool unfinished)
 
 static void doubt_part(struct guard_judging *judging, struct guard_mark *mark)
 {
-	enum guard_verdict verdict = doubt_verdict(judging->guard);
+	enum guard_verdict verdict = guard_on_doubt(judging->guard);
 
 	if (verdict == GUARD_APPROVE)
 		hold_by(judging, first_holder(judging->guard));
 	if (verdict > mark->verdict)
-		*mark = (struct guard_mark){ verdict, -1, NULL, true };
+		*mark = (struct guard_mark){ verdict, -1, NULL, true, false };
 }
 
 /* A part that is only guessed is not denied for being on no list: the line is doubted for it
@@ -203,22 +254,21 @@ static void judge_forms(struct guard_judging *judging, const struct forms *forms
 	struct guard_mark *ret)
 {
 	const struct guard *guard = judging->guard;
-	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false };
+	struct guard_mark mark = { GUARD_ALLOW, -1, NULL, false, false };
 	bool decided = false, maybe = false;
-	const char *pattern = NULL;
 
 	for (size_t i = 0; i < guard->count && !decided; i++) {
-		enum fit fit = fit_entry(judging, &guard->entries[i], forms, &pattern);
-		maybe |= fit == FIT_MAYBE;
-		if (fit < FIT_BENT)
+		struct best best = fit_entry(judging, &guard->entries[i], forms);
+		maybe |= best.fit == FIT_MAYBE;
+		if (best.fit < FIT_BENT)
 			continue;
 		if (guard->entries[i].verdict == GUARD_APPROVE)
 			hold_by(judging, i);
-		raise_mark(&mark, guard->entries[i].verdict, (int)i, pattern, false);
-		decided = fit == FIT_FIRM || mark.verdict == GUARD_DENY;
+		raise_mark(&mark, guard->entries[i].verdict, (int)i, &best);
+		decided = best.fit == FIT_FIRM || mark.verdict == GUARD_DENY;
 	}
 	if (!decided && !guessed && judging->mode != MODE_FRAGMENT)
-		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false };
+		mark = (struct guard_mark){ GUARD_DENY, -1, NULL, false, false };
 	if ((maybe || (!decided && guessed)) &&
 		!is_waived(judging, guessed && judging->judgement->line.unfinished))
 		doubt_part(judging, &mark);
@@ -282,12 +332,21 @@ static const char *shown(struct bytes text, char out[static SHOWN_MAX])
 
 static const char *const verbs[] = { "allows", "warns of", "wants an approval for", "denies" };
 
+/* Code that a program is given as text counts for nothing where an entry names that program: its
+ * verdict is meant for that. */
+static bool counts(const struct guard_judging *judging, const struct shell_doubt *doubt)
+{
+	if (is_waived(judging, doubt->unfinished))
+		return false;
+	return !doubt->code || !judging->judgement->marks[doubt->command].names;
+}
+
 static const struct shell_doubt *first_doubt(const struct guard_judging *judging)
 {
 	const struct shell_line *line = &judging->judgement->line;
 
 	for (size_t i = 0; i < line->doubt_count; i++)
-		if (!is_waived(judging, line->doubts[i].unfinished))
+		if (counts(judging, &line->doubts[i]))
 			return &line->doubts[i];
 	return NULL;
 }
@@ -347,7 +406,7 @@ static int note_maybe(struct judgement *judgement, size_t index)
 		return -ENOMEM;
 	doubts[line->doubt_count] =
 		(struct shell_doubt){ "argument that is known only when it runs",
-			line->commands[index].source, index, false };
+			line->commands[index].source, index, false, false };
 	line->doubts = doubts;
 	line->doubt_count++;
 	line->doubt_room = line->doubt_count;
@@ -363,7 +422,7 @@ static int add_doubts(struct guard_judging *judging)
 	int rc = 0;
 
 	for (size_t i = 0; i < read; i++) {
-		if (is_waived(judging, line->doubts[i].unfinished))
+		if (!counts(judging, &line->doubts[i]))
 			continue;
 		doubted = true;
 		if (line->doubts[i].command != SHELL_NO_COMMAND)
@@ -373,7 +432,7 @@ static int add_doubts(struct guard_judging *judging)
 		if (judgement->marks[i].doubtful)
 			rc = note_maybe(judgement, i);
 	if (doubted || line->doubt_count > read) {
-		struct guard_mark whole = { GUARD_ALLOW, -1, NULL, false };
+		struct guard_mark whole = { GUARD_ALLOW, -1, NULL, false, false };
 		doubt_part(judging, &whole);
 		judgement->verdict = whole.verdict;
 	}
@@ -425,19 +484,37 @@ static int judge(const struct guard *guard, struct bytes text, unsigned flags, e
 	return rc;
 }
 
+int guard_judge_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, shells & SHELL_ANY, MODE_WHOLE, ret);
+}
+
+int guard_judge_typed_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED | (shells & SHELL_ANY), MODE_GOES_ON, ret);
+}
+
+int guard_judge_fragment_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret)
+{
+	return judge(guard, line, SHELL_TYPED | (shells & SHELL_ANY), MODE_FRAGMENT, ret);
+}
+
 int guard_judge(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, 0, MODE_WHOLE, ret);
+	return guard_judge_for(guard, 0, line, ret);
 }
 
 int guard_judge_typed(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, SHELL_TYPED, MODE_GOES_ON, ret);
+	return guard_judge_typed_for(guard, 0, line, ret);
 }
 
 int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret)
 {
-	return judge(guard, line, SHELL_TYPED, MODE_FRAGMENT, ret);
+	return guard_judge_fragment_for(guard, 0, line, ret);
 }
 
 void judgement_release(struct judgement *judgement)

@@ -53,17 +53,27 @@ struct guards;
 int guards_load(const struct yaml *map, struct guards **ret, struct err *err);
 void guards_free(struct guards *guards);
 /* NULL: no such guard */
+size_t guards_count(const struct guards *guards);
+const struct guard *guards_at(const struct guards *guards, size_t index);
 const struct guard *guards_find(const struct guards *guards, const char *name);
 /* Every role in a `by` must be one that has_role knows; the error says where it stands. */
 int guards_check_roles(const struct guards *guards,
 	bool (*has_role)(const char *role, const void *arg), const void *arg, struct err *err);
+/* Patterns that say less than it seems: each as a sentence, with where it stands in its file.
+ * 0 or -ENOMEM */
+typedef void guard_warning_fn(unsigned line, unsigned column, const char *text, void *arg);
+int guards_warn(const struct guards *guards, guard_warning_fn *say, void *arg);
 /* the `guards` key as YAML, as parsed; nothing without guards */
 int guards_dump(const struct guards *guards, struct buf *out);
+int guard_dump(const struct guard *guard, struct buf *out); /* one of them: "  name:\n    …" */
+size_t guard_entries(const struct guard *guard);
 
 const char *guard_name(const struct guard *guard);
 /* of lines in a shell that cannot be read: allow, warn (the default) or deny */
 enum guard_verdict guard_blind(const struct guard *guard);
 bool guard_can_hold(const struct guard *guard); /* has an entry that approves */
+/* what a doubt is worth; where `on_doubt` is not written: approve where the guard can, else deny */
+enum guard_verdict guard_on_doubt(const struct guard *guard);
 
 /* ---- judging ---- */
 
@@ -73,6 +83,7 @@ struct guard_mark { /* the verdict of one part of the line */
 	/* of that entry, borrowed from the guard; NULL: none matched, or a doubt decided */
 	const char *pattern;
 	bool doubtful; /* raised by a doubt about this part */
+	bool names;    /* the pattern names this very program: "python3 *", and not "*" */
 };
 
 #define JUDGEMENT_REASON_MAX 512
@@ -98,6 +109,14 @@ int guard_judge_typed(const struct guard *guard, struct bytes line, struct judge
 /* The same for the last line of those, alone, judged besides the whole: only what a pattern denies
  * or holds counts. */
 int guard_judge_fragment(const struct guard *guard, struct bytes line, struct judgement *ret);
+/* The same three, where it is known which shell the login has: SHELL_BASH and the others
+ * (shellwords.h); 0: any, and the strictest reading counts. */
+int guard_judge_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
+int guard_judge_typed_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
+int guard_judge_fragment_for(
+	const struct guard *guard, unsigned shells, struct bytes line, struct judgement *ret);
 void judgement_release(struct judgement *judgement);
 #define JUDGEMENT_CLEANUP __attribute__((cleanup(judgement_release)))
 

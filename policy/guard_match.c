@@ -86,6 +86,14 @@ static void move(const struct guard_automaton *with, uint64_t *states, const uin
 	close_stars(with, states);
 }
 
+static bool is_empty(const struct guard_automaton *with, const uint64_t *states)
+{
+	for (size_t i = 0; i < with->rows; i++)
+		if (states[i])
+			return false;
+	return true;
+}
+
 /* Any bytes, also none: all states behind the first. */
 static void flood(const struct guard_automaton *with, uint64_t *states)
 {
@@ -121,11 +129,14 @@ bool guard_could_match(const struct guard_automaton *with, struct bytes text, co
 	for (size_t at = 0; at < text.len; at++) {
 		bool again = at > 0 && kinds[at] == kinds[at - 1];
 		bool begins = at == 0 || (text.data[at - 1] == ' ' && kinds[at - 1] == SHELL_PLAIN);
-		if (kinds[at] <= SHELL_QUOTED)
+		if (kinds[at] <= SHELL_QUOTED) {
 			move(with, states, with->accepts + text.data[at] * with->rows);
-		else if (!again && kinds[at] == SHELL_PATTERN && begins)
+			if (is_empty(with, states))
+				return false;
+		}
+		if (kinds[at] > SHELL_QUOTED && !again && kinds[at] == SHELL_PATTERN && begins)
 			flood_path(with, states);
-		else if (!again)
+		else if (kinds[at] > SHELL_QUOTED && !again)
 			flood(with, states);
 	}
 	return states[with->end / BITS] >> with->end % BITS & 1;

@@ -38,6 +38,10 @@ const struct conf_row policy_keys[] = {
 	KEY("guards.*.rules[].by", "Roles whose members may approve them."),
 	KEY("guards.*.rules[].warn", "Command lines that run with a warning."),
 	KEY("guards.*.rules[].allow", "Command lines that run."),
+	KEY("guards.*.on_doubt",
+		"What a command line is worth that cannot be seen through; left out: approve where "
+		"an entry does, else deny.",
+		.choices = "approve|deny|warn|allow"),
 	KEY("guards.*.blind", "What happens to a line in a shell that cannot be read.",
 		.fallback = "warn", .choices = "allow|warn|deny"),
 
@@ -87,6 +91,10 @@ const struct conf_row policy_keys[] = {
 	KEY("rules[].env",
 		"Variables of the client's environment that go to the target; [] for none.",
 		.fallback = "[LANG, LANGUAGE, LC_*, TERM, COLORTERM, NO_COLOR, TZ, GIT_PROTOCOL]"),
+	KEY("rules[].shell",
+		"Shell of the login, for the guard; left out: every reading counts, the strictest "
+		"wins.",
+		.choices = "bash|zsh|fish|sh"),
 	KEY("rules[].break_glass", "Whether the rule is for emergencies.", .fallback = "false"),
 };
 const size_t policy_key_count = sizeof(policy_keys) / sizeof(policy_keys[0]);

@@ -61,6 +61,7 @@ struct rule {
 	struct approval_rule *approval; /* NULL: none is needed */
 	struct env_rule env;		/* what goes to the target */
 	const struct guard *guard;	/* of the ruleset; NULL: none judges */
+	const struct rule_shell *shell; /* of the login; NULL: any */
 	bool break_glass;
 };
 
@@ -74,6 +75,11 @@ struct ruleset {
 	size_t zone_count;
 	/* that roles ask for, each once; borrowed from them */
 	const char *claim_names[IDENTITY_CLAIMS_MAX + 1];
+};
+
+struct rule_shell { /* a value of `shell` */
+	const char *name;
+	unsigned shells; /* shellwords.h */
 };
 
 struct rule_loading {

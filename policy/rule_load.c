@@ -376,6 +376,26 @@ static int load_env(struct rule_loading *loading, const struct yaml *node, struc
 	return env_rule_load(node, &loading->rule->env, err);
 }
 
+/* sh is bash on some systems. */
+static const struct rule_shell shells[] = { { "bash", SHELL_BASH }, { "zsh", SHELL_ZSH },
+	{ "fish", SHELL_FISH }, { "sh", SHELL_SH | SHELL_BASH } };
+
+static int load_shell(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	const char *text = NULL;
+	int rc = yaml_text(node, GUARD_NAME_MAX, &text, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++) {
+		if (!strcmp(text, shells[i].name)) {
+			loading->rule->shell = &shells[i];
+			return 0;
+		}
+	}
+	return yaml_error(node, err, "expected bash, zsh, fish or sh");
+}
+
 static int load_break_glass(struct rule_loading *loading, const struct yaml *node, struct err *err)
 {
 	return yaml_bool(node, &loading->rule->break_glass, err);
@@ -404,6 +424,7 @@ static const struct {
 	{ "approval", load_approval, true },
 	{ "guard", load_guard, true },
 	{ "env", load_env, true },
+	{ "shell", load_shell, true },
 	{ "break_glass", load_break_glass, true },
 };
 
@@ -434,6 +455,10 @@ static int check_whole(const struct rule *rule, const struct yaml *node, struct 
 		return yaml_key_error(yaml_get(node, "guard"), err,
 			"'guard' only judges exec and shell, which rule '%s' does not name",
 			rule->name);
+	if (rule->shell && !rule->guard)
+		return yaml_key_error(yaml_get(node, "shell"), err,
+			"'shell' tells the guard how to read: it has a meaning only beside "
+			"'guard'");
 	if (rule->break_glass && !rule->obligations.record_required)
 		return yaml_key_error(glass, err, "'break_glass' needs 'record: required'");
 	if (rule->break_glass && rule->approval)

@@ -261,6 +261,19 @@ const struct guard *ruleset_guard(
 	return NULL;
 }
 
+const struct guards *ruleset_guards(const struct ruleset *ruleset)
+{
+	return ruleset->guards;
+}
+
+unsigned ruleset_shells(const struct ruleset *ruleset, const char *rule)
+{
+	for (size_t i = 0; i < ruleset->rule_count; i++)
+		if (!strcmp(ruleset->rules[i].name, rule))
+			return ruleset->rules[i].shell ? ruleset->rules[i].shell->shells : 0;
+	return 0;
+}
+
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role)
 {
 	static char *const nobody[] = { NULL };

@@ -72,6 +72,9 @@ bool ruleset_may_vote(const struct ruleset *ruleset, const struct approval_rule 
 char *const *ruleset_role_users(const struct ruleset *ruleset, const char *role);
 /* The guard of the rule of that name, and what the rule says of approvals (NULL: nothing). NULL:
  * there is no such rule, or it has no guard. */
+const struct guards *ruleset_guards(const struct ruleset *ruleset);
+/* the shells that a login of the rule may have, for guard_judge_for(); 0: any */
+unsigned ruleset_shells(const struct ruleset *ruleset, const char *rule);
 const struct guard *ruleset_guard(
 	const struct ruleset *ruleset, const char *rule, const struct approval_rule **ret_approval);
 

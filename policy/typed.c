@@ -11,7 +11,8 @@ static int judge_text(const struct guard *guard, const struct typed_line *line, 
 	const struct typed_text *text = &line->texts[index];
 	bool part = line->continues && !text->joined;
 
-	return (part ? guard_judge_fragment : guard_judge_typed)(guard, text->text, ret);
+	return (part ? guard_judge_fragment_for : guard_judge_typed_for)(
+		guard, line->shells, text->text, ret);
 }
 
 /* Takes the judgement over when it is stricter than what there was. */

@@ -27,6 +27,7 @@ struct typed_line { /* borrowed for the call */
 	size_t count;
 	/* it goes on from the lines before: a text that is not joined is only its last part */
 	bool continues;
+	unsigned shells; /* which the login has, as for guard_judge_for(); 0: any */
 	/* what stood in the way of reading it, a few words; NULL: it was read */
 	const char *blind;
 };

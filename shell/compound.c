@@ -4,7 +4,7 @@
 
 #include "shell/parse.h"
 
-static int for_words(struct shell_parser *p)
+static int for_words(struct shell_parser *p, struct bytes name)
 {
 	int rc = shell_blanks(p);
 
@@ -14,7 +14,9 @@ static int for_words(struct shell_parser *p)
 		rc = shell_word_read(p, &word);
 		if (rc || p->at == from)
 			break;
-		rc = shell_blanks(p);
+		rc = shell_number_each(p, name, &word);
+		if (!rc)
+			rc = shell_blanks(p);
 	}
 	return rc;
 }
@@ -39,7 +41,7 @@ int shell_for(struct shell_parser *p, struct frame *frame)
 			rc = shell_blank_lines(p);
 		if (!rc && shell_plain_ahead(p, "in")) {
 			p->at += 2;
-			rc = for_words(p);
+			rc = for_words(p, name.text);
 		}
 	}
 	frame->had = HAD_COMPOUND; /* a separator may follow, and do */
@@ -109,6 +111,18 @@ int shell_function_head(struct shell_parser *p, struct frame *frame)
 		rc = shell_blanks(p);
 	if (rc)
 		return rc;
+	/* in zsh there may be several names, in fish options */
+	while (!rc && p->at < p->len && !strchr("{(\n;&|<>)", p->data[p->at])) {
+		size_t from = p->at;
+		rc = shell_name_add(p, name.text);
+		if (!rc)
+			rc = shell_word_read(p, &name);
+		if (!rc)
+			rc = p->at > from ? shell_blanks(p)
+					  : shell_error(p, from, "function that is not understood");
+	}
+	if (rc)
+		return rc;
 	if (shell_peek(p, 0) == '(')
 		return shell_function(p, frame, &name);
 	frame->wants = true;
@@ -128,9 +142,35 @@ static int conditional_end(struct shell_parser *p, struct frame *frame, size_t o
 	return rc ? rc : shell_closed(p, frame);
 }
 
+struct condition {
+	struct shell_word last;
+	bool compares, names; /* the next word is a side of a comparison, or names a variable */
+};
+
+/* -eq and its like compute both sides; -v computes a subscript. */
+static int condition_word(
+	struct shell_parser *p, struct condition *condition, const struct shell_word *word)
+{
+	static const char *const comparisons[] = { "-eq", "-ne", "-lt", "-le", "-gt", "-ge", NULL };
+	bool compares = shell_in(word->text, comparisons);
+	int rc = 0;
+
+	if (condition->compares ||
+		(condition->names && (word->worst == SHELL_UNKNOWN ||
+					     memchr(word->text.data, '[', word->text.len))))
+		rc = shell_number_word(p, word, true);
+	if (!rc && compares && condition->last.kinds)
+		rc = shell_number_word(p, &condition->last, true);
+	condition->compares = compares;
+	condition->names = shell_is(word->text, "-v") || shell_is(word->text, "-R");
+	condition->last = *word;
+	return rc;
+}
+
 int shell_conditional(struct shell_parser *p, struct frame *frame)
 {
 	size_t from = p->at, operator= SIZE_MAX;
+	struct condition condition = { .last = { .kinds = NULL } };
 
 	while (p->at < p->len) {
 		struct shell_word word;
@@ -143,8 +183,12 @@ int shell_conditional(struct shell_parser *p, struct frame *frame)
 		rc = shell_word_read(p, &word);
 		if (rc)
 			return rc;
-		if (p->at > word_from)
+		if (p->at > word_from) {
+			rc = condition_word(p, &condition, &word);
+			if (rc)
+				return rc;
 			continue;
+		}
 		if (shell_peek(p, 0) == '<' && shell_peek(p, 1) == '<')
 			return shell_error(p, p->at + 1, "here-document in [[ ]]");
 		bool separates = p->at < p->len && strchr("&|;()", p->data[p->at]);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shell/impl.h"
+#include "shell/code.h"
 
 const struct shell_word *shell_words_keep(
 	struct shell_parser *p, const struct shell_word *words, size_t count)
@@ -51,7 +52,7 @@ static int doubt_program(struct shell_parser *p, size_t index)
 		return shell_doubt(p, index, program->source, "program named by an expansion");
 	if (program->worst == SHELL_PATTERN)
 		return shell_doubt(p, index, program->source, "program named by a pattern");
-	if (program->text.len > 1 && program->text.data[0] == '=')
+	if (program->text.len > 1 && program->text.data[0] == '=' && shell_shells(p) & SHELL_ZSH)
 		return shell_doubt(
 			p, index, program->source, "program named by an expansion of zsh");
 	return 0;
@@ -116,19 +117,38 @@ static bool changes_nothing(struct bytes name)
 	       !ends(name, "_proxy");
 }
 
+/* What the variable may hold; a subscript is computed. */
+static int assigned(struct shell_parser *p, const struct shell_word *word, size_t len)
+{
+	const uint8_t *equal = memchr(word->text.data, '=', word->text.len);
+	size_t at = (size_t)(equal - word->text.data);
+	struct shell_word subscript = code_tail(word, len), value = code_tail(word, at + 1);
+	int rc = 0;
+
+	subscript.text.len = at - len;
+	if (subscript.text.len > 2)
+		rc = shell_number_text(p, subscript.text, true);
+	return rc ? rc : shell_number_assign(p, (struct bytes){ word->text.data, len }, &value);
+}
+
 int shell_add_assignment(struct shell_parser *p, const struct shell_word *word)
 {
-	size_t len = shell_assignment(word);
+	size_t len = shell_assignment(word), part = SHELL_NO_COMMAND;
 	struct bytes name = { word->text.data, len ? len : word->text.len };
 
-	if (!name.len || changes_nothing(name))
+	if (!name.len)
 		return 0;
-	const struct shell_word *kept = shell_words_keep(p, word, 1);
-	if (!kept)
-		return -ENOMEM;
-	const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via,
-		p->depth, p->remote, p->guessing };
-	return append(p, &item);
+	int rc = len ? assigned(p, word, len) : 0;
+	if (!rc && !changes_nothing(name)) {
+		const struct shell_word *kept = shell_words_keep(p, word, 1);
+		if (!kept)
+			return -ENOMEM;
+		const struct shell_command item = { SHELL_ASSIGNMENT, kept, 1, word->source, p->via,
+			p->depth, p->remote, p->guessing, false };
+		part = p->state->line->command_count;
+		rc = append(p, &item);
+	}
+	return rc ? rc : shell_name_judge(p, part, word);
 }
 
 /* ---- redirections ---- */
@@ -145,6 +165,6 @@ int shell_add_redirection(struct shell_parser *p, const struct shell_word pair[s
 		return -ENOMEM;
 	const uint8_t *from = pair[0].source.data, *to = pair[1].source.data + pair[1].source.len;
 	const struct shell_command item = { SHELL_REDIRECTION, kept, 2,
-		{ from, (size_t)(to - from) }, p->via, p->depth, p->remote, p->guessing };
+		{ from, (size_t)(to - from) }, p->via, p->depth, p->remote, p->guessing, false };
 	return append(p, &item);
 }

@@ -7,6 +7,8 @@
 
 #include "shell/impl.h"
 
+#define SUBSCRIPT_MAX 64 /* bytes of $name[…] that are looked at */
+
 bool shell_name_byte(int c, bool first)
 {
 	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -38,6 +40,7 @@ static int double_escape(struct shell_parser *p, struct shell_scratch *to, bool 
 	size_t from = p->at + (escapes ? 1 : 0);
 
 	p->at += escapes ? 2 : 1;
+	p->state->hidden |= next == '$' || next == '`';
 	return next == '\n' ? 0 : shell_put_source(p, to, from, SHELL_QUOTED);
 }
 
@@ -150,7 +153,7 @@ static int braces(struct shell_parser *p, size_t open, bool quoted)
 
 	if (rc)
 		return rc;
-	if (first >= 0 && strchr("( \t\n|", first))
+	if (first >= 0 && strchr(shell_shells(p) & SHELL_ZSH ? "( \t\n|" : " \t\n|", first))
 		rc = shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + open, 3 },
 			"expansion that may run commands");
 	p->at += 2;
@@ -160,7 +163,7 @@ static int braces(struct shell_parser *p, size_t open, bool quoted)
 	if (!rc && p->at - open > 4 && !memcmp(p->data + p->at - 3, "@P}", 3))
 		rc = shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, open),
 			"expansion that may run commands");
-	return rc;
+	return rc ? rc : shell_number_braces(p, shell_slice(p, open));
 }
 
 /* A command substitution in place: from behind its opening to behind its `)`. */
@@ -199,6 +202,25 @@ bool shell_arithmetic_ahead(const struct shell_parser *p)
 	return false;
 }
 
+/* From a name to behind the operator that follows it. */
+static size_t number_end(const struct shell_parser *p)
+{
+	size_t at = p->at;
+
+	while (at < p->len && strchr(" \t+-*/%&|^<>=", p->data[at]) && p->data[at] &&
+		at < p->at + 8)
+		at++;
+	return at;
+}
+
+int shell_nested_number(struct shell_parser *p, bool *ret)
+{
+	size_t from = p->at, command = p->state->line->command_count;
+	int rc = shell_nested(p, true, ret);
+
+	return rc || !*ret ? rc : shell_number_nested(p, from, p->at, command);
+}
+
 int shell_arithmetic(struct shell_parser *p)
 {
 	size_t open = p->at, inner = 0;
@@ -206,7 +228,14 @@ int shell_arithmetic(struct shell_parser *p)
 	int rc = shell_deeper(p);
 
 	while (!rc && p->at < p->len && (inner || p->data[p->at] != ')')) {
-		rc = shell_nested(p, true, &done);
+		size_t from = p->at;
+		while (p->at < p->len && shell_name_byte(p->data[p->at], false))
+			p->at++;
+		if (p->at > from) /* with what follows: i=1 is an assignment */
+			rc = shell_number_plain(p, from, number_end(p));
+		if (rc || p->at > from)
+			continue;
+		rc = shell_nested_number(p, &done);
 		if (rc || done)
 			continue;
 		inner += p->data[p->at] == '(';
@@ -233,6 +262,19 @@ static int parenthesis(struct shell_parser *p)
 	return shell_arithmetic(p);
 }
 
+/* zsh: $name[subscript] needs no braces. */
+static int subscript(struct shell_parser *p)
+{
+	if (shell_peek(p, 0) != '[' || !(shell_shells(p) & SHELL_ZSH))
+		return 0;
+	const uint8_t *from = p->data + p->at + 1;
+	size_t left = p->len - p->at - 1;
+	left = left < SUBSCRIPT_MAX ? left : SUBSCRIPT_MAX;
+	const uint8_t *close = memchr(from, ']', left);
+	size_t len = close ? (size_t)(close - from) : 0;
+	return shell_number_text(p, (struct bytes){ from, len }, false);
+}
+
 int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 {
 	size_t from = p->at;
@@ -250,7 +292,12 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 		return shell_double(p, to);
 	}
 	if (next == '(') {
+		size_t command = p->state->line->command_count;
 		rc = parenthesis(p);
+		bool number =
+			p->data[from + 2] == '(' || shell_number_counts(p, from, p->at, command);
+		to->substitutes = true;
+		to->puts |= !number;
 	} else if (next == '{') {
 		rc = braces(p, from, quoted);
 	} else if (next == '[') {
@@ -264,12 +311,15 @@ int shell_dollar(struct shell_parser *p, struct shell_scratch *to, bool quoted)
 	} else if (shell_name_byte(next, true)) {
 		for (p->at++; shell_name_byte(shell_peek(p, 0), false);)
 			p->at++;
+		rc = subscript(p);
 	} else if (next > 0 && strchr("0123456789@*#?$!-", next)) {
 		p->at += 2;
 	} else {
 		p->at++;
 		return shell_put(to, "$", 1, SHELL_QUOTED);
 	}
+	/* "$@" and "${a[@]}" do so even in quotes */
+	to->splits |= !quoted || memchr(p->data + from, '@', p->at - from);
 	return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);
 }
 
@@ -291,6 +341,8 @@ int shell_backtick(struct shell_parser *p, struct shell_scratch *to, bool quoted
 	if (p->at >= p->len)
 		return shell_unfinished(p, from, "backtick that is not closed");
 	p->at++;
+	to->splits |= !quoted;
+	to->substitutes = to->puts = true;
 	rc = inner.len ? shell_read_copy(p, (struct bytes){ inner.text, inner.len }, "`…`", false)
 		       : 0;
 	return rc ? rc : shell_put_source(p, to, from, SHELL_UNKNOWN);

@@ -10,6 +10,16 @@
 
 #define SHELL_SUBSTITUTION "$(…)"
 
+struct shell_number { /* a variable that takes part in arithmetic, or may */
+	struct bytes name;
+	uint64_t from; /* those whose value it is given: a bit each */
+	bool read;     /* as a number */
+	bool strict;   /* by every shell: ((x)); else by some: [ $x -eq 0 ] */
+	bool counted;  /* is given numbers */
+	bool text;     /* is given text that stands in the line */
+	bool unknown;  /* is given what a command puts out */
+};
+
 struct shell_state { /* of the whole reading, shared by the parsers of nested texts */
 	struct shell_line *line;
 	unsigned flags;
@@ -21,6 +31,11 @@ struct shell_state { /* of the whole reading, shared by the parsers of nested te
 	bool fed;
 	struct bytes names[SHELL_NAMES_MAX]; /* of functions */
 	size_t name_count;
+	struct shell_number numbers[SHELL_NUMBERS_MAX]; /* shell/number.c */
+	size_t number_count;
+	bool hidden;   /* a `$` or backtick stands in quotes: data that a later reading may run */
+	bool integers; /* declare -i: every assignment is a computation */
+	bool numbers_full;
 };
 
 struct shell_heredoc {
@@ -45,6 +60,7 @@ struct shell_parser {
 struct shell_scratch { /* a word while it is read */
 	uint8_t *text, *kinds;
 	size_t len, room;
+	bool splits, substitutes, puts; /* as of the word */
 };
 
 struct shell_words { /* a list while it grows */
@@ -85,6 +101,8 @@ bool shell_in(struct bytes text, const char *const *names);
 const char *shell_via(struct shell_parser *p, struct bytes name, const char *more);
 /* of a function */
 int shell_name_add(struct shell_parser *p, struct bytes name);
+/* counts bytes that are looked at once more; -E2BIG */
+int shell_work(struct shell_parser *p, size_t bytes);
 /* Reads text, which lives as long as the line, as commands of its own. */
 int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, bool remote);
 /* the same for a text that does not */
@@ -105,6 +123,8 @@ int shell_backtick(struct shell_parser *p, struct shell_scratch *to, bool quoted
 int shell_substitution(struct shell_parser *p, size_t skip, const char *via);
 /* what quotes or expands, inside of something else; *ret: there was one */
 int shell_nested(struct shell_parser *p, bool quoted, bool *ret);
+/* the same in arithmetic: what is nested is judged as a part of it */
+int shell_nested_number(struct shell_parser *p, bool *ret);
 /* the body of an unquoted here-document */
 int shell_expansions(struct shell_parser *p, size_t end);
 /* from behind "((" to behind "))" */
@@ -117,6 +137,39 @@ bool shell_name_byte(int c, bool first);
 /* what was passed since from */
 int shell_put_source(
 	struct shell_parser *p, struct shell_scratch *to, size_t from, enum shell_kind kind);
+
+/* shell/number.c: arithmetic evaluates what variables hold: x='a[$(cmd)]'; ((x)) runs cmd */
+/* a piece of arithmetic as it is written, without what quotes or expands in it */
+int shell_number_plain(struct shell_parser *p, size_t from, size_t to);
+/* an expansion in arithmetic, which was read as commands number `command` and on */
+int shell_number_nested(struct shell_parser *p, size_t from, size_t to, size_t command);
+/* any text, with its expansions, that some shell or every (strict) reads as a number */
+int shell_number_text(struct shell_parser *p, struct bytes text, bool strict);
+/* a word: what is quoted in it is read as well */
+int shell_number_word(struct shell_parser *p, const struct shell_word *word, bool strict);
+/* does $(…) from `from` to `to`, whose commands begin at `command`, put out numbers? */
+bool shell_number_counts(const struct shell_parser *p, size_t from, size_t to, size_t command);
+int shell_number_assign(struct shell_parser *p, struct bytes name, const struct shell_word *value);
+/* by read and its like */
+int shell_number_input(struct shell_parser *p, struct bytes name);
+/* of the loop: `for NAME in`, each of its words */
+int shell_number_each(struct shell_parser *p, struct bytes name, const struct shell_word *word);
+/* ${…}: subscripts, offsets, names that are named */
+int shell_number_braces(struct shell_parser *p, struct bytes text);
+int shell_numbers_judge(struct shell_parser *p); /* at the end of the line */
+
+/* shell/names.c: names that change what later words mean, or make programs run something */
+/* an assignment NAME=value, NAME[…]=value, or the bare name that read and its like are given */
+/* part: the command that is this assignment, or SHELL_NO_COMMAND */
+int shell_name_judge(struct shell_parser *p, size_t part, const struct shell_word *word);
+
+/* which shells the line may be for: SHELL_BASH and the others */
+static inline unsigned shell_shells(const struct shell_parser *p)
+{
+	unsigned shells = p->state->flags & SHELL_ANY;
+
+	return shells ? shells : SHELL_ANY;
+}
 
 /* shell/quote.c */
 int shell_put(struct shell_scratch *scratch, const void *data, size_t len, enum shell_kind kind);

@@ -123,6 +123,8 @@ int shell_again(const struct shell_parser *p, size_t from, size_t to)
 {
 	struct shell_parser inner = *p;
 
+	if (!(shell_shells(p) & (SHELL_SH | SHELL_ZSH | SHELL_FISH)))
+		return 0; /* to bash it is no command */
 	if (p->depth >= SHELL_DEPTH_MAX)
 		return 0; /* doubted before long */
 	inner.data += from;
@@ -132,7 +134,9 @@ int shell_again(const struct shell_parser *p, size_t from, size_t to)
 	inner.via = "in another shell";
 	inner.heredoc_count = 0;
 	inner.depth++;
-	int rc = shell_list_read(&inner, 0);
+	int rc = shell_work(&inner, to - from);
+	if (!rc)
+		rc = shell_list_read(&inner, 0);
 	return rc == -EBADMSG ? 0 : rc;
 }
 

@@ -45,6 +45,13 @@ int shell_single(struct shell_parser *p, struct shell_scratch *to)
 	if (!end)
 		return shell_unfinished(p, p->at, "quote that is not closed");
 	p->at = (size_t)(end - p->data) + 1;
+	size_t escapes = 0;
+	while (escapes < p->at - 1 - from && p->data[p->at - 2 - escapes] == '\\')
+		escapes++;
+	if (escapes % 2 && shell_shells(p) & SHELL_FISH &&
+		shell_doubt(p, SHELL_NO_COMMAND, shell_slice(p, from - 1),
+			"quote that is escaped in fish"))
+		return -ENOMEM;
 	return shell_put(to, p->data + from, p->at - 1 - from, SHELL_QUOTED);
 }
 

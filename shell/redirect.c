@@ -120,7 +120,7 @@ int shell_redirect_read(struct shell_parser *p, struct shell_words *pairs)
 		return 0;
 	const char *shown = operators[row].shown;
 	struct shell_word word = { { (const uint8_t *)shown, strlen(shown) }, plain, SHELL_PLAIN,
-		shell_slice(p, from) };
+		shell_slice(p, from), false, false, false };
 	rc = shell_words_add(pairs, &word);
 	return rc ? rc : shell_words_add(pairs, &target);
 }

@@ -11,6 +11,7 @@
 #include "shell/impl.h"
 
 #define CHUNK_SIZE 65536
+#define RESTART_COST 32 /* of reading on behind a syntax error, in bytes */
 #define NO_BYTES ((struct bytes){ (const uint8_t *)"", 0 })
 
 struct shell_chunk {
@@ -60,8 +61,13 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 {
 	struct shell_line *line = p->state->line;
 
-	if (p->silent || line->doubt_count == SHELL_DOUBTS_MAX)
+	if (p->silent)
 		return 0;
+	if (line->doubt_count == SHELL_DOUBTS_MAX) { /* the last stands for all that follow */
+		line->doubts[SHELL_DOUBTS_MAX - 1].code = false;
+		line->doubts[SHELL_DOUBTS_MAX - 1].unfinished &= p->guessing && line->unfinished;
+		return 0;
+	}
 	if (line->doubt_count == line->doubt_room) {
 		size_t room = line->doubt_room ? line->doubt_room * 2 : 4;
 		struct shell_doubt *doubts = reallocarray(line->doubts, room, sizeof(*doubts));
@@ -71,7 +77,7 @@ int shell_doubt(struct shell_parser *p, size_t command, struct bytes what, const
 		line->doubt_room = room;
 	}
 	line->doubts[line->doubt_count++] =
-		(struct shell_doubt){ why, what, command, p->guessing && line->unfinished };
+		(struct shell_doubt){ why, what, command, p->guessing && line->unfinished, false };
 	return 0;
 }
 
@@ -135,7 +141,8 @@ const char *shell_via(struct shell_parser *p, struct bytes name, const char *mor
 
 	if (!via)
 		return NULL;
-	memcpy(via, name.data, len);
+	for (size_t i = 0; i < len; i++) /* a row may be a prefix: the rest is anybody's */
+		via[i] = name.data[i] > ' ' && name.data[i] < 0x7f ? (char)name.data[i] : '?';
 	via[len] = ' ';
 	memcpy(via + len + (more_len > 0), more, more_len + 1);
 	return via;
@@ -184,14 +191,22 @@ static int doubt_names(struct shell_parser *p)
 
 /* ---- texts ---- */
 
+int shell_work(struct shell_parser *p, size_t bytes)
+{
+	p->state->work += bytes;
+	return p->state->work > SHELL_WORK_MAX ? shell_limit(p, "too much to look into") : 0;
+}
+
 /* One text to its end: behind what is not understood the reading starts again, as long as the work
  * allows. */
 static int read_on(struct shell_parser *p)
 {
 	const struct shell_parser start = *p;
+	size_t from = p->at;
 	int rc = shell_list_read(p, 0);
 
 	while (rc == -EBADMSG) {
+		size_t reached = p->at;
 		p->via = start.via;
 		p->depth = start.depth;
 		p->silent = start.silent;
@@ -200,10 +215,11 @@ static int read_on(struct shell_parser *p)
 		p->guessing = true;
 		if (p->silent || p->at >= p->len)
 			return 0;
-		p->state->work += p->len - p->at;
-		if (p->state->work > SHELL_WORK_MAX)
-			return shell_limit(p, "too much that is not understood");
-		rc = shell_list_read(p, 0);
+		/* what the failed reading had passed is read again */
+		rc = shell_work(p, RESTART_COST + (reached > from ? reached - from : 0));
+		from = p->at;
+		if (!rc)
+			rc = shell_list_read(p, 0);
 	}
 	return rc;
 }
@@ -214,9 +230,9 @@ int shell_read_text(struct shell_parser *p, struct bytes text, const char *via, 
 		return -ENOMEM;
 	if (p->depth >= SHELL_DEPTH_MAX)
 		return shell_limit(p, "nested too deeply");
-	p->state->work += text.len;
-	if (p->state->work > SHELL_WORK_MAX)
-		return shell_limit(p, "too much to look into");
+	int rc = shell_work(p, text.len);
+	if (rc)
+		return rc;
 	struct shell_parser inner = {
 		.state = p->state,
 		.data = text.data,
@@ -257,8 +273,10 @@ static int read_line(struct shell_parser *p, struct bytes text)
 		rc = read_on(p);
 	if (rc == -ENOMEM && p->state->full)
 		rc = shell_limit(p, "too much to remember");
-	int names = doubt_names(p);
-	return rc == -ENOMEM ? rc : names;
+	if (rc == -ENOMEM)
+		return rc;
+	rc = shell_numbers_judge(p);
+	return rc ? rc : doubt_names(p);
 }
 
 int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret)

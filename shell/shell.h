@@ -23,9 +23,11 @@
 #define SHELL_WORDS_MAX 16384 /* of all commands */
 #define SHELL_DOUBTS_MAX 64   /* more are not told apart */
 #define SHELL_NAMES_MAX 64    /* functions defined in the line */
+#define SHELL_NUMBERS_MAX 64  /* variables that are read as numbers, or assigned */
 #define SHELL_HEREDOCS_MAX 16 /* that begin on one line */
-/* bytes read a second time: after a syntax error, and as the argument of sh -c and its like */
-#define SHELL_WORK_MAX (2 * 1024 * 1024)
+/* bytes looked at a second time: after a syntax error, behind a wrapper, as the argument of sh -c;
+ * more are a doubt. It keeps the worst line below 10 ms. */
+#define SHELL_WORK_MAX (224 * 1024)
 #define SHELL_MEMORY_MAX (32 * 1024 * 1024)
 
 enum shell_kind { /* of one byte of a word, from certain to uncertain */
@@ -42,6 +44,9 @@ struct shell_word {
 	const uint8_t *kinds; /* enum shell_kind of each byte of text */
 	enum shell_kind worst;
 	struct bytes source; /* as written */
+	bool splits;	     /* an expansion without quotes: may become several words, or none */
+	bool substitutes;    /* holds a command substitution */
+	bool puts;	     /* and one that may put out anything */
 };
 
 enum shell_what {
@@ -63,6 +68,7 @@ struct shell_command {
 	bool remote;	 /* would run on another host than the line */
 	/* found at or behind something that is not understood: perhaps it is none */
 	bool guessed;
+	bool code; /* it carries code as text, in whatever language: python3 -c, awk's system() */
 };
 
 #define SHELL_NO_COMMAND SIZE_MAX
@@ -72,6 +78,7 @@ struct shell_doubt {
 	size_t command;	   /* index of the command it is about, or SHELL_NO_COMMAND */
 	/* the text ended too early, or this was found behind where that was noticed */
 	bool unfinished;
+	bool code; /* about the code that the command carries; there is a command then */
 };
 
 struct shell_line { /* everything belongs to the line, also the text it was read from */
@@ -90,6 +97,14 @@ struct shell_line { /* everything belongs to the line, also the text it was read
 /* Typed at a prompt: comments may be off (zsh) and are read as commands, too; history expansion is
  * doubted; a shell that has the terminal for its input is no doubt. */
 #define SHELL_TYPED 1u
+/* Which shells may read the line: their union. None of them: any may, and the strictest reading
+ * counts. SHELL_SH is dash, busybox, ksh and the like. */
+#define SHELL_BASH 2u
+#define SHELL_ZSH 4u
+#define SHELL_FISH 8u
+#define SHELL_SH 16u
+#define SHELL_ANY (SHELL_BASH | SHELL_ZSH | SHELL_FISH | SHELL_SH)
+#define SHELL_POSIX (SHELL_BASH | SHELL_ZSH | SHELL_SH)
 
 /* 0 or -ENOMEM; nothing else can fail */
 int shell_line_read(struct bytes text, unsigned flags, struct shell_line *ret);

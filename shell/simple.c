@@ -13,7 +13,7 @@ static int typed_comment(struct shell_parser *p, struct bytes comment)
 
 	while (at < comment.len && !strchr(";&|", comment.data[at]))
 		at++;
-	if (at == comment.len || !(p->state->flags & SHELL_TYPED))
+	if (at == comment.len || !(p->state->flags & SHELL_TYPED) || !(shell_shells(p) & SHELL_ZSH))
 		return 0;
 	bool silent = p->silent;
 	p->silent = true;
@@ -169,7 +169,7 @@ static int doubt_brace(struct shell_parser *p, const struct shell_words *words, 
 	const struct shell_word *word = words->list;
 
 	if (!words->count || word->text.len < 2 || word->text.data[0] != '{' ||
-		word->kinds[0] != SHELL_PLAIN)
+		word->kinds[0] != SHELL_PLAIN || !(shell_shells(p) & (SHELL_ZSH | SHELL_FISH)))
 		return 0;
 	int rc = shell_doubt(
 		p, SHELL_NO_COMMAND, word->source, "brace that opens a group in some shells");

@@ -7,7 +7,9 @@
 
 const char *const shell_names[] = { "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "lksh",
 	"pdksh", "oksh", "ash", "hush", "rbash", "rzsh", "yash", "posh", "fish", "csh", "tcsh",
-	"rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", NULL };
+	"rc", "elvish", "xonsh", "nu", "pwsh", "git-shell", "osh", "ysh", "oil", "scsh", "ion",
+	"sash", "bosh", "pbosh", "obosh", "msh", "lash", "mrsh", "imrsh", "nsh", "dgsh", "loksh",
+	"jsh", "rksh", "static-sh", NULL };
 
 /* ---- shells ---- */
 
@@ -43,8 +45,13 @@ static int shell_option(struct look *look, enum shell_mode *mode, bool *ret_done
 		look->nothing = true;
 		return 0;
 	}
-	if (shell_in(text, shell_files))
+	if (shell_in(text, shell_files)) {
 		look->at += look->at < look->count;
+		return wrap_doubt(look, "shell that reads its commands from a file");
+	}
+	if (shell_is(shell_program(&look->p->state->line->commands[look->index]), "fish") &&
+		memchr(text.data, 'C', text.len))
+		return wrap_doubt(look, "option of a shell that is not known");
 	if (text.data[1] == '-' || word->worst == SHELL_UNKNOWN)
 		return wrap_doubt(look, "option of a shell that is not known");
 	for (size_t i = 1; i < text.len; i++) {
@@ -208,7 +215,7 @@ int wrap_parallel(struct look *look)
 {
 	static const uint8_t unknown[2] = { SHELL_UNKNOWN, SHELL_UNKNOWN };
 	static const struct shell_word argument = { { (const uint8_t *)"$1", 2 }, unknown,
-		SHELL_PLAIN, { (const uint8_t *)"", 0 } };
+		SHELL_PLAIN, { (const uint8_t *)"", 0 }, true, true, true };
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	int rc = wrap_options(look);
 
@@ -251,8 +258,18 @@ int wrap_trap(struct look *look)
 int wrap_alias(struct look *look)
 {
 	int rc = 0;
+	size_t first = 1;
 	bool defines = false;
 
+	/* fish: alias NAME WORDS */
+	while (first < look->count && look->words[first].text.len &&
+		look->words[first].text.data[0] == '-')
+		first++;
+	if (first + 1 < look->count && shell_shells(look->p) & SHELL_FISH &&
+		!memchr(look->words[first].text.data, '=', look->words[first].text.len)) {
+		rc = wrap_joined(look, NULL, look->words + first + 1, look->count - first - 1);
+		defines = true;
+	}
 	for (size_t i = 1; !rc && i < look->count; i++) {
 		struct shell_word value = look->words[i];
 		const uint8_t *equal = memchr(value.text.data, '=', value.text.len);

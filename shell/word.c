@@ -8,12 +8,39 @@
 
 /* ---- unquoted bytes ---- */
 
+static bool is_hex(int c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 static int backslash(struct shell_parser *p, struct shell_scratch *to)
 {
 	int next = shell_peek(p, 1);
 
+	/* \x72 and \162 are an r in fish */
+	bool byte = (next >= '0' && next <= '7') ||
+		    (next > 0 && strchr("xXuU", next) && is_hex(shell_peek(p, 2)));
+	int rc = byte && shell_shells(p) & SHELL_FISH
+			 ? shell_doubt(p, SHELL_NO_COMMAND, (struct bytes){ p->data + p->at, 2 },
+				   "escaped byte that fish reads as another")
+			 : 0;
 	p->at += next < 0 ? 1 : 2;
+	if (rc)
+		return rc;
 	return next == '\n' ? 0 : shell_put_source(p, to, p->at - 1, SHELL_QUOTED);
+}
+
+/* [subscript]=value: the subscript is computed. */
+static int element(struct shell_parser *p)
+{
+	struct shell_word word;
+	int rc = shell_word_read(p, &word);
+
+	if (rc || !word.text.len || word.text.data[0] != '[')
+		return rc;
+	const uint8_t *close = memchr(word.text.data, ']', word.text.len);
+	size_t len = close ? (size_t)(close - word.text.data) : word.text.len;
+	return shell_number_text(p, (struct bytes){ word.text.data + 1, len - 1 }, true);
 }
 
 /* name=(one two): the elements may hold substitutions. At the parenthesis. */
@@ -23,7 +50,6 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 	int rc = shell_deeper(p);
 
 	while (!rc) {
-		struct shell_word ignored;
 		rc = shell_blanks(p);
 		int c = shell_peek(p, 0);
 		if (rc)
@@ -40,7 +66,7 @@ static int array(struct shell_parser *p, struct shell_scratch *to)
 		else if (strchr(";&|(<>", c))
 			rc = shell_error(p, open, "array that is not closed");
 		else
-			rc = shell_word_read(p, &ignored);
+			rc = element(p);
 	}
 	return rc;
 }
@@ -166,11 +192,15 @@ static void mark_braces(struct shell_scratch *word)
 			   (at > first && plain_at(word, at, '.') && plain_at(word, at - 1, '.'));
 	if (several)
 		memset(word->kinds + first, SHELL_UNKNOWN, last - first);
+	word->splits |= several;
 }
 
 static int keep(
 	struct shell_parser *p, struct shell_scratch *scratch, size_t from, struct shell_word *ret)
 {
+	for (size_t i = 0; i < scratch->len; i++)
+		p->state->hidden |= scratch->kinds[i] == SHELL_QUOTED &&
+				    (scratch->text[i] == '$' || scratch->text[i] == '`');
 	mark_sets(scratch);
 	mark_braces(scratch);
 	uint8_t *text = shell_alloc(p->state, scratch->len * 2);
@@ -182,9 +212,11 @@ static int keep(
 		memcpy(text, scratch->text, scratch->len);
 		memcpy(kinds, scratch->kinds, scratch->len);
 	}
-	for (size_t i = 0; i < scratch->len; i++)
+	for (size_t i = 0; i < scratch->len; i++) {
 		worst = kinds[i] > worst ? kinds[i] : worst;
-	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from) };
+	}
+	*ret = (struct shell_word){ { text, scratch->len }, kinds, worst, shell_slice(p, from),
+		scratch->splits, scratch->substitutes, scratch->puts };
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "shell/code.h"
 
 #define JOINED_MAX (4 * SHELL_LINE_MAX)
 
@@ -53,11 +54,56 @@ int wrap_child(struct look *look, const struct shell_word *words, size_t count, 
 
 	if (!via)
 		return -ENOMEM;
+	while (count > 1 && words[0].worst == SHELL_PLAIN &&
+		(shell_is(words[0].text, "{") || shell_is(words[0].text, "!"))) {
+		words++;
+		count--;
+	}
 	const uint8_t *from = words[0].source.data,
 		      *to = words[count - 1].source.data + words[count - 1].source.len;
 	struct bytes source = { from, to > from ? (size_t)(to - from) : 0 };
+	int rc = shell_work(look->p, source.len);
+	if (rc)
+		return rc;
 	return shell_add_command(
 		look->p, words, count, source, via, look->row && look->row->traits & WRAP_REMOTE);
+}
+
+/* Builtins run what they are given in the shell that reads the line. */
+static const char *const own[] = { "eval", "trap", "alias", "emulate", "sched", "zpty", "fc",
+	NULL };
+
+/* Which shell reads what a program hands on: the one of that name, or any. */
+static unsigned inner_flags(const struct look *look)
+{
+	static const struct {
+		const char *name;
+		unsigned shells;
+	} inner[] = { { "bash", SHELL_BASH }, { "rbash", SHELL_BASH }, { "zsh", SHELL_ZSH },
+		{ "fish", SHELL_FISH }, { "dash", SHELL_SH }, { "ash", SHELL_SH },
+		{ "sh", SHELL_SH | SHELL_BASH } };
+	unsigned flags = look->p->state->flags;
+	struct bytes name = name_of(look);
+
+	if (shell_in(name, own))
+		return flags;
+	flags &= ~SHELL_ANY;
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
+		if (shell_is(name, inner[i].name))
+			flags |= inner[i].shells;
+	return flags;
+}
+
+static int read_inner(struct look *look, struct bytes text, const char *via, bool copy)
+{
+	struct shell_state *state = look->p->state;
+	unsigned outer = state->flags;
+	bool remote = look->row && look->row->traits & WRAP_REMOTE;
+
+	state->flags = inner_flags(look);
+	int rc = (copy ? shell_read_copy : shell_read_text)(look->p, text, via, remote);
+	state->flags = outer;
+	return rc;
 }
 
 int wrap_script(struct look *look, const struct shell_word *script, const char *more)
@@ -68,8 +114,7 @@ int wrap_script(struct look *look, const struct shell_word *script, const char *
 
 	if (rc)
 		return rc;
-	return shell_read_text(look->p, script->text, via_of(look, more),
-		look->row && look->row->traits & WRAP_REMOTE);
+	return read_inner(look, script->text, via_of(look, more), false);
 }
 
 int wrap_joined(struct look *look, const struct shell_word *first, const struct shell_word *words,
@@ -90,8 +135,7 @@ int wrap_joined(struct look *look, const struct shell_word *first, const struct 
 		rc = wrap_doubt(look, "commands that hold an expansion");
 	if (rc)
 		return rc == -EMSGSIZE ? shell_limit(look->p, "too much to look into") : rc;
-	return shell_read_copy(
-		look->p, buf_bytes(&text), via_of(look, ""), look->row->traits & WRAP_REMOTE);
+	return read_inner(look, buf_bytes(&text), via_of(look, ""), true);
 }
 
 /* ---- options ---- */
@@ -100,7 +144,7 @@ int wrap_joined(struct look *look, const struct shell_word *first, const struct 
 static const char *find_option(const char *options, const uint8_t *name, size_t len)
 {
 	while (*options) {
-		size_t word = strcspn(options, " "), bare = strcspn(options, " :$!#^?%~");
+		size_t word = strcspn(options, " "), bare = strcspn(options, " :$!#^?%~|");
 		if (!bare && word)
 			bare = 1; /* an option that is such a byte itself */
 		if (bare == len && !memcmp(options, name, len))
@@ -149,6 +193,11 @@ static int apply(struct look *look, const char *suffix, const struct shell_word 
 	if (does(suffix, '$') && argument) {
 		look->has_script = true;
 		look->script = *argument;
+	}
+	if (does(suffix, '|') && argument && argument->text.len &&
+		strchr("|!", argument->text.data[0])) {
+		const struct shell_word script = tail(argument, 1);
+		return wrap_script(look, &script, "-o");
 	}
 	bool hides = does(suffix, '?');
 	if (does(suffix, '%') && argument)
@@ -245,17 +294,64 @@ int wrap_options(struct look *look)
 
 /* ---- the engine ---- */
 
-static const struct wrapper *find_row(struct bytes name)
+/* The first byte tells most rows apart. */
+static bool is_row(const struct wrapper *row, struct bytes name)
+{
+	return row->name[0] == (char)name.data[0] && shell_is(name, row->name);
+}
+
+static bool is_prefix_row(const struct wrapper *row, struct bytes name)
+{
+	size_t len = row->name[0] == (char)name.data[0] ? strlen(row->name) - 1 : 0;
+
+	return len && row->name[len] == '*' && name.len >= len &&
+	       !memcmp(row->name, name.data, len);
+}
+
+static const struct wrapper *search(
+	bool (*is)(const struct wrapper *row, struct bytes name), struct bytes name)
 {
 	for (size_t i = 0; i < wrapper_count; i++)
-		if (shell_is(name, wrappers[i].name))
+		if (is(&wrappers[i], name))
 			return &wrappers[i];
+	for (size_t i = 0; i < code_row_count; i++)
+		if (is(&code_rows[i], name))
+			return &code_rows[i];
 	return NULL;
+}
+
+/* python3.11 is python. */
+static struct bytes without_version(struct bytes name)
+{
+	while (name.len > 1 && name.data[name.len - 1] &&
+		strchr("0123456789.-", name.data[name.len - 1]))
+		name.len--;
+	return name;
+}
+
+static const struct wrapper *find_row(struct bytes name)
+{
+	const struct wrapper *row = name.len ? search(is_row, name) : NULL;
+	struct bytes bare = without_version(name);
+
+	if (!row && name.len)
+		row = search(is_prefix_row, name);
+	return row || bare.len == name.len ? row : search(is_row, bare);
+}
+
+static bool is_shell(struct bytes name)
+{
+	static const char end[] = "-static";
+	size_t len = sizeof(end) - 1;
+
+	if (name.len > len && !memcmp(name.data + name.len - len, end, len))
+		name.len -= len;
+	return shell_in(name, shell_names) || shell_in(without_version(name), shell_names);
 }
 
 bool shell_knows(struct bytes name)
 {
-	return find_row(name) || shell_in(name, shell_names);
+	return find_row(name) || is_shell(name);
 }
 
 static int subcommand(struct look *look)
@@ -305,7 +401,8 @@ static int assignments(struct look *look)
 	while (!rc && look->at < look->count &&
 		memchr(look->words[look->at].text.data, '=', look->words[look->at].text.len)) {
 		const struct shell_word *word = &look->words[look->at++];
-		rc = shell_assignment(word) ? shell_add_assignment(look->p, word) : 0;
+		rc = shell_assignment(word) ? shell_add_assignment(look->p, word)
+					    : wrap_doubt(look, "assignment to a name that is none");
 	}
 	return rc;
 }
@@ -335,7 +432,7 @@ static int with_arguments(struct look *look)
 	SHELL_WORDS_CLEANUP struct shell_words list = { 0 };
 	const uint8_t *end = words[count - 1].source.data + words[count - 1].source.len;
 	const struct shell_word more = { { (const uint8_t *)"…", 3 }, unknown, SHELL_UNKNOWN,
-		{ end, 0 } };
+		{ end, 0 }, true, true, true };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = shell_words_add(&list, &words[i]);
@@ -401,7 +498,7 @@ int shell_look(struct shell_parser *p, size_t command)
 	look.row = find_row(program);
 	if (look.row)
 		return look.row->look ? look.row->look(&look) : wrap_look(&look);
-	bool shell = shell_in(program, shell_names) || shell_is(program, "$SHELL") ||
-		     shell_is(program, "${SHELL}");
+	bool shell =
+		is_shell(program) || shell_is(program, "$SHELL") || shell_is(program, "${SHELL}");
 	return shell ? wrap_shell(&look) : 0;
 }

@@ -7,7 +7,8 @@
  *	!	nothing is run			#	a shell is run where no command follows
  *	^	the command is run as it is, not through a shell
  *	?	what runs cannot be seen	%	the same, where the argument holds the word
- *Command (ssh -o ProxyCommand=…) ~	its argument is replaced in the command (xargs -I) */
+ *Command (ssh -o ProxyCommand=…) |	its argument is a script where it begins with | or ! ~ its
+ *argument is replaced in the command (xargs -I) */
 #ifndef BARTIZAN_SHELL_WRAP_H
 #define BARTIZAN_SHELL_WRAP_H
 

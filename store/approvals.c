@@ -9,6 +9,7 @@
 #include "common/env_block.h"
 #include "common/id.h"
 #include "common/text.h"
+#include "store/holders.h"
 #include "store/sql.h"
 
 #define ID_TRIES 32
@@ -35,7 +36,7 @@ static const signed char table[APPROVAL_STATES][APPROVAL_EVENTS] = {
 	[APPROVAL_CANCELLED] = { NO, NO, NO, NO, NO, NO, NO },
 	[APPROVAL_REVOKED] = { NO, NO, NO, NO, NO, NO, NO },
 	[APPROVAL_USED_UP] = { NO, NO, NO, NO, APPROVAL_REVOKED, NO,
-		APPROVAL_APPROVED }, /* what it opened may still run */
+		APPROVAL_APPROVED }, /* sessions that it opened may still run */
 };
 
 const char *approval_state_name(enum approval_state state)
@@ -154,13 +155,13 @@ int approvals_get(struct store *store, const char *id, struct approval *ret, str
 	sqlite3_stmt *stmt = NULL;
 
 	if (!id_short_ok(id))
-		return err_set(
-			err, -ENOENT, "'%.32s' is no request's id: 5 letters and digits", id);
+		return err_set(err, -ENOENT,
+			"'%.32s' is not the id of a request: 5 letters and digits", id);
 	int rc = sql_query(
 		store, &stmt, err, "SELECT " COLUMNS " FROM approvals WHERE id = ?", "t", id);
 	if (!rc)
 		rc = one_row(store, stmt, ret, err);
-	return rc == -ENOENT ? err_set(err, rc, "no request '%s'", id) : rc;
+	return rc == -ENOENT ? err_set(err, rc, "there is no request '%s'", id) : rc;
 }
 
 /* ---- create ---- */
@@ -244,7 +245,8 @@ int approvals_create(struct store *store, struct approval *approval, int64_t now
 
 /* ---- changes of state ---- */
 
-/* Moves a row along the table. The WHERE clause makes the race's one winner. */
+/* Changes the state of a row by the table. The WHERE clause lets only one of two concurrent changes
+ * succeed. */
 static int move(struct store *store, const struct approval *approval, enum approval_event event,
 	const char *by, const char *note, int64_t now_ms, struct err *err)
 {
@@ -267,18 +269,35 @@ static int move(struct store *store, const struct approval *approval, enum appro
 static int record_vote(struct store *store, const struct approval *approval,
 	const struct vote *vote, int64_t now_ms, struct err *err)
 {
-	int64_t voted = 0;
+	int64_t voted = 0, held = 0;
+	int rc = holders_shared(store, approval->provider, approval->subject, vote->who, err);
 
-	if (text_equal(approval->provider, vote->who->provider) &&
-		text_equal(approval->subject, vote->who->subject))
-		return err_set(err, -EPERM, "you cannot vote on your own request");
+	if (rc > 0)
+		return err_set(err, -EPERM, "you cannot vote on your own request%s (asked as '%s')",
+			text_equal(approval->subject, vote->who->subject)
+				? ""
+				: ", and your key was used to ask for this one",
+			approval->user);
+	if (rc < 0)
+		return rc;
 	if (vote->note && strlen(vote->note) > APPROVALS_NOTE_MAX)
 		return err_set(err, -EMSGSIZE, "the note is too long");
-	int rc = sql_number(store, &voted, err,
+	rc = sql_number(store, &voted, err,
 		"SELECT COUNT(*) FROM votes WHERE approval = ? AND provider = ? AND subject = ?",
 		"ttt", approval->id, vote->who->provider, vote->who->subject);
 	if (!rc && voted)
 		rc = err_set(err, -EEXIST, "you have voted on request '%s' already", approval->id);
+	if (!rc)
+		rc = sql_number(store, &held, err,
+			"SELECT COUNT(*) FROM votes v JOIN key_holders a ON a.provider = "
+			"v.provider "
+			"AND a.subject = v.subject JOIN key_holders b ON b.key_fp = a.key_fp WHERE "
+			"v.approval = ? AND b.provider = ? AND b.subject = ?",
+			"ttt", approval->id, vote->who->provider, vote->who->subject);
+	if (!rc && held)
+		rc = err_set(err, -EEXIST,
+			"your key has voted on request '%s' already, under another name",
+			approval->id);
 	if (!rc)
 		rc = sql_run(store, err, "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?)",
 			"ttttiti", approval->id, vote->who->provider, vote->who->subject,
@@ -286,7 +305,7 @@ static int record_vote(struct store *store, const struct approval *approval,
 	return rc;
 }
 
-/* A voter may narrow what was asked for, never widen it. */
+/* A voter may reduce the window and the uses that were asked for, but not increase them. */
 static int count_vote(struct store *store, struct approval *approval, const struct vote *vote,
 	int64_t lapse_ms, int64_t now_ms, struct err *err)
 {
@@ -382,19 +401,19 @@ int approvals_extend(
 	struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err)
 {
 	if (more_ms <= 0)
-		return err_set(err, -EINVAL, "an extension is longer than nothing");
+		return err_set(err, -EINVAL, "the time of an extension must be more than 0");
 	int rc = sql_run(store, err,
 		"UPDATE approvals SET until = until + ? WHERE id = ? AND state IN (1, 6) AND until "
 		"> ?",
 		"iti", more_ms, id, lapse_ms);
 	if (!rc && sql_changes(store) != 1)
-		rc = err_set(err, -EALREADY, "request '%s' has no grant that lasts", id);
+		rc = err_set(err, -EALREADY, "request '%s' has no grant that is still valid", id);
 	return rc;
 }
 
 /* ---- expiry ---- */
 
-/* One at a time, so that the visitor may use the store. */
+/* Reads one at a time, so that the visitor may use the store. */
 static int next_overdue(
 	struct store *store, int64_t lapse_ms, struct approval *ret, struct err *err)
 {
@@ -419,7 +438,7 @@ int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms,
 							   : "the window is over",
 			now_ms, err);
 		if (!rc && visit)
-			rc = visit(&approval, context); /* state: the one before */
+			rc = visit(&approval, context); /* with the state before the change */
 		approval_release(&approval);
 		if (rc)
 			return rc;
@@ -456,7 +475,7 @@ int approvals_find(struct store *store, const struct approval_scope *scope, bool
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
 
-/* Who decided, and when, stays. */
+/* Changes only the state: who decided and when stays as it is. */
 static int step(struct store *store, const struct approval *approval, enum approval_event event,
 	struct err *err)
 {
@@ -502,8 +521,7 @@ static int take_out(struct store *store, const char *id, const char *session, st
 	int64_t count = rc ? 0 : sql_changes(store);
 
 	if (!rc && !count)
-		return err_set(
-			err, -ENOENT, "session '%s' has used nothing of request '%s'", session, id);
+		return err_set(err, -ENOENT, "session '%s' has not used request '%s'", session, id);
 	return rc ? rc
 		  : sql_run(store, err, "UPDATE approvals SET uses = uses - ? WHERE id = ?", "it",
 			    count, id);

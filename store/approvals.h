@@ -1,11 +1,10 @@
-/* The approval queue: requests, votes, uses, and the reviews that break-glass leaves behind
- * (design.md section 8).
+/* The approval queue: requests, votes, uses, and the reviews that break-glass sessions need.
  *
- * The state machine is one table (approvals.c); a change is one transaction, and a race has one
- * winner: whoever comes second is told the state he found (-EALREADY). Deadlines and windows are
- * lapse time (lapse.h), so a changed wall clock moves nothing; wall time is kept beside it for
- * people. Nobody votes on his own request: identities are compared by provider and subject. Whether
- * somebody may vote at all is policy's, asked by the caller. */
+ * The state machine is one table (approvals.c); each change is one transaction, and of two at the
+ * same time one succeeds: the other fails with -EALREADY and the new state. Deadlines and windows
+ * are lapse time (lapse.h), so that setting the wall clock changes nothing; wall time is kept too,
+ * for people. Nobody may vote on their own request: identities are compared by provider and
+ * subject. The caller asks the policy whether somebody may vote at all. */
 #ifndef BARTIZAN_APPROVALS_H
 #define BARTIZAN_APPROVALS_H
 
@@ -43,14 +42,14 @@ enum approval_event {
 	APPROVAL_EVENTS
 };
 const char *approval_state_name(enum approval_state state); /* "pending", …, "used up" */
-/* The table: the state that follows, or -EPERM where that event means nothing in that state. */
+/* The table: the state after the event, or -EPERM if the event is not possible in that state. */
 int approval_next(enum approval_state state, enum approval_event event);
 
 struct approval { /* one request; strings owned, released by approval_release() */
 	char id[ID_SHORT_LEN + 1];
-	char *provider, *subject, *user; /* who asks */
+	char *provider, *subject, *user; /* the requester */
 	char *source, *target, *login, *kind;
-	char *rule, *by; /* rule that held it; role that votes */
+	char *rule, *by; /* the rule that requires approval; the role that votes */
 	/* exact bytes; empty: the whole kind on that target as that login */
 	struct buf command;
 	/* the environment that goes with it (common/env_block.h), as the rule lets it through */
@@ -59,12 +58,12 @@ struct approval { /* one request; strings owned, released by approval_release() 
 	/* the grant is for these bytes, in this environment, inside of that only (a guard's) */
 	bool exact;
 	char *reason;		      /* given by the requester; "" : none */
-	unsigned votes_needed, votes; /* votes: for it so far */
+	unsigned votes_needed, votes; /* votes: approvals so far */
 	enum approval_state state;
 	int64_t created, decided; /* wall ms; decided 0: not yet */
 	int64_t deadline;	  /* lapse ms: pending until then */
-	int64_t window;		  /* ms that the grant lasts from the last vote on */
-	int64_t until;		  /* lapse ms: end of the grant, 0 before */
+	int64_t window;		  /* ms that the grant lasts, counted from the last vote */
+	int64_t until;		  /* lapse ms: end of the grant; 0 while there is none */
 	unsigned uses_max, uses;  /* uses_max 0: unlimited */
 	char *note;		  /* of the last vote, denial, cancellation or revocation */
 	/* user who gave the deciding vote, cancelled or revoked */
@@ -76,8 +75,8 @@ struct approval_limits {
 	unsigned per_person, total;
 }; /* pending at one time */
 
-/* Fills id, created, state. -EDQUOT: too many pending (the words say whose limit); -EMSGSIZE:
- * reason or command too long. */
+/* Fills id, created, state. -EDQUOT: too many pending (err says whose limit); -EMSGSIZE: reason or
+ * command too long. */
 int approvals_create(struct store *store, struct approval *approval, int64_t now_ms,
 	const struct approval_limits *limits, struct err *err);
 /* -ENOENT */
@@ -90,9 +89,9 @@ struct vote {
 	int64_t window;
 	unsigned uses;
 }; /* window, uses: the voter's, narrowing; 0: as asked */
-/* One vote. *ret_state is the state afterwards. -EPERM: his own request; -EEXIST: has voted;
- * -EALREADY: not pending any more (its state in err). The quorum's vote begins the window; a denial
- * decides at once. */
+/* Adds one vote. *ret_state is the state afterwards. -EPERM: it is the voter's own request;
+ * -EEXIST: has voted already; -EALREADY: not pending any more (its state in err). The vote that
+ * completes the quorum begins the window; a denial decides at once. */
 int approvals_vote(struct store *store, const char *id, const struct vote *vote, int64_t lapse_ms,
 	int64_t now_ms, enum approval_state *ret_state, struct err *err);
 /* Cancel (requester or local), revoke (an approved one), extend (lapse ms more). */
@@ -100,18 +99,18 @@ int approvals_cancel(struct store *store, const char *id, const char *by, const 
 	int64_t now_ms, struct err *err);
 int approvals_revoke(struct store *store, const char *id, const char *by, const char *note,
 	int64_t now_ms, struct err *err);
-/* Also a used up one: what it opened runs on. */
+/* Extends a grant, also a used up one, whose sessions continue. */
 int approvals_extend(
 	struct store *store, const char *id, int64_t more_ms, int64_t lapse_ms, struct err *err);
-/* Pending ones whose deadline has passed become expired, grants whose window is over end; each is
- * told to visit. *ret_next: lapse time of the next deadline, -1: none. */
+/* Requests whose deadline has passed become expired, grants whose window is over end; visit is
+ * called for each. *ret_next: lapse time of the next deadline, -1: none. */
 typedef int approval_visit_fn(const struct approval *approval, void *context);
 int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms,
 	approval_visit_fn *visit, void *context, int64_t *ret_next, struct err *err);
 
-/* ---- what ends soon (approvals_due.c) ---- */
-/* Requests and grants whose end lies in (after, upto]: told once each when the caller's bounds
- * follow each other. */
+/* ---- requests and grants that end soon (approvals_due.c) ---- */
+/* Calls visit for requests and grants whose end is in (after, upto]: once for each, if the caller's
+ * bounds follow each other. */
 int approvals_ending(struct store *store, int64_t after, int64_t upto, approval_visit_fn *visit,
 	void *context, struct err *err);
 /* lapse time of the first end later than after; -1: none */
@@ -121,22 +120,22 @@ struct approval_scope {
 	const struct identity *who;
 	const char *target, *login, *kind;
 	struct bytes command, env, inside; /* as of struct approval */
-	/* NULL: of any. A grant counts only where the rule that was asked for it asks for it now */
+	/* NULL: any. A grant counts only if the rule that required it still does */
 	const char *rule, *by;
 };
 /* An open request of the same scope (so that the same command picks it up again), or a grant that
- * covers it now: exact ones by their bytes and
- * environment; one for the login APPROVALS_ANY_LOGIN, asked ahead, by
- * every login. -ENOENT: neither. pending wins over nothing, a grant over pending. */
+ * covers it now: exact ones by their bytes, environment and place; one that was requested ahead for
+ * the login APPROVALS_ANY_LOGIN covers every login. Returns a grant if there is one, else a pending
+ * request, else -ENOENT. */
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact,
 	int64_t lapse_ms, struct approval *ret, struct err *err);
-/* Takes one use of a grant, for a session's channel. -EALREADY: it has none left, is over or
- * revoked: the second of two that race is told so. */
+/* Takes one use of a grant, for a session's channel. -EALREADY: it has no use left (another one may
+ * have been faster), is over or revoked. */
 int approvals_use(struct store *store, const char *id, const char *session, uint32_t channel,
 	int64_t lapse_ms, int64_t now_ms, struct err *err);
 
-/* What this session took of a grant opened nothing: its uses are there again. -ENOENT: it took
- * none, or the grant is over or revoked. */
+/* Gives back the uses that this session took, because nothing was opened. -ENOENT: it took none, or
+ * the grant is over or revoked. */
 int approvals_give_back(struct store *store, const char *id, const char *session, int64_t lapse_ms,
 	struct err *err);
 
@@ -169,7 +168,7 @@ void review_release(struct review *review);
 int reviews_create(struct store *store, const struct identity *who, const char *session,
 	const char *target, const char *reason, int64_t now_ms,
 	char ret_id[static ID_SHORT_LEN + 1], struct err *err);
-/* -EPERM: his own; -EALREADY: signed. */
+/* -EPERM: it is the signer's own session; -EALREADY: signed already. */
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,
 	int64_t now_ms, struct err *err);
 typedef int review_visit_fn(const struct review *review, void *context);

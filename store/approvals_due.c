@@ -1,4 +1,5 @@
-/* What ends soon: asked by a timer that tells people in time. See approvals.h. */
+/* Requests and grants that end soon, for the timer that notifies people in time. See
+ * approvals.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "store/approvals.h"
 #include "store/sql.h"
 
-#define IDS_MAX 4096 /* told in one go */
+#define IDS_MAX 4096 /* most that are visited in one call */
 #define END "CASE state WHEN 0 THEN deadline ELSE until END"
 
 int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct err *err)
@@ -16,7 +17,7 @@ int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct 
 		"i", after);
 }
 
-/* The ids first, so that the visitor may use the store. */
+/* Reads only the ids at first, so that the visitor may use the store. */
 static int ids_of(struct store *store, int64_t after, int64_t upto, char ids[][ID_SHORT_LEN + 1],
 	size_t *ret_count, struct err *err)
 {

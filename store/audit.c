@@ -1,5 +1,5 @@
-/* The audit chain: appending, reading, checkpoints. The format is in audit.h; checking it is
- * audit_verify.c. */
+/* The audit chain: appending, reading, checkpoints. The format is in audit.h; audit_verify.c checks
+ * it. */
 #include "store/audit.h"
 
 #include <errno.h>
@@ -88,7 +88,7 @@ int audit_append(struct store *store, int64_t now_ms, const char *type, json_t *
 
 	if (!type_ok(type))
 		return err_set(err, -EINVAL,
-			"audit: event type is empty, too long or not in small letters");
+			"audit: the event type is empty, too long or not in lower case");
 	if (data && !json_is_object(data))
 		return err_set(err, -EINVAL, "audit: data of an event '%s' is not an object", type);
 	int rc = data ? json_text(data, &text) : buf_puts(&text, "{}");
@@ -227,7 +227,8 @@ json_t *audit_json(const struct audit_row *row)
 	}
 	if (text_hex(hash, sizeof(hash), row->hash, AUDIT_HASH_LEN))
 		return NULL;
-	/* Last, so that nothing in an event's data passes for its number, time or hash. */
+	/* These are set last, so that no field of an event's data can replace its number, time or
+	 * hash. */
 	JSON_CLEANUP json_t *own = json_pack("{s:I, s:o, s:s, s:s}", "seq", (json_int_t)row->seq,
 		"time", json_time_ms(row->time), "type", row->type, "hash", hash);
 	return own && data && !json_object_update(data, own) ? json_incref(data) : NULL;

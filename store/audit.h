@@ -32,7 +32,8 @@ int audit_append(struct store *store, int64_t now_ms, const char *type, json_t *
 
 uint64_t audit_last(struct store *store);     /* newest seq, 0 when empty */
 uint64_t audit_unsigned(struct store *store); /* events since the last checkpoint */
-/* What a checkpoint of the newest event signs (append to out), and storing the signer's answer. */
+/* The bytes that a checkpoint of the newest event signs, appended to out; and storing the
+ * signature. */
 int audit_checkpoint_data(struct store *store, uint64_t *ret_seq, struct buf *out, struct err *err);
 int audit_checkpoint_put(struct store *store, uint64_t seq, int64_t now_ms,
 	const struct sshkey *key, struct bytes signature, struct err *err);
@@ -45,19 +46,19 @@ json_t *audit_json(const struct audit_row *row); /* {"seq","time","type",…data
 
 struct audit_report {				   /* of a verification */
 	uint64_t events, checkpoints, transcripts; /* checked */
-	uint64_t bad;	       /* things that are wrong; each was told to problem() */
-	uint64_t signed_up_to; /* seq of the last good checkpoint */
+	uint64_t bad;				   /* faults found; problem() was called for each */
+	uint64_t signed_up_to;			   /* seq of the last good checkpoint */
 };
-/* What it finds: events edited, removed, reordered, put in between; forged checkpoints; transcripts
- * and session.json that changed or are missing (their digests are in the chain: "session-sealed",
- * "channel-sealed"); rows of sessions that say otherwise than the chain. What it cannot find:
- * events cut off after the last signed checkpoint, and, with key NULL, a chain that was written
- * anew from its beginning and signed with another key. Neither can anything inside the machine that
- * holds the signer; keep checkpoints elsewhere too.
+/* It finds: events that were edited, removed, reordered or inserted; forged checkpoints;
+ * transcripts and session.json that changed or are missing (their digests are in the chain:
+ * "session-sealed", "channel-sealed"); rows of sessions that differ from the chain. It cannot find:
+ * events cut off after the last signed checkpoint, and, with key NULL, a chain that was completely
+ * rewritten and signed with another key. Nothing on the machine of the signer can: keep checkpoints
+ * elsewhere, too.
  *
  * Walks chain, checkpoints (key NULL: any key, but the same throughout) and the digests of sealed
  * transcripts, offline. problem is called for each fault: "event 17: hash does not fit its
- * contents". 0 when the walk could be made, whatever it found. */
+ * contents". 0 if the walk was completed, whatever it found. */
 int audit_verify(struct store *store, const struct sshkey *key,
 	void (*problem)(const char *text, void *context), void *context, struct audit_report *ret,
 	struct err *err);

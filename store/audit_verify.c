@@ -1,8 +1,9 @@
-/* Walks the audit chain offline and tells everything that is wrong with it. Nothing read here is
- * believed: the file may have been written by anybody.
+/* Walks the audit chain offline and reports every fault in it. Nothing that is read is trusted:
+ * anybody may have written the file.
  *
- * Two passes: the chain with its checkpoints in one snapshot; then, a few at a time so that a
- * living broker's log can be trimmed meanwhile, the digests that the chain has sealed. */
+ * Two passes: the chain with its checkpoints in one snapshot; then the digests that the chain has
+ * sealed, a few at a time, so that the write-ahead log of a running broker can be trimmed
+ * meanwhile. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,16 +21,16 @@
 
 struct walk {
 	struct store *store;
-	const struct sshkey *key; /* asked for, or the first checkpoint's */
+	const struct sshkey *key; /* the key that was given, or that of the first checkpoint */
 	struct sshkey *found;
 	void (*problem)(const char *text, void *context);
 	void *context;
 	struct audit_report report;
 	uint64_t expected;	      /* number of the next event */
-	uint8_t hash[AUDIT_HASH_LEN]; /* of the event before it, computed */
-	bool broken;		      /* a fault was found before the checkpoint at hand */
-	sqlite3_stmt *checkpoints;    /* stands on the next one */
-	uint64_t checkpoint_seq;      /* its event; 0: none left */
+	uint8_t hash[AUDIT_HASH_LEN]; /* computed hash of the event before it */
+	bool broken;		      /* a fault was found before the current checkpoint */
+	sqlite3_stmt *checkpoints;    /* positioned at the next checkpoint */
+	uint64_t checkpoint_seq;      /* the event of that checkpoint; 0: none is left */
 };
 
 static void __attribute__((format(printf, 2, 3))) problem(struct walk *walk, const char *fmt, ...)
@@ -62,7 +63,7 @@ static struct bytes blob(sqlite3_stmt *stmt, int column)
 	return (struct bytes){ data, data ? (size_t)sqlite3_column_bytes(stmt, column) : 0 };
 }
 
-/* Whether the checkpoint at hand was signed by the right key over what was computed. */
+/* Checks that the right key has signed the computed hash in the current checkpoint. */
 static int checkpoint_check(struct walk *walk, struct err *err)
 {
 	SSHKEY_CLEANUP struct sshkey *key = NULL;
@@ -70,12 +71,12 @@ static int checkpoint_check(struct walk *walk, struct err *err)
 	struct bytes key_blob = blob(walk->checkpoints, 2), signature = blob(walk->checkpoints, 3);
 
 	if (key_blob.len > SSHKEY_BLOB_MAX || signature.len > SSHKEY_SIG_MAX)
-		return err_set(err, -EBADMSG, "too long");
+		return err_set(err, -EBADMSG, "its key or signature is too long");
 	int rc = sshkey_from_blob(key_blob, &key, err);
 	if (rc)
 		return rc;
 	if (walk->key && !sshkey_same(walk->key, key))
-		return err_set(err, -EBADMSG, "signed by another key");
+		return err_set(err, -EBADMSG, "it is signed by another key");
 	rc = audit_checkpoint_bytes(walk->checkpoint_seq, walk->hash, &data);
 	if (!rc)
 		rc = sshkey_verify(key, signature, buf_bytes(&data), err);
@@ -86,8 +87,8 @@ static int checkpoint_check(struct walk *walk, struct err *err)
 	return rc;
 }
 
-/* All checkpoints of events up to the one whose hash was just computed. Those of earlier events
- * were looked at when these came: if one is left, its event did not come. */
+/* Checks all checkpoints of events up to the one whose hash was just computed. If one of an earlier
+ * event is left, that event is missing. */
 static int checkpoints_up_to(struct walk *walk, uint64_t seq, struct err *err)
 {
 	int rc = 0;
@@ -204,7 +205,7 @@ static void file_check(struct walk *walk, const struct sealed_file *seal)
 			seal->file);
 }
 
-/* The row that the CLI shows must say what the chain says. */
+/* The row, which the CLI shows, must agree with the chain. */
 static int row_check(struct walk *walk, const struct sealed_file *seal, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -219,8 +220,7 @@ static int row_check(struct walk *walk, const struct sealed_file *seal, struct e
 	sql_close(walk->store, stmt);
 	if (!rc)
 		problem(walk,
-			"session %s: the row of '%s' is missing or says otherwise than the audit "
-			"chain",
+			"session %s: the row of '%s' is missing or differs from the audit chain",
 			seal->session, seal->file);
 	return rc < 0 ? rc : 0;
 }
@@ -233,19 +233,19 @@ static int seal_check(struct walk *walk, sqlite3_stmt *stmt, struct err *err)
 	if (!audit_row_take(stmt, &row) ||
 		json_parse((struct bytes){ (const uint8_t *)row.data, strlen(row.data) },
 			AUDIT_DATA_MAX, &data, NULL))
-		return 0; /* was told in the first pass, or is not of our making */
+		return 0; /* reported in the first pass, or not written by the gateway */
 	struct sealed_file seal = { json_get_string(data, "session"), json_get_string(data, "path"),
 		json_get_string(data, "file"), json_get_string(data, "digest") };
 	if (!seal.session || !seal.path || !seal.file || !seal.digest ||
 		!id_ulid_ok(seal.session)) {
-		problem(walk, "event %" PRIu64 " seals nothing", row.seq);
+		problem(walk, "event %" PRIu64 " does not name a file that it seals", row.seq);
 		return 0;
 	}
 	file_check(walk, &seal);
 	return row_check(walk, &seal, err);
 }
 
-/* *seq: the last one looked at. 1: there may be more. */
+/* Checks some seals after *seq, and sets it to the last one. 1: there may be more. */
 static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -265,8 +265,8 @@ static int seals_some(struct walk *walk, int64_t *seq, struct err *err)
 	return rc ? rc : count == SEALS_AT_ONCE;
 }
 
-/* Every seal has its row (row_check); more rows than seals: somebody marked one as sealed. One
- * statement is one snapshot. */
+/* row_check() has found a row for every seal; if there are more rows than seals, somebody marked a
+ * row as sealed. One statement reads one snapshot. */
 static int rows_without_seal(struct walk *walk, struct err *err)
 {
 	int64_t more = 0;

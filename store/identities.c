@@ -1,4 +1,4 @@
-/* Who was seen, and which certificates were issued. See identities.h. */
+/* Identities and certificates. See identities.h. */
 #include "store/identities.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include "store/sql.h"
 
-/* reserved by one synced write: a power failure skips some, and repeats none */
+/* serials reserved by one synced write: a power failure skips some but repeats none */
 #define SERIALS_AT_ONCE 64
 
 void certificate_row_release(struct certificate_row *row)
@@ -98,8 +98,8 @@ int identities_by_user(
 
 	if (!who)
 		return -ENOMEM;
-	/* who was issued a certificate by an administrator here goes before a provider's namesake:
-	 * it is for certificates signed with this gateway's own key */
+	/* a local user, who got a certificate from an administrator, is preferred to a provider's
+	 * user of the same name: this is for certificates signed with the gateway's own key */
 	int rc = sql_query(store, &stmt, err,
 		"SELECT id, provider, subject, user FROM identities WHERE user = ?1 AND (provider "
 		"= 'local' OR NOT EXISTS"
@@ -145,8 +145,8 @@ int identities_by_serial(struct store *store, uint64_t serial, const char *key_f
 
 	if (!who)
 		return -ENOMEM;
-	/* The user is the certificate's: a later change of name does not follow into certificates
-	 * that are out. */
+	/* The user name is that of the certificate: a later change of name does not apply to
+	 * certificates already issued. */
 	int rc = sql_query(store, &stmt, err,
 		"SELECT i.id, i.provider, i.subject, c.user, c.key_fp, c.key_id, c.valid_before "
 		"FROM certificates c"
@@ -169,7 +169,7 @@ int identities_by_serial(struct store *store, uint64_t serial, const char *key_f
 	return rc;
 }
 
-/* A transaction around it could be rolled back, and the serial given again. */
+/* Refused inside a transaction, which could be rolled back: then a serial would be given twice. */
 static int serials_reserve(struct store *store, struct err *err)
 {
 	int64_t next;

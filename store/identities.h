@@ -1,4 +1,4 @@
-/* Who was seen, and which certificates were issued to them. */
+/* The identities that were seen, and the certificates that were issued to them. */
 #ifndef BARTIZAN_IDENTITIES_H
 #define BARTIZAN_IDENTITIES_H
 
@@ -6,7 +6,7 @@
 #include "common/json.h"
 #include "store/store.h"
 
-#define IDENTITY_GROUPS_MAX 10000 /* of one identity; providers have been seen to send 3000 */
+#define IDENTITY_GROUPS_MAX 10000 /* groups of one identity; some providers send 3000 */
 
 struct certificate_row { /* a certificate that the gateway issued */
 	uint64_t serial;
@@ -16,20 +16,21 @@ struct certificate_row { /* a certificate that the gateway issued */
 };
 void certificate_row_release(struct certificate_row *row);
 
-/* Inserts or updates by (provider, subject); groups are replaced: they follow the identity, not the
- * certificate. */
+/* Inserts or updates by (provider, subject); groups are replaced, because they belong to the
+ * identity, not to a certificate. */
 int identities_put(
 	struct store *store, const struct identity *who, int64_t now_ms, struct err *err);
-/* Fills user, provider, subject, groups; by serial also serial, key_id, key_fp and expires. By
- * certificate serial (and key fingerprint, which must agree), or by user name: then the user must
- * be unique. -ENOENT: never seen, not issued here; -EACCES: issued for another key; -ENOTUNIQ:
- * several providers know the user, and none of them is "local". */
+/* Find an identity by the serial of its certificate (key_fp must agree), or by its user name, which
+ * must be unique. Both fill user, provider, subject, groups; by serial also serial, key_id, key_fp
+ * and expires. -ENOENT: never seen, or not issued here; -EACCES: issued for another key; -ENOTUNIQ:
+ * several providers have the user, and none of them is "local". */
 int identities_by_serial(struct store *store, uint64_t serial, const char *key_fp,
 	struct identity **ret, struct err *err);
 int identities_by_user(
 	struct store *store, const char *user, struct identity **ret, struct err *err);
 
-/* Never given twice, also across crashes and power failures; not inside a transaction (-EBUSY). */
+/* A serial is never given twice, even after crashes and power failures. -EBUSY inside a
+ * transaction. */
 int certificates_next_serial(struct store *store, uint64_t *ret, struct err *err);
 /* The identity must have been put before. */
 int certificates_put(struct store *store, const struct certificate_row *row, struct err *err);

@@ -1,9 +1,9 @@
-/* Time that passes, across restarts: a clock that nobody sets. Deadlines of requests and windows of
- * grants are kept in it.
+/* Lapse time: time that passes, across restarts, on a clock that nobody can set. Deadlines of
+ * requests and windows of grants use it.
  *
- * While the machine is up it follows CLOCK_BOOTTIME; across a reboot it adds what the wall clock
- * says has passed, never less than nothing. Milliseconds since the store was made. The reading is
- * stored with each change that uses it, so a killed broker finds it again. */
+ * While the machine is up it follows CLOCK_BOOTTIME; across a reboot it adds the time that passed
+ * on the wall clock, if any. It counts milliseconds since the store was made. The reading is stored
+ * with each change that uses it, so that it survives a killed broker. */
 #ifndef BARTIZAN_LAPSE_H
 #define BARTIZAN_LAPSE_H
 
@@ -17,7 +17,7 @@ struct lapse_reading {	  /* of the machine's clocks: injected by tests */
 };
 
 int lapse_read(struct lapse_reading *ret); /* the machine's own */
-/* Now in lapse time, stored: never less than any earlier answer. */
+/* Returns and stores the lapse time now; never less than an earlier one. */
 int lapse_now(
 	struct store *store, const struct lapse_reading *reading, int64_t *ret_ms, struct err *err);
 

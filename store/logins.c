@@ -1,5 +1,5 @@
-/* Logins at providers. See logins.h. Claims are one JSON object of texts, small and bounded,
- * because nothing ever looks for them by SQL. */
+/* Logins at providers. See logins.h. Claims are stored as one small JSON object of texts, because
+ * no SQL searches them. */
 #include "store/logins.h"
 
 #include <errno.h>
@@ -250,8 +250,9 @@ int logins_forget_user(struct store *store, const char *user, uint64_t *ret_coun
 {
 	return forgotten(store,
 		sql_run(store, err,
-			"UPDATE logins SET forgotten = 1 WHERE user = ? AND NOT forgotten", "t",
-			user),
+			"UPDATE logins SET forgotten = 1 WHERE user = ? COLLATE NOCASE AND NOT "
+			"forgotten",
+			"t", user),
 		ret_count);
 }
 

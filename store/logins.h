@@ -1,43 +1,43 @@
-/* Logins at providers: which key a person (or a workload) proved when the provider said who they
- * are, until when that counts, and what it said.
+/* Logins at providers: the key that a person (or a workload) proved when the provider identified
+ * them, how long that is valid, and the provider's claims.
  *
- * One row a login, by the serial of the certificate that was issued for it. The key of an unexpired
- * login that was not forgotten is silent: it comes in with or without the certificate. Expiry is
- * the certificate's. Times are seconds. */
+ * One row for each login, by the serial of the certificate that was issued for it. While a login is
+ * not expired or forgotten, its key is accepted with or without the certificate. It expires with
+ * the certificate. Times are seconds. */
 #ifndef BARTIZAN_LOGINS_H
 #define BARTIZAN_LOGINS_H
 
 #include "common/access.h"
 #include "store/store.h"
 
-#define LOGIN_KEPT_S (30 * 24 * 3600) /* expired rows are removed after that */
+#define LOGIN_KEPT_S (30 * 24 * 3600) /* expired rows are removed after this time */
 #define LOGIN_CLAIM_MAX 1024	      /* bytes of one claim's value, and of its name */
 
-/* who: provider, subject, user, serial, key_fp, expires, login_time, machine, claims. The
- * certificate's row must have been put before; certificate is its line "type base64 comment".
- * Removes rows that expired long ago. */
+/* Stores a login from these fields of who: provider, subject, user, serial, key_fp, expires,
+ * login_time, machine, claims. The certificate's row must be stored already; certificate is its
+ * line "type base64 comment". Removes rows that expired long ago. */
 int logins_put(struct store *store, const struct identity *who, const char *certificate,
 	int64_t now, struct err *err);
 
-/* The newest login of this key that still counts: fills *ret as identities_by_serial() does, and
- * login_time, machine, claims; *ret_certificate (may be NULL): the line, caller frees. -ENOENT:
- * none. */
+/* The newest valid login of this key: fills *ret as identities_by_serial() does, and login_time,
+ * machine, claims; *ret_certificate (may be NULL): the line, caller frees. -ENOENT: none. */
 int logins_by_key(struct store *store, const char *key_fp, int64_t now, struct identity **ret,
 	char **ret_certificate, struct err *err);
 
-/* Who logged in last with this key, whether it still counts or not. Caller frees. -ENOENT: nobody
- * ever did, or it is too long ago. */
+/* The user who logged in last with this key, whether the login is still valid or not. Caller frees.
+ * -ENOENT: nobody did, or too long ago. */
 int logins_owner(struct store *store, const char *key_fp, char **ret_user, struct err *err);
 
-/* What the login of a certificate adds to its identity: login_time, machine, claims (replaced). No
- * such login: they stay, and 0. -EACCES where it was forgotten: the person has logged out. */
+/* Adds the fields of the certificate's login to its identity: login_time, machine, claims. If there
+ * is no login, nothing changes and the result is 0. -EACCES: the login was forgotten, because the
+ * person has logged out. */
 int logins_complete(struct store *store, struct identity *who, struct err *err);
 
-/* The person has proved again who they are: login_time of this login from now on. -ENOENT. */
+/* Sets login_time of a login, after the person has logged in again. -ENOENT. */
 int logins_refresh(struct store *store, uint64_t serial, int64_t login_time, struct err *err);
 
-/* They no longer count; rows stay until they expire, so that their certificates are refused, too.
- * *ret_count (may be NULL): how many it were. */
+/* Make logins invalid; the rows stay until they expire, so that their certificates are refused,
+ * too. *ret_count (may be NULL): how many they were. */
 int logins_forget_key(
 	struct store *store, const char *key_fp, uint64_t *ret_count, struct err *err);
 int logins_forget_user(struct store *store, const char *user, uint64_t *ret_count, struct err *err);

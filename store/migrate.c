@@ -1,9 +1,9 @@
-/* The schema: one step a version, each in a transaction of its own. A step that has been released
- * is never changed; a new version is a new row.
+/* The schema: one step for each version, in a transaction of its own. A released step is never
+ * changed; a new version is a new step.
  *
- * The audit tables refuse in the database itself what nobody may do: change, remove, leave a gap,
- * put in between. That stops accidents and our own errors; against somebody who writes the file
- * there are the hashes and the signatures. */
+ * Triggers of the audit tables refuse to change or remove events, to leave a gap and to insert one
+ * in between. That stops accidents and our own errors; the hashes and signatures protect against
+ * somebody who writes the file. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -134,17 +134,26 @@ static const char step_4[] =
 	"CREATE INDEX tokens_used ON tokens (used);"
 	"PRAGMA user_version = 4;";
 
+/* Which people came in with which key (store/holders.c). */
+static const char step_5[] =
+	"CREATE TABLE key_holders (key_fp TEXT NOT NULL, provider TEXT NOT NULL, subject TEXT NOT "
+	"NULL, user TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (key_fp, provider, subject)) "
+	"WITHOUT ROWID;"
+	"CREATE INDEX key_holders_person ON key_holders (provider, subject);"
+	"CREATE INDEX key_holders_seen ON key_holders (seen);"
+	"PRAGMA user_version = 5;";
+
 /* What an approval is for besides its command (store/approvals.h): one that was given before is for
  * no environment. */
-static const char step_5[] = "ALTER TABLE approvals ADD COLUMN env BLOB NOT NULL DEFAULT x'';"
+static const char step_6[] = "ALTER TABLE approvals ADD COLUMN env BLOB NOT NULL DEFAULT x'';"
 			     "ALTER TABLE approvals ADD COLUMN inside BLOB NOT NULL DEFAULT x'';"
-			     "PRAGMA user_version = 5;";
+			     "PRAGMA user_version = 6;";
 
-static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5 };
+static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5, step_6 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
-/* Neither empty nor ours. */
+/* Refuses a database that is neither empty nor made by this program. */
 static int refuse_foreign(struct store *store, int64_t version, struct err *err)
 {
 	int64_t id = 0, tables = 0;
@@ -166,12 +175,12 @@ static int version_read(struct store *store, int64_t *ret, struct err *err)
 	if (!rc && (*ret < 0 || *ret > VERSION))
 		rc = err_set(err, -ENOTSUP,
 			"'%s' has schema version %" PRId64 ", this program knows %" PRId64
-			": it was written by a newer one",
+			": it was written by a newer program",
 			STORE_FILE, *ret, VERSION);
 	return rc;
 }
 
-/* The version is read again inside the transaction: another process may have been quicker. */
+/* The version is read again inside the transaction: another process may have been faster. */
 static int step_next(struct store *store, int64_t *ret_version, struct err *err)
 {
 	bool mine;

@@ -1,4 +1,4 @@
-/* Reviews: what break-glass leaves behind until somebody else has signed it. See approvals.h. */
+/* Reviews of break-glass sessions, open until somebody else has signed them. See approvals.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,13 +50,20 @@ static int may_sign(
 	struct store *store, const char *id, const struct identity *who, struct err *err)
 {
 	int64_t own = 0;
+	/* the person, or a key of theirs (store/holders.h) */
 	int rc = sql_number(store, &own, err,
-		"SELECT provider = ? AND subject = ? FROM reviews WHERE id = ?", "ttt",
-		who->provider, who->subject, id);
+		"SELECT (r.provider = ?1 AND r.subject = ?2) OR EXISTS (SELECT 1 FROM key_holders "
+		"a "
+		"JOIN key_holders b ON b.key_fp = a.key_fp WHERE a.provider = r.provider AND "
+		"a.subject = r.subject AND b.provider = ?1 AND b.subject = ?2) FROM reviews r "
+		"WHERE "
+		"r.id = ?3",
+		"ttt", who->provider, who->subject, id);
 
 	if (rc == -ENOENT)
-		return err_set(err, rc, "no review '%.32s'", id);
-	return !rc && own ? err_set(err, -EPERM, "nobody signs the review of his own session") : rc;
+		return err_set(err, rc, "there is no review '%.32s'", id);
+	return !rc && own ? err_set(err, -EPERM, "you cannot sign the review of your own session")
+			  : rc;
 }
 
 int reviews_sign(struct store *store, const char *id, const struct identity *who, const char *note,

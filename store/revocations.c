@@ -58,10 +58,12 @@ int revocations_put(
 
 static int take(sqlite3_stmt *stmt, struct revocation *ret, struct err *err)
 {
-	struct revocation row = { .id = sql_int(stmt, 0),
+	struct revocation row = {
+		.id = sql_int(stmt, 0),
 		.kind = REVOKED_KINDS,
 		.at = sql_int(stmt, 6),
-		.until = sql_int(stmt, 7) };
+		.until = sql_int(stmt, 7),
+	};
 	char *kind = NULL;
 	int rc = sql_text(stmt, 1, &kind);
 
@@ -125,11 +127,14 @@ int revocations_find(struct store *store, const struct revocation_question *ques
 
 	if (question->ca_fp)
 		snprintf(serial, sizeof(serial), "%" PRIu64, question->serial);
-	/* What is NULL equals nothing. */
+	/* NULL is not equal to anything. */
 	int rc = sql_query(store, &stmt, err,
 		"SELECT " COLUMNS
 		" FROM revocations WHERE (until = 0 OR until > ?1) AND (ca = '' OR ca = ?2) AND"
-		" ((kind = 'user' AND value = ?3) OR (kind = 'key' AND value = ?4) OR (kind = "
+		" ((kind = 'user' AND (value = ?3 COLLATE NOCASE OR EXISTS (SELECT 1 FROM "
+		"key_holders "
+		"h WHERE h.key_fp = ?4 AND h.user = revocations.value COLLATE NOCASE))) OR (kind = "
+		"'key' AND value = ?4) OR (kind = "
 		"'serial' AND value = ?5) OR (kind = 'key_id' AND value "
 		"= ?6))"
 		" ORDER BY id LIMIT 1",

@@ -1,7 +1,7 @@
-/* Who and what may no longer come in, why, who said so, and until when. Rows stop counting when
- * their time is over; they go with revocations_remove().
+/* Revocations: users, keys and certificates that are refused, with reason, author and end. A row
+ * has no effect after its end; revocations_remove() deletes it.
  *
- * A serial means nothing without its authority: rows of kind serial carry the fingerprint of their
+ * A serial is unique only within its authority: rows of kind serial have the fingerprint of their
  * CA. Times are seconds. */
 #ifndef BARTIZAN_REVOCATIONS_H
 #define BARTIZAN_REVOCATIONS_H
@@ -20,31 +20,33 @@ struct revocation {
 	int64_t id;
 	enum revocation_kind kind;
 	char *value; /* user, serial as decimal digits, SHA256:… of the key, key id */
-	char *ca;    /* SHA256:… of the authority that value belongs to; "": of any */
+	char *ca;    /* SHA256:… of the authority that value belongs to; "": any */
 	char *reason, *by;
-	int64_t at, until; /* until 0: for good */
+	int64_t at, until; /* until 0: for ever */
 };
 void revocation_release(struct revocation *revocation);
 
 /* Strings are borrowed; id is ignored. */
 int revocations_put(
 	struct store *store, const struct revocation *revocation, int64_t *ret_id, struct err *err);
-/* *ret: what it was (may be NULL). -ENOENT */
+/* *ret (may be NULL): the removed row. -ENOENT */
 int revocations_remove(struct store *store, int64_t id, struct revocation *ret, struct err *err);
 
-/* everything that is known of who comes in; NULL: not known, or does not apply */
+/* all that is known about a client; NULL: not known, or does not apply */
 struct revocation_question {
 	const char *user, *key_fp;
 	const char *ca_fp, *key_id; /* of the certificate */
-	uint64_t serial;	    /* counts with ca_fp only */
+	uint64_t serial;	    /* used only together with ca_fp */
 };
-/* 1: revoked, *ret says by what; 0: not; -errno: cannot be told, so nobody comes in. */
+/* A user is found by name in any spelling of ASCII letters, and by every name that the key has come
+ * in with (store/holders.h). 1: revoked, *ret says by what; 0: not; -errno: cannot be told, so
+ * nobody comes in. */
 int revocations_find(struct store *store, const struct revocation_question *question, int64_t now,
 	struct revocation *ret, struct err *err);
 
 /* borrowed; non-zero stops */
 typedef int revocation_visit_fn(const struct revocation *revocation, void *context);
-/* Those that count now, or all; oldest first. */
+/* Those in effect now, or all; oldest first. */
 int revocations_each(struct store *store, bool all, int64_t now, revocation_visit_fn *visit,
 	void *context, struct err *err);
 

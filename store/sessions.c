@@ -1,7 +1,7 @@
 /* Sessions and channels as rows. See sessions.h.
  *
- * Ending a row with a digest appends the digest to the audit chain in the same transaction: what is
- * sealed in a row is sealed in the chain. */
+ * Ending a row with a digest appends the digest to the audit chain in the same transaction:
+ * everything sealed in a row is also sealed in the chain. */
 #include "store/sessions.h"
 
 #include <ctype.h>
@@ -54,7 +54,7 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-/* SQLite's integers are signed; a counter stops at the top. */
+/* SQLite's integers are signed: a larger counter becomes INT64_MAX. */
 static int64_t counter(uint64_t value)
 {
 	return value < INT64_MAX ? (int64_t)value : INT64_MAX;
@@ -129,7 +129,7 @@ static int session_take(sqlite3_stmt *stmt, struct session_row *row)
 	return rc;
 }
 
-/* In ULIDs' spelling: upper case. -EINVAL: not the beginning of one. */
+/* The range of ids that begin with text, in upper case. -EINVAL: not the beginning of a ULID. */
 static int prefix_take(
 	const char *text, char low[static ID_ULID_LEN + 1], char high[static ID_ULID_LEN + 2])
 {
@@ -143,7 +143,7 @@ static int prefix_take(
 		low[i] = (char)toupper((unsigned char)text[i]);
 	}
 	low[len] = 0;
-	snprintf(high, ID_ULID_LEN + 2, "%s~", low); /* above every letter */
+	snprintf(high, ID_ULID_LEN + 2, "%s~", low); /* `~` sorts after every letter */
 	return 0;
 }
 
@@ -163,7 +163,7 @@ int sessions_get(struct store *store, const char *id, struct session_row *ret, s
 	if (!rc)
 		rc = sql_step(store, stmt, err);
 	if (rc == 0)
-		rc = err_set(err, -ENOENT, "no session '%s'", low);
+		rc = err_set(err, -ENOENT, "there is no session '%s'", low);
 	if (rc == 1)
 		rc = session_take(stmt, &row);
 	if (!rc && (rc = sql_step(store, stmt, err)) == 1)

@@ -1,11 +1,11 @@
-/* Sessions and their channels, as rows; the transcripts' names belong to transcripts.h. */
+/* Sessions and their channels, as rows. The names of transcripts are made in transcripts.h. */
 #ifndef BARTIZAN_SESSIONS_H
 #define BARTIZAN_SESSIONS_H
 
 #include "common/json.h"
 #include "store/store.h"
 
-/* lost: found open at a start, closed by recovery */
+/* lost: still open when the broker started, and closed by recovery */
 enum session_state { SESSION_OPEN, SESSION_CLOSED, SESSION_LOST };
 const char *session_state_name(enum session_state state);
 
@@ -37,20 +37,20 @@ struct channel_row {
 };
 void channel_row_release(struct channel_row *row);
 
-/* Ends of sessions and channels are given once: -ENOENT when there is no such row or it was ended
- * before. A digest that comes with an end is appended to the audit chain in the same transaction
- * ("session-sealed", "channel-sealed", each {session, path, file, digest}), which audit_verify()
- * compares with the files. */
+/* A session or channel ends once: -ENOENT if there is no such row or it has ended before. A digest
+ * given with an end is appended to the audit chain in the same transaction ("session-sealed",
+ * "channel-sealed", each {session, path, file, digest}), which audit_verify() compares with the
+ * files. */
 int sessions_insert(struct store *store, const struct session_row *row, struct err *err);
 int sessions_end(struct store *store, const char *id, enum session_state state, int64_t ended,
 	const char *reason, const char *digest, struct err *err);
 /* id or a unique prefix of 8+ characters */
 int sessions_get(struct store *store, const char *id, struct session_row *ret, struct err *err);
 int channels_insert(struct store *store, const struct channel_row *row, struct err *err);
-/* by session and channel: everything from ended on */
+/* Finds the row by session and channel, and sets all fields from `ended` on. */
 int channels_end(struct store *store, const struct channel_row *row, struct err *err);
 
-/* NULL, 0: any */
+/* NULL or 0: any */
 struct session_filter {
 	const char *user, *target, *subject, *provider;
 	int open_only;
@@ -60,9 +60,8 @@ struct session_filter {
 /* non-zero stops and is returned */
 typedef int session_visit_fn(const struct session_row *row, void *context);
 typedef int channel_visit_fn(const struct channel_row *row, void *context);
-int sessions_each(
-	/* newest first */
-	struct store *store, const struct session_filter *filter, session_visit_fn *visit,
+/* newest first */
+int sessions_each(struct store *store, const struct session_filter *filter, session_visit_fn *visit,
 	void *context, struct err *err);
 int channels_each(struct store *store, const char *session, channel_visit_fn *visit, void *context,
 	struct err *err);

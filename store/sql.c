@@ -78,7 +78,7 @@ void sql_close(struct store *store, sqlite3_stmt *stmt)
 static int bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t max)
 {
 	if (!text)
-		return SQLITE_OK; /* unbound is NULL */
+		return SQLITE_OK; /* an unbound parameter is NULL */
 	size_t len = strnlen(text, max + 1);
 	return len > max ? SQLITE_TOOBIG
 			 : sqlite3_bind_text(stmt, at, text, (int)len, SQLITE_STATIC);
@@ -86,10 +86,11 @@ static int bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t max)
 
 static int bind_bytes(sqlite3_stmt *stmt, int at, struct bytes bytes)
 {
-	return bytes.len > STORE_TEXT_MAX
-		       ? SQLITE_TOOBIG
-		       : sqlite3_bind_blob(stmt, at, bytes.data ? bytes.data : (const void *)"",
-				 (int)bytes.len, SQLITE_STATIC);
+	const void *data = bytes.data ? bytes.data : (const void *)"";
+
+	if (bytes.len > STORE_TEXT_MAX)
+		return SQLITE_TOOBIG;
+	return sqlite3_bind_blob(stmt, at, data, (int)bytes.len, SQLITE_STATIC);
 }
 
 static int bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)
@@ -205,7 +206,7 @@ int sql_number(struct store *store, int64_t *ret, struct err *err, const char *t
 		rc = err_set(err, -ENOENT, "database: no such row");
 	if (rc == 1) {
 		int64_t number = sql_int(stmt, 0);
-		/* to its end: a statement that changes something commits there */
+		/* run to its end, because a statement that changes something commits there */
 		rc = sql_step(store, stmt, err);
 		if (rc >= 0)
 			*ret = number;

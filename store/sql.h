@@ -1,10 +1,11 @@
-/* Statements: the little that store/ needs of SQLite, in one place. Private to the .c files of
- * store/, which alone know SQL.
+/* Statements: the part of SQLite that store/ needs. Private to the .c files of store/, the only
+ * ones that contain SQL.
  *
- * Statement texts are string literals: the cache knows them by address. Types of parameters, one
- * character each: 't' const char * of at most STORE_TEXT_MAX bytes (NULL is NULL), 'l' the same of
- * at most STORE_LONG_TEXT_MAX, 'i' int64_t (also for uint64_t: what is above INT64_MAX is -ERANGE),
- * 'b' struct bytes. Texts and bytes are borrowed until the statement is closed. */
+ * Statement texts are string literals, because the cache finds them by address. Types of
+ * parameters, one character each: 't' const char * of at most STORE_TEXT_MAX bytes (NULL is NULL),
+ * 'l' the same of at most STORE_LONG_TEXT_MAX, 'i' int64_t (also for uint64_t: what is above
+ * INT64_MAX is -ERANGE), 'b' struct bytes. Texts and bytes are borrowed until the statement is
+ * closed. */
 #ifndef BARTIZAN_SQL_H
 #define BARTIZAN_SQL_H
 
@@ -28,13 +29,13 @@ struct store {
 	int dir, lock; /* descriptors; lock -1 when read only */
 	bool read_only;
 	int64_t instance; /* number of this opening for writing; 0 when read only */
-	/* certificate serials reserved and not yet given: [serial, serial_end) */
+	/* certificate serials that are reserved and not yet used: [serial, serial_end) */
 	uint64_t serial, serial_end;
 	struct sql_cached cache[SQL_CACHE_MAX];
 	size_t cached;
 };
 
-/* SQLite's code as -errno, with its words */
+/* SQLite's code as -errno, with its message */
 int sql_error(struct store *store, int code, struct err *err);
 /* several statements without parameters or rows */
 int sql_exec(struct store *store, const char *text, struct err *err);
@@ -46,13 +47,12 @@ int64_t sql_changes(struct store *store);
  * an error of sql_step. */
 int sql_query(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
 	const char *types, ...);
-int sql_query_once(
-	/* text may be built: not kept */
-	struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
+/* the same without the cache: text may be built at run time */
+int sql_query_once(struct store *store, sqlite3_stmt **ret, struct err *err, const char *text,
 	const char *types, ...);
 int sql_step(struct store *store, sqlite3_stmt *stmt, struct err *err);
 void sql_close(struct store *store, sqlite3_stmt *stmt);
-/* One number: the first column of the first row; -ENOENT without row. */
+/* The first column of the first row as a number; -ENOENT if there is no row. */
 int sql_number(struct store *store, int64_t *ret, struct err *err, const char *text,
 	const char *types, ...);
 

@@ -39,7 +39,7 @@ bool store_instance_alive(struct store *store, int64_t instance)
 	if (instance == store->instance)
 		return true;
 	struct flock lock = byte_lock(instance);
-	/* When it cannot be told, it is alive: another's session is not to be closed on doubt. */
+	/* In doubt it counts as alive, so that nobody's session is closed by mistake. */
 	return instance > 0 && (fcntl(store->lock, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK);
 }
 
@@ -59,8 +59,8 @@ static int instance_begin(struct store *store, struct err *err)
 
 /* ---- opening ---- */
 
-/* Made by us, for SQLite would give it the mode 0644; WAL and shared memory take the mode from it.
- */
+/* The file is created here, because SQLite would give it the mode 0644; WAL and shared memory take
+ * their mode from it. */
 static int make_file(int dir, struct err *err)
 {
 	FD_CLEANUP int fd =
@@ -71,8 +71,8 @@ static int make_file(int dir, struct err *err)
 	return 0;
 }
 
-/* A database that nobody has open and that was closed properly has no WAL beside it. Such a one is
- * read as immutable: SQLite would create WAL and shared memory. */
+/* A database that nobody has open and that was closed properly has no WAL beside it. It is read as
+ * immutable: else SQLite would create WAL and shared memory. */
 static bool is_at_rest(int dir)
 {
 	struct stat st;
@@ -123,7 +123,7 @@ int store_open(int state_dir, bool read_only, struct store **ret, struct err *er
 	struct store *store = calloc(1, sizeof(*store));
 
 	if (!store)
-		return err_set(err, -ENOMEM, "no memory to open the database");
+		return err_set(err, -ENOMEM, "out of memory to open the database");
 	store->lock = -1;
 	store->read_only = read_only;
 	store->dir = fcntl(state_dir, F_DUPFD_CLOEXEC, 3);
@@ -151,7 +151,7 @@ void store_close(struct store *store)
 		return;
 	for (size_t i = 0; i < store->cached; i++)
 		sqlite3_finalize(store->cache[i].stmt);
-	sqlite3_close_v2(store->db); /* before the directory: SQLite's path leads through it */
+	sqlite3_close_v2(store->db); /* before the directory, which is part of SQLite's path */
 	fd_closep(&store->lock);
 	fd_closep(&store->dir);
 	free(store);

@@ -13,7 +13,7 @@ int tokens_use(struct store *store, struct bytes signed_part, int64_t now, struc
 	bool mine;
 
 	if (EVP_Digest(signed_part.data, signed_part.len, digest, &len, EVP_sha256(), NULL) != 1)
-		return err_set(err, -EIO, "no SHA-256");
+		return err_set(err, -EIO, "SHA-256 of the token could not be computed");
 	int rc = sql_enter(store, &mine, err);
 	if (rc)
 		return rc;

@@ -23,7 +23,8 @@
 
 /* ---- names ---- */
 
-/* transcripts/YYYY/MM/DD/ULID and nothing else: rows and events are not trusted to hold one. */
+/* Whether the path is transcripts/YYYY/MM/DD/ULID: rows and events are not trusted to hold a valid
+ * one. */
 static bool path_ok(const char *path)
 {
 	static const char form[] = ROOT "/dddd/dd/dd/";
@@ -50,8 +51,8 @@ static int open_dir(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens step by step what is between two slashes; with create, makes what is missing, the last one
- * anew. */
+/* Opens a path folder by folder. With create, makes the missing ones; the last one must not exist
+ * yet. */
 static int walk(int at, const char *path, bool create)
 {
 	char part[TRANSCRIPT_PATH_MAX];
@@ -65,10 +66,11 @@ static int walk(int at, const char *path, bool create)
 		path += len + !last;
 		if (create && mkdirat(dir < 0 ? at : dir, part, 0700) && (errno != EEXIST || last))
 			rc = -errno;
-		int next = rc ? rc : open_dir(dir < 0 ? at : dir, part);
+		if (!rc)
+			rc = open_dir(dir < 0 ? at : dir, part);
 		fd_closep(&dir);
-		dir = next;
-		rc = next < 0 ? next : 0;
+		dir = rc;
+		rc = dir < 0 ? dir : 0;
 	}
 	return rc ? rc : dir;
 }
@@ -91,7 +93,7 @@ int transcripts_create(struct store *store, const char *session, int64_t started
 
 	if (!id_ulid_ok(session) || started_ms < 0 || !gmtime_r(&seconds, &day) ||
 		day.tm_year > 9999 - 1900)
-		return err_set(err, -EINVAL, "session id or time is not one");
+		return err_set(err, -EINVAL, "the id or the time of the session is not valid");
 	char made[TRANSCRIPT_PATH_MAX];
 	snprintf(made, sizeof(made), ROOT "/%04d/%02d/%02d/%s", (day.tm_year + 1900) % 10000,
 		day.tm_mon % 12 + 1, day.tm_mday % 32, session);

@@ -1,8 +1,8 @@
 /* The folders of transcripts: state_dir/transcripts/YYYY/MM/DD/SESSION/, one .cast per channel and
  * session.json.
  *
- * Names are made here from validated ULIDs and numbers; nothing of a client reaches a path. Folders
- * 0700, files 0600. */
+ * Names are made here from validated ULIDs and numbers; no text of a client becomes part of a path.
+ * Folders 0700, files 0600. */
 #ifndef BARTIZAN_TRANSCRIPTS_H
 #define BARTIZAN_TRANSCRIPTS_H
 
@@ -19,8 +19,8 @@
 int transcripts_create(struct store *store, const char *session, int64_t started_ms,
 	char path[static TRANSCRIPT_PATH_MAX], struct err *err);
 /* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or
- * -errno. The file is locked for as long as that descriptor or a copy of it, in whatever process,
- * is open: recovery leaves a file alone that somebody may still append to. */
+ * -errno. The file is locked as long as that descriptor or a copy of it is open in any process:
+ * recovery does not touch a file to which somebody may still append. */
 int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
 /* fd for reading */
 int transcripts_read(struct store *store, const char *path, const char *name, struct err *err);
@@ -32,12 +32,13 @@ int transcripts_read_json(struct store *store, const char *path, json_t **ret, s
 /* SHA-256 */
 int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
 	struct err *err);
-/* Of the file system, as an ordinary user may use them. */
+/* Free bytes of the file system that an ordinary user may use. */
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err);
 
-/* At start: every session still open is closed as lost with its last time, its transcripts are cut
- * at a line end and marked, its session.json completed, an audit event "session-lost" appended. One
- * damaged session never blocks the others; nothing is deleted. *ret_count sessions were closed. */
+/* At start: closes every session that is still open as lost, at the last time found in its files;
+ * cuts its transcripts at the end of a line and adds a marker, completes its session.json, and
+ * appends an audit event "session-lost". A damaged session does not block the others; nothing is
+ * deleted. *ret_count: how many sessions were closed. */
 int transcripts_recover(struct store *store, int64_t now_ms, unsigned *ret_count, struct err *err);
 
 #endif

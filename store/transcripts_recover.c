@@ -1,9 +1,10 @@
-/* Closes what a crash left open. Runs in the broker at its start; reads files that may be damaged
- * in any way, and goes on to the next session whatever it finds.
+/* Closes sessions that a crash left open. Runs in the broker at its start; its files may be damaged
+ * in any way, and it continues with the next session whatever it finds.
  *
- * A session is taken only if nobody can still be at it: the store that opened it is not open in a
- * living process (store_instance_alive), and none of its transcripts is locked by a session process
- * that outlived its broker. Each session's rows, seals and event are one transaction. */
+ * A session is closed only if nobody can be working on it: the store that opened it is not open in
+ * a running process (store_instance_alive), and none of its transcripts is locked by a session
+ * process that outlived its broker. The rows, seals and event of each session are one transaction.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,8 +20,9 @@
 #include "store/sql.h"
 #include "store/transcripts.h"
 
-#define CHANNELS_MAX 100000 /* of one session that are mended; further ones are only closed */
-/* told in the event; with more of them it would be too long to be written */
+/* channels of one session whose transcripts are repaired; further ones are only closed */
+#define CHANNELS_MAX 100000
+/* texts in the audit event, whose length is limited */
 #define PROBLEMS_MAX 20
 
 struct lost { /* a session being closed */
@@ -28,9 +30,9 @@ struct lost { /* a session being closed */
 	const struct session_row *row;
 	struct channel_row *channels; /* those that were open */
 	size_t count;
-	int64_t ended;	  /* ms: the last time that anything of it shows */
+	int64_t ended;	  /* ms: the last time found in its rows and files */
 	json_t *problems; /* texts, for the event */
-	json_int_t more;  /* that are not among them */
+	json_int_t more;  /* how many more there were */
 };
 
 static void note(struct lost *lost, const struct err *why)
@@ -83,7 +85,7 @@ static int open_for_mending(struct lost *lost, const char *name, struct err *err
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock)) {
 		int rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		fd_closep(&fd);
-		return err_set(err, rc, "'%s': somebody still writes it", name);
+		return err_set(err, rc, "'%s': a process is still writing to it", name);
 	}
 	return fd;
 }
@@ -166,7 +168,7 @@ static void json_complete_channels(struct lost *lost, json_t *session)
 	}
 }
 
-/* From the file where it can be read, else from the row. */
+/* Completes session.json from the file if it can be read, else from the row. */
 static int json_complete(struct lost *lost, char hex[static 65], struct err *err)
 {
 	struct err why;
@@ -233,7 +235,7 @@ static int session_close(struct lost *lost, int64_t now_ms, struct err *err)
 	return rows_close(lost, written ? hex : NULL, now_ms, err);
 }
 
-/* 1: closed; 0: somebody is still at it. */
+/* 1: closed; 0: a process is still working on it. */
 static int session_recover(
 	struct store *store, const struct session_row *row, int64_t now_ms, struct err *err)
 {
@@ -252,7 +254,8 @@ static int session_recover(
 	return rc ? rc : !held;
 }
 
-/* The next open session of a dead instance after *id, which it replaces. 1, 0, -errno. */
+/* Finds the next open session of a dead instance after `id`, and replaces it. 1, 0: none,
+ * -errno. */
 static int next_open(struct store *store, char id[static ID_ULID_LEN + 1], struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;

@@ -18,6 +18,7 @@
 #include "keys/sshcert.h"
 #include "server/broker/approval/waiter.h"
 #include "server/broker/dial/dial.h"
+#include "server/broker/login/auth.h"
 #include "server/broker/login/login.h"
 
 /* the listener reports within this time of a link's end how the process ended */
@@ -84,6 +85,7 @@ static void client_free(void *arg)
 	struct client *client = arg;
 
 	identity_free(client->who);
+	identity_free(client->vouched);
 	json_decref(client->outer);
 	for (unsigned i = 0; i < client->early_count; i++)
 		json_decref(client->early[i].evidence);
@@ -98,6 +100,7 @@ void client_end(struct client *client, const char *reason)
 {
 	if (client->state == CLIENT_ENDED)
 		return;
+	auth_ended(client);
 	client_set_state(client, CLIENT_ENDED);
 	link_close(&client->link);
 	if (client->gone_timer)

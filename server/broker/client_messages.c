@@ -28,13 +28,15 @@ struct row {
 
 /* a client that is LIMITED is refused by the handlers, with a text */
 #define IN (BIT(CLIENT_AUTHENTICATED) | BIT(CLIENT_LIMITED))
-#define ANY (BIT(CLIENT_CONNECTED) | BIT(CLIENT_PROVED) | IN)
+/* one of key and person is not known yet */
+#define HALF (BIT(CLIENT_CONNECTED) | BIT(CLIENT_PROVED))
+#define ANY (HALF | BIT(CLIENT_VOUCHED) | IN)
 
 static const struct row rows[] = {
 	{ IPC_PROXY, BIT(CLIENT_CONNECTED), ONCE, 1, handle_proxy },
 	{ IPC_AUTH, ANY, DECIDES, 20, handle_auth },
-	{ IPC_LOGIN, BIT(CLIENT_PROVED), ONCE, 20, handle_login },
-	{ IPC_LOGIN_INPUT, BIT(CLIENT_PROVED), 0, 20, handle_login_input },
+	{ IPC_LOGIN, HALF, ONCE, 20, handle_login },
+	{ IPC_LOGIN_INPUT, HALF, 0, 20, handle_login_input },
 	{ IPC_LEG, IN, 0, 10, handle_leg },
 	{ IPC_ACCESS, IN, 0, 20, handle_access },
 	{ IPC_ACCESS_CANCEL, IN, 0, 1, handle_access_cancel },

@@ -138,13 +138,15 @@ static void command(struct visitor *visitor, const struct msg_command *msg)
 			EXIT_DENIED);
 		return;
 	}
-	struct running_spec spec = { .who = local_identity(visitor->cred.uid),
+	struct running_spec spec = {
+		.who = local_identity(visitor->cred.uid),
 		.may = MAY_ALL,
 		.local = true,
 		.terminal = msg->terminal,
 		.columns = msg->columns,
 		.channel = msg->channel,
-		.link = &visitor->link };
+		.link = &visitor->link,
+	};
 	if (!spec.who || running_start(broker, &visitor->running, &spec, msg->argv))
 		refuse(visitor, msg->channel, "bartizan: the gateway is out of memory\n",
 			EXIT_GATEWAY);

@@ -3,12 +3,16 @@
 #include "server/broker/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/env_block.h"
+#include "common/text.h"
 #include "policy/ruleset.h"
 #include "server/broker/command/running.h"
 #include "server/broker/core/peer.h"
+#include "server/broker/login/auth.h"
 
 static void on_ended(struct running *running, void *context)
 {
@@ -35,9 +39,35 @@ static bool limited_may(char *const *argv)
 	return !strcmp(argv[0], "login") && argv[1] && !strcmp(argv[1], "--token");
 }
 
+/* A name with an `@` that is neither LOGIN@TARGET nor the person's own, and words that are no
+ * command of ours: somebody has mistyped a target. "": no, this is for the gateway. */
+static const char *mistyped(const struct client *client, char *const *argv, char out[static 256])
+{
+	const char *at = strrchr(client->user, '@');
+
+	if (!at || command_known(argv) || !strcasecmp(client->user, client->who->user) ||
+		client_names_target(client, client->who))
+		return "";
+	return text_clean(out, 256, at + 1, strlen(at + 1));
+}
+
+static int refuse_mistyped(struct client *client, const struct msg_command *msg, const char *target)
+{
+	char words[512];
+	json_t *data = client_event(client);
+
+	snprintf(words, sizeof(words), "bartizan: no target '%s' (see: ssh gw targets)\n", target);
+	json_object_set_new(data, "target", json_string(target));
+	json_object_set_new(data, "name", json_visible(client->user, strlen(client->user)));
+	json_object_set_new(data, "reason", json_string("no such target"));
+	broker_audit(client->broker, "access-denied", data);
+	return refuse(client, msg->channel, words, EXIT_DENIED);
+}
+
 int handle_command(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_command *msg = data;
+	char target[256];
 
 	if (!env_ok(msg->env))
 		return err_set(err, -EPROTO, "the environment is malformed");
@@ -54,7 +84,9 @@ int handle_command(struct client *client, const void *data, struct err *err)
 			EXIT_DENIED);
 	if (client->who->force_command)
 		return refuse(client, msg->channel,
-			"bartizan: the certificate allows only its forced command\n", EXIT_DENIED);
+			"bartizan: the certificate allows its forced command only\n", EXIT_DENIED);
+	if (*mistyped(client, msg->argv, target))
+		return refuse_mistyped(client, msg, target);
 	struct running_spec spec = {
 		.who = identity_copy(client->who),
 		.source = client->source,

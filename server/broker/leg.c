@@ -36,13 +36,13 @@ static int use_number(struct client *client, uint32_t number)
 	return 0;
 }
 
-static void leg_answer(struct client *client, const struct msg_leg *msg, unsigned exit,
-	const char *reason, const char *session)
+static void leg_answer(struct client *client, const struct msg_leg *msg,
+	const struct refusal *refusal, const char *session)
 {
 	struct msg_leg_answer out = { .leg = msg->leg,
-		.ok = session != NULL,
-		.exit = exit,
-		.reason = (char *)reason,
+		.ok = !refusal,
+		.exit = refusal ? refusal->exit : 0,
+		.reason = (char *)(refusal ? refusal->words : ""),
 		.session = (char *)session };
 
 	link_send(&client->link, IPC_LEG_ANSWER, 0, &out, NULL, 0);
@@ -64,7 +64,7 @@ static int leg_refuse(struct client *client, const struct msg_leg *msg,
 		(unsigned long long)client->connection, client->who->user,
 		text_clean(target, sizeof(target), msg->target, strlen(msg->target)),
 		text_clean(login, sizeof(login), msg->login, strlen(msg->login)), reason);
-	leg_answer(client, msg, refusal->exit, reason, NULL);
+	leg_answer(client, msg, refusal, NULL);
 	return 0;
 }
 
@@ -101,11 +101,13 @@ static bool target_refused(const struct client *client, const struct msg_leg *ms
 	const struct target *target = text_target_ok(msg->target, strlen(msg->target))
 					      ? targets_find(config->targets, msg->target)
 					      : NULL;
-	struct access access = { .who = client->who,
+	struct access access = {
+		.who = client->who,
 		.source = client->source,
 		.target = msg->target,
 		.login = msg->login,
-		.now = clock_wall() };
+		.now = clock_wall(),
+	};
 	char name[256];
 
 	if (!target)
@@ -199,7 +201,7 @@ int handle_leg(struct client *client, const void *data, struct err *err)
 		refusal_set(&why, EXIT_GATEWAY, "the gateway is out of memory");
 		return leg_refuse(client, msg, &why, NULL);
 	}
-	leg_answer(client, msg, 0, "", leg->session);
+	leg_answer(client, msg, NULL, leg->session);
 	return 0;
 }
 

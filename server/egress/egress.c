@@ -87,6 +87,7 @@ static void on_provider_changed(void *context, struct provider *provider, bool t
 		.reason = (char *)(uintptr_t)view.reason,
 		.jwks = view.jwks,
 		.fetched = view.fetched,
+		.logout = view.discovery ? view.discovery->logout : NULL,
 	};
 	if (tell)
 		link_send(&egress->broker, IPC_PROVIDER_STATE, 0, &state, NULL, 0);

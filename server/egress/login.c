@@ -240,11 +240,17 @@ static void device_begin(struct egress_login *login)
 
 	provider_view(login->provider, &view);
 	if (!view.discovery->device) {
-		login_failed(login, "refused",
-			"the provider has no device flow (device_authorization_endpoint)");
+		char words[640];
+		const char *why = view.discovery->unusable;
+		snprintf(words, sizeof(words),
+			"the provider has no device flow (device_authorization_endpoint)%s%.512s",
+			why ? "; its discovery document says what cannot be used: " : "",
+			why ? why : "");
+		login_failed(login, "refused", words);
 		return;
 	}
-	rc = device_form(view.conf->client_id, view.conf->scopes, login->max_age, &form);
+	rc = device_form(
+		&login->device, view.conf->client_id, view.conf->scopes, login->max_age, &form);
 	rc = rc < 0 ? err_set(&err, rc, "the request is too large")
 		    : request_begin(login, view.discovery->device, &form, NULL, DEVICE_ANSWER_MAX,
 			      on_started, &err);
@@ -298,12 +304,12 @@ static struct egress_login *login_new(
 	*login = (struct egress_login){
 		.logins = logins, .id = id, .provider = provider, .max_age = max_age
 	};
-	device_init(&login->device);
+	int rc = device_init(&login->device, NULL);
 	buf_init(&login->userinfo, IPC_DOCUMENT_MAX);
 	TAILQ_INSERT_TAIL(&logins->list, login, entry);
 	logins->count++;
 	login->timer = evtimer_new(logins->base, on_timer, login);
-	if (login->timer)
+	if (login->timer && !rc)
 		return login;
 	login_free(login);
 	return NULL;

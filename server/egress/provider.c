@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "common/url.h"
+#include "oidc/refresh.h"
 
 struct provider {
 	struct providers *all;
@@ -29,10 +30,10 @@ struct provider {
 	struct buf jwks;
 	int64_t fetched;
 	bool ok, fetching;
-	bool asked;	   /* the broker waits for this fetch */
-	unsigned failures; /* in a row */
-	/* monotonic ms of the last fetch, and of the last that the broker caused; -1: never */
-	int64_t tried, forced;
+	bool asked;		/* the broker waits for this fetch */
+	unsigned failures;	/* in a row */
+	int64_t tried;		/* monotonic ms of the last fetch; -1: never */
+	struct refresh refresh; /* fetches that the broker caused */
 	char reason[512];
 };
 
@@ -136,6 +137,9 @@ static void fetch_done(struct provider *provider, struct bytes jwks)
 	if (!provider->ok || changed)
 		log_info("provider '%s': %s", provider->conf->name,
 			provider->ok ? "has other keys now" : "is there");
+	if (!provider->ok && provider->fresh->unusable)
+		log_warning("provider '%s': discovery: ignored: %s", provider->conf->name,
+			provider->fresh->unusable);
 	discovery_free(provider->discovery);
 	provider->discovery = provider->fresh;
 	provider->fresh = NULL;
@@ -229,12 +233,11 @@ void provider_refresh(struct provider *provider)
 	provider->asked = true;
 	if (provider->fetching)
 		return;
-	if (provider->forced >= 0 && now - provider->forced < provider->conf->jwks_refresh) {
+	if (!refresh_take(&provider->refresh, now, provider->conf->jwks_refresh)) {
 		provider->asked = false;
 		provider->all->changed(provider->all->context, provider, true);
 		return;
 	}
-	provider->forced = now;
 	fetch_begin(provider);
 }
 
@@ -281,10 +284,9 @@ int providers_new(const struct egress_conf *conf, struct providers **ret, struct
 		return err_set(err, -ENOMEM, "out of memory");
 	for (; rc == 0 && providers->count < conf->provider_count; providers->count++) {
 		struct provider *provider = &providers->provider[providers->count];
-		*provider = (struct provider){ .all = providers,
-			.conf = &conf->providers[providers->count],
-			.tried = -1,
-			.forced = -1 };
+		*provider = (struct provider){
+			.all = providers, .conf = &conf->providers[providers->count], .tried = -1
+		};
 		buf_init(&provider->jwks, IPC_DOCUMENT_MAX);
 		rc = secret_read(provider, err);
 	}

@@ -49,8 +49,8 @@ int providers_start(struct providers *providers, struct event_base *base, struct
 /* NULL: none of that name */
 struct provider *providers_find(struct providers *providers, const char *name);
 void provider_view(const struct provider *provider, struct provider_view *ret);
-/* An unknown key was seen. Fetches, or, when that was done for such a reason less than jwks_refresh
- * ago, says what is known: changed() follows in any case. */
+/* An unknown key was seen. Fetches, or, when that was done too often for such a reason within
+ * jwks_refresh (oidc/refresh.h), says what is known: changed() follows in any case. */
 void provider_refresh(struct provider *provider);
 /* A login needs it and the last fetch failed: fetches unless that was tried a moment ago. True:
  * changed() will follow. */

@@ -32,9 +32,9 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 		if (rc == 0)
 			return;
 		if (rc < 0) {
-			link->ops->closed(link, link->failed   ? link->failed
-						: rc == -EPIPE ? "connection lost"
-							       : "malformed message");
+			const char *why = rc == -EPIPE ? "connection lost" : "malformed message";
+
+			link->ops->closed(link, link->failed ? link->failed : why);
 			return;
 		}
 		link->ops->message(link, &raw);

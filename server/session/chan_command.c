@@ -178,10 +178,12 @@ void command_done(struct chan_command *command, unsigned status)
 void command_play(struct chan_command *command, const struct msg_play *play, int fd)
 {
 	struct err err;
-	struct player_options options = { .speed = play->speed_milli / 1000.0,
+	struct player_options options = {
+		.speed = play->speed_milli / 1000.0,
 		.idle_us = play->idle_us,
 		.from_us = play->from_us,
-		.text = play->text };
+		.text = play->text,
+	};
 
 	if (command->player || fd < 0 || player_open(fd, &options, &command->player, &err)) {
 		fd_closep(&fd);

@@ -95,10 +95,12 @@ void chan_wait_show(struct chan *chan, const char *text, const char *status)
 
 static void answered(struct chan *chan, bool given)
 {
-	struct msg_ask_answer msg = { .leg = chan->leg->id,
+	struct msg_ask_answer msg = {
+		.leg = chan->leg->id,
 		.channel = chan->id,
 		.given = given,
-		.text = buf_bytes(&chan->answer) };
+		.text = buf_bytes(&chan->answer),
+	};
 
 	chan->asking = false;
 	conn_send(chan->leg->conn, IPC_ASK_ANSWER, &msg);

@@ -43,7 +43,6 @@ struct conn {
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
 	bool env_told; /* that variables were not passed on was said */
-	bool hinted;   /* the hint "a certificate is needed" was shown */
 	int64_t login_deadline;
 	struct tally events; /* those that were not sent to the broker one by one */
 	uint64_t trimmed;    /* bytes relayed when memory was last given back */

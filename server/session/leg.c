@@ -86,9 +86,7 @@ void leg_free(struct leg *leg)
 		ssh_message_free(leg->kept);
 	if (leg->waiting)
 		ssh_message_free(leg->waiting);
-	if (leg->prompt)
-		ipc_msg_free(IPC_LOGIN_PROMPT, leg->prompt);
-	free(leg->prompt);
+	leg_auth_release(leg);
 	if (leg->naming == LEG_NAMED) {
 		struct msg_leg_end msg = { leg->id, leg->end_reason };
 		conn_send(leg->conn, IPC_LEG_END, &msg);

@@ -55,7 +55,10 @@ struct leg {
 	/* the client's keyboard-interactive message, answered when the login continues or ends,
 	 * which may take minutes */
 	ssh_message waiting;
-	bool partial; /* a key was proved; a login as a person must follow */
+	bool login_begun; /* by keyboard-interactive: once for a connection */
+	bool vouched;	  /* a person has logged in; a key has to be proved */
+	/* the end of the login, which came before the client's answer to the last prompt */
+	struct msg_auth_answer *login_end;
 	/* a prompt from the broker that no client message is waiting for yet */
 	struct msg_login_prompt *prompt;
 	int64_t deadline; /* for key exchange and login; 0: none */
@@ -92,10 +95,12 @@ void leg_reply_default(struct leg *leg, ssh_message message); /* the refusal of 
 /* leg_auth.c */
 void leg_auth_message(struct leg *leg, ssh_message message); /* takes the message */
 struct msg_auth_answer;
-void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer);
+/* takes the strings of answer where it has to wait */
+void leg_auth_answer(struct leg *leg, struct msg_auth_answer *answer);
 struct msg_login_prompt;
 /* takes the strings of prompt */
 void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt);
+void leg_auth_release(struct leg *leg);
 void leg_authenticated(struct leg *leg);
 /* leg_open.c: channel opens and global requests; take the message */
 void leg_open_message(struct leg *leg, ssh_message message);

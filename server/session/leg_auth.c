@@ -13,16 +13,23 @@
 #include "keys/sshkey.h"
 #include "server/session/conn.h"
 #include "server/session/leg.h"
-#include "server/session/selector.h"
+#include "common/selector.h"
+
+/* Keys first: keyboard-interactive is for who has no other left. After a good login only a key is
+ * missing. */
+static int methods(const struct leg *leg)
+{
+	if (!leg->outer || leg->vouched)
+		return SSH_AUTH_METHOD_PUBLICKEY;
+	return SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE;
+}
 
 /* SSH_MSG_USERAUTH_FAILURE. It always names a method: libssh sends nothing at all for an empty
  * list, and a client would wait for ever. */
 static void reply(struct leg *leg, ssh_message message)
 {
 	transport_enter(&leg->transport);
-	ssh_message_auth_set_methods(message, leg->outer && leg->partial
-						      ? SSH_AUTH_METHOD_INTERACTIVE
-						      : SSH_AUTH_METHOD_PUBLICKEY);
+	ssh_message_auth_set_methods(message, methods(leg));
 	leg_replied(leg, message, ssh_message_reply_default(message));
 }
 
@@ -61,6 +68,8 @@ static int key_blob(ssh_message message, struct buf *blob)
 	ssh_string_free_char(base64);
 	return rc;
 }
+
+#define VOUCHED_MAX_MS 60000 /* for a key to follow a login */
 
 static void ask(struct leg *leg, ssh_message message)
 {
@@ -126,18 +135,26 @@ void leg_login_prompt(struct leg *leg, struct msg_login_prompt *prompt)
 	show_prompt(leg);
 }
 
+static void login_ended(struct leg *leg);
+
 static void interactive(struct leg *leg, ssh_message message)
 {
 	ssh_session session = leg->transport.session;
-	struct msg_login begin = { NULL };
+	struct msg_login begin = { .user = leg->conn->user };
 	struct msg_login_input input = { { NULL, 0 } };
+	bool response = ssh_message_auth_kbdint_is_response(message);
 
-	if (!leg->partial || leg->waiting) {
+	if (leg->waiting || leg->vouched || response != leg->login_begun) {
 		reply(leg, message);
 		return;
 	}
 	leg->waiting = message;
-	if (!ssh_message_auth_kbdint_is_response(message)) {
+	if (leg->login_end) {
+		login_ended(leg);
+		return;
+	}
+	if (!response) {
+		leg->login_begun = true;
 		/* the broker bounds the login itself */
 		leg->deadline = leg->conn->now + LOGIN_MAX_MS;
 		conn_send(leg->conn, IPC_LOGIN, &begin);
@@ -152,15 +169,14 @@ static void interactive(struct leg *leg, ssh_message message)
 	show_prompt(leg);
 }
 
-/* The key is proved, the person is not: continue with keyboard-interactive. A client that cannot do
- * this (BatchMode) reads in the banner what to do. */
+/* One of key and person is proved, the other one has to follow. A key: by further keys, of which
+ * one may be a certificate, or by keyboard-interactive. */
 static void partial(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
-	leg->partial = true;
 	if (*answer->reason)
 		leg_say(leg, answer->reason);
 	transport_enter(&leg->transport);
-	ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
+	ssh_message_auth_set_methods(message, methods(leg));
 	leg_replied(leg, message, ssh_message_auth_reply_success(message, 1));
 }
 
@@ -181,7 +197,7 @@ static void outer_auth(struct leg *leg, ssh_message message)
 		   !conn->authenticated) {
 		interactive(leg, message);
 	} else if (ssh_message_subtype(message) != SSH_AUTH_METHOD_PUBLICKEY ||
-		   conn->authenticated) {
+		   conn->authenticated || (leg->login_begun && !leg->vouched)) {
 		reply(leg, message);
 	} else if (++conn->probes > CONN_ATTEMPTS_HARD) {
 		leg_end(leg, EXIT_DENIED, "too many keys were offered");
@@ -262,18 +278,16 @@ static void accepted(struct leg *leg, const struct msg_auth_answer *answer, ssh_
 	conn->force_command = *answer->force_command ? strdup(answer->force_command) : NULL;
 	leg_replied(leg, message, ssh_message_auth_reply_success(message, 0));
 	leg_authenticated(leg);
-	direct_mode(leg);
+	if (answer->direct)
+		direct_mode(leg);
 }
 
 static void refused(struct leg *leg, const struct msg_auth_answer *answer, ssh_message message)
 {
 	struct conn *conn = leg->conn;
-	bool cert = strstr(ssh_key_type_to_char(ssh_key_type(ssh_message_auth_pubkey(message))),
-			    "cert") != NULL;
 
-	if (cert || answer->proved || !conn->hinted)
+	if (*answer->reason) /* the broker knows what was said already */
 		leg_say(leg, answer->reason);
-	conn->hinted |= !cert;
 	if (answer->proved)
 		/* only signed attempts count: an agent may offer many keys */
 		conn->attempts++;
@@ -294,16 +308,57 @@ static void login_answer(struct leg *leg, const struct msg_auth_answer *answer)
 		accepted(leg, answer, message);
 		return;
 	}
+	if (answer->partial) {
+		leg->vouched = true;
+		leg->deadline = leg->conn->now + VOUCHED_MAX_MS;
+		partial(leg, answer, message);
+		return;
+	}
 	leg->conn->attempts++;
 	/* shows the reason before the client is told that the login failed */
 	leg_end(leg, EXIT_DENIED, answer->reason);
 	reply(leg, message);
 }
 
-void leg_auth_answer(struct leg *leg, const struct msg_auth_answer *answer)
+static void login_end_free(struct leg *leg)
 {
-	if (leg->state == LEG_AUTH && !leg->kept && leg->waiting) {
-		login_answer(leg, answer);
+	if (leg->login_end)
+		ipc_msg_free(IPC_AUTH_ANSWER, leg->login_end);
+	free(leg->login_end);
+	leg->login_end = NULL;
+}
+
+static void login_ended(struct leg *leg)
+{
+	login_answer(leg, leg->login_end);
+	login_end_free(leg);
+}
+
+/* The client has still to answer the last prompt: the end of its login is told as that answer's
+ * answer. */
+static void login_end_keep(struct leg *leg, struct msg_auth_answer *answer)
+{
+	login_end_free(leg);
+	leg->login_end = malloc(sizeof(*leg->login_end));
+	if (!leg->login_end)
+		return;
+	*leg->login_end = *answer;
+	*answer = (struct msg_auth_answer){ 0 };
+}
+
+void leg_auth_release(struct leg *leg)
+{
+	clear_prompt(leg);
+	login_end_free(leg);
+}
+
+void leg_auth_answer(struct leg *leg, struct msg_auth_answer *answer)
+{
+	if (leg->state == LEG_AUTH && !leg->kept && leg->login_begun && !leg->vouched) {
+		if (leg->waiting)
+			login_answer(leg, answer);
+		else
+			login_end_keep(leg, answer);
 		return;
 	}
 	ssh_message message = leg->kept;

@@ -157,12 +157,14 @@ void leg_name(struct leg *leg, unsigned mode)
 		return;
 	}
 	leg->naming = LEG_ASKED;
-	struct msg_leg msg = { .leg = leg->id,
+	struct msg_leg msg = {
+		.leg = leg->id,
 		.mode = mode,
 		.target = leg->target,
 		.port = leg->port,
 		.login = leg->login,
-		.pubkey = buf_bytes(&blob) };
+		.pubkey = buf_bytes(&blob),
+	};
 	conn_send(leg->conn, IPC_LEG, &msg);
 }
 

@@ -138,8 +138,10 @@ int session_scan_main(const struct session_start *start)
 	if (!rc)
 		rc = sandbox_session(&err);
 	for (bool more = !rc; more;) {
-		struct pollfd pfd = { .fd = ipc_fd(broker),
-			.events = (short)(POLLIN | (ipc_pending(broker) ? POLLOUT : 0)) };
+		struct pollfd pfd = {
+			.fd = ipc_fd(broker),
+			.events = (short)(POLLIN | (ipc_pending(broker) ? POLLOUT : 0)),
+		};
 		more = poll(&pfd, 1, SCAN_WAIT_MS) > 0 && !ipc_flush(broker) && turn(broker);
 	}
 	ipc_free(broker);

@@ -89,10 +89,10 @@ static const char *userauth_algorithm(const struct sshkey *key, uint32_t flags)
 {
 	if (strcmp(sshkey_type(key), "ssh-rsa") != 0)
 		return flags == 0 ? sshkey_type(key) : NULL;
-	/* without a flag: SHA-1, never */
-	return flags == AGENT_RSA_SHA2_512   ? "rsa-sha2-512"
-	       : flags == AGENT_RSA_SHA2_256 ? "rsa-sha2-256"
-					     : NULL;
+	if (flags == AGENT_RSA_SHA2_512)
+		return "rsa-sha2-512";
+	/* without a flag the protocol means SHA-1, which is never signed with */
+	return flags == AGENT_RSA_SHA2_256 ? "rsa-sha2-256" : NULL;
 }
 
 #define METHOD_PLAIN "publickey"
@@ -192,7 +192,7 @@ static int answer_send(
 	return ipc_send(link, IPC_SIGNED, id, &answer, NULL, 0);
 }
 
-/* Public halves in the keyring's order. */
+/* The public halves of all keys, in the order of the keyring. */
 static int answer_keys(const struct keyring *keyring, struct ipc *link, uint32_t id)
 {
 	char **names = calloc(keyring->key_count + 1, sizeof(*names)),

@@ -10,6 +10,7 @@ Without a word it is a good provider whose logins stay pending. BEHAVIOURS lists
 hostile_idp.py FOLDER [PATH=BEHAVIOUR…].
 """
 import base64
+import hashlib
 import http.server
 import json
 import pathlib
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -195,6 +197,36 @@ def short_lived(handler, provider, name):
     handler.answer(status, dict(body, expires_in=2))
 
 
+def strict_proof(handler, provider, name):
+    """What Keycloak 26 does for a client that must use PKCE: the challenge in the device authorization, the verifier with each poll."""
+    form = dict(urllib.parse.parse_qsl(provider.asked[-1][2]))
+    if name == "device":
+        provider.challenge = form.get("code_challenge")
+        if form.get("code_challenge_method") != "S256":
+            return handler.answer(400, {"error": "invalid_request", "error_description": "Missing parameter: code_challenge_method"})
+    elif base64url(hashlib.sha256(form.get("code_verifier", "").encode()).digest()) != provider.challenge:
+        return handler.answer(400, {"error": "invalid_grant", "error_description": "PKCE verification failed: Code mismatch"})
+    return good(handler, provider, name)
+
+
+def odd_members(handler, provider, name):
+    """Optional members as they are seen in the wild, none of them usable as it is written."""
+    status, body = provider.good(name)
+    odd = {"device": {"verification_uri_complete": None, "interval": 1.0, "expires_in": "600"},
+           "discovery": {"end_session_endpoint": None, "authorization_endpoint": "", "registration_endpoint": 7}}
+    handler.answer(status, dict(body, **odd[name]))
+
+
+def zero_in_front(handler, provider, name):
+    """A modulus with the octet that a signed number has in front (Java's BigInteger: Jenkins, Firebase)."""
+    number = base64.urlsafe_b64decode(provider.jwk["n"] + "==")
+    handler.answer(200, {"keys": [dict(provider.jwk, n=base64url(b"\0" + number))]})
+
+
+def with_logout(handler, provider, name):
+    handler.answer(200, dict(provider.good(name)[1], end_session_endpoint=provider.issuer + "/logout"))
+
+
 def no_id_token(handler, provider, name):
     handler.answer(200, {"access_token": "at", "token_type": "Bearer"})
 
@@ -205,7 +237,7 @@ def huge_token(handler, provider, name):
 
 BEHAVIOURS = {function.__name__: function for function in (
     good, redirect, redirect_away, garbage, html, unavailable, empty, twice, deep, gigabyte, endless, headers, silent, drip, cut, hang_up, wrong_issuer,
-    http_endpoints, workload, no_keys, other_key, broken_key, nameless, other_nameless, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, no_id_token, huge_token)}
+    http_endpoints, workload, no_keys, other_key, broken_key, nameless, other_nameless, slow_down, denied, expired, terminal, evil_code, evil_link, no_interval, short_lived, strict_proof, odd_members, zero_in_front, with_logout, no_id_token, huge_token)}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -296,6 +328,8 @@ class HostileProvider:
 
     def behave(self, path, behaviour):
         assert path in PATHS.values() and behaviour in BEHAVIOURS, (path, behaviour)
+        if behaviour in ("other_key", "other_nameless"):
+            modulus(self.folder / "hostile-other.key")  # made now: on a busy machine it takes longer than an answer may
         self.behaviour[path] = behaviour
 
     def count(self, path):

@@ -394,7 +394,7 @@ def test_another_user_than_asked(laptop):
     laptop.configure(user="alice")
     laptop.give_browser("bob")
     done = laptop.bartizan("login", stdin=b"")
-    assert done.code == 1 and "the login is that of 'bob', and should have been that of 'alice'" in done.err
+    assert done.code == 1 and "'bob' has logged in, but it should have been 'alice'" in done.err
     assert laptop.keys() == [] and laptop.left_behind() == []
 
 
@@ -603,7 +603,7 @@ def test_unknown_host_key_is_not_accepted(laptop):
     laptop.ssh_config.write_text(laptop.ssh_config.read_text().replace("HostKeyAlias gw", "HostKeyAlias stranger"))
     laptop.give_browser("alice")
     done = laptop.bartizan("login", stdin=b"")
-    assert done.code == 1 and "no certificate came from the gateway 'gw'" in done.err and laptop.keys() == []
+    assert done.code == 1 and "the gateway 'gw' sent no certificate" in done.err and laptop.keys() == []
 
 
 def test_logout_without_a_gateway(laptop):
@@ -613,4 +613,31 @@ def test_logout_without_a_gateway(laptop):
         unused.bind(("127.0.0.1", 0))
         laptop.ssh_config.write_text(re.sub(r"Port \d+", "Port %d" % unused.getsockname()[1], laptop.ssh_config.read_text()))
         done = laptop.bartizan("logout")
-    assert done.code == 0 and "could not be told" in done.err and laptop.keys() == []
+    assert done.code == 1 and done.out == "" and "could not be told" in done.err and laptop.keys() == []
+
+
+def test_name_with_an_at(own_world, tmp_path):
+    """`user: email`: the name of a person is not LOGIN@TARGET; `bartizan logout` reaches the gateway, and a command that failed is not 0."""
+    world = own_world(lambda text: text.replace("user: preferred_username", "user: email", 1))
+    laptop = Laptop(world, tmp_path)
+    agent = laptop.start_agent()
+    try:
+        laptop.give_browser("alice")
+        assert laptop.bartizan("login", stdin=b"").code == 0
+        for user in ("alice@example.com", "somebody@corp.example.com", "token"):
+            done = laptop.ssh("gw", "whoami", "--json", options=("User %s" % user,))
+            assert done.code == 0 and json.loads(done.out)[0]["user"] == "alice@example.com", done
+        assert laptop.ssh("gw", "true", options=("User %s@web1" % world.env["LOGIN"],)).code == 0  # a target is one
+        for words in (("uptime",), ()):
+            typo = laptop.ssh("gw", *words, options=("User deploy@wbe1",))
+            assert typo.code == 77 and "no target 'wbe1' (see: ssh gw targets)" in typo.err, typo
+        assert world.event("access-denied", target="wbe1")
+        assert "help" in laptop.ssh("gw", options=("User alice@example.com",)).out  # the person's own name: the gateway
+        unknown = laptop.ssh("gw", "uptime", options=("User alice@example.com",))
+        assert unknown.code == 2 and "unknown command 'uptime'" in unknown.err, unknown
+        gone = laptop.bartizan("logout")
+        assert (gone.code, gone.out, gone.err) == (0, "logged out of gw\n", ""), gone
+        assert world.event("logout", user="alice@example.com")
+    finally:
+        agent.terminate()
+        agent.wait()

@@ -13,7 +13,9 @@ static const char text[] = "prod:\n"
 			   "  - {deny: [\"mkfs*\", \"re:\\\\bdd\\\\b.*of=/dev/\", \"> /etc/*\"]}\n"
 			   "  - {approve: [\"rm -r*\", \"shutdown\"], by: [lead, dba]}\n"
 			   "  - {approve: [\"drop *\"], by: dba}\n"
-			   "  - {warn: [\"sudo *\"]}\n"
+			   "  - {approve: [{preset: destructive}, {preset: interpreters}, {program: [a, 'b*'], options: [-r, --rec], values: -o, arguments: "
+			   "['/*', 're:x'], matches: '* y'}], by: [lead, dba]}\n"
+			   "  - {warn: [\"sudo *\", {preset: exfiltration}, {preset: privilege}]}\n"
 			   "  - {allow: [\"*\"]}\n"
 			   "listed:\n"
 			   "  rules: [{allow: [\"ls\", \"ls *\", \"cat /var/log/??*\"]}]\n"
@@ -68,7 +70,7 @@ typedef int judge_fn(const struct guard *guard, struct bytes line, struct judgem
 static bool doubtful(judge_fn *judge, const struct shell_line *line)
 {
 	for (size_t i = 0; i < line->doubt_count; i++)
-		if (judge == guard_judge || (judge == guard_judge_typed && !line->doubts[i].unfinished))
+		if (!line->doubts[i].code && (judge == guard_judge || (judge == guard_judge_typed && !line->doubts[i].unfinished)))
 			return true;
 	return false;
 }

@@ -1,7 +1,7 @@
 """The texts that the lab writes: the gateway's configuration and what people's ssh reads."""
 
 PEOPLE = {"alice": ["sre"], "bob": ["sre", "leads"], "carol": ["auditors"], "mallory": []}
-TARGETS = ("web1", "db1", "plain1")
+TARGETS = ("web1", "db1", "plain1", "odd1")
 
 CONFIG = """\
 # The lab's gateway. Edit it, then: tests/lab reload {dir}
@@ -52,6 +52,11 @@ targets:
     labels: {{env: legacy, role: router}}
     host_keys: ["{plain1_key}"]
     credential: {{key: router_key}}
+  - name: odd1
+    address: 127.0.0.1:{odd1}
+    labels: {{env: odd, role: odd}}
+    host_keys: ["{odd1_key}"]
+    credential: {{certificate: backend_ca}}
 
 roles:
   sre: {{groups: [sre]}}
@@ -74,14 +79,17 @@ rules:
     roles: [sre]
     targets: {{labels: {{env: legacy}}}}
     env: [LANG, "LC_*", "TEST_*"]
+  - name: odd
+    allow: [shell, exec, sftp]
+    roles: [sre]
+    targets: {{labels: {{env: odd}}}}
+    env: [LANG, "LC_*", "TEST_*"]
 """
 
 SSH_CONFIG = """\
 # {name} at the lab's gateway{how}: `ssh -F {file} web1`
 Host *
-{identity}	IdentitiesOnly yes
-	IdentityAgent none
-	StrictHostKeyChecking yes
+{identity}	StrictHostKeyChecking yes
 	UserKnownHostsFile {dir}/known_hosts
 	GlobalKnownHostsFile /dev/null
 	UpdateHostKeys no
@@ -94,14 +102,36 @@ Host gw
 	User {name}
 {targets}"""
 
-SSH_CERTIFICATE = """\
+# The ways in which people have their certificate, in the order of keys that each of them makes.
+SSH_EXPLICIT = """\
 	IdentityFile {dir}/people/{name}/id
 	CertificateFile {dir}/people/{name}/id-cert.pub
+	IdentitiesOnly yes
+	IdentityAgent none
 	BatchMode yes
 """
 
+SSH_BESIDE = """\
+	# id-cert.pub lies beside it, and is offered after it
+	IdentityFile {dir}/people/{name}/id
+	IdentitiesOnly yes
+	IdentityAgent none
+	BatchMode yes
+"""
+
+SSH_AGENT = """\
+	# holds the key, then the certificate
+	IdentityFile none
+	IdentityAgent {agent}
+	BatchMode yes
+"""
+
+SSH_CERTIFICATE = {"alice": SSH_BESIDE, "bob": SSH_AGENT}
+
 SSH_PLAIN = """\
 	IdentityFile {dir}/people/{name}/plain
+	IdentitiesOnly yes
+	IdentityAgent none
 	PreferredAuthentications publickey,keyboard-interactive
 """
 
@@ -114,10 +144,11 @@ Host {target}.direct
 """
 
 
-def ssh_config(directory, name, port, login, plain=False):
-    """With the certificate; or with a plain key, for logins at the identity provider."""
+def ssh_config(directory, name, port, login, plain=False, agent=None):
+    """With the certificate, as its owner has it; or with a plain key, for logins at the identity provider."""
     targets = "".join(SSH_TARGET.format(target=target, login=login) for target in TARGETS)
-    identity = (SSH_PLAIN if plain else SSH_CERTIFICATE).format(dir=directory, name=name)
+    certificate = SSH_CERTIFICATE.get(name, SSH_EXPLICIT)
+    identity = (SSH_PLAIN if plain else certificate).format(dir=directory, name=name, agent=agent)
     return SSH_CONFIG.format(dir=directory, file=ssh_config_path(directory, name, plain), name=name, port=port, targets=targets, identity=identity,
                              how=", with a plain key" if plain else "")
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 from . import files, idp, process, servers
@@ -14,7 +15,7 @@ from . import files, idp, process, servers
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOCKET_PATH_MAX = 100  # sun_path holds 108 with its NUL; leave room for a temporary suffix
 READY_SECONDS = 30
-KEYS = ("keys/host", "keys/user_ca", "keys/backend_ca", "keys/router", "hosts/web1", "hosts/db1", "hosts/plain1",
+KEYS = ("keys/host", "keys/user_ca", "keys/backend_ca", "keys/router", "hosts/web1", "hosts/db1", "hosts/plain1", "hosts/odd1",
         *("people/%s/%s" % (name, key) for name in files.PEOPLE for key in ("id", "plain")))
 
 
@@ -94,6 +95,7 @@ class Lab:
                 if self._start_all(last=attempt == 2):
                     break
             self._certificates()
+            self._start_agent()
         except BaseException:
             self._stop_all()
             raise
@@ -118,27 +120,62 @@ class Lab:
         return " ".join((self.dir / (key + ".pub")).read_text().split()[:2])
 
     def _write(self, edit):
-        gateway, web1, db1, plain1, provider = servers.free_ports(5)
+        gateway, web1, db1, plain1, odd1, behind, provider = servers.free_ports(7)
         control = self._control_socket()
         listen = ['"127.0.0.1:%d"' % gateway] + (['"[::1]:%d"' % gateway] if servers.has_ipv6() else [])
         text = files.CONFIG.format(
             dir=self.dir, listen=", ".join(listen), control=control, run_as="run_as: nobody" if os.getuid() == 0 else "# run_as: only where started as root",
-            web1=web1, db1=db1, plain1=plain1, idp=provider, web1_key=self._public("hosts/web1"), db1_key=self._public("hosts/db1"), plain1_key=self._public("hosts/plain1"))
+            web1=web1, db1=db1, plain1=plain1, odd1=odd1, idp=provider, web1_key=self._public("hosts/web1"), db1_key=self._public("hosts/db1"), plain1_key=self._public("hosts/plain1"),
+            odd1_key=self._public("hosts/odd1"))
         self.config.write_text(edit(text) if edit else text)
         self.env = {
             "GW_PORT": str(gateway), "GW_PID": "", "STATE_DIR": str(self.dir / "state"), "CONTROL_SOCKET": str(control), "WEB1_PORT": str(web1),
-            "DB1_PORT": str(db1), "PLAIN1_PORT": str(plain1), "IDP_PORT": str(provider), "LOGIN": servers.login(), "USER_CA": str(self.dir / "keys/user_ca"),
+            "DB1_PORT": str(db1), "PLAIN1_PORT": str(plain1), "ODD1_PORT": str(odd1), "ODD1_SSHD_PORT": str(behind), "AGENT": str(control.with_name("agent.sock")),
+            "IDP_PORT": str(provider), "LOGIN": servers.login(), "USER_CA": str(self.dir / "keys/user_ca"),
             "BACKEND_CA": str(self.dir / "keys/backend_ca"), "BARTIZAN_CONFIG": str(self.config),
         }
         (self.dir / "known_hosts").write_text(files.known_hosts(gateway, self._public("keys/host")))
         for name in files.PEOPLE:
             for plain in (False, True):
-                files.ssh_config_path(self.dir, name, plain).write_text(files.ssh_config(self.dir, name, gateway, servers.login(), plain))
+                files.ssh_config_path(self.dir, name, plain).write_text(files.ssh_config(self.dir, name, gateway, servers.login(), plain, self.env["AGENT"]))
         ca = "TrustedUserCAKeys %s.pub\nAuthorizedKeysFile none" % (self.dir / "keys/backend_ca")
         static = "AuthorizedKeysFile %s.pub" % (self.dir / "keys/router")
-        for name, trust in (("web1", ca), ("db1", ca), ("plain1", static)):
-            port = int(self.env[name.upper() + "_PORT"])
-            (self.dir / "hosts" / (name + ".conf")).write_text(servers.sshd_config(self.dir, name, port, trust))
+        for name, trust in (("web1", ca), ("db1", ca), ("plain1", static), ("odd1", ca)):
+            (self.dir / "hosts" / (name + ".conf")).write_text(servers.sshd_config(self.dir, name, self._sshd_port(name), trust, terminals=name != "odd1"))
+
+    def _sshd_port(self, name):
+        """Where its sshd listens; before odd1's stands a proxy."""
+        return int(self.env.get(name.upper() + "_SSHD_PORT") or self.env[name.upper() + "_PORT"])
+
+    def odd(self, **how):
+        """What odd1 does to connections from now on: tests/lablib/odd.py; nothing: it behaves."""
+        path = self.dir / "hosts/odd1.json"
+        path.with_suffix(".new").write_text(json.dumps(how))
+        path.with_suffix(".new").replace(path)
+
+    def _start_proxy(self):
+        port = int(self.env["ODD1_PORT"])
+        pid, started = process.spawn([sys.executable, str(ROOT / "tests/lablib/odd.py"), str(port), self.env["ODD1_SSHD_PORT"], str(self.dir / "hosts/odd1.json")],
+                                     self.dir / "log/odd1-proxy.log")
+        self._remember("odd1-proxy", pid, started)
+        self._await_banner("odd1-proxy", pid, port, self.dir / "log/odd1-proxy.log")
+
+    def _start_agent(self):
+        """Somebody who has key and certificate in an agent, in the order in which ssh-add adds them."""
+        socket = pathlib.Path(self.env["AGENT"])
+        socket.unlink(missing_ok=True)
+        pid, started = process.spawn(["ssh-agent", "-D", "-a", str(socket)], self.dir / "log/agent.log")
+        self._remember("agent", pid, started)
+        process.wait_until(lambda: process.reap(pid) is not None or socket.exists(), READY_SECONDS, "ssh-agent")
+        self.agent_holds("bob")
+
+    def agent_holds(self, name):
+        """The agent forgets what it has, and takes this person's key and certificate."""
+        environment = {**os.environ, "SSH_AUTH_SOCK": self.env["AGENT"]}
+        for words in (["-D"], [str(self.dir / "people" / name / "id")]):
+            done = subprocess.run(["ssh-add", "-q", *words], env=environment, stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode:
+                raise LabError("ssh-add: %s" % done.stderr.strip())
 
     def _control_socket(self):
         path = self.dir / "control.sock"
@@ -155,6 +192,7 @@ class Lab:
             provider = self._spawn_idp()
             for name in files.TARGETS:
                 self.start_server(name)
+            self._start_proxy()
             self._await_idp(provider)
             self.start_gateway()
             return True
@@ -167,16 +205,18 @@ class Lab:
 
     def start_server(self, name):
         """Starts sshd NAME (again), and waits for its banner."""
-        port = int(self.env[name.upper() + "_PORT"])
         log = self.dir / "log" / (name + ".log")
         pid, started = process.spawn(servers.command(self.dir / "hosts" / (name + ".conf")), log)
         self._remember(name, pid, started)
+        self._await_banner("sshd " + name, pid, self._sshd_port(name), log)
+
+    def _await_banner(self, what, pid, port, log):
         try:
-            process.wait_until(lambda: process.reap(pid) is not None or servers.banner(port).startswith("SSH-"), READY_SECONDS, "sshd " + name)
+            process.wait_until(lambda: process.reap(pid) is not None or servers.banner(port).startswith("SSH-"), READY_SECONDS, what)
         except process.Wait as late:
             raise LabError("%s\n%s" % (late, self._tail(log))) from late
         if process.reap(pid) is not None:
-            raise LabError("sshd %s ended at once:\n%s" % (name, self._tail(log)))
+            raise LabError("%s ended at once:\n%s" % (what, self._tail(log)))
 
     def start_idp(self):
         """Starts the identity provider (again; stop_one("idp") ends it), and waits until it listens. It has forgotten everything, and has new keys."""
@@ -260,7 +300,7 @@ class Lab:
 
     def _summary(self):
         lines = ["lab is up in %s" % self.dir, "  gateway 127.0.0.1:%(GW_PORT)s, process %(GW_PID)s" % self.env,
-                 "  web1 :%(WEB1_PORT)s, db1 :%(DB1_PORT)s, plain1 :%(PLAIN1_PORT)s, account %(LOGIN)s" % self.env,
+                 "  web1 :%(WEB1_PORT)s, db1 :%(DB1_PORT)s, plain1 :%(PLAIN1_PORT)s, odd1 :%(ODD1_PORT)s, account %(LOGIN)s" % self.env,
                  "  identity provider https://127.0.0.1:%(IDP_PORT)s" % self.env,
                  "  try: ssh -F %s/ssh_config.alice web1 hostname" % self.dir,
                  "   or: ssh -F %s/ssh_config.alice.nocert web1, and %s/login alice LINK" % (self.dir, self.dir)]

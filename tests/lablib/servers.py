@@ -64,7 +64,7 @@ def password_locked():
     return False
 
 
-def sshd_config(directory, name, port, trust):
+def sshd_config(directory, name, port, trust, terminals=True):
     """A server's configuration as text; trust is its line about whose keys it believes. Works as root and as an ordinary user."""
     return "\n".join([
         "Port %d" % port,
@@ -79,7 +79,7 @@ def sshd_config(directory, name, port, trust):
         "UsePAM %s" % ("yes" if password_locked() else "no"),
         "StrictModes no",
         "UseDNS no",
-        "PermitTTY yes",
+        "PermitTTY %s" % ("yes" if terminals else "no"),
         "PermitUserEnvironment no",
         "AcceptEnv LANG LC_* TEST_*",
         "SetEnv SHLVL=1",  # otherwise bash reads ~/.bashrc for every single command, and a slow one spoils what is measured

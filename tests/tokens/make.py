@@ -8,6 +8,7 @@ moment AT at which tokens are judged stays. A case has a name, what must be acce
 import base64
 import json
 import pathlib
+import sys
 
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, ed448, padding, rsa, utils
@@ -16,6 +17,7 @@ HERE = pathlib.Path(__file__).parent
 AT = 1800000000
 HASH = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 ED_L = 2**252 + 27742317777372353535851937790883648493
 
 
@@ -349,7 +351,8 @@ def jwk_cases():
     yield case("RSA, prime modulus", dict(rsa_key, n=number(PRIME)), "even or a prime")
     yield case("RSA, modulus with a small factor", dict(rsa_key, n=number(105 * ((1 << 2047) // 105 + 2 | 1))), "small factor")
     yield case("RSA, square of a prime", dict(rsa_key, n=number(RSA.private_numbers().p ** 2)), "RSA key is not accepted")
-    yield case("RSA, leading zero in n", dict(rsa_key, n=b64(b"\0" + unb64(rsa_key["n"]))), "'n' is empty or has leading zeros")
+    yield case("RSA, the octet of a sign in n", dict(rsa_key, n=b64(b"\0" + unb64(rsa_key["n"]))))
+    yield case("RSA, two zeros in front of n", dict(rsa_key, n=b64(b"\0\0" + unb64(rsa_key["n"]))), "'n' is empty or has leading zeros")
     yield case("RSA, leading zero in e", dict(rsa_key, e="AAEAAQ"), "'e' is empty or has leading zeros")
     yield case("RSA, n empty", dict(rsa_key, n=""), "'n' is empty")
     yield case("RSA, n padded", dict(rsa_key, n=rsa_key["n"] + "=="), "'n': padded base64url")
@@ -362,7 +365,11 @@ def jwk_cases():
     yield case("P-256, zero", dict(ec_key, x=number(0, 32), y=number(0, 32)), "not a point of its curve")
     yield case("P-256, x beyond the field", dict(ec_key, x=b64(b"\xff" * 32)), "not a point of its curve")
     yield case("P-256, x too short", dict(ec_key, x=b64(unb64(ec_key["x"])[1:])), "'x' has 31 bytes, not 32")
-    yield case("P-256, y too long", dict(ec_key, y=b64(b"\0" + unb64(ec_key["y"]))), "'y' has 33 bytes, not 32")
+    # both y of this x are on the curve: one of them begins with a set bit, and has a sign in front in two's complement
+    low, high = sorted((unb64(ec_key["y"]), (P256_P - int.from_bytes(unb64(ec_key["y"]), "big")).to_bytes(32, "big")))
+    yield case("P-256, y too long", dict(ec_key, y=b64(b"\0" + low)), "'y' has 33 bytes, not 32")
+    yield case("P-256, the octet of a sign in y", dict(ec_key, y=b64(b"\0" + high)))
+    yield case("P-256, a zero in front of y that is no sign", dict(ec_key, y=b64(b"\0" + low)), "'y' has 33 bytes, not 32")
     yield case("P-256 without y", without(ec_key, "y"), "'y' is missing")
     yield case("P-256 point said to be P-384", dict(ec_key, crv="P-384"), "'x' has 32 bytes, not 48")
     yield case("EC without crv", without(ec_key, "crv"), "curve '' is not supported")
@@ -398,6 +405,7 @@ def jwk_cases():
     yield case("alg is a number", dict(rsa_key, alg=1), "'alg' is not a string")
     yield case("kid is a number", dict(rsa_key, kid=1), "'kid' is not a string")
     yield case("kid too long", dict(rsa_key, kid="k" * 257), "'kid' is longer than 256 bytes")
+    yield case("null where there is nothing to say", dict(rsa_key, use=None, key_ops=None, alg=None, kid=None, x5c=None))
     yield case("not an object", [rsa_key], "not an object")
     yield case("member twice", json.dumps(ec_key)[:-1] + ', "x": "AA"}', "not valid JSON")
     yield case("NUL in kid", json.dumps(dict(ec_key, kid="a\0b")), "not valid JSON")
@@ -438,13 +446,20 @@ def set_cases():
     yield case("the same key twice", [one, one], "not usable: the set holds two keys with this kid", kid="k1", count=0)
     yield case("two keys of one kid, one for encryption", [one, dict(two, kid="k1", use="enc")], "two keys with this kid", kid="k1", count=0)
     yield case("private half published", [dict(one, d=number(RSA.private_numbers().d))], "the set publishes its private half", kid="k1", count=0)
-    yield case("no kid, one that fits", [one, curve, dict(two, use="enc")])
-    yield case("no kid, two that fit", [one, two], "token names no kid, and the provider's key set holds more than one key for 'RS256'")
+    several = "token names no kid, and the provider's key set holds more than one key"
+    yield case("no kid, one that fits", [one, curve, dict(two, use="enc")], several)
+    yield case("no kid, two that fit", [one, two], several)
+    yield case("no kid, none that fits", [one, two], several, alg="ES256")
+    yield case("no kid, one that fits by alg", [dict(one, alg="RS384"), two], several)
+    yield case("keys without kid", [jwk(RSA), jwk(P256)], several, alg="ES256", count=2)
+    yield case("no kid, one key for signatures", [one, dict(two, use="enc"), 17])
     yield case(
-        "no kid, none that fits", [one, two], "token names no kid, and the provider's key set holds no key for 'ES256'", alg="ES256", unknown=True
+        "no kid, the only key is of another type",
+        [one],
+        "token names no kid, and the provider's key set holds no key for 'ES256'",
+        alg="ES256",
+        unknown=True,
     )
-    yield case("no kid, one that fits by alg", [dict(one, alg="RS384"), two])
-    yield case("keys without kid", [jwk(RSA), jwk(P256)], alg="ES256", count=2)
     yield case("keys without kid are not found by kid", [jwk(RSA)], "no key with kid 'k1'", kid="k1", unknown=True)
     yield case("empty kid is a kid", [dict(one, kid=""), dict(two, kid="k1")], kid="")
     yield case("no keys", [], "no key with kid 'k1'", kid="k1", unknown=True, count=0)
@@ -471,6 +486,7 @@ CLAIMS = {
     "email_verified": True,
     "groups": ["sre", "leads"],
 }
+BACKCHANNEL = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_KEYS = {"r1": RSA, "e1": P256, "e3": P384, "d1": ED}
 
 
@@ -511,7 +527,7 @@ def token_cases():
     for alg, kid in (("RS256", "r1"), ("RS384", "r1"), ("RS512", "r1"), ("PS256", "r1"), ("ES384", "e3"), ("EdDSA", "d1")):
         yield case("good " + alg, alg=alg, kid=kid, expect=who)
     yield case("no typ", header={"typ": None}, expect=who)
-    yield case("no kid, one key that fits", header={"kid": None})
+    yield case("no kid, one key that fits", "token names no kid, and the provider's key set holds more than one key", header={"kid": None})
 
     # the front and the keys
     yield case("access token", "token is an access token", header={"typ": "at+jwt"})
@@ -666,7 +682,7 @@ def token_cases():
         return case("identity: " + name, words, change, None, drop, userinfo, expect, **rules)
 
     yield claims("e-mail address not verified", "e-mail address 'alice@example.com' is not verified", {"email_verified": False})
-    yield claims("verified, but as text", "e-mail address 'alice@example.com' is not verified", {"email_verified": "true"})
+    yield claims("verified, but as text", "'email_verified' is the text \"true\", and not true", {"email_verified": "true"})
     yield claims("verified, but as a number", "is not verified", {"email_verified": 1})
     yield claims("nothing about verified", "is not verified (there is no 'email_verified')", drop=["email_verified"])
     yield claims("no e-mail address", "claim 'email', which names the user, is missing", drop=["email"])
@@ -735,10 +751,19 @@ def token_cases():
     yield claims(
         "groups that are no names",
         change={"groups": ["sre", "a b", "a,b", "*", "", "a\nb", "\u200b", 7, None, ["x"], "-x", "g" * 256]},
-        expect={"groups": ["sre"], "dropped": 11},
+        expect={
+            "groups": ["sre"],
+            "dropped": 11,
+            "dropped_words": "'a b' (it holds ' '), 'a,b' (it holds ','), '*' (it holds '*'), '' (it is empty), 'a\\nb' (it holds '\\n'), "
+            "'\\u{200B}' (it holds '\\u{200B}'), one (it is not text), one (it is not text)",
+        },
     )
     yield claims("groups is a number", "claim 'groups' is neither a string nor a list", {"groups": 7})
-    yield claims("groups is an object", "claim 'groups' is neither a string nor a list", {"groups": {"sre": True}})
+    yield claims(
+        "groups is an object",
+        "claim 'groups' is neither a string nor a list (where the keys of an object are the groups",
+        {"groups": {"sre": True}},
+    )
     yield claims(
         "groups left out by the provider",
         "left claim 'groups' out",
@@ -792,21 +817,183 @@ def save(name, content):
     (HERE / name).write_text("{\n%s\n}\n" % ",\n".join(lines))
 
 
-def main():
-    save("jws.json", {"cases": list(jws_cases())})
-    save("keys.json", {"keys": list(jwk_cases()), "sets": list(set_cases())})
-    save(
-        "tokens.json",
-        {
-            "at": AT,
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "algorithms": ALL,
-            "skew": 30,
-            "jwks": {"keys": [jwk(key, kid=kid, use="sig") for kid, key in TOKEN_KEYS.items()]},
-            "cases": list(token_cases()),
+def kind_cases():
+    """What providers sign with one key, as they document and send it: ID tokens, and everything that must not pass for one. And what was once
+    accepted loosely, each decided."""
+    person = {"iss": ISSUER, "aud": AUDIENCE, "sub": "248289761001", "iat": AT - 10, "exp": AT + 600}
+    named = {"preferred_username": "alice", "email": "alice@example.com", "email_verified": True, "groups": ["sre"]}
+
+    def case(name, words=None, claims=None, header=None, expect=None, payload=None, **rules):
+        head = dict({"alg": "ES256", "typ": "JWT", "kid": "e1"}, **(header or {}))
+        body = payload if payload is not None else {k: v for k, v in dict(person, **(claims or {})).items() if v is not None}
+        token = compact({k: v for k, v in head.items() if v is not None}, body, "ES256", P256)
+        out = {"name": name, "token": token, "accept": words is None}
+        for key, value in (("words", words), ("rules", dict({"user": "sub"}, **rules)), ("expect", expect)):
+            if value:
+                out[key] = value
+        return out
+
+    # ---- Keycloak 26 ----
+    session = {"auth_time": AT - 10, "azp": AUDIENCE, "sid": "0c6fb9a6", "acr": "1"}
+    keycloak_id = dict(session, **named, typ="ID", jti="7c1b", at_hash="wM7Yz2w8wHcHkQXlz8SXLg", name="Alice B", given_name="Alice", family_name="B")
+    access = dict(
+        session, **named, typ="Bearer", jti="onrtac:4d2e", scope="openid email profile", realm_access={"roles": ["sre"]}, resource_access={}
+    )
+    access["allowed-origins"] = ["https://app.example.com"]
+    is_access = "token is an access token"
+    yield case("Keycloak: ID token", claims=keycloak_id, user="preferred_username", expect={"user": "alice", "groups": ["sre"]})
+    yield case("Keycloak: ID token of a service account", claims=dict(keycloak_id, client_id="ci-deploy", clientHost="10.0.0.1"), machine=True)
+    yield case("Keycloak: access token, its client is ours", is_access + " ('typ' is 'Bearer')", access)
+    yield case("Keycloak: access token, an audience mapper", is_access + " ('typ' is 'Bearer')", dict(access, aud=[AUDIENCE, "account"]))
+    yield case("Keycloak: access token of another client", is_access, dict(access, azp="other-app"))
+    yield case("Keycloak: access token, the scope alone tells", is_access + " (it has 'scope')", dict(access, typ=None))
+    yield case("Keycloak: DPoP-bound access token", is_access, dict(access, typ="DPoP", cnf={"jkt": "0ZcO"}))
+    yield case("Keycloak: refresh token", "token is a refresh token", dict(session, typ="Refresh", scope="openid"))
+    yield case("Keycloak: offline token", "token is an offline token", dict(session, typ="Offline", scope="openid offline_access"))
+    yield case("Keycloak: logout token", "token is a logout token", {"typ": "Logout", "sid": "x", "events": {BACKCHANNEL: {}}})
+    yield case("Keycloak: logout token of its own header", "type 'logout+jwt' is not accepted", {"events": {BACKCHANNEL: {}}}, {"typ": "logout+jwt"})
+    yield case("typ of another kind", "token of another type ('typ' is 'Serialized-ID')", {"typ": "Serialized-ID"})
+    yield case("typ in another spelling", "token of another type ('typ' is 'id')", {"typ": "id"})
+    yield case("typ hostile", "token of another type ('typ' is '\\x1b[2J')", {"typ": "\x1b[2J"})
+    yield case("typ is a list", "token of another type (it has 'typ')", {"typ": ["ID"]})
+    yield case("typ JWT in the payload", "token of another type", {"typ": "JWT"})
+
+    # ---- Microsoft Entra ID ----
+    entra = {"ver": "2.0", "tid": "1111", "oid": "2222", "preferred_username": "alice@example.com", "name": "Alice", "rh": "0.A", "uti": "u", "nbf": AT - 10}
+    yield case("Entra: ID token", claims=dict(entra, groups=["0f5b1c2d-0000-4000-8000-000000000000"], roles=["sre"], wids=["b79f"]), groups="roles")
+    yield case("Entra: access token v2", is_access + " (it has 'scp')", dict(entra, azp=AUDIENCE, azpacr="0", scp="access_as_user"))
+    yield case("Entra: access token v2 of an application", is_access + " (it has 'idtyp')", dict(entra, idtyp="app", azp=AUDIENCE, azpacr="1", roles=["x"]))
+    yield case("Entra: access token v2, no scope", is_access + " (it has 'azpacr')", dict(entra, azp=AUDIENCE, azpacr="1", roles=["x"]))
+    yield case("Entra: access token v1", is_access + " (it has 'appid')", dict(entra, ver="1.0", appid=AUDIENCE, appidacr="0"))
+
+    # ---- Okta ----
+    okta = {"ver": 1, "jti": "ID.GJ2kBA", "amr": ["pwd", "mfa"], "idp": "00ok1", "auth_time": AT - 10, "at_hash": "preAhTk9Oc"}
+    yield case("Okta: ID token", claims=okta)
+    yield case("Okta: access token", is_access + " (it has 'scp')", {"ver": 1, "jti": "AT.0mP4", "cid": AUDIENCE, "uid": "00u1", "scp": ["openid"]})
+    yield case("Okta: access token without scopes", is_access + " (it has 'cid')", {"ver": 1, "jti": "AT.0mP4", "cid": AUDIENCE, "uid": "00u1"})
+    yield case("Okta: access token, its id alone tells", is_access + " ('jti' is 'AT.0mP4')", {"jti": "AT.0mP4"})
+
+    # ---- Auth0 ----
+    yield case("Auth0: ID token", claims={"nickname": "alice", "sid": "s", "nonce": "n", "updated_at": "2026-01-01T00:00:00.000Z"})
+    yield case("Auth0: access token", is_access + " (it has 'scope')", {"aud": [AUDIENCE, "https://t.auth0.example/userinfo"], "azp": AUDIENCE, "scope": "openid"})
+    yield case("Auth0: access token of an application", is_access + " (it has 'gty')", {"azp": AUDIENCE, "gty": "client-credentials"})
+    yield case("Auth0: access token, RFC 9068 profile", is_access + " (typ 'at+jwt')", {"client_id": AUDIENCE, "scope": "openid"}, {"typ": "at+jwt"})
+
+    # ---- GitLab, Kubernetes, GitHub: people's and workloads' ----
+    gitlab = {"auth_time": AT - 100, "sub_legacy": "9f", "nickname": "alice", "groups_direct": ["sre"], "https://gitlab.org/claims/groups/owner": ["sre"]}
+    job = {"namespace_id": "1", "project_id": "7", "project_path": "a/b", "job_id": "302", "pipeline_id": "9", "ref": "main", "user_login": "alice", "nbf": AT - 15}
+    service = {"sub": "system:serviceaccount:ci:deploy", "kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": "deploy"}}, "aud": [AUDIENCE], "nbf": AT - 10}
+    workflow = {"repository": "a/b", "ref": "refs/heads/main", "run_id": "1", "job_workflow_ref": "a/b/.github/workflows/c.yml@refs/heads/main", "sub": "7"}
+    people = "this provider is for people"
+    yield case("GitLab: ID token", claims=gitlab)
+    yield case("GitLab: a job's token for people", "token is a CI job's token (it has 'job_id'), and " + people, job)
+    yield case("GitLab: a job's token", claims=job, machine=True, user="project_id", expect={"user": "7"})
+    yield case("Kubernetes: a service account's token for people", "token is a service account's token (it has 'kubernetes.io'), and " + people, service)
+    yield case("Kubernetes: a service account's token", claims=service, machine=True, expect={"user": "system:serviceaccount:ci:deploy"})
+    yield case("GitHub: a workflow's token for people", "token is a workflow's token", workflow)
+    yield case("GitHub: a workflow's token", claims=workflow, machine=True)
+
+    # ---- others ----
+    yield case("Zitadel: ID token", claims={"client_id": AUDIENCE, "azp": AUDIENCE, "at_hash": "x", "amr": ["pwd"], "auth_time": AT - 10})
+    yield case("Zitadel: access token", is_access + " (it has 'client_id')", {"client_id": AUDIENCE, "jti": "v2"})
+    yield case("Cognito: ID token", claims={"token_use": "id", "cognito:username": "alice", "event_id": "e", "auth_time": AT - 10})
+    yield case("Cognito: access token", is_access + " ", {"token_use": "access", "client_id": AUDIENCE, "username": "alice"})
+    yield case("ForgeRock: ID token", claims={"tokenName": "id_token", "realm": "/"})
+    yield case("ForgeRock: access token", is_access, {"tokenName": "access_token"})
+    dex = {"email": "alice@example.com", "email_verified": True, "name": "alice"}
+    yield case("Dex: ID token", claims=dict(dex, at_hash="x"), require=["at_hash"])
+    yield case("Dex: access token, where at_hash is required", "token has no 'at_hash', which an ID token of this provider has", dex, require=["at_hash"])
+    yield case("an ID token without at_hash, where nothing requires it", claims=dex)
+    yield case("two claims are required", "token has no 'sid'", dict(dex, at_hash="x"), require=["at_hash", "sid"])
+
+    # ---- kinds by the standards ----
+    yield case("a security event", "token is a logout token or another security event", {"events": {"https://schemas.openid.net/secevent/caep/x": {}}})
+    yield case("events of no kind", "security event", {"events": {}})
+    yield case("an answer to an introspection", "an answer to an introspection", {"token_introspection": {"active": True}})
+    yield case("an authorization response", "answer to an authorization request (JARM)", {"code": "abc", "state": "s", "sub": None, "iat": None})
+    yield case("bound to another key", "bound to another key (it has 'cnf')", {"cnf": {"jkt": "0ZcO"}})
+    yield case("somebody else acts", "somebody else acts for the user", {"act": {"sub": "admin"}})
+    yield case("a claim that is null is not there", claims={"scope": None, "typ": None})
+    for typ in ("secevent+jwt", "token-introspection+jwt", "oauth-authz-req+jwt", "oauth-id-jag+jwt", "dpop+jwt", "application/at+jwt", "jwt"):
+        yield case("header typ " + typ, "type '%s' is not accepted, only 'JWT'" % typ, header={"typ": typ})
+
+    # ---- what was accepted loosely ----
+    several = "token names no kid, and the provider's key set holds more than one key"
+    yield case("loose: no kid, several keys", several, header={"kid": None})
+    yield case("loose: no typ in the header", header={"typ": None})  # RFC 7519 section 5.1: optional, and many leave it out
+    yield case("loose: cty", header={"cty": "json"})  # means nothing for a payload that is an object
+    yield case("loose: one group as text", claims=dict(named, groups="sre"), expect={"groups": ["sre"], "dropped": 0})  # ADFS writes lists of one so
+    for name, value, why in (("blank", "sre leads", "it holds ' '"), ("comma", "sre,leads", "it holds ','"), ("JSON", '["sre"]', "it holds '\"'"), ("empty", "", "it is empty")):
+        yield case("loose: groups in one text, " + name, "which is neither a list nor one group: " + why, dict(named, groups=value))
+    yield case("loose: groups are numbers", claims=dict(named, groups=[1, 2]), expect={"groups": [], "dropped": 2})
+    yield case("loose: email_verified as text", "'email_verified' is the text \"true\", and not true", dict(named, email_verified="true"), user="email")
+    yield case("loose: email_verified null is absent", "there is no 'email_verified'", payload=dict(person, email="a@example.com", email_verified=None), user="email")
+    yield case("loose: aud is a list of one", claims={"aud": [AUDIENCE]})
+    yield case("loose: aud twice in the list", "'azp' is missing, and the token is for 2 audiences", {"aud": [AUDIENCE, AUDIENCE]})
+    yield case("loose: exp as a float", "'exp' is not a whole number", {"exp": AT + 600.0})
+    yield case("loose: iat as a float", "'iat' is not a whole number", {"iat": AT - 0.5})
+    yield case("loose: iat ahead, within the skew", claims={"iat": AT + 29})
+    yield case("loose: nbf ahead, within the skew", claims={"nbf": AT + 29})
+    yield case("loose: nonce that nobody asked for", claims={"nonce": "n"})  # its key's nonce is compared by the gateway where one came
+    yield case("loose: sub twice", "payload: not valid JSON", payload=json.dumps(person).encode()[:-1] + b', "sub": "root"}')
+    yield case("loose: aud twice, once escaped", "payload: not valid JSON", payload=json.dumps(person).encode()[:-1] + b', "\\u0061ud": "x"}')
+    yield case("loose: white space around the payload", payload=b" " + json.dumps(person).encode() + b"\r\n")
+
+    # ---- groups as Zitadel has them, and names ----
+    roles = {"urn:zitadel:iam:org:project:roles": {"sre": {"2391": "example.com"}, "leads": {"2391": "example.com"}, "a b": {}}}
+    urn = "urn:zitadel:iam:org:project:roles"
+    yield case("roles as keys", claims=roles, groups=urn, keys_of=True, expect={"groups": ["leads", "sre"], "dropped": 1, "dropped_words": "'a b' (it holds ' ')"})
+    yield case("roles as keys, nobody said so", "neither a string nor a list (where the keys of an object are the groups", roles, groups=urn)
+    yield case("roles as keys, none", groups=urn, keys_of=True, expect={"groups": []})
+    yield case("roles as keys, an empty object", claims={urn: {}}, groups=urn, keys_of=True, expect={"groups": []})
+    yield case("roles as keys, a list", "is not an object, whose keys would be the groups", {urn: ["sre"]}, groups=urn, keys_of=True)
+    cyrillic = {"preferred_username": "ali\u0441e", "groups": ["sre", "s\u0433e", "\u0433\u0440\u0443\u043f\u043f\u0430", "/sre"]}
+    yield case("name of two scripts", "cannot be a user name: it holds '\\u{0441}', which is not ASCII", cyrillic, user="preferred_username")
+    yield case("name of two scripts, unicode", "it holds '\\u{0441}' (Cyrillic) among Latin letters", cyrillic, user="preferred_username", unicode=True)
+    yield case(
+        "groups of other scripts",
+        claims=cyrillic,
+        expect={"groups": ["sre"], "dropped": 3},
+    )
+    yield case(
+        "groups of other scripts, unicode",
+        claims=cyrillic,
+        unicode=True,
+        expect={
+            "groups": ["sre", "\u0433\u0440\u0443\u043f\u043f\u0430"],
+            "dropped": 2,
+            "dropped_words": "'s\u0433e' (it holds '\\u{0433}' (Cyrillic) among Latin letters), '/sre' (it holds '/')",
         },
     )
+    yield case("a name with a colon", "it holds ':'", {"sub": "system:admin"})
+    yield case("a name of the gateway's machine", "it begins with 'local:'", {"sub": "local:root"}, machine=True)
+    yield case("O'Brien", claims={"preferred_username": "o'brien"}, user="preferred_username", expect={"user": "o'brien"})
+
+
+FILES = {
+    "jws.json": lambda: {"cases": list(jws_cases())},
+    "keys.json": lambda: {"keys": list(jwk_cases()), "sets": list(set_cases())},
+    "tokens.json": lambda: rules_and(token_cases()),
+    "kinds.json": lambda: rules_and(kind_cases()),
+}
+
+
+def rules_and(cases):
+    return {
+        "at": AT,
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "algorithms": ALL,
+        "skew": 30,
+        "jwks": {"keys": [jwk(key, kid=kid, use="sig") for kid, key in TOKEN_KEYS.items()]},
+        "cases": list(cases),
+    }
+
+
+def main():
+    """All files, or those that are named."""
+    for name in sys.argv[1:] or FILES:
+        save(name, FILES[name]())
 
 
 main()

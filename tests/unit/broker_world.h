@@ -299,6 +299,25 @@ static inline void done(struct heard *heard)
 	free(heard);
 }
 
+/* Whatever the broker has said to it, and the link itself, is forgotten. */
+static inline void link_drop(struct peer *peer)
+{
+	for (size_t i = 0; i < world.link_count; i++)
+		if (world.links[i] == peer)
+			world.links[i] = world.links[--world.link_count];
+	for (struct heard **at = &world.heard; *at;) {
+		struct heard *heard = *at;
+		if (heard->from == peer) {
+			*at = heard->next;
+			done(heard);
+		} else {
+			at = &heard->next;
+		}
+	}
+	peer_close(peer);
+	free(peer);
+}
+
 #define MSG(heard, type) ((const struct type *)(const void *)&(heard)->msg)
 
 static inline void wait_for(bool (*is_true)(void), const char *what)

@@ -124,7 +124,7 @@ static inline void expect_prompt(struct peer *session, const char *words)
 
 static inline void begin_login(struct peer *session)
 {
-	say(session, IPC_LOGIN, 0, &(struct msg_login){ (char *)"" }, -1);
+	say(session, IPC_LOGIN, 0, &(struct msg_login){ (char *)"alice", (char *)"" }, -1);
 }
 
 static inline void input(struct peer *session, const char *text)

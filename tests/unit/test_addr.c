@@ -159,7 +159,7 @@ static void test_bad_nets(void **state)
 	struct err err;
 	struct net net;
 	net_parse("10.0.0.1/8", &net, &err);
-	assert_non_null(strstr(err.text, "behind its prefix"));
+	assert_non_null(strstr(err.text, "after its prefix"));
 }
 
 static void test_net_lists(void **state)

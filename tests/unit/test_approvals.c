@@ -30,7 +30,7 @@ static struct approval request(const char *user, const char *command, unsigned n
 	return approval;
 }
 
-static void create(struct place *world, const char *user, const char *command, unsigned needed, char id[8])
+static void create(struct place *world, const char *user, const char *command, unsigned needed, char id[ID_SHORT_LEN + 1])
 {
 	struct approval approval = request(user, command, needed);
 	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
@@ -90,7 +90,7 @@ static void rows_follow_the_table(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 1, id);
 	assert_int_equal(approvals_revoke(world->store, id, "bob", "", 3, NULL), -EALREADY);
 	assert_vote(world, id, "bob", true, APPROVAL_APPROVED);
@@ -116,7 +116,7 @@ static void quorum(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 2, id);
 	assert_vote(world, id, "bob", true, APPROVAL_PENDING);
 	assert_int_equal(vote(world, id, "bob", true, 10, &got), -EEXIST); /* one person, one vote */
@@ -133,7 +133,7 @@ static void nobody_approves_himself(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 1, id);
 	assert_int_equal(vote(world, id, "alice", true, 10, &got), -EPERM);
 	assert_int_equal(vote(world, id, "alice", false, 10, &got), -EPERM);
@@ -178,7 +178,7 @@ static void scopes_and_uses(void **state)
 	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "rm -rf x", 1, id);
 	assert_int_equal(find(world, "alice", "rm -rf x", 10, &found), 0); /* the same command picks its request up */
 	assert_string_equal(found.id, id);
@@ -207,7 +207,7 @@ static void given_back(void **state)
 	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 1, id);
 	struct identity bob = person("bob");
 	struct vote ballot = { .who = &bob, .approve = true, .uses = 2, .note = "fine" };
@@ -248,7 +248,7 @@ static void expiry(void **state)
 	struct place *world = *state;
 	enum approval_state got;
 	struct approval found;
-	char pending[8], granted[8];
+	char pending[ID_SHORT_LEN + 1], granted[ID_SHORT_LEN + 1];
 	int64_t next;
 	int told = 0;
 	create(world, "alice", "a", 1, pending);
@@ -282,7 +282,7 @@ static void what_ends_soon(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char pending[8], granted[8], denied[8], told[64] = "";
+	char pending[ID_SHORT_LEN + 1], granted[ID_SHORT_LEN + 1], denied[ID_SHORT_LEN + 1], told[64] = "";
 	int64_t next;
 	create(world, "alice", "a", 1, pending);
 	create(world, "alice", "b", 1, granted);
@@ -325,7 +325,7 @@ static void lists(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char alices[8], bobs[8], over[8];
+	char alices[ID_SHORT_LEN + 1], bobs[ID_SHORT_LEN + 1], over[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 1, alices);
 	create(world, "alice", "b", 1, over);
 	assert_int_equal(vote(world, over, "bob", false, 10, &got), 0);
@@ -349,7 +349,7 @@ static void a_grant_s_scope(void **state)
 	struct identity alice = person("alice"), namesake = person("alice");
 	struct approval found;
 	enum approval_state got;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	namesake.provider = "other";
 	struct approval approval = request("alice", "", 1);
 	assert_int_equal(approvals_create(world->store, &approval, 1, &generous, NULL), 0);
@@ -379,7 +379,7 @@ static void survives_a_restart(void **state)
 {
 	struct place *world = *state;
 	enum approval_state got;
-	char id[8];
+	char id[ID_SHORT_LEN + 1];
 	create(world, "alice", "a", 2, id);
 	assert_int_equal(vote(world, id, "bob", true, 10, &got), 0);
 	store_close(world->store);
@@ -418,7 +418,7 @@ static void reviews(void **state)
 {
 	struct place *world = *state;
 	struct identity alice = person("alice"), bob = person("bob");
-	char id[8], seen[8] = "";
+	char id[ID_SHORT_LEN + 1], seen[ID_SHORT_LEN + 1] = "";
 	assert_int_equal(reviews_create(world->store, &alice, "S", "db1", "pager", 1, id, NULL), 0);
 	assert_int_equal(reviews_sign(world->store, id, &alice, "fine", 2, NULL), -EPERM);
 	assert_int_equal(reviews_each(world->store, true, keep_review, seen, NULL), 0);

@@ -1,4 +1,5 @@
-/* The broker from outside: a session's way from the login to its end, what goes wrong on it, and what is left in the store. */
+/* The broker from outside: a session's way from the login to its end, what goes wrong on it, and
+ * what is left in the store. */
 #include "tests/unit/broker_world.h"
 
 static struct peer *session;
@@ -12,12 +13,14 @@ static void test_login(void **state)
 	world_up(RULES);
 	know("alice", "sre");
 	session = connect_client();
-	struct heard *answer = try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, false);
+	struct heard *answer = try_login(
+		session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, false);
 	assert_true(MSG(answer, msg_auth_answer)->ok);
 	assert_false(MSG(answer, msg_auth_answer)->proved);
 	done(answer);
 	assert_int_equal(events_of("login").count, 0); /* an offer proves nothing */
-	answer = try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, true);
+	answer =
+		try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, true);
 	assert_true(MSG(answer, msg_auth_answer)->ok);
 	assert_string_equal(MSG(answer, msg_auth_answer)->user, "alice");
 	assert_int_equal(MSG(answer, msg_auth_answer)->rights, SSHCERT_PTY);
@@ -40,7 +43,12 @@ static void refused(const struct cert *cert, const char *words)
 	struct events events = events_of("login-refused");
 	assert_non_null(strstr(events.last, words));
 	/* and it is not in: what needs a login kills it */
-	say(peer, IPC_LEG, 0, &(struct msg_leg){ .leg = 1, .mode = MODE_JUMP, .target = (char[]){ "web1" }, .login = (char[]){ "deploy" } }, -1);
+	say(peer, IPC_LEG, 0,
+		&(struct msg_leg){ .leg = 1,
+			.mode = MODE_JUMP,
+			.target = (char[]){ "web1" },
+			.login = (char[]){ "deploy" } },
+		-1);
 	expect_closed(peer);
 	assert_int_equal(events_of("login").count, 0);
 }
@@ -50,12 +58,15 @@ static void test_login_refused(void **state)
 	(void)state;
 	world_up(RULES);
 	know("alice", "sre");
-	refused(&(struct cert){ .user = "alice", .from = -600, .to = -180 }, "expired 3 minutes ago");
+	refused(&(struct cert){ .user = "alice", .from = -600, .to = -180 },
+		"expired 3 minutes ago");
 	refused(&(struct cert){ .user = "alice", .from = 600, .to = 900 }, "not valid before");
 	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .ca = world.backend_ca },
 		"was not issued by an authority that is trusted here (CA SHA256:");
-	refused(&(struct cert){ .user = "alice", .second = "bob", .from = -60, .to = 600 }, "names 2 principals");
-	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .source = "10.0.0.0/8" }, "source-address");
+	refused(&(struct cert){ .user = "alice", .second = "bob", .from = -60, .to = 600 },
+		"names 2 principals");
+	refused(&(struct cert){ .user = "alice", .from = -60, .to = 600, .source = "10.0.0.0/8" },
+		"source-address");
 	assert_int_equal(events_of("login-refused").count, 5);
 	assert_int_equal(events_of("session-violation").count, 5);
 	world_down();
@@ -66,21 +77,26 @@ static void test_plain_key_and_attempts(void **state)
 	(void)state;
 	world_up("limits: {login_attempts: 2}\n" RULES);
 	session = connect_client();
-	for (int i = 0; i < 3; i++) {
-		say(session, IPC_AUTH, 0, &(struct msg_auth){ false, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
+	for (int i = 0; i < 3; i++) { /* asked; proved; asked again: it has been round */
+		say(session, IPC_AUTH, 0,
+			&(struct msg_auth){ i == 1, (char[]){ "alice" }, sshkey_blob(world.alice) },
+			-1);
 		struct heard *answer = expect(session, IPC_AUTH_ANSWER);
-		assert_non_null(strstr(MSG(answer, msg_auth_answer)->reason, "a certificate is needed"));
+		assert_true(!!strstr(MSG(answer, msg_auth_answer)->reason,
+				    "a certificate is needed") == (i == 2));
 		done(answer);
 	}
-	assert_int_equal(events_of("login-refused").count, 1); /* an agent full of keys is one event */
+	assert_int_equal(events_of("login-refused").count, 0); /* a certificate may follow */
 	for (int i = 0; i < 2; i++)
-		done(try_login(session, &(struct cert){ .user = "alice", .from = -600, .to = -180 }, true));
+		done(try_login(session, &(struct cert){ .user = "alice", .from = -600, .to = -180 },
+			true));
 	struct heard *end = expect(session, IPC_END);
 	assert_string_equal(MSG(end, msg_end)->reason, "too many login attempts");
 	done(end);
-	say(session, IPC_AUTH, 0, &(struct msg_auth){ false, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
+	say(session, IPC_AUTH, 0,
+		&(struct msg_auth){ false, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
 	expect_closed(session);
-	assert_int_equal(events_of("login-refused").count, 3);
+	assert_int_equal(events_of("login-refused").count, 2);
 	world_down();
 }
 
@@ -90,7 +106,8 @@ static void test_user_name_is_pinned(void **state)
 	world_up(RULES);
 	session = connect_client();
 	done(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, false));
-	struct heard *answer = try_login(session, &(struct cert){ .user = "bob", .from = -60, .to = 600 }, true);
+	struct heard *answer =
+		try_login(session, &(struct cert){ .user = "bob", .from = -60, .to = 600 }, true);
 	assert_false(MSG(answer, msg_auth_answer)->ok);
 	assert_non_null(strstr(MSG(answer, msg_auth_answer)->reason, "may not change"));
 	done(answer);
@@ -104,17 +121,27 @@ static void test_foreign_authority(void **state)
 	world_up(RULES);
 	know("alice", "sre");
 	session = connect_client();
-	struct heard *answer = try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600, .ca = world.foreign_ca }, true);
+	struct heard *answer = try_login(session,
+		&(struct cert){ .user = "alice", .from = -60, .to = 600, .ca = world.foreign_ca },
+		true);
 	assert_true(MSG(answer, msg_auth_answer)->ok);
 	done(answer);
 	answer = name_leg(session, 1, "web1", "deploy");
 	assert_false(MSG(answer, msg_leg_answer)->ok);
 	done(answer);
 	assert_non_null(strstr(events_of("login").last, "\"provider\":\"ca:SHA256:"));
-	session = connect_client(); /* several principals: the user name picks one */
-	answer = try_login(session, &(struct cert){ .user = "alice", .second = "bob", .from = -60, .to = 600, .ca = world.foreign_ca }, true);
-	assert_true(MSG(answer, msg_auth_answer)->ok);
-	assert_string_equal(MSG(answer, msg_auth_answer)->user, "alice");
+	session = connect_client(); /* several principals are several people, whatever user name the
+				       client gives */
+	answer = try_login(session,
+		&(struct cert){ .user = "alice",
+			.second = "bob",
+			.from = -60,
+			.to = 600,
+			.ca = world.foreign_ca },
+		true);
+	assert_false(MSG(answer, msg_auth_answer)->ok);
+	assert_non_null(strstr(MSG(answer, msg_auth_answer)->reason,
+		"names 2 principals, and nothing says which of them is the user"));
 	done(answer);
 	world_down();
 }
@@ -127,14 +154,20 @@ static void test_serial_belongs_to_a_key(void **state)
 	know("alice", "sre");
 	struct store *store = NULL;
 	struct err err;
-	struct certificate_row row = { .serial = 7, .provider = (char[]){ "local" }, .subject = (char[]){ "alice" }, .user = (char[]){ "alice" },
+	struct certificate_row row = { .serial = 7,
+		.provider = (char[]){ "local" },
+		.subject = (char[]){ "alice" },
+		.user = (char[]){ "alice" },
 		.key_id = (char[]){ "x" },
-		.key_fp = (char[]){ "SHA256:somebodyelseskey" }, .valid_before = 1, .issued = 1 };
+		.key_fp = (char[]){ "SHA256:somebodyelseskey" },
+		.valid_before = 1,
+		.issued = 1 };
 	assert_int_equal(store_open(world.scratch.fd, false, &store, &err), 0);
 	assert_int_equal(certificates_put(store, &row, &err), 0);
 	store_close(store);
 	session = connect_client();
-	struct heard *answer = try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600, .serial = 7 }, true);
+	struct heard *answer = try_login(session,
+		&(struct cert){ .user = "alice", .from = -60, .to = 600, .serial = 7 }, true);
 	assert_false(MSG(answer, msg_auth_answer)->ok);
 	done(answer);
 	world_down();
@@ -154,14 +187,20 @@ static void test_session(void **state)
 {
 	(void)state;
 	in(RULES, "web1");
-	say(session, IPC_REQUEST, 0, &(struct msg_request){ 1, 5, (char[]){ "env" }, { (const uint8_t *)"A=\033[1m", 6 } }, -1);
+	say(session, IPC_REQUEST, 0,
+		&(struct msg_request){
+			1, 5, (char[]){ "env" }, { (const uint8_t *)"A=\033[1m", 6 } },
+		-1);
 	struct heard *decision = access_of(session, 1, 5, ACCESS_EXEC, "uname -a");
 	const struct msg_decision *msg = MSG(decision, msg_decision);
 	assert_int_equal(msg->verdict, VERDICT_ALLOW);
 	assert_true(msg->record && msg->record_required && decision->fd_count == 1);
 	assert_string_equal(msg->rule, "staging");
 	assert_string_equal(msg->title, "alice deploy@web1 exec");
-	assert_int_equal(write(decision->fds[0], "{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":1}\n", 51), 51);
+	assert_int_equal(
+		write(decision->fds[0],
+			"{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":1}\n", 51),
+		51);
 	done(decision);
 	struct heard *grant = expect(session, IPC_GRANT);
 	const struct msg_grant *got = MSG(grant, msg_grant);
@@ -176,15 +215,22 @@ static void test_session(void **state)
 	assert_int_equal(cert->principal_count, 1);
 	assert_string_equal(cert->principals[0], "deploy");
 	assert_non_null(strstr(cert->key_id, id));
-	assert_true(cert->valid_before <= (uint64_t)clock_wall() + 300 && cert->rights == SSHCERT_PTY);
+	assert_true(
+		cert->valid_before <= (uint64_t)clock_wall() + 300 && cert->rights == SSHCERT_PTY);
 	uint64_t serial = cert->serial;
 	sshcert_free(cert);
 	done(grant);
-	struct msg_evidence evidence = { .leg = 1, .transport = (char[]){ "outbound" }, .kex = (char[]){ "curve25519-sha256" },
+	struct msg_evidence evidence = { .leg = 1,
+		.transport = (char[]){ "outbound" },
+		.kex = (char[]){ "curve25519-sha256" },
 		.host_key_algorithm = (char[]){ "ssh-ed25519" },
-		.host_key_fingerprint = (char[]){ "SHA256:x" }, .cipher_in = (char[]){ "c" }, .cipher_out = (char[]){ "c" },
-			.mac_in = (char[]){ "m" }, .mac_out = (char[]){ "m" },
-		.banner = (char[]){ "SSH-2.0-\033evil" }, .strict_kex = true };
+		.host_key_fingerprint = (char[]){ "SHA256:x" },
+		.cipher_in = (char[]){ "c" },
+		.cipher_out = (char[]){ "c" },
+		.mac_in = (char[]){ "m" },
+		.mac_out = (char[]){ "m" },
+		.banner = (char[]){ "SSH-2.0-\033evil" },
+		.strict_kex = true };
 	say(session, IPC_EVIDENCE, 0, &evidence, -1);
 	end_channel(session, 1, 5);
 	end_leg(session, 1, "");
@@ -202,8 +248,12 @@ static void test_session(void **state)
 	json_t *outbound = json_object_get(json_object_get(json, "evidence"), "outbound");
 	assert_int_equal(json_integer_value(json_object_get(channel, "exit_status")), 3);
 	assert_int_equal(json_array_size(json_object_get(channel, "requests")), 1);
-	assert_string_equal(json_get_string(json_array_get(json_object_get(channel, "requests"), 0), "detail"), "A=\\x1b[1m");
-	assert_int_equal((uint64_t)json_integer_value(json_object_get(outbound, "certificate_serial")), serial);
+	assert_string_equal(
+		json_get_string(json_array_get(json_object_get(channel, "requests"), 0), "detail"),
+		"A=\\x1b[1m");
+	assert_int_equal(
+		(uint64_t)json_integer_value(json_object_get(outbound, "certificate_serial")),
+		serial);
 	assert_string_equal(json_get_string(outbound, "banner"), "SSH-2.0-\\x1bevil");
 	assert_string_equal(json_get_string(json_object_get(json, "identity"), "user"), "alice");
 	assert_int_equal(events_of("access-allowed").count, 1);
@@ -214,9 +264,13 @@ static void test_session(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login), cmocka_unit_test(test_login_refused), cmocka_unit_test(test_plain_key_and_attempts),
-			cmocka_unit_test(test_user_name_is_pinned),
-		cmocka_unit_test(test_foreign_authority), cmocka_unit_test(test_serial_belongs_to_a_key), cmocka_unit_test(test_session),
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_login_refused),
+		cmocka_unit_test(test_plain_key_and_attempts),
+		cmocka_unit_test(test_user_name_is_pinned),
+		cmocka_unit_test(test_foreign_authority),
+		cmocka_unit_test(test_serial_belongs_to_a_key),
+		cmocka_unit_test(test_session),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

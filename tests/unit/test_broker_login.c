@@ -24,6 +24,145 @@ static void down(void)
 	sshkey_free(second_key);
 }
 
+/* ---- the order of keys ---- */
+
+static void violates(struct peer *session, enum ipc_type type, const void *msg)
+{
+	unsigned before = events_of("session-violation").count;
+	say(session, type, 0, msg, -1);
+	expect_closed(session);
+	assert_int_equal(events_of("session-violation").count, before + 1);
+}
+
+static void answered(struct heard *answer, bool ok, bool partial, const char *words)
+{
+	const struct msg_auth_answer *got = MSG(answer, msg_auth_answer);
+
+	if (got->ok != ok || got->partial != partial || (*words ? !strstr(got->reason, words) : *got->reason))
+		fail_msg("ok %d partial %d '%s'", got->ok, got->partial, got->reason);
+	done(answer);
+}
+
+/* As OpenSSH does it: it asks, proves, and goes round. */
+static struct peer *asked_and_proved(void)
+{
+	struct peer *session = connect_client();
+	answered(offer(session, "alice", world.alice, false), true, false, "");
+	answered(offer(session, "alice", world.alice, true), false, true, "");
+	return session;
+}
+
+static void certificate_follows(const char *conf)
+{
+	up(conf);
+	struct peer *session = asked_and_proved();
+	answered(offer(session, "alice", second_key, false), false, false, ""); /* an agent holds more */
+	answered(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, false), true, false, "");
+	say(session, IPC_LEG, 0, &(struct msg_leg){ .leg = 1, .mode = MODE_JUMP, .target = (char[]){ "web1" }, .login = (char[]){ "deploy" } }, -1);
+	expect_closed(session); /* a plain key alone opens nothing */
+	session = asked_and_proved();
+	answered(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, true), true, false, "");
+	done(expect(world.parent, IPC_AUTHENTICATED));
+	assert_int_equal(events_of("login").count, 1);
+	assert_int_equal(events_of("login-refused").count, 0);
+	down();
+}
+
+static void test_certificate_follows_its_plain_key(void **state)
+{
+	(void)state;
+	certificate_follows(ONE);
+	certificate_follows(RULES);
+	certificate_follows("providers: [" CI "]\n" RULES);
+}
+
+static void test_nothing_follows_the_plain_key(void **state)
+{
+	(void)state;
+	up(ONE);
+	struct peer *session = asked_and_proved();
+	answered(offer(session, "alice", second_key, false), false, false, "");
+	answered(offer(session, "alice", world.alice, false), false, false, "ssh gw login first"); /* it has been round */
+	answered(offer(session, "alice", world.alice, false), false, false, ""); /* said once */
+	begin_login(session);
+	login_done(login_started("corp", -1), &(struct token){ .user = "alice" });
+	expect_in(session, "alice");
+	assert_int_equal(events_of("login-refused").count, 0);
+	down();
+	up(RULES); /* there is nowhere to log in */
+	session = asked_and_proved();
+	answered(offer(session, "alice", world.alice, false), false, false, "a certificate is needed");
+	uint64_t connection = world.connection;
+	peer_close(session);
+	client_gone_with(connection, 0);
+	session = asked_and_proved();
+	assert_non_null(strstr(events_of("login-refused").last, "a certificate is needed, and none came"));
+	begin_login(session);
+	expect_out(session, "a certificate is needed");
+	session = connect_client();
+	begin_login(session);
+	expect_out(session, "a certificate is needed");
+	down();
+}
+
+static void test_a_refused_certificate_says_why(void **state)
+{
+	(void)state;
+	up(ONE);
+	struct peer *session = asked_and_proved();
+	answered(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = -30 }, false), false, false, "expired");
+	answered(offer(session, "alice", world.alice, false), false, false, ""); /* the reason is said */
+	down();
+}
+
+/* ---- a login before any key ---- */
+
+static struct peer *vouched(const char *user)
+{
+	struct peer *session = connect_client();
+	begin_login(session);
+	login_done(login_started("corp", -1), &(struct token){ .user = user, .group = "sre" });
+	struct heard *answer = expect(session, IPC_AUTH_ANSWER);
+	assert_false(MSG(answer, msg_auth_answer)->proved);
+	answered(answer, false, true, "now a key has to be proved");
+	assert_null(take(world.parent, IPC_AUTHENTICATED));
+	return session;
+}
+
+static void test_login_before_the_key(void **state)
+{
+	(void)state;
+	up(ONE);
+	struct peer *session = vouched("alice");
+	answered(offer(session, "alice", world.alice, false), true, false, "");
+	assert_int_equal(events_of("certificate-issued").count, 0);
+	say(session, IPC_AUTH, 0, &(struct msg_auth){ true, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
+	expect_in(session, "alice");
+	assert_int_equal(events_of("certificate-issued").count, 1);
+	session = connect_client();
+	answered(offer(session, "alice", world.alice, false), true, false, ""); /* it is silent from now on */
+	answered(offer(session, "alice", world.alice, true), true, false, "");
+	done(expect(world.parent, IPC_AUTHENTICATED));
+	down();
+}
+
+static void test_a_login_alone_is_nobody(void **state)
+{
+	(void)state;
+	struct msg_login login = { (char *)"alice", (char *)"" };
+	struct msg_leg leg = { .leg = 1, .mode = MODE_JUMP, .target = (char[]){ "web1" }, .login = (char[]){ "deploy" } };
+	struct msg_command command = { .channel = 1, .argv = (char *[]){ (char *)"whoami", NULL } };
+	up(ONE);
+	violates(vouched("alice"), IPC_LEG, &leg);
+	violates(vouched("alice"), IPC_COMMAND, &command);
+	violates(vouched("alice"), IPC_LOGIN, &login);
+	struct peer *session = vouched("bob"); /* a certificate says by itself who it is */
+	answered(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 600 }, true), true, false, "");
+	done(expect(world.parent, IPC_AUTHENTICATED));
+	assert_int_equal(events_of("certificate-issued").count, 0);
+	down();
+}
+
 /* ---- the device flow ---- */
 
 static void test_login(void **state)
@@ -258,23 +397,17 @@ static void test_bounds(void **state)
 	down();
 }
 
-static void violates(struct peer *session, enum ipc_type type, const void *msg)
-{
-	unsigned before = events_of("session-violation").count;
-	say(session, type, 0, msg, -1);
-	expect_closed(session);
-	assert_int_equal(events_of("session-violation").count, before + 1);
-}
-
 static void test_violations(void **state)
 {
 	(void)state;
-	struct msg_login login = { (char *)"" };
+	struct msg_login login = { (char *)"alice", (char *)"" };
 	struct msg_login_input text = { { (const uint8_t *)"1", 1 } };
 	up(ONE);
-	violates(connect_client(), IPC_LOGIN, &login); /* nothing is proved */
-	violates(connect_client(), IPC_LOGIN_INPUT, &text);
-	struct peer *session = half_in(world.alice);
+	struct peer *session = connect_client();
+	begin_login(session); /* no key is proved yet: it has to be, afterwards */
+	login_started("corp", -1);
+	violates(session, IPC_LOGIN_INPUT, &text); /* answers nothing */
+	session = half_in(world.alice);
 	begin_login(session);
 	login_started("corp", -1);
 	violates(session, IPC_LOGIN, &login); /* twice */
@@ -638,6 +771,9 @@ static void test_revoke_the_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_certificate_follows_its_plain_key), cmocka_unit_test(test_nothing_follows_the_plain_key),
+		cmocka_unit_test(test_a_refused_certificate_says_why), cmocka_unit_test(test_login_before_the_key),
+		cmocka_unit_test(test_a_login_alone_is_nobody),
 		cmocka_unit_test(test_login), cmocka_unit_test(test_it_prints_its_certificate), cmocka_unit_test(test_bad_tokens), cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_keys_change), cmocka_unit_test(test_two_flows_do_not_cross), cmocka_unit_test(test_cancelled_with_its_client),
 		cmocka_unit_test(test_egress_is_lost), cmocka_unit_test(test_bounds), cmocka_unit_test(test_violations), cmocka_unit_test(test_choice),

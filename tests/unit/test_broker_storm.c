@@ -128,24 +128,6 @@ static void (*const sayings[])(struct peer *) = {
 
 /* ---- the world around ---- */
 
-static void link_drop(struct peer *peer)
-{
-	for (size_t i = 0; i < world.link_count; i++)
-		if (world.links[i] == peer)
-			world.links[i] = world.links[--world.link_count];
-	for (struct heard **at = &world.heard; *at;) {
-		struct heard *heard = *at;
-		if (heard->from == peer) {
-			*at = heard->next;
-			done(heard);
-		} else {
-			at = &heard->next;
-		}
-	}
-	peer_close(peer);
-	free(peer);
-}
-
 static void session_end(size_t at, int status)
 {
 	bool told = dice(2);

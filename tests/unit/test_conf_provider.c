@@ -108,7 +108,7 @@ static void test_refused(void **state)
 		{ LEAST "providers: [{name: a, client_id: '', issuer: 'https://x'}]", "expected a text" },
 		{ LEAST "providers: [{name: a, client_id: \"b\\u0007\", issuer: 'https://x'}]", "control character" },
 		{ LEAST "providers: [" CORP "}, {name: corp, issuer: 'https://x', client_id: b}]",
-			"config.yaml:3:92: there are two providers 'corp'" },
+			"config.yaml:3:92: there is more than one provider 'corp'" },
 		{ LEAST "providers: [" CORP "}, {name: b, issuer: 'https://login.example.com', client_id: bartizan}]",
 			"has this issuer and client_id" },
 		{ ONE(", isuer: x"), "unknown key 'isuer': did you mean 'issuer'?" },

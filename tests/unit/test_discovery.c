@@ -14,17 +14,23 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ISSUER "https://idp.example/realms/x"
-#define LEAST "\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/token\",\"jwks_uri\":\"https://k.example/keys\""
+#define LEAST                                                               \
+	"\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/" \
+			       "token\",\"jwks_uri\":\"https://k.example/keys\""
 
-static int parse(const char *text, const char *issuer, bool allow_http, struct discovery **ret, struct err *err)
+static int parse(const char *text, const char *issuer, bool allow_http, struct discovery **ret,
+	struct err *err)
 {
-	return discovery_parse((struct bytes){ (const uint8_t *)text, strlen(text) }, issuer, allow_http, ret, err);
+	return discovery_parse((struct bytes){ (const uint8_t *)text, strlen(text) }, issuer,
+		allow_http, ret, err);
 }
 
 static void test_url_of(void **state)
 {
 	(void)state;
-	static const struct { const char *issuer, *url; } cases[] = {
+	static const struct {
+		const char *issuer, *url;
+	} cases[] = {
 		{ "https://a", "https://a/.well-known/openid-configuration" },
 		{ "https://a/", "https://a/.well-known/openid-configuration" },
 		{ "https://a/realms/x", "https://a/realms/x/.well-known/openid-configuration" },
@@ -53,10 +59,13 @@ static void test_good(void **state)
 	discovery_free(d);
 	assert_int_equal(
 		parse("{" LEAST
-		      ",\"device_authorization_endpoint\":\"https://idp.example/device\",\"authorization_endpoint\":\"https://idp.example/auth?a=b\","
+		      ",\"device_authorization_endpoint\":\"https://idp.example/"
+		      "device\",\"authorization_endpoint\":\"https://idp.example/auth?a=b\","
 		      "\"userinfo_endpoint\":\"https://idp.example/"
-		      "me\",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",7,\"none\"],"
-		      "\"code_challenge_methods_supported\":[\"plain\"],\"authorization_response_iss_parameter_supported\":true,\"x\":{}}",
+		      "me\",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",7,"
+		      "\"none\"],"
+		      "\"code_challenge_methods_supported\":[\"plain\"],\"authorization_response_"
+		      "iss_parameter_supported\":true,\"x\":{}}",
 			ISSUER, false, &d, &err),
 		0);
 	assert_string_equal(d->device, "https://idp.example/device");
@@ -69,7 +78,8 @@ static void test_good(void **state)
 static void test_bad(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *words;
+	static const struct {
+		const char *text, *words;
 	} cases[] = {
 		{ "", "not valid JSON" },
 		{ "<html>", "not valid JSON" },
@@ -77,22 +87,38 @@ static void test_bad(void **state)
 		{ "{}", "'issuer' is missing" },
 		{ "{\"issuer\":7}", "'issuer' is not a text" },
 		{ "{\"issuer\":\"" ISSUER "\\u0000\"}", "not valid JSON" },
-		{ "{\"issuer\":\"" ISSUER "/\"}", "calls itself '" ISSUER "/', the configuration '" ISSUER "'" },
-		{ "{\"issuer\":\"https://evil.example\\u001b[2J\"}", "calls itself 'https://evil.example\\x1b[2J'" },
+		{ "{\"issuer\":\"" ISSUER "/\"}",
+			"calls itself '" ISSUER "/', the configuration '" ISSUER "'" },
+		{ "{\"issuer\":\"https://evil.example\\u001b[2J\"}",
+			"calls itself 'https://evil.example\\x1b[2J'" },
 		{ "{\"issuer\":\"HTTPS://idp.example/realms/x\"}", "calls itself" },
 		{ "{\"issuer\":\"" ISSUER "\"}", "'jwks_uri' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"urn:keys\"}", "jwks_uri: the URL begins with neither" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"device_authorization_endpoint\":\"https://d.example\"}",
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"urn:keys\"}",
+			"jwks_uri: the URL begins with neither" },
+		{ "{\"issuer\":\"" ISSUER
+		  "\",\"jwks_uri\":\"https://k.example/"
+		  "keys\",\"device_authorization_endpoint\":\"https://d.example\"}",
 			"'token_endpoint' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"token_endpoint\":null,\"authorization_endpoint\":\"https://a.example\"}",
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/"
+					  "keys\",\"token_endpoint\":null,\"authorization_"
+					  "endpoint\":\"https://a.example\"}",
 			"'token_endpoint' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/token\"}", "'jwks_uri' is missing" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://t.example/token\"}",
+		{ "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":\"https://t.example/token\"}",
+			"'jwks_uri' is missing" },
+		{ "{\"issuer\":\"" ISSUER
+		  "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://t.example/"
+		  "token\"}",
 			"token_endpoint: 'http://t.example/token' is not https" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://127.0.0.1/token\"}", "allow_http is not set" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"file:///etc/passwd\"}", "token_endpoint: the URL begins with neither" },
-		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":[\"https://t.example\"]}", "'token_endpoint' is not a text" },
-		{ "{" LEAST ",\"userinfo_endpoint\":\"gopher://x\"}", "userinfo_endpoint:" },
+		{ "{\"issuer\":\"" ISSUER
+		  "\",\"jwks_uri\":\"https://k.example\",\"token_endpoint\":\"http://127.0.0.1/"
+		  "token\"}",
+			"allow_http is not set" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://"
+					  "k.example\",\"token_endpoint\":\"file:///etc/passwd\"}",
+			"token_endpoint: the URL begins with neither" },
+		{ "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://"
+					  "k.example\",\"token_endpoint\":[\"https://t.example\"]}",
+			"'token_endpoint' is not a text" },
 		{ "{" LEAST ",\"issuer\":\"" ISSUER "\"}", "not valid JSON" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -106,12 +132,40 @@ static void test_bad(void **state)
 }
 
 /* Providers of workloads alone: those of CI systems, and of clusters. */
+/* What need not be there, and cannot be used, counts as absent; the first of it is told. */
+static void test_optional(void **state)
+{
+	(void)state;
+	static const char *const keys[] = { "device_authorization_endpoint",
+		"authorization_endpoint", "userinfo_endpoint", "end_session_endpoint" };
+	static const char *const values[] = { "null", "\"\"", "7", "{}", "\"http://idp.example/x\"",
+		"\"gopher://x\"", "\"javascript:alert(1)\"" };
+	for (size_t i = 0; i < COUNT(keys) * COUNT(values); i++) {
+		char text[512];
+		struct discovery *d = NULL;
+		struct err err = { "" };
+		size_t value = i % COUNT(values);
+		snprintf(text, sizeof(text), "{" LEAST ",\"%s\":%s}", keys[i / COUNT(values)],
+			values[value]);
+		if (parse(text, ISSUER, false, &d, &err))
+			fail_msg("%s: %s", text, err.text);
+		assert_true(!d->device && !d->authorization && !d->userinfo && !d->logout);
+		assert_true(!!d->unusable == (value > 1));
+		assert_true(!d->unusable || strstr(d->unusable, keys[i / COUNT(values)]));
+		discovery_free(d);
+	}
+}
+
 static void test_without_logins(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"response_types_supported\":[\"id_token\"],\"scopes_supported\":[\"openid\"]}",
-		"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/keys\",\"authorization_endpoint\":\"urn:kubernetes:programmatic_authorization\"}",
+		"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://k.example/"
+					"keys\",\"response_types_supported\":[\"id_token\"],"
+					"\"scopes_supported\":[\"openid\"]}",
+		"{\"issuer\":\"" ISSUER
+		"\",\"jwks_uri\":\"https://k.example/"
+		"keys\",\"authorization_endpoint\":\"urn:kubernetes:programmatic_authorization\"}",
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct discovery *d = NULL;
@@ -125,9 +179,11 @@ static void test_loopback(void **state)
 {
 	(void)state;
 	static const char text[] =
-		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost/k\"}";
+		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/"
+		"t\",\"jwks_uri\":\"http://localhost/k\"}";
 	static const char evil[] =
-		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/t\",\"jwks_uri\":\"http://localhost.example/k\"}";
+		"{\"issuer\":\"http://127.0.0.1:8080\",\"token_endpoint\":\"http://[::1]:8080/"
+		"t\",\"jwks_uri\":\"http://localhost.example/k\"}";
 	struct discovery *d = NULL;
 	struct err err = { "" };
 	assert_true(parse(text, "http://127.0.0.1:8080", false, &d, &err) < 0);
@@ -157,7 +213,12 @@ static void test_size(void **state)
 static void test_urls(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *host; unsigned port; const char *rest; bool loopback; } good[] = {
+	static const struct {
+		const char *text, *host;
+		unsigned port;
+		const char *rest;
+		bool loopback;
+	} good[] = {
 		{ "https://a", "a", 443, "", false },
 		{ "https://a.example:8443/x?y=z", "a.example", 8443, "/x?y=z", false },
 		{ "https://[2001:db8::1]/x", "2001:db8::1", 443, "/x", false },
@@ -238,9 +299,15 @@ static void test_escape(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_url_of), cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_without_logins),
+		cmocka_unit_test(test_url_of),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_optional),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_without_logins),
 		cmocka_unit_test(test_loopback),
-		cmocka_unit_test(test_size), cmocka_unit_test(test_urls), cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_escape),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Providers and logins of the egress role against a provider that says what the test wants, over http on loopback. TLS is for the lab's real one. */
+/* Providers and logins of the egress role against a provider that says what the test wants, over
+ * http on loopback. TLS is for the lab's real one. */
 #include "server/egress/login.h"
 
 #include <setjmp.h>
@@ -31,7 +32,8 @@ struct said { /* what the provider answers; status 0: nothing, ever */
 };
 
 enum { DISCOVERY, JWKS, DEVICE, TOKEN, USERINFO, PATHS };
-static const char *const paths[PATHS] = { "/.well-known/openid-configuration", "/jwks", "/device", "/token", "/me" };
+static const char *const paths[PATHS] = { "/.well-known/openid-configuration", "/jwks", "/device",
+	"/token", "/me" };
 
 static struct {
 	struct event_base *base;
@@ -48,8 +50,15 @@ static struct {
 	struct providers *providers;
 	struct logins *logins;
 	unsigned changes, tells;
-	struct { uint32_t id; bool ok; char kind[32], reason[640], token[64], userinfo[256]; } done[ANSWERS_MAX];
-	struct { uint32_t id; char user_code[64], uri[256]; } code[ANSWERS_MAX];
+	struct {
+		uint32_t id;
+		bool ok;
+		char kind[32], reason[640], token[64], userinfo[256];
+	} done[ANSWERS_MAX];
+	struct {
+		uint32_t id;
+		char user_code[64], uri[256];
+	} code[ANSWERS_MAX];
 	size_t done_count, code_count;
 } w;
 
@@ -57,7 +66,8 @@ static struct {
 
 static void remember(int path, struct evhttp_request *request)
 {
-	const char *auth = evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
+	const char *auth =
+		evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
 	struct evbuffer *input = evhttp_request_get_input_buffer(request);
 	ev_ssize_t len = evbuffer_copyout(input, w.last_form[path], sizeof(w.last_form[path]) - 1);
 
@@ -122,8 +132,10 @@ static void on_done(void *context, uint32_t id, const struct msg_login_done *don
 	w.done[w.done_count].ok = done->ok;
 	snprintf(w.done[w.done_count].kind, 32, "%s", done->kind);
 	snprintf(w.done[w.done_count].reason, 640, "%s", done->reason);
-	snprintf(w.done[w.done_count].token, 64, "%.*s", (int)done->id_token.len, done->id_token.len ? (const char *)done->id_token.data : "");
-	snprintf(w.done[w.done_count].userinfo, 256, "%.*s", (int)done->userinfo.len, done->userinfo.len ? (const char *)done->userinfo.data : "");
+	snprintf(w.done[w.done_count].token, 64, "%.*s", (int)done->id_token.len,
+		done->id_token.len ? (const char *)done->id_token.data : "");
+	snprintf(w.done[w.done_count].userinfo, 256, "%.*s", (int)done->userinfo.len,
+		done->userinfo.len ? (const char *)done->userinfo.data : "");
 	w.done_count++;
 	event_base_loopbreak(w.base);
 }
@@ -134,7 +146,8 @@ static void until_(const void *count, size_t size, size_t wanted, int line)
 	int64_t limit = clock_mono_ms() + PATIENCE_S * 1000;
 	const struct timeval tick = { .tv_usec = 50000 };
 
-	while ((size == sizeof(unsigned) ? *(const unsigned *)count : *(const size_t *)count) < wanted) {
+	while ((size == sizeof(unsigned) ? *(const unsigned *)count : *(const size_t *)count) <
+		wanted) {
 		if (clock_mono_ms() > limit)
 			fail_msg("line %d: waited for too long", line);
 		event_base_loopexit(w.base, &tick);
@@ -151,13 +164,15 @@ static char *text(const char *constant)
 static void good_provider(void)
 {
 	snprintf(w.discovery, sizeof(w.discovery),
-		"{\"issuer\":\"%s\",\"token_endpoint\":\"%s/token\",\"jwks_uri\":\"%s/jwks\",\"device_authorization_endpoint\":\"%s/device\","
+		"{\"issuer\":\"%s\",\"token_endpoint\":\"%s/token\",\"jwks_uri\":\"%s/"
+		"jwks\",\"device_authorization_endpoint\":\"%s/device\","
 		"\"userinfo_endpoint\":\"%s/me\"}",
 		w.issuer, w.issuer, w.issuer, w.issuer, w.issuer);
 	says(DISCOVERY, 200, w.discovery);
 	says(JWKS, 200, "{\"keys\":[]}");
 	says(DEVICE, 200,
-		"{\"device_code\":\"dc\",\"user_code\":\"ABCD-EFGH\",\"verification_uri\":\"https://x/device\",\"expires_in\":600,\"interval\":1}");
+		"{\"device_code\":\"dc\",\"user_code\":\"ABCD-EFGH\",\"verification_uri\":\"https:/"
+		"/x/device\",\"expires_in\":600,\"interval\":1}");
 	says(TOKEN, 200, "{\"id_token\":\"a.b.c\",\"access_token\":\"at\"}");
 	says(USERINFO, 200, "{\"sub\":\"s\"}");
 }
@@ -171,7 +186,8 @@ static int setup(void **state)
 	memset(&w, 0, sizeof(w));
 	w.base = event_base_new();
 	w.server = evhttp_new(w.base);
-	struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(w.server, "127.0.0.1", 0);
+	struct evhttp_bound_socket *bound =
+		evhttp_bind_socket_with_handle(w.server, "127.0.0.1", 0);
 	struct sockaddr_in at;
 	socklen_t len = sizeof(at);
 	getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &len);
@@ -261,17 +277,29 @@ static void test_fetch_bad(void **state)
 	static char huge[IPC_DOCUMENT_MAX + 64];
 	memset(huge, ' ', sizeof(huge) - 1);
 	memcpy(huge, "{\"keys\":[]}", 11);
-	static const struct { int path; struct said said; const char *words; } cases[] = {
+	static const struct {
+		int path;
+		struct said said;
+		const char *words;
+	} cases[] = {
 		{ DISCOVERY, { 503, "text/html", "x", NULL }, "discovery: HTTP 503" },
-		{ DISCOVERY, { 302, "text/html", "x", "http://127.0.0.1:1/" }, "discovery: redirect refused: '127.0.0.1' sent HTTP 302" },
-		{ DISCOVERY, { 200, "text/html", "<html>", NULL }, "discovery: answer is not JSON but 'text/html'" },
-		{ DISCOVERY, { 200, "application/json", "{", NULL }, "discovery: answer: not valid JSON" },
-		{ DISCOVERY, { 200, "application/json", "{\"issuer\":\"x\"}", NULL }, "discovery: the provider calls itself 'x'" },
-		{ DISCOVERY, { 0, NULL, NULL, NULL }, "discovery: no answer from '127.0.0.1' port" },
-		{ JWKS, { 200, "application/json", "{}", NULL }, "keys: the answer is not a set of keys" },
-		{ JWKS, { 200, "application/json", "[]", NULL }, "keys: the answer is not a set of keys" },
+		{ DISCOVERY, { 302, "text/html", "x", "http://127.0.0.1:1/" },
+			"discovery: redirect refused: '127.0.0.1' sent HTTP 302" },
+		{ DISCOVERY, { 200, "text/html", "<html>", NULL },
+			"discovery: answer is not JSON but 'text/html'" },
+		{ DISCOVERY, { 200, "application/json", "{", NULL },
+			"discovery: answer: not valid JSON" },
+		{ DISCOVERY, { 200, "application/json", "{\"issuer\":\"x\"}", NULL },
+			"discovery: the provider calls itself 'x'" },
+		{ DISCOVERY, { 0, NULL, NULL, NULL },
+			"discovery: no answer from '127.0.0.1' port" },
+		{ JWKS, { 200, "application/json", "{}", NULL },
+			"keys: the answer is not a set of keys" },
+		{ JWKS, { 200, "application/json", "[]", NULL },
+			"keys: the answer is not a set of keys" },
 		{ JWKS, { 404, "application/json", "{}", NULL }, "keys: HTTP 404" },
-		{ JWKS, { 200, "application/json", huge, NULL }, "keys: answer of '127.0.0.1' is larger than 96 KiB" },
+		{ JWKS, { 200, "application/json", huge, NULL },
+			"keys: answer of '127.0.0.1' is larger than 96 KiB" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct provider_view v;
@@ -289,7 +317,8 @@ static void test_fetch_bad(void **state)
 	}
 }
 
-/* Out of reach and back again, by itself: the first retry comes after a second. The old keys stay in between. */
+/* Out of reach and back again, by itself: the first retry comes after a second. The old keys stay
+ * in between. */
 static void test_retry(void **state)
 {
 	(void)state;
@@ -356,10 +385,12 @@ static void test_secret(void **state)
 	assert_string_equal(v.secret, "s3 cret+");
 	start(1, -1);
 	until(w.done_count, 1);
-	assert_string_equal(w.last_auth[TOKEN], "Basic YmFydGl6YW46czMlMjBjcmV0JTJC"); /* bartizan:s3%20cret%2B */
+	assert_string_equal(w.last_auth[TOKEN],
+		"Basic YmFydGl6YW46czMlMjBjcmV0JTJC"); /* bartizan:s3%20cret%2B */
 	assert_string_equal(w.last_auth[DEVICE], w.last_auth[TOKEN]);
 	assert_null(strstr(w.last_form[TOKEN], "client_secret"));
-	assert_string_equal(w.last_form[DEVICE], "client_id=bartizan&scope=openid%20groups");
+	assert_words(
+		w.last_form[DEVICE], "client_id=bartizan&scope=openid%20groups&code_challenge=");
 	assert_int_equal(ftruncate(fd, 0), 0);
 	close(fd);
 	struct providers *none = NULL;
@@ -376,7 +407,8 @@ static void test_secret_post(void **state)
 
 	w.provider->client_secret_file = path;
 	assert_int_equal(write(fd, "a&b", 3), 3);
-	snprintf(w.discovery + strlen(w.discovery) - 1, 100, ",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\"]}");
+	snprintf(w.discovery + strlen(w.discovery) - 1, 100,
+		",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\"]}");
 	begin();
 	until(w.changes, 1);
 	start(1, -1);
@@ -405,8 +437,11 @@ static void test_login(void **state)
 	assert_true(w.done[0].ok);
 	assert_string_equal(w.done[0].token, "a.b.c");
 	assert_string_equal(w.done[0].userinfo, "{\"sub\":\"s\"}");
-	assert_string_equal(w.last_form[DEVICE], "client_id=bartizan&scope=openid&max_age=900");
-	assert_words(w.last_form[TOKEN], "device_code=dc&client_id=bartizan");
+	assert_words(
+		w.last_form[DEVICE], "client_id=bartizan&scope=openid&max_age=900&code_challenge=");
+	assert_words(w.last_form[DEVICE], "&code_challenge_method=S256");
+	assert_words(w.last_form[TOKEN], "device_code=dc&code_verifier=");
+	assert_words(w.last_form[TOKEN], "&client_id=bartizan");
 	assert_string_equal(w.last_auth[USERINFO], "Bearer at");
 	assert_string_equal(w.last_auth[TOKEN], "");
 }
@@ -444,7 +479,9 @@ static void end_with(size_t id, int path, int status, const char *body)
 static void test_login_refused(void **state)
 {
 	(void)state;
-	static const struct { int path, status; const char *body, *kind, *words;
+	static const struct {
+		int path, status;
+		const char *body, *kind, *words;
 	} cases[] = {
 		{ TOKEN, 400, "{\"error\":\"access_denied\"}", "denied", "was denied" },
 		{ TOKEN, 400, "{\"error\":\"expired_token\"}", "expired", "has expired" },
@@ -453,8 +490,10 @@ static void test_login_refused(void **state)
 		{ DEVICE, 503, "x", "unreachable", "HTTP 503" },
 		{ DEVICE, 302, "x", "refused", "redirect refused" },
 		{ TOKEN, 302, "x", "refused", "redirect refused" },
-		{ DEVICE, 200, "{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"https://x\",\"expires_in\":1}", "expired",
-			"has expired" },
+		{ DEVICE, 200,
+			"{\"device_code\":\"dc\",\"user_code\":\"A\",\"verification_uri\":\"https:/"
+			"/x\",\"expires_in\":1}",
+			"expired", "has expired" },
 	};
 	begin();
 	until(w.changes, 1);
@@ -475,8 +514,9 @@ static void test_login_refused(void **state)
 static void test_no_device_flow(void **state)
 {
 	(void)state;
-	snprintf(w.discovery, sizeof(w.discovery), "{\"issuer\":\"%s\",\"token_endpoint\":\"%s/token\",\"jwks_uri\":\"%s/jwks\"}", w.issuer, w.issuer,
-		w.issuer);
+	snprintf(w.discovery, sizeof(w.discovery),
+		"{\"issuer\":\"%s\",\"token_endpoint\":\"%s/token\",\"jwks_uri\":\"%s/jwks\"}",
+		w.issuer, w.issuer, w.issuer);
 	begin();
 	until(w.changes, 1);
 	start(1, -1);
@@ -487,7 +527,9 @@ static void test_no_device_flow(void **state)
 static void test_userinfo(void **state)
 {
 	(void)state;
-	static const struct { int path, status; const char *body;
+	static const struct {
+		int path, status;
+		const char *body;
 	} cases[] = {
 		{ TOKEN, 200, "{\"id_token\":\"a.b.c\"}" },
 		{ USERINFO, 500, "x" },

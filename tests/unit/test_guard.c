@@ -17,7 +17,7 @@
 
 #define TABLES "tests/guard"
 #define CASES_MIN 200
-#define SLOW_MS 5000 /* far above what it takes, for slow machines and sanitizers */
+#define SLOW_MS 1500 /* far above what it takes, for slow machines and sanitizers */
 
 /* ---- the tables ---- */
 
@@ -164,6 +164,17 @@ static const struct {
 	{ "g: {rules: [{deny: x}], blind: approve}", "expected allow, warn or deny" },
 	{ "g: {rules: [{deny: x}], blnd: warn}", "blnd" },
 	{ "g: {rules: {deny: x}}", "expected a list of entries" },
+	{ "g: [{deny: [{program: rm, optons: [-r]}]}]", "optons" },
+	{ "g: [{deny: [{options: [-r]}]}]", "needs 'program'" },
+	{ "g: [{deny: [{program: rm, options: []}]}]", "'options' is empty" },
+	{ "g: [{deny: [{program: rm, options: [r]}]}]", "'r' is no option" },
+	{ "g: [{deny: [{program: /bin/rm}]}]", "no base name" },
+	{ "g: [{deny: [{program: rm, arguments: ['re:(']}]}]", "pattern 're:('" },
+	{ "g: [{deny: [{preset: nothing}]}]", "there is no preset 'nothing'" },
+	{ "g: [{deny: [{preset: destructive, by: x}]}]", "by" },
+	{ "g: [{deny: [[a]]}]", "expected a pattern, a program or a preset" },
+	{ "g: {rules: [{deny: x}], on_doubt: approve}", "needs an entry that approves" },
+	{ "g: {rules: [{deny: x}], on_doubt: perhaps}", "expected approve, deny, warn or allow" },
 	{ "'a b': [{deny: x}]", "not a name of a guard" },
 };
 
@@ -203,12 +214,78 @@ static void test_loading(void **state)
 	guards_free(guards);
 }
 
+/* What a doubt is worth: as written, or the most that the guard can do short of a deny. */
+static void test_on_doubt(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *guard;
+		enum guard_verdict verdict;
+	} cases[] = {
+		{ "g: [{approve: x, by: a}, {allow: '*'}]", GUARD_APPROVE },
+		{ "g: [{allow: '*'}]", GUARD_DENY },
+		{ "g: {rules: [{approve: x, by: a}, {allow: '*'}], on_doubt: deny}", GUARD_DENY },
+		{ "g: {rules: [{approve: x, by: a}, {allow: '*'}], on_doubt: approve}", GUARD_APPROVE },
+		{ "g: {rules: [{approve: x, by: a}, {allow: '*'}], on_doubt: warn}", GUARD_WARN },
+		{ "g: {rules: [{allow: '*'}], on_doubt: allow}", GUARD_ALLOW },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		static const char *const doubts[] = { "$x", "ls \"y", "python3 -c 1", "n='a[$(ls)]'; ((n))" };
+		struct guards *guards = must_load(cases[i].guard);
+		for (size_t k = 0; k < sizeof(doubts) / sizeof(*doubts); k++) {
+			struct judgement judgement;
+			struct bytes line = { (const uint8_t *)doubts[k], strlen(doubts[k]) };
+			assert_int_equal(guard_judge(guards_at(guards, 0), line, &judgement), 0);
+			if (judgement.verdict != cases[i].verdict)
+				fail_msg("%s: %s: %s", cases[i].guard, doubts[k], judgement.reason);
+			assert_true(judgement.reason[0]);
+			judgement_release(&judgement);
+		}
+		guards_free(guards);
+	}
+}
+
+/* A rule that knows its shell is spared the readings of the others, and only those. */
+static void test_shells(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line;
+		unsigned held; /* by which reading */
+	} cases[] = {
+		{ "rm \\x2df x", SHELL_FISH },
+		{ "commands[ls]=/bin/rm", SHELL_ZSH },
+		{ "BASH_CMDS[ls]=/bin/rm", SHELL_BASH },
+		{ "=ls x", SHELL_ZSH },
+		{ "echo ${(e)x}", SHELL_ZSH },
+		{ "[[ a || rm -r x ]]", SHELL_ZSH | SHELL_SH | SHELL_FISH },
+		{ "zmodload zsh/files", SHELL_ZSH },
+		{ "rm -r x", SHELL_ANY },
+		{ "bash -c 'commands[ls]=x'", 0 },
+		{ "zsh -c 'commands[ls]=x'", SHELL_ANY },
+		{ "su -c 'commands[ls]=x' y", SHELL_ANY },
+	};
+	struct guards *guards = must_load("g: [{approve: [{program: rm, options: [-r]}], by: a}, {allow: '*'}]");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (unsigned shell = 0; shell <= SHELL_SH; shell = shell ? shell * 2 : SHELL_BASH) {
+			struct judgement judgement;
+			struct bytes line = { (const uint8_t *)cases[i].line, strlen(cases[i].line) };
+			bool held = cases[i].held & (shell ? shell : SHELL_ANY);
+			assert_int_equal(guard_judge_for(guards_at(guards, 0), shell, line, &judgement), 0);
+			if ((judgement.verdict == GUARD_APPROVE) != held)
+				fail_msg("%s: %u: %s", cases[i].line, shell, judgement.reason);
+			judgement_release(&judgement);
+		}
+	}
+	guards_free(guards);
+}
+
 static void test_dump(void **state)
 {
 	(void)state;
 	BUF_CLEANUP struct buf first = BUF_INIT(GUARD_DUMP_MAX), second = BUF_INIT(GUARD_DUMP_MAX);
 	struct guards *guards =
-		must_load("a: [{approve: ['x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
+		must_load("a: [{approve: [{preset: destructive}, {program: [rm, del], subcommand: s, options: [-r, --rec], values: -o, arguments: ['/*'], matches: '* x'}, 'x *', \"re:\\\"\\\\b\"], by: [lead, dba]}, {warn: '*'}]\nb: {rules: [{deny: 'é'}], blind: allow}\n");
 	assert_int_equal(guards_dump(guards, &first), 0);
 	guards_free(guards);
 	struct yaml *root;
@@ -397,7 +474,8 @@ static void test_slow_patterns(void **state)
 static const char *const units[] = { "ls;", "a ", "$(", "`", "\"", "'", "(", "((", "$((", "{ ", "sudo ", "sudo -n ", "sh -c '", "\"$(", "${", "[",
 	"{a,", "x=", "$x ", "!", "<<E\n", "\\", "\n", "if ", "case x in ", "a|", "eval ", "xargs ", "find -exec ", "$'\\x41'", "a;\"b;", "<(",
 	"ls $x;", "env -S ", "\\`", "rm $x -", "eval eval sudo ", "@(", "}", "]", "$[", "\"${", "a&", "f(){", "alias a=b;", "((a)) ", "$((a) ",
-	"for x in ", "(($(", "rm $x*" };
+	"for x in ", "(($(", "rm $x*", "[[ ", "?(", "$a[", "${a[b]:c}", "((i));", "git -c a=b ", "awk '", "sed s[", "psql -c 'a' ", "function f ",
+	"a[b]=c ", "for a in b ", "EDITOR='EDITOR=a ", "rm -", "tar -I 'tar " };
 
 static void test_longest_lines(void **state)
 {
@@ -426,6 +504,8 @@ int main(void)
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_loading),
+		cmocka_unit_test(test_on_doubt),
+		cmocka_unit_test(test_shells),
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_roles),

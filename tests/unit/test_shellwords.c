@@ -225,8 +225,17 @@ static void test_work_is_bounded(void **state)
 	shell_line_release(&line);
 	line = read_repeated(")", SHELL_LINE_MAX - 3, ";ls", "");
 	assert_int_equal(line.command_count, 0);
-	assert_int_equal(line.doubt_count, SHELL_WORK_MAX / SHELL_LINE_MAX + 2);
-	assert_true(doubts(&line, "too much that is not understood"));
+	assert_int_equal(line.doubt_count, SHELL_DOUBTS_MAX);
+	shell_line_release(&line);
+	/* each of these is looked for the end of, to the end of the line: a few of them and no more */
+	line = read_repeated("[[ ", SHELL_LINE_MAX / 3 - 1, ";ls", "");
+	assert_true(line.doubt_count <= SHELL_WORK_MAX / SHELL_LINE_MAX + 2);
+	assert_true(doubts(&line, "too much to look into"));
+	shell_line_release(&line);
+	/* each wrapper is a look at all that follows */
+	line = read_repeated("sudo ", SHELL_LINE_MAX / 5 - 1, "", "");
+	assert_true(line.command_count <= SHELL_WORK_MAX / SHELL_LINE_MAX + 2);
+	assert_true(doubts(&line, "too much to look into"));
 	shell_line_release(&line);
 }
 

@@ -1,4 +1,5 @@
-/* The database as a whole: where it lies, who can open it, what it refuses; identities and certificates. */
+/* The database as a whole: where it lies, who can open it, what it refuses; identities and
+ * certificates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,9 +56,14 @@ static const char *names(const struct scratch *scratch, char out[static 256])
 	return out;
 }
 
-static struct identity *person(const char *user, const char *provider, const char *subject, const char *group)
+static struct identity *person(
+	const char *user, const char *provider, const char *subject, const char *group)
 {
-	struct identity who = { .user = (char *)user, .provider = (char *)provider, .subject = (char *)subject, .groups = (char *[]){ (char *)group, NULL }, .group_count = group ? 1 : 0 };
+	struct identity who = { .user = (char *)user,
+		.provider = (char *)provider,
+		.subject = (char *)subject,
+		.groups = (char *[]){ (char *)group, NULL },
+		.group_count = group ? 1 : 0 };
 	return identity_copy(&who);
 }
 
@@ -71,7 +77,8 @@ static void a_new_store_is_for_its_owner_only(void **state)
 	mode_t before = umask(0);
 	struct store *store = opened(&scratch, false);
 	umask(before);
-	assert_string_equal(names(&scratch, got), "bartizan.db bartizan.db-shm bartizan.db-wal bartizan.lock");
+	assert_string_equal(
+		names(&scratch, got), "bartizan.db bartizan.db-shm bartizan.db-wal bartizan.lock");
 	for (char *name = strtok(got, " "); name; name = strtok(NULL, " ")) {
 		struct stat st;
 		assert_int_equal(fstatat(scratch.fd, name, &st, 0), 0);
@@ -96,9 +103,17 @@ static void a_mode_that_was_too_wide_is_mended(void **state)
 
 static void pragmas_are_as_decided(void **state)
 {
-	static const struct { const char *text; int64_t want; } cases[] = {
-		{ "PRAGMA foreign_keys", 1 }, { "PRAGMA trusted_schema", 0 }, { "PRAGMA synchronous", 1 }, { "PRAGMA temp_store", 2 }, { "PRAGMA user_version", 5 },
-		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 }, { "PRAGMA busy_timeout", STORE_BUSY_MS },
+	static const struct {
+		const char *text;
+		int64_t want;
+	} cases[] = {
+		{ "PRAGMA foreign_keys", 1 },
+		{ "PRAGMA trusted_schema", 0 },
+		{ "PRAGMA synchronous", 1 },
+		{ "PRAGMA temp_store", 2 },
+		{ "PRAGMA user_version", 6 },
+		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
+		{ "PRAGMA busy_timeout", STORE_BUSY_MS },
 	};
 	struct store *store = place_store(state);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -106,7 +121,9 @@ static void pragmas_are_as_decided(void **state)
 		assert_int_equal(sql_number(store, &got, NULL, cases[i].text, ""), 0);
 		assert_int_equal(got, cases[i].want);
 	}
-	assert_int_not_equal(sql_exec(store, "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema", NULL), 0); /* defensive */
+	assert_int_not_equal(
+		sql_exec(store, "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema", NULL),
+		0); /* defensive */
 }
 
 static void what_is_no_database_of_ours_is_refused(void **state)
@@ -134,7 +151,7 @@ static void a_newer_version_is_refused(void **state)
 	(void)state;
 	struct scratch scratch = scratch_new();
 	struct store *store = opened(&scratch, false);
-	assert_int_equal(sql_exec(store, "PRAGMA user_version = 6", NULL), 0);
+	assert_int_equal(sql_exec(store, "PRAGMA user_version = 7", NULL), 0);
 	store_close(store);
 	assert_int_equal(refused(&scratch, false, "newer"), -ENOTSUP);
 	assert_int_equal(refused(&scratch, true, "newer"), -ENOTSUP);
@@ -211,7 +228,10 @@ static void reading_works_after_a_crash(void **state)
 	pid_t pid = fork();
 	if (!pid) {
 		struct store *store;
-		_exit(store_open(scratch.fd, false, &store, NULL) || identities_put(store, alice, 1, NULL) ? 1 : 0);
+		_exit(store_open(scratch.fd, false, &store, NULL) ||
+					identities_put(store, alice, 1, NULL)
+				? 1
+				: 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -251,7 +271,8 @@ static int unprivileged(int dir, const struct identity *who)
 	store_close(writer);
 	writer = NULL;
 	if (!rc)
-		rc = store_open(dir, false, &writer, &err); /* after the last checkpoint, which closing made */
+		rc = store_open(dir, false, &writer,
+			&err); /* after the last checkpoint, which closing made */
 	if (!rc)
 		rc = sql_exec(writer, "PRAGMA wal_checkpoint(TRUNCATE)", &err);
 	store_close(writer);
@@ -260,7 +281,8 @@ static int unprivileged(int dir, const struct identity *who)
 	return rc;
 }
 
-/* The state directory lies below one that its owner cannot enter: only the descriptor leads there. */
+/* The state directory lies below one that its owner cannot enter: only the descriptor leads there.
+ */
 static void the_way_to_the_directory_need_not_be_open(void **state)
 {
 	(void)state;
@@ -269,7 +291,9 @@ static void the_way_to_the_directory_need_not_be_open(void **state)
 	int status, dir;
 	if (geteuid())
 		skip(); /* needs two users */
-	assert_int_equal(mkdirat(scratch.fd, "state", 0700) || fchownat(scratch.fd, "state", 65534, 65534, 0), 0);
+	assert_int_equal(mkdirat(scratch.fd, "state", 0700) ||
+				 fchownat(scratch.fd, "state", 65534, 65534, 0),
+		0);
 	assert_int_equal(fchmod(scratch.fd, 0700), 0);
 	dir = openat(scratch.fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	pid_t pid = fork();
@@ -337,7 +361,12 @@ static void groups_follow_the_identity_and_have_a_limit(void **state)
 {
 	struct store *store = place_store(state);
 	char **groups = calloc(IDENTITY_GROUPS_MAX + 2, sizeof(*groups));
-	struct identity who = { .user = "alice", .provider = "corp", .subject = "1", .groups = groups, .group_count = IDENTITY_GROUPS_MAX + 1 }, *got = NULL;
+	struct identity who = { .user = "alice",
+		.provider = "corp",
+		.subject = "1",
+		.groups = groups,
+		.group_count = IDENTITY_GROUPS_MAX + 1 },
+			*got = NULL;
 	for (size_t i = 0; i <= IDENTITY_GROUPS_MAX; i++)
 		groups[i] = "g";
 	assert_int_equal(identities_put(store, &who, 1, NULL), -EMSGSIZE);
@@ -368,11 +397,14 @@ static void groups_follow_the_identity_and_have_a_limit(void **state)
 static void a_name_that_two_providers_know_is_ambiguous(void **state)
 {
 	struct store *store = place_store(state);
-	struct identity *one = person("alice", "corp", "1", NULL), *two = person("alice", "other", "1", NULL), *renamed = person("alicia", "other", "1", NULL), *got = NULL;
+	struct identity *one = person("alice", "corp", "1", NULL),
+			*two = person("alice", "other", "1", NULL),
+			*renamed = person("alicia", "other", "1", NULL), *got = NULL;
 	assert_int_equal(identities_put(store, one, 1, NULL), 0);
 	assert_int_equal(identities_put(store, two, 1, NULL), 0);
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), -ENOTUNIQ);
-	struct identity *local = person("alice", "local", "alice", NULL); /* an administrator's own record goes before namesakes */
+	struct identity *local = person("alice", "local", "alice",
+		NULL); /* an administrator's own record goes before namesakes */
 	assert_int_equal(identities_put(store, local, 1, NULL), 0);
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), 0);
 	assert_string_equal(got->provider, "local");
@@ -381,7 +413,8 @@ static void a_name_that_two_providers_know_is_ambiguous(void **state)
 	local->user = strdup("somebody");
 	assert_int_equal(identities_put(store, local, 2, NULL), 0);
 	identity_free(local);
-	assert_int_equal(identities_put(store, renamed, 2, NULL), 0); /* the same subject under another name */
+	assert_int_equal(identities_put(store, renamed, 2, NULL),
+		0); /* the same subject under another name */
 	assert_int_equal(identities_by_user(store, "alice", &got, NULL), 0);
 	assert_string_equal(got->provider, "corp");
 	identity_free(got);
@@ -394,9 +427,17 @@ static void certificates_lead_to_their_identity(void **state)
 {
 	struct store *store = place_store(state);
 	struct identity *alice = person("alice", "corp", "1", "sre"), *got = NULL;
-	struct certificate_row row = { .provider = "corp", .subject = "1", .user = "alice", .key_id = "alice 7", .key_fp = "SHA256:abc", .valid_after = 10, .valid_before = 20, .issued = 15 };
+	struct certificate_row row = { .provider = "corp",
+		.subject = "1",
+		.user = "alice",
+		.key_id = "alice 7",
+		.key_fp = "SHA256:abc",
+		.valid_after = 10,
+		.valid_before = 20,
+		.issued = 15 };
 	assert_int_equal(certificates_next_serial(store, &row.serial, NULL), 0);
-	assert_int_equal(certificates_put(store, &row, NULL), -EEXIST); /* nobody of that name was seen */
+	assert_int_equal(
+		certificates_put(store, &row, NULL), -EEXIST); /* nobody of that name was seen */
 	assert_int_equal(identities_put(store, alice, 1, NULL), 0);
 	assert_int_equal(certificates_put(store, &row, NULL), 0);
 	assert_int_equal(certificates_put(store, &row, NULL), -EEXIST);
@@ -408,9 +449,12 @@ static void certificates_lead_to_their_identity(void **state)
 	assert_string_equal(got->key_id, "alice 7");
 	identity_free(got);
 	got = NULL;
-	assert_int_equal(identities_by_serial(store, row.serial, "SHA256:abd", &got, NULL), -EACCES);
-	assert_int_equal(identities_by_serial(store, row.serial + 1, "SHA256:abc", &got, NULL), -ENOENT);
-	assert_int_equal(identities_by_serial(store, UINT64_MAX, "SHA256:abc", &got, NULL), -ENOENT);
+	assert_int_equal(
+		identities_by_serial(store, row.serial, "SHA256:abd", &got, NULL), -EACCES);
+	assert_int_equal(
+		identities_by_serial(store, row.serial + 1, "SHA256:abc", &got, NULL), -ENOENT);
+	assert_int_equal(
+		identities_by_serial(store, UINT64_MAX, "SHA256:abc", &got, NULL), -ENOENT);
 	assert_null(got);
 	identity_free(alice);
 }
@@ -454,12 +498,23 @@ static void serials_are_never_given_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_new_store_is_for_its_owner_only), cmocka_unit_test(a_mode_that_was_too_wide_is_mended), WITH_STORE(pragmas_are_as_decided),
-		cmocka_unit_test(what_is_no_database_of_ours_is_refused), cmocka_unit_test(a_newer_version_is_refused), cmocka_unit_test(what_was_written_is_there_again),
-		cmocka_unit_test(reading_creates_nothing), cmocka_unit_test(reading_works_beside_a_writer), cmocka_unit_test(reading_works_after_a_crash),
-		cmocka_unit_test(the_way_to_the_directory_need_not_be_open), WITH_STORE(a_transaction_is_all_or_none), cmocka_unit_test(a_second_writer_waits_and_is_told),
-		WITH_STORE(texts_have_a_limit), WITH_STORE(groups_follow_the_identity_and_have_a_limit), WITH_STORE(a_name_that_two_providers_know_is_ambiguous),
-		WITH_STORE(certificates_lead_to_their_identity), cmocka_unit_test(serials_are_never_given_twice),
+		cmocka_unit_test(a_new_store_is_for_its_owner_only),
+		cmocka_unit_test(a_mode_that_was_too_wide_is_mended),
+		WITH_STORE(pragmas_are_as_decided),
+		cmocka_unit_test(what_is_no_database_of_ours_is_refused),
+		cmocka_unit_test(a_newer_version_is_refused),
+		cmocka_unit_test(what_was_written_is_there_again),
+		cmocka_unit_test(reading_creates_nothing),
+		cmocka_unit_test(reading_works_beside_a_writer),
+		cmocka_unit_test(reading_works_after_a_crash),
+		cmocka_unit_test(the_way_to_the_directory_need_not_be_open),
+		WITH_STORE(a_transaction_is_all_or_none),
+		cmocka_unit_test(a_second_writer_waits_and_is_told),
+		WITH_STORE(texts_have_a_limit),
+		WITH_STORE(groups_follow_the_identity_and_have_a_limit),
+		WITH_STORE(a_name_that_two_providers_know_is_ambiguous),
+		WITH_STORE(certificates_lead_to_their_identity),
+		cmocka_unit_test(serials_are_never_given_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,27 +25,34 @@ static void test_visible(void **state)
 	(void)state;
 	assert_visible(BYTES(""), "");
 	assert_visible(BYTES("plain text, ~!"), "plain text, ~!");
-	assert_visible(BYTES("gr\xc3\xbc\xc3\x9f dich \xe6\x97\xa5 \xf0\x9f\x98\x80"), "gr\xc3\xbc\xc3\x9f dich \xe6\x97\xa5 \xf0\x9f\x98\x80");
+	assert_visible(BYTES("gr\xc3\xbc\xc3\x9f dich \xe6\x97\xa5 \xf0\x9f\x98\x80"),
+		"gr\xc3\xbc\xc3\x9f dich \xe6\x97\xa5 \xf0\x9f\x98\x80");
 	assert_visible(BYTES("a\nb\tc\\d"), "a\\nb\\tc\\\\d");
 	assert_visible(BYTES("\x1b[2J\r\0\x7f"), "\\x1b[2J\\x0d\\x00\\x7f");
-	assert_visible(BYTES("\xc2\x9b" "31m"), "\\u{009B}31m");                           /* C1 CSI */
-	assert_visible(BYTES("\xe2\x80\xae" "gnp"), "\\u{202E}gnp");                       /* right-to-left override */
-	assert_visible(BYTES("\xe2\x81\xa6\xe2\x81\xa9"), "\\u{2066}\\u{2069}");           /* isolates */
-	assert_visible(BYTES("\xe2\x80\x8b\xe2\x80\x8d\xef\xbb\xbf"), "\\u{200B}\\u{200D}\\u{FEFF}");
-	assert_visible(BYTES("\xe2\x80\xa8\xe2\x80\xa9"), "\\u{2028}\\u{2029}");           /* separators */
-	assert_visible(BYTES("\xf3\xa0\x81\x81"), "\\u{E0041}");                           /* a tag character */
-	assert_visible(BYTES("\xef\xbf\xbf\xf4\x8f\xbf\xbf"), "\\u{FFFF}\\u{10FFFF}");     /* noncharacters */
+	assert_visible(BYTES("\xc2\x9b"
+			     "31m"),
+		"\\u{009B}31m"); /* C1 CSI */
+	assert_visible(BYTES("\xe2\x80\xae"
+			     "gnp"),
+		"\\u{202E}gnp"); /* right-to-left override */
+	assert_visible(BYTES("\xe2\x81\xa6\xe2\x81\xa9"), "\\u{2066}\\u{2069}"); /* isolates */
+	assert_visible(
+		BYTES("\xe2\x80\x8b\xe2\x80\x8d\xef\xbb\xbf"), "\\u{200B}\\u{200D}\\u{FEFF}");
+	assert_visible(BYTES("\xe2\x80\xa8\xe2\x80\xa9"), "\\u{2028}\\u{2029}"); /* separators */
+	assert_visible(BYTES("\xf3\xa0\x81\x81"), "\\u{E0041}"); /* a tag character */
+	assert_visible(
+		BYTES("\xef\xbf\xbf\xf4\x8f\xbf\xbf"), "\\u{FFFF}\\u{10FFFF}"); /* noncharacters */
 }
 
 static void test_visible_invalid(void **state)
 {
 	(void)state;
 	assert_visible(BYTES("\xff\xfe"), "\\xff\\xfe");
-	assert_visible(BYTES("\xc0\xaf"), "\\xc0\\xaf");                 /* overlong */
-	assert_visible(BYTES("\xe0\x80\x8a"), "\\xe0\\x80\\x8a");        /* overlong newline */
-	assert_visible(BYTES("\xed\xa0\x80"), "\\xed\\xa0\\x80");        /* surrogate */
+	assert_visible(BYTES("\xc0\xaf"), "\\xc0\\xaf");		   /* overlong */
+	assert_visible(BYTES("\xe0\x80\x8a"), "\\xe0\\x80\\x8a");	   /* overlong newline */
+	assert_visible(BYTES("\xed\xa0\x80"), "\\xed\\xa0\\x80");	   /* surrogate */
 	assert_visible(BYTES("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
-	assert_visible(BYTES("a\xe6\x97"), "a\\xe6\\x97");               /* cut at the end */
+	assert_visible(BYTES("a\xe6\x97"), "a\\xe6\\x97");		   /* cut at the end */
 	assert_visible(BYTES("\xe6\x97x"), "\\xe6\\x97x");
 }
 
@@ -123,10 +130,16 @@ static void assert_utf8(const char *data, size_t len, const char *expected)
 static void test_utf8(void **state)
 {
 	(void)state;
-	assert_utf8(BYTES("plain \x1b[0m and long enough for words"), "plain \x1b[0m and long enough for words");
-	assert_utf8(BYTES("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80!"), "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80!");
-	assert_utf8(BYTES("a\xff" "b\xc3"), "a" FFFD "b" FFFD);
-	assert_utf8(BYTES("\xe2\x82" "x"), FFFD "x");
+	assert_utf8(BYTES("plain \x1b[0m and long enough for words"),
+		"plain \x1b[0m and long enough for words");
+	assert_utf8(BYTES("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80!"),
+		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80!");
+	assert_utf8(BYTES("a\xff"
+			  "b\xc3"),
+		"a" FFFD "b" FFFD);
+	assert_utf8(BYTES("\xe2\x82"
+			  "x"),
+		FFFD "x");
 	assert_utf8(BYTES("\xf0\x9f\x98"), FFFD);
 	assert_utf8(BYTES("\xf0\x9f\xc3\xa4"), FFFD "\xc3\xa4");
 	assert_utf8(BYTES("\xed\xa0\x80"), FFFD FFFD FFFD);
@@ -151,7 +164,11 @@ static void test_utf8_full(void **state)
 	BUF_CLEANUP struct buf out = BUF_INIT(4);
 	struct text_carry carry = { .len = 0 };
 	assert_int_equal(text_utf8(&out, "a\xe2\x82", 3, &carry), 0);
-	assert_int_equal(text_utf8(&out, "\xac" "b", 2, &carry), -EMSGSIZE);
+	assert_int_equal(text_utf8(&out,
+				 "\xac"
+				 "b",
+				 2, &carry),
+		-EMSGSIZE);
 	assert_int_equal(out.len, 1);
 	assert_int_equal(carry.len, 2);
 	assert_int_equal(text_utf8(&out, "\xac", 1, &carry), 0);
@@ -168,11 +185,15 @@ static void test_names(void **state)
 	assert_true(text_name_ok(longest, 255));
 	assert_false(text_name_ok(longest, 256));
 	assert_false(text_name_ok("", 0));
-	const char *const good[] = { "alice", "bob@example.com", "ca:SHA256:abc", "J\xc3\xb6rg", "a-b_c.d+e" };
+	const char *const good[] = { "alice", "bob@example.com", "ca:SHA256:abc", "J\xc3\xb6rg",
+		"a-b_c.d+e", "o'brien" };
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(text_name_ok(good[i], strlen(good[i])));
-	const char *const bad[] = { "-oProxyCommand", "a b", "a,b", "*", "a*", "../x", "a\\b", "a\"b", "a'b", "a`b", "a\nb", "a\x1b", "a\x7f",
-		"a\xe2\x80\x8b", "a\xe2\x80\xae", "a\xc2\xa0" "b", "a\xe3\x80\x80", "\xff", "a\xc3", "a\xc2\x85", "a\xf3\xa0\x81\x81" };
+	const char *const bad[] = { "-oProxyCommand", "a b", "a,b", "*", "a*", "../x", "a\\b",
+		"a\"b", "a`b", "a\nb", "a\x1b", "a\x7f", "a\xe2\x80\x8b", "a\xe2\x80\xae",
+		"a\xc2\xa0"
+		"b",
+		"a\xe3\x80\x80", "\xff", "a\xc3", "a\xc2\x85", "a\xf3\xa0\x81\x81" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_name_ok(bad[i], strlen(bad[i])));
 	assert_false(text_name_ok("a\0b", 3));
@@ -187,7 +208,8 @@ static void test_targets(void **state)
 	assert_false(text_target_ok(longest, 254));
 	assert_true(text_target_ok("web-1.Example_x.com", 19));
 	assert_true(text_target_ok("::1", 3));
-	const char *const bad[] = { "", "-x", "a b", "a/b", "a*", "a\n", "a\xc3\xa4", "a;b", "$(x)", "a%b", "a@b", "[::1]" };
+	const char *const bad[] = { "", "-x", "a b", "a/b", "a*", "a\n", "a\xc3\xa4", "a;b", "$(x)",
+		"a%b", "a@b", "[::1]" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_target_ok(bad[i], strlen(bad[i])));
 	assert_false(text_target_ok("a\0b", 3));
@@ -199,13 +221,15 @@ static void test_base64(void **state)
 {
 	(void)state;
 	/* RFC 4648 section 10 */
-	const char *const vectors[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
-		{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xfb\xff\xbf", "+/+/" } };
+	const char *const vectors[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" }, { "\xfb\xff\xbf", "+/+/" } };
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
 		BUF_CLEANUP struct buf out = BUF_INIT(100), back = BUF_INIT(strlen(vectors[i][0]));
 		assert_int_equal(text_base64(&out, vectors[i][0], strlen(vectors[i][0])), 0);
 		assert_string_equal(buf_cstr(&out), vectors[i][1]);
-		assert_int_equal(text_base64_decode(&back, vectors[i][1], strlen(vectors[i][1])), 0);
+		assert_int_equal(
+			text_base64_decode(&back, vectors[i][1], strlen(vectors[i][1])), 0);
 		assert_string_equal(buf_cstr(&back), vectors[i][0]);
 	}
 }
@@ -213,7 +237,9 @@ static void test_base64(void **state)
 static void test_base64_bad(void **state)
 {
 	(void)state;
-	const char *const bad[] = { "Zg", "Zg=", "Zg===", "=", "====", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm 9", "Zm9v\n", "Zm-_", "Zm=v", "Zm9v====" };
+	const char *const bad[] = { "Zg", "Zg=", "Zg===", "=",
+		"====", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm 9", "Zm9v\n", "Zm-_", "Zm=v",
+		"Zm9v====" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		BUF_CLEANUP struct buf out = BUF_INIT(100);
 		assert_int_equal(text_base64_decode(&out, bad[i], strlen(bad[i])), -EBADMSG);
@@ -248,10 +274,21 @@ static void test_copies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_visible), cmocka_unit_test(test_visible_invalid), cmocka_unit_test(test_visible_unambiguous),
-		cmocka_unit_test(test_visible_cut), cmocka_unit_test(test_visible_full), cmocka_unit_test(test_clean_sizes), cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_utf8_byte_by_byte), cmocka_unit_test(test_utf8_full), cmocka_unit_test(test_names), cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_base64), cmocka_unit_test(test_base64_bad), cmocka_unit_test(test_hex), cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_visible_invalid),
+		cmocka_unit_test(test_visible_unambiguous),
+		cmocka_unit_test(test_visible_cut),
+		cmocka_unit_test(test_visible_full),
+		cmocka_unit_test(test_clean_sizes),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_utf8_byte_by_byte),
+		cmocka_unit_test(test_utf8_full),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_base64_bad),
+		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_copies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

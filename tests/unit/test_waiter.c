@@ -1,5 +1,5 @@
 /* Whoever waits for people. First the list itself, with operations that do the worst they may; then each kind of waiter in a real broker, with each way
- * in which its wait can go on or end. */
+ * in which its wait can go on or end; then everything at once. */
 #include "tests/unit/login_world.h"
 
 #include "common/typed_line.h"
@@ -334,8 +334,8 @@ static void test_limit(void **state)
 	"\nroles: {sre: {groups: [sre]}, lead: {groups: [leads]}, glass: {groups: [glass]}}\n" \
 	"guards: {g: [%s{approve: ['rm *'], by: lead}, {allow: ['*']}]}\nrules:\n%s"
 #define RULE_FRESH "  - {name: fresh, allow: [exec], roles: [sre], logins: [fresh], login_within: 15m}\n"
-#define RULE_REASON "  - {name: reason, allow: [exec], roles: [sre], logins: [reason], approval: {by: lead, reason: required}}\n"
-#define RULE_ASKED(votes) "  - {name: asked, allow: [exec], roles: [sre], logins: [asked], approval: {by: lead, votes: " votes "}}\n"
+#define RULE_REASON "  - {name: reason, allow: [exec], roles: [sre], logins: [reason], approval: {by: lead, uses: 1, reason: required}}\n"
+#define RULE_ASKED(votes) "  - {name: asked, allow: [exec], roles: [sre], logins: [asked], approval: {by: lead, uses: 1, votes: " votes "}}\n"
 #define FREEZE "  - {name: freeze, deny: '*'}\n"
 #define NORMAL RULE_FRESH RULE_REASON RULE_ASKED("1")
 
@@ -654,13 +654,165 @@ static void test_all_go_on_waiting(void **state)
 	}
 }
 
+/* ---- all of it at once ---- */
+
+#define STORM_STEPS 1500
+#define STORM_SESSIONS 4
+
+static struct storming {
+	struct peer *peer;
+	uint64_t connection;
+	uint32_t leg, line; /* the newest leg; its last line */
+	unsigned kind;      /* what it asked for; COUNT(kinds): nothing, or it was refused */
+} storming[STORM_SESSIONS];
+
+static void storm_forget(void)
+{
+	while (world.heard) {
+		struct heard *next = world.heard->next;
+		if (world.heard->from == world.egress && world.heard->type == IPC_LOGIN_START)
+			login_code(world.heard->id, "FRSH-FRSH");
+		done(world.heard);
+		world.heard = next;
+	}
+}
+
+static void storm_connect(struct storming *one)
+{
+	if (one->peer) {
+		link_drop(one->peer);
+		client_gone_with(one->connection, 0);
+	}
+	*one = (struct storming){ .peer = connect_client(), .kind = COUNT(kinds) };
+	one->connection = world.connection;
+	say(one->peer, IPC_AUTH, 0, &(struct msg_auth){ true, (char[]){ "alice" }, sshkey_blob(world.alice) }, -1);
+}
+
+/* The next message of one of these types, or NULL when the session is gone. */
+static struct heard *storm_hear(struct peer *peer, unsigned type, unsigned or)
+{
+	int64_t end = clock_mono_ms() + WAIT_MS;
+	struct heard *heard;
+	while (!(heard = take(peer, type)) && !(heard = take(peer, or)) && !peer->gone) {
+		if (clock_mono_ms() > end)
+			fail_msg("neither '%s' nor '%s' came", ipc_msg_name(type), ipc_msg_name(or));
+		turn(20);
+	}
+	return heard;
+}
+
+static void storm_ask(struct storming *one)
+{
+	static const char *const logins[] = { "fresh", "reason", "asked", "typed" };
+	unsigned kind = dice(COUNT(kinds));
+	struct msg_leg msg = { .leg = ++one->leg, .mode = MODE_JUMP, .target = (char[]){ "web1" }, .login = (char *)logins[kind],
+		.pubkey = sshkey_blob(world.alice) };
+	one->kind = COUNT(kinds);
+	one->line = 0;
+	say(one->peer, IPC_LEG, 0, &msg, -1);
+	struct heard *heard = storm_hear(one->peer, IPC_LEG_ANSWER, IPC_LEG_ANSWER);
+	bool ok = heard && MSG(heard, msg_leg_answer)->ok;
+	if (heard)
+		done(heard);
+	if (!ok)
+		return;
+	ask_for(one->peer, one->leg, 0, kinds[kind].line ? ACCESS_SHELL : ACCESS_EXEC, kinds[kind].line || dice(2));
+	if (kinds[kind].line) {
+		heard = storm_hear(one->peer, IPC_DECISION, IPC_WAIT); /* a shell may need an approval itself */
+		ok = heard && heard->type == IPC_DECISION && MSG(heard, msg_decision)->verdict == VERDICT_ALLOW && MSG(heard, msg_decision)->guard;
+		if (heard)
+			done(heard);
+	}
+	if (ok)
+		one->kind = kind;
+}
+
+static void storm_step(struct storming *one)
+{
+	uint32_t what = dice(10);
+	bool waits = one->kind < COUNT(kinds), line = waits && kinds[one->kind].line;
+	if (what < 3 || !waits) {
+		storm_ask(one);
+	} else if (what < 6 && line) {
+		type_line(one->peer, one->leg, ++one->line, dice(2) ? "rm x" : "ls");
+	} else if (what < 6) {
+		struct msg_ask_answer msg = { .leg = one->leg, .given = dice(4), .text = { (const uint8_t *)"why", dice(4) } };
+		say(one->peer, IPC_ASK_ANSWER, 0, &msg, -1);
+	} else if (what == 6 && !line && !dice(4)) {
+		say(one->peer, IPC_ACCESS_CANCEL, 0, &(struct msg_access_cancel){ one->leg, 0 }, -1);
+	} else if (what == 7) {
+		end_leg(one->peer, one->leg, "");
+		one->kind = COUNT(kinds);
+	} else if (what == 8) {
+		storm_connect(one);
+	}
+}
+
+static void storm_vote(void)
+{
+	static const char *const words[] = { "approve", "approve", "deny" };
+	char id[ID_SHORT_LEN + 1];
+	snprintf(id, sizeof(id), "%s", pending());
+	struct peer *bob = *id ? login_as("bob") : NULL;
+	if (!bob)
+		return;
+	say(bob, IPC_COMMAND, 0, &(struct msg_command){ .channel = 1,
+		.argv = (char *[]){ (char *)words[dice(3)], id, (char[]){ "--note" }, (char[]){ "so" }, NULL } }, -1);
+	done(expect(bob, IPC_COMMAND_EXIT));
+	link_drop(bob);
+	client_gone_with(world.connection, 0);
+}
+
+static void storm_reload(void)
+{
+	static const char *const rules[] = { NORMAL, NORMAL, RULE_FRESH RULE_REASON RULE_ASKED("2"), FREEZE NORMAL };
+	struct peer *signer = world.signer, *egress = world.egress;
+	unsigned at = dice(4);
+	reload(rules_of(dice(4) ? "" : "{deny: ['rm x']}, ", rules[at], at == 2 ? ", approval: {by: lead, votes: 2}" : ""));
+	link_drop(signer), link_drop(egress);
+	provider_state("corp", "k1");
+}
+
+/* Everybody waits, votes, cancels, goes and comes back while the policy changes: the broker lives, and what it has written down verifies. */
+static void test_storm(void **state)
+{
+	(void)state;
+	up();
+	for (size_t i = 0; i < STORM_SESSIONS; i++)
+		storm_connect(&storming[i]);
+	for (unsigned step = 0; step < STORM_STEPS; step++) {
+		struct storming *one = &storming[dice(STORM_SESSIONS)];
+		turn(0);
+		storm_forget();
+		if (one->peer->gone)
+			storm_connect(one);
+		else
+			storm_step(one);
+		if (!dice(6))
+			storm_vote();
+		if (!dice(120))
+			storm_reload();
+	}
+	settled(login_as("bob"));
+	static const char *const types[] = { "approval-requested", "approval-vote", "approval-cancelled", "access-held", "access-allowed", "access-denied",
+		"line-judged" };
+	for (size_t i = 0; i < COUNT(types); i++) /* that it has come to all of these: else it is no storm */
+		if (events_of(types[i]).count < 5)
+			fail_msg("%s: %u", types[i], events_of(types[i]).count);
+	if (getenv("BROKER_LOG"))
+		for (size_t i = 0; i < COUNT(types); i++)
+			print_message("%s: %u\n", types[i], events_of(types[i]).count);
+	assert_true(events_of("session-violation").count < STORM_STEPS / 20);
+	world_down();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_walk, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_changed, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_withdrawn, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_the_rest, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_out_of_reach, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_limit, bench_up, bench_down),
-		cmocka_unit_test(test_each_kind_each_way), cmocka_unit_test(test_all_go_on_waiting),
+		cmocka_unit_test(test_each_kind_each_way), cmocka_unit_test(test_all_go_on_waiting), cmocka_unit_test(test_storm),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	log_setup("test", LOG_ERROR_);

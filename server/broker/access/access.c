@@ -432,7 +432,7 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct p
 	if (!*ret_leg)
 		return err_set(err, -EPROTO, "leg %u has ended or was refused", msg->leg);
 	if (msg->kind >= ACCESS_KINDS)
-		return err_set(err, -EPROTO, "unknown kind of access %u", msg->kind);
+		return err_set(err, -EPROTO, "unknown kind %u", msg->kind);
 	if (!detail_ok(msg))
 		return err_set(err, -EPROTO, "that is no %s", access_kind_name(msg->kind));
 	if (!env_ok(msg->env))
@@ -481,9 +481,9 @@ int handle_access(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
-void access_refuse(struct channel_wait *wait, unsigned exit, const char *words)
+void access_refuse(struct channel_wait *wait, const struct refusal *refusal)
 {
 	struct access_request request = channel_wait_request(wait);
 
-	finish(&request, access_request_refuse(&request, exit, "%s", words));
+	finish(&request, access_request_refuse(&request, refusal->exit, "%s", refusal->words));
 }

@@ -9,6 +9,7 @@
 #define BARTIZAN_BROKER_ACCESS_ACCESS_H
 
 #include "server/broker/core/peer.h"
+#include "server/broker/core/refusal.h"
 #include "store/approvals.h"
 
 #define NEEDS_MAX 2 /* of one access: its rule's and its guard's */
@@ -61,7 +62,7 @@ struct access_request access_request_init(struct peer_leg *leg, const struct msg
 void access_proceed(struct access_request *request);
 
 /* What it waited for did not come: refused with these words, audited, and its wait freed. */
-void access_refuse(struct channel_wait *wait, unsigned exit, const char *words);
+void access_refuse(struct channel_wait *wait, const struct refusal *refusal);
 
 /* server/broker/access/env.c: what goes to the target of the environment, by the rule that decided
  */

@@ -157,16 +157,16 @@ static const struct waiter_ops fresh_ops = {
 
 static void settle_one(struct channel_wait *wait, void *context)
 {
-	const char *refusal = context;
+	const struct refusal *refusal = context;
 
 	if (refusal)
-		access_refuse(wait, EXIT_DENIED, refusal);
+		access_refuse(wait, refusal);
 	else
 		channel_wait_resume(wait, true);
 }
 
 /* The flow is over, and forgotten before anybody is judged: a channel may need another one. */
-static void settle(struct fresh *fresh, char *refusal)
+static void settle(struct fresh *fresh, struct refusal *refusal)
 {
 	struct client *client = fresh->client;
 
@@ -220,13 +220,16 @@ static void on_done(void *context, struct identity *who, const char *kind, const
 {
 	struct fresh *fresh = context;
 	struct err err = { 0 };
-	char words[512];
+	struct refusal refusal;
+	char words[ERR_TEXT_MAX];
 
 	(void)kind;
-	const char *refusal = who ? renew(fresh->client, who, &err) : reason;
-	if (refusal)
-		text_clean(words, sizeof(words), refusal, strlen(refusal));
-	settle(fresh, refusal ? words : NULL);
+	if (who)
+		reason = renew(fresh->client, who, &err);
+	if (reason)
+		refusal_set(&refusal, EXIT_DENIED, "%s",
+			text_clean(words, sizeof(words), reason, strlen(reason)));
+	settle(fresh, reason ? &refusal : NULL);
 	identity_free(who);
 }
 

@@ -111,7 +111,8 @@ static int judge_both(const struct access_request *request, struct judgement *re
 	int rc = env_judge(guard, buf_bytes(&request->env), &env);
 
 	if (!rc && !(shell && request->pty))
-		rc = guard_judge(guard, shell ? commands_from_stdin : request->access.detail, ret);
+		rc = guard_judge_for(guard, request->decision.shells,
+			shell ? commands_from_stdin : request->access.detail, ret);
 	if (rc || env.verdict <= ret->verdict)
 		return rc;
 	judgement_release(ret);

@@ -217,6 +217,7 @@ void lines_judge(struct judging *judging, bool again)
 	const struct guard *guard = ruleset_guard(
 		lines_broker(lines)->config->ruleset, lines->rule, &judging->settings);
 
+	judging->line.shells = ruleset_shells(lines_broker(lines)->config->ruleset, lines->rule);
 	if (!guard) {
 		snprintf(words, sizeof(words),
 			"rule '%.200s', by which this %s was opened, has no guard any more: "

@@ -232,7 +232,15 @@ static void usage_line(struct caller *caller, int stream, const struct command *
 		command_put(caller, stream, &line);
 }
 
-/* No row matches: lists those that nearly do. */
+bool command_known(char *const *argv)
+{
+	for (const struct command *row = command_table; argv && argv[0] && row->name; row++)
+		if (!strcmp(row->name, argv[0]))
+			return true;
+	return false;
+}
+
+/* Nothing fits: says what would. */
 static void unknown(struct caller *caller, char *const *argv)
 {
 	bool known = false;

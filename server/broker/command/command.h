@@ -58,6 +58,8 @@ struct caller_ops {
  * on stderr, with exit status 2, 77 or 2. Without arguments: help. */
 void command_run(struct caller *caller, char *const *argv);
 
+bool command_known(char *const *argv); /* whether its first word begins a command */
+
 /* For handlers. */
 void command_out(struct caller *caller, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "bartizan: …\n" on stderr */

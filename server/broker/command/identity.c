@@ -126,10 +126,12 @@ void command_run_targets(struct caller *caller, const struct command_args *args)
 
 	for (size_t i = 0; rows && i < targets_count(config->targets); i++) {
 		const struct target *target = targets_at(config->targets, i);
-		struct access access = { .who = caller->who,
+		struct access access = {
+			.who = caller->who,
 			.source = caller->source,
 			.target = target->name,
-			.now = clock_wall() };
+			.now = clock_wall(),
+		};
 		struct decision decision;
 		if (!decide_any(config->ruleset, target, &access, &decision))
 			continue;

@@ -92,10 +92,12 @@ static void play(struct caller *caller, const struct command_args *args,
 	}
 	int64_t default_speed = args->text ? 0 : 1000;
 	int64_t speed = args->speed >= 0 ? args->speed : default_speed;
-	struct msg_play options = { .text = args->text,
+	struct msg_play options = {
+		.text = args->text,
 		.speed_milli = (uint32_t)speed,
 		.idle_us = args->idle * 1000,
-		.from_us = args->from * 1000 };
+		.from_us = args->from * 1000,
+	};
 	caller->ops->play(caller, fd, &options);
 }
 

@@ -72,8 +72,8 @@ static bool guard(struct ahead *ahead)
 			"lines typed in a shell are not judged there: leave --command out");
 		return false;
 	}
-	if ((typed ? guard_judge_typed : guard_judge)(
-		    ahead->decision.guard, ahead->access.detail, &judgement)) {
+	if ((typed ? guard_judge_typed_for : guard_judge_for)(ahead->decision.guard,
+		    ahead->decision.shells, ahead->access.detail, &judgement)) {
 		command_fail(ahead->caller, EXIT_GATEWAY, "the guard could not judge this command");
 		return false;
 	}
@@ -112,14 +112,16 @@ static int ask_for(struct ahead *ahead, const struct need *need, struct err *err
 	struct broker *broker = ahead->caller->broker;
 	char source[ADDR_TEXT_MAX];
 	struct approval approval = { 0 };
-	const struct approval_scope scope = { .who = ahead->caller->who,
+	const struct approval_scope scope = {
+		.who = ahead->caller->who,
 		.target = ahead->access.target,
 		.login = ahead->access.login,
 		.kind = access_kind_name(ahead->access.kind),
 		.command = ahead->access.detail,
 		.env = buf_bytes(&ahead->env),
 		.rule = ahead->decision.rule,
-		.by = need->by };
+		.by = need->by,
+	};
 	const struct need_wish wish = { &scope, addr_format(&ahead->caller->source, source),
 		ahead->args->reason, ahead->args->for_ms };
 	int64_t lapse = 0;

@@ -128,10 +128,12 @@ static int add_row(const struct approval *approval, void *context)
 static json_t *list(struct caller *caller, const struct command_args *args, struct err *err)
 {
 	struct listing listing = { caller, json_array(), args->limit };
-	const struct approval_filter filter = { .state = -1,
+	const struct approval_filter filter = {
+		.state = -1,
 		.open_only = !args->all,
 		.provider = args->mine ? caller->who->provider : NULL,
-		.subject = args->mine ? caller->who->subject : NULL };
+		.subject = args->mine ? caller->who->subject : NULL,
+	};
 
 	if (!listing.rows || approvals_each(caller->broker->store, &filter,
 				     queue_lapse_shown(caller->broker), add_row, &listing, err)) {

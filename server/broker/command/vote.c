@@ -61,11 +61,13 @@ static void cast_vote(
 	struct caller *caller, const struct command_args *args, bool approve, const char *note)
 {
 	const char *id = args->words.items[0];
-	const struct vote vote = { .who = caller->who,
+	const struct vote vote = {
+		.who = caller->who,
 		.approve = approve,
 		.note = note,
 		.window = args->for_ms,
-		.uses = (unsigned)args->uses };
+		.uses = (unsigned)args->uses,
+	};
 	struct err err = { "" };
 	enum approval_state state = APPROVAL_PENDING;
 	int rc = queue_vote(caller->broker, id, &vote, &state, &err);

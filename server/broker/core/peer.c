@@ -14,15 +14,18 @@
 #include "common/clock.h"
 #include "policy/decide.h"
 
-static const char *const state_names[] = { "connected", "proved", "limited", "authenticated",
-	"ended" };
+static const char *const state_names[] = { "connected", "proved", "vouched", "limited",
+	"authenticated", "ended" };
 
 void client_set_state(struct client *client, enum client_state state)
 {
 	static const unsigned allowed[CLIENT_STATES] = {
-		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_LIMITED |
-				     1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
-		[CLIENT_PROVED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_CONNECTED] = 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED |
+				     1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED |
+				     1u << CLIENT_ENDED,
+		[CLIENT_PROVED] =
+			1u << CLIENT_LIMITED | 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
+		[CLIENT_VOUCHED] = 1u << CLIENT_AUTHENTICATED | 1u << CLIENT_ENDED,
 		[CLIENT_LIMITED] = 1u << CLIENT_ENDED,
 		[CLIENT_AUTHENTICATED] = 1u << CLIENT_ENDED,
 	};
@@ -145,17 +148,31 @@ int client_keep_key(struct client *client, struct bytes offered, struct err *err
 
 int client_proved(struct client *client, enum client_state state)
 {
-	if (!client->deciding || client->state != CLIENT_CONNECTED || !client->key ||
+	bool from = client->state == CLIENT_CONNECTED ||
+		    (client->state == CLIENT_PROVED && state == CLIENT_LIMITED);
+
+	if (!client->deciding || !from || !client->key ||
 		(state != CLIENT_PROVED && state != CLIENT_LIMITED))
 		return -EPERM;
 	client_set_state(client, state);
 	return 0;
 }
 
+int client_vouched(struct client *client, struct identity **who)
+{
+	if (!client->login || client->state != CLIENT_CONNECTED || client->key || !*who)
+		return -EPERM;
+	client_set_state(client, CLIENT_VOUCHED);
+	client->vouched = *who;
+	*who = NULL;
+	return 0;
+}
+
 int client_authenticated(struct client *client, struct identity **who)
 {
-	if (!client->deciding ||
-		(client->state != CLIENT_CONNECTED && client->state != CLIENT_PROVED) || !*who)
+	const unsigned from = 1u << CLIENT_CONNECTED | 1u << CLIENT_PROVED | 1u << CLIENT_VOUCHED;
+
+	if (!client->deciding || !(from & 1u << client->state) || !client->key || !*who)
 		return -EPERM;
 	client_set_state(client, CLIENT_AUTHENTICATED);
 	client->who = *who;

@@ -28,12 +28,15 @@
 #define CLIENT_LIMITED_MS 60000 /* how long a client may take to send its token */
 #define LEG_CHANNELS_MAX 10000	/* channels in the life of one leg */
 
-/* CLIENT_PROVED: a key is proved, the person is not: a login at a provider must follow.
- * CLIENT_LIMITED: a key is proved, and the client may only exchange a token for a certificate
- * (`login --token`); it has no identity, although `who` holds a name for messages. */
+/* CLIENT_PROVED: a key is proved, a person is not: a certificate has to follow, or a login at a
+ * provider.
+ * CLIENT_VOUCHED: a person has logged in, a key is not proved: it has to be, on this connection.
+ * CLIENT_LIMITED: a key is proved, and all that it may do is to exchange a token for a certificate
+ * (`login --token`); nobody has an identity there, whatever `who` holds for messages. */
 enum client_state {
 	CLIENT_CONNECTED,
 	CLIENT_PROVED,
+	CLIENT_VOUCHED,
 	CLIENT_LIMITED,
 	CLIENT_AUTHENTICATED,
 	CLIENT_ENDED,
@@ -109,18 +112,22 @@ struct client {
 	/* true while a message with DECIDES is handled or a login was just verified: only then may
 	 * the state become AUTHENTICATED */
 	bool deciding;
-	uint32_t seen; /* bit mask of the messages with ONCE that were received */
-	char *user;    /* the first user name that the client gave */
-	/* attempts: refused proofs and certificates; probes: plain keys that were only offered */
-	unsigned attempts, probes;
-	bool plain_refused; /* one refused plain key is in the audit log; further ones are not */
-	/* AUTHENTICATED: the identity; LIMITED: no identity, only a name for messages */
+	uint32_t seen;		   /* bits of ONCE rows */
+	char *user;		   /* as the client named it first */
+	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
+	bool plain_refused;	   /* a plain key is not worth an audit event any more */
+	bool asked; /* it asked before it signed, whether a plain key would do: it may go on */
+	char unknown_fp[SSHKEY_FP_MAX]; /* a plain key that was passed over; "": none */
+	/* of the last refusal of a key, as the client was told it; "": none yet */
+	char refusal[256];
+	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
 	struct identity *who;
-	struct bytes offered; /* owned: the certificate or plain key that was proved */
-	struct sshkey *key;   /* its plain key */
-	struct login *login;  /* a login at a provider in progress */
-	struct fresh *fresh;  /* accesses that wait for a newer login; NULL: none */
-	/* after client_dismiss(): when it is killed; if LIMITED: how long it may stay */
+	struct bytes offered;	  /* owned: the certificate or plain key that was proved */
+	struct sshkey *key;	  /* of it, plain */
+	struct login *login;	  /* under way at a provider */
+	struct identity *vouched; /* VOUCHED: who logged in, and waits for a key */
+	struct fresh *fresh;	  /* accesses wait for a newer login; NULL: none does */
+	/* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
 	struct event *end_timer;
 	bool leaving; /* it was told to end: nothing new may begin */
 	struct peer_leg_list legs;
@@ -153,7 +160,9 @@ json_t *client_event(const struct client *client);
 void client_set_state(struct client *client, enum client_state state);
 /* the only way to CLIENT_AUTHENTICATED; takes *who */
 int client_authenticated(struct client *client, struct identity **who);
-/* CONNECTED becomes PROVED or LIMITED */
+/* CONNECTED becomes VOUCHED, by the good end of a login before any key was proved; takes *who */
+int client_vouched(struct client *client, struct identity **who);
+/* CONNECTED becomes PROVED or LIMITED, PROVED becomes LIMITED */
 int client_proved(struct client *client, enum client_state state);
 /* Keeps the key (a plain key or a certificate) that was proved, for the login that follows and for
  * revocations. -EACCES with the reason. */

@@ -46,16 +46,6 @@ struct question {
 	struct question **slot;
 };
 
-static const enum ipc_type answer_of[IPC_TYPES] = {
-	[IPC_SIGN_CERT] = IPC_SIGNED,
-	[IPC_SIGN_AUDIT] = IPC_SIGNED,
-	[IPC_SIGN_AGENT] = IPC_SIGNED,
-	[IPC_PASSWORD] = IPC_SIGNED,
-	[IPC_KEYS] = IPC_KEYS_ANSWER,
-	[IPC_DIAL] = IPC_DIALED,
-	[IPC_WEBHOOK] = IPC_WEBHOOK_DONE,
-};
-
 static void service_free(void *arg)
 {
 	free(arg);
@@ -164,7 +154,7 @@ static struct question *question_find(const struct service *service, const struc
 
 	for (question = LIST_FIRST(&service->questions); question;
 		question = LIST_NEXT(question, entry)) {
-		if (question->id == raw->id && answer_of[question->type] == raw->type)
+		if (question->id == raw->id && ipc_msg_answer(question->type) == raw->type)
 			return question;
 	}
 	return NULL;

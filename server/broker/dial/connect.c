@@ -117,10 +117,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int dial(struct connect *connect)
 {
 	const struct conf *conf = connect->broker->config->conf;
-	struct msg_dial msg = { .host = connect->host,
+	struct msg_dial msg = {
+		.host = connect->host,
 		.port = connect->port,
 		.family = connect->family,
-		.timeout_ms = (uint32_t)conf->connect_time };
+		.timeout_ms = (uint32_t)conf->connect_time,
+	};
 
 	connect->state = CONNECT_DIALLING;
 	return ask(connect->broker->private->egress, IPC_DIAL, &msg, conf->connect_time + 2000,

@@ -19,6 +19,7 @@
 #include "common/wire.h"
 #include "keys/sshcert.h"
 #include "server/broker/approval/queue.h"
+#include "server/broker/core/refusal.h"
 #include "server/broker/record/record.h"
 
 /* a certificate is valid from this long ago, because the clock of a target may be slow */
@@ -38,8 +39,7 @@ struct dial {
 	struct buf secret;
 	bool connected, ready; /* the socket is connected, the credential is ready */
 	struct event *failing;
-	char *failure;
-	unsigned exit;
+	struct refusal failure; /* that on_failing() tells */
 	uint64_t serial;
 };
 
@@ -63,7 +63,6 @@ static void dial_free(void *arg)
 
 	free(dial->credential_name);
 	free(dial->address);
-	free(dial->failure);
 	text_list_free(dial->host_keys);
 	text_list_free(dial->allow);
 	free(dial);
@@ -93,12 +92,12 @@ void dial_established(struct peer_leg *leg)
 
 /* ---- the grant ---- */
 
-static void fail(struct dial *dial, unsigned exit, const char *words)
+static void fail(struct dial *dial, const struct refusal *failure)
 {
 	struct peer_leg *leg = dial->leg;
-	char reason[1024];
+	struct refusal kept = *failure; /* it may go with the dial */
+	char *reason = kept.words;
 
-	snprintf(reason, sizeof(reason), "%s", words);
 	log_info("session %s: no connection to '%s': %s", leg->session, leg->target, reason);
 	json_t *data = peer_leg_event(leg);
 	json_object_set_new(data, "reason", json_visible(reason, strlen(reason)));
@@ -106,9 +105,17 @@ static void fail(struct dial *dial, unsigned exit, const char *words)
 	free(leg->dial_failure);
 	leg->dial_failure = strdup(reason);
 	grants_return(leg); /* the session got neither socket nor credential */
-	struct msg_grant out = { .leg = leg->number, .exit = exit, .reason = reason };
+	struct msg_grant out = { .leg = leg->number, .exit = kept.exit, .reason = reason };
 	link_send(&leg->client->link, IPC_GRANT, 0, &out, NULL, 0);
 	dial_cancel(leg);
+}
+
+static void fail_here(struct dial *dial, const char *words)
+{
+	struct refusal failure;
+
+	refusal_set(&failure, EXIT_GATEWAY, "%s", words);
+	fail(dial, &failure);
 }
 
 static void grant(struct dial *dial)
@@ -134,7 +141,7 @@ static void grant(struct dial *dial)
 	record_grant(leg->record, dial->address, dial->serial, ca_fp);
 	if (link_send(&leg->client->link, IPC_GRANT, 0, &out, fds, dial->agent_fd >= 0 ? 2 : 1) ==
 		-EMSGSIZE)
-		fail(dial, EXIT_GATEWAY, "the target's keys and credential are too long");
+		fail_here(dial, "the target's keys and credential are too long");
 	else
 		drop_material(dial);
 }
@@ -150,10 +157,10 @@ static void on_connected(void *context, int *fd, const char *address, const char
 	struct dial *dial = context;
 
 	if (*fd < 0) {
-		char words[1024];
-		snprintf(words, sizeof(words), "target '%s' cannot be reached: %s",
+		struct refusal failure;
+		refusal_set(&failure, EXIT_UNREACHABLE, "target '%s' is out of reach: %s",
 			dial->leg->target, reason);
-		fail(dial, EXIT_UNREACHABLE, words);
+		fail(dial, &failure);
 		return;
 	}
 	dial->socket = *fd;
@@ -173,13 +180,13 @@ static void on_secret(void *context, const void *data, struct ipc_raw *raw, cons
 	if (!msg || !msg->ok) {
 		log_error("session %s: credential of target '%s': %s", dial->leg->session,
 			dial->leg->target, failure ? failure : msg->reason);
-		fail(dial, EXIT_GATEWAY,
+		fail_here(dial,
 			"the gateway could not make its credential for this target; its log says "
 			"why");
 		return;
 	}
 	if (buf_put(&dial->secret, msg->data.data, msg->data.len)) {
-		fail(dial, EXIT_GATEWAY, "the gateway is out of memory");
+		fail_here(dial, "the gateway is out of memory");
 		return;
 	}
 	text_burn((void *)msg->data.data, msg->data.len);
@@ -262,15 +269,14 @@ static void on_failing(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	struct dial *dial = arg;
-	fail(dial, dial->exit, dial->failure ? dial->failure : "the gateway is out of memory");
+	fail(dial, &dial->failure);
 }
 
 /* The access is not answered yet: a failure at this point is reported a moment later, as a failed
  * grant. */
 static int fail_later(struct dial *dial, unsigned exit, const char *words)
 {
-	dial->exit = exit;
-	dial->failure = strdup(words);
+	refusal_set(&dial->failure, exit, "%s", words);
 	connect_release(&dial->connect);
 	return dial->failing && !evtimer_add(dial->failing, &(struct timeval){ 0 }) ? 0 : -ENOMEM;
 }

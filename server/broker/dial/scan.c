@@ -159,10 +159,12 @@ static void on_connected(void *context, int *fd, const char *address, const char
 		part_done(part, reason);
 		return;
 	}
-	struct msg_grant out = { .leg = part->number,
+	struct msg_grant out = {
+		.leg = part->number,
 		.ok = true,
 		.address = (char *)address,
-		.handshake_ms = (uint32_t)scan->broker->config->conf->handshake_time };
+		.handshake_ms = (uint32_t)scan->broker->config->conf->handshake_time,
+	};
 	link_send(&scan->link, IPC_GRANT, 0, &out, fd, 1);
 }
 

@@ -7,16 +7,21 @@
 #include "server/broker/login/auth.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "policy/target.h"
 #include "server/broker/core/peer.h"
 #include "server/broker/login/login.h"
 #include "server/broker/login/revoke.h"
 #include "server/broker/record/evidence.h"
+#include "common/selector.h"
+#include "store/holders.h"
 
 static bool proxy_believed(const struct conf *conf, const struct addr *peer)
 {
@@ -47,6 +52,17 @@ int handle_proxy(struct client *client, const void *data, struct err *err)
 	return 0;
 }
 
+bool client_names_target(const struct client *client, const struct identity *who)
+{
+	struct selector selector;
+	const struct target *target = NULL;
+
+	if (!selector_parse(client->user, &selector) && selector.target)
+		target = targets_find(client->broker->config->targets, selector.target);
+	selector_release(&selector);
+	return target && !(target->is_pattern && !strcasecmp(client->user, who->user));
+}
+
 static void answer(
 	struct client *client, bool proved, const struct identity *who, const char *reason)
 {
@@ -59,6 +75,7 @@ static void answer(
 		out.rights = who->rights;
 		out.force_command = who->force_command;
 		out.expires = who->expires;
+		out.direct = client_names_target(client, who);
 	}
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 }
@@ -97,20 +114,77 @@ static void audit_refusal(
 		text_clean(name, sizeof(name), client->user, strlen(client->user)), reason);
 }
 
-int auth_refuse(
-	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+static void count(struct client *client, bool proved, const struct auth_seen *seen)
 {
 	const int64_t most = client->broker->config->conf->login_attempts;
 
-	audit_refusal(client, proved, seen, reason);
 	if (proved || seen->certificate)
 		client->attempts++;
 	else
 		client->probes++;
-	answer(client, proved, NULL, reason);
 	if (client->attempts >= most || client->probes >= CLIENT_PROBES_MAX)
 		client_send_end(client, IPC_LEG_ALL, EXIT_DENIED, "too many login attempts");
+}
+
+static int refuse(struct client *client, bool proved, const struct auth_seen *seen,
+	const char *reason, const char *said)
+{
+	audit_refusal(client, proved, seen, reason);
+	answer(client, proved, NULL, said);
+	count(client, proved, seen);
 	return 0;
+}
+
+/* An agent may hold many keys that are refused for one reason: it is said once. */
+int auth_refuse(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *reason)
+{
+	bool again = !proved && !seen->certificate &&
+		     !strncmp(client->refusal, reason, sizeof(client->refusal) - 1);
+
+	snprintf(client->refusal, sizeof(client->refusal), "%s", reason);
+	return refuse(client, proved, seen, reason, again ? "" : reason);
+}
+
+bool auth_hint_fits(const struct client *client)
+{
+	return !*client->refusal;
+}
+
+int auth_refuse_unknown(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *hint)
+{
+	const char *said = auth_hint_fits(client) ? hint : "";
+
+	if (*said)
+		snprintf(client->refusal, sizeof(client->refusal), "%s", hint);
+	return refuse(client, proved, seen, hint, said);
+}
+
+int auth_pass_over(
+	struct client *client, bool proved, const struct auth_seen *seen, const char *words)
+{
+	const char *said = auth_hint_fits(client) ? words : "";
+
+	if (*said)
+		snprintf(client->refusal, sizeof(client->refusal), "%s", words);
+	if (!*client->unknown_fp)
+		snprintf(client->unknown_fp, sizeof(client->unknown_fp), "%s", seen->key_fp);
+	answer(client, proved, NULL, said);
+	count(client, proved, seen);
+	return 0;
+}
+
+void auth_ended(struct client *client)
+{
+	struct auth_seen seen = { 0 };
+
+	bool half = client->state == CLIENT_CONNECTED || client->state == CLIENT_PROVED;
+
+	if (!half || !*client->unknown_fp)
+		return;
+	memcpy(seen.key_fp, client->unknown_fp, sizeof(seen.key_fp));
+	audit_refusal(client, false, &seen, "a certificate is needed, and none came");
 }
 
 int auth_admit(
@@ -123,6 +197,12 @@ int auth_admit(
 	if (broker_audit(client->broker, "login", data)) {
 		identity_free(who);
 		return auth_refuse(client, true, seen, "the gateway cannot write its audit log");
+	}
+	struct err why = { 0 };
+	if (holders_seen(client->broker->store, who, clock_wall(), &why)) {
+		log_error("connection %llu: %s", (unsigned long long)client->connection, why.text);
+		identity_free(who);
+		return auth_refuse(client, true, seen, "the gateway cannot write its records");
 	}
 	struct identity *taken = who;
 	if (client_authenticated(client, &taken)) {
@@ -138,7 +218,7 @@ int auth_admit(
 	return 0;
 }
 
-static int pin_user(struct client *client, const char *user, struct err *err)
+int auth_pin_user(struct client *client, const char *user, struct err *err)
 {
 	if (client->user && strcmp(client->user, user))
 		return err_set(err, -EACCES, "the user name may not change on one connection");
@@ -168,14 +248,15 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_auth *msg = data;
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = msg->key,
-		.user = msg->user,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen = { 0 };
 	struct identity *who = NULL;
 	struct err why = { 0 };
@@ -186,14 +267,13 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 				   : 0;
 	if (client->attempts >= broker->config->conf->login_attempts ||
 		client->probes >= CLIENT_PROBES_MAX)
-		return err_set(err, -EPROTO, "a further attempt after too many");
-	int rc = pin_user(client, msg->user, &why);
+		return err_set(err, -EPROTO, "goes on after too many attempts");
+	int rc = auth_pin_user(client, msg->user, &why);
 	if (rc && !client->user)
 		return err_set(err, -EPROTO, "%s", why.text);
-	if (!rc && client->state == CLIENT_PROVED)
+	if (!rc && client->login)
 		rc = err_set(&why, -EACCES,
-			"another key was proved on this connection: its login has to be finished "
-			"first");
+			"a login is under way on this connection: it has to be finished first");
 	if (!rc)
 		rc = auth_identify(&question, &seen, &who, &why);
 	if (rc == -ENOKEY)

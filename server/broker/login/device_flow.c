@@ -307,11 +307,17 @@ int flow_words(const struct flow *flow, struct buf *out)
 
 	if (!rc && *flow->uri_complete)
 		rc = buf_printf(out, "(or open %s )\n", flow->uri_complete);
-	return rc ? rc
-		  : buf_printf(out,
-			    "This login is for the connection from %s; the code is good for %s.",
-			    addr_format(&flow->source, source),
-			    flow_left(flow, left, sizeof(left)));
+	rc = rc ? rc
+		: buf_printf(out,
+			  "This login is for the connection from %s; the code is good for %s.",
+			  addr_format(&flow->source, source), flow_left(flow, left, sizeof(left)));
+	if (rc || flow->max_age_s < 0)
+		return rc;
+	const char *logout = provider_logout(flow->broker, flow->provider);
+	return buf_printf(out,
+		"\nIt has to be a new one: where the provider does not ask for your password, log "
+		"out there first%s%s%s or open the link in a private window.",
+		*logout ? " (" : "", logout, *logout ? " )" : "");
 }
 
 int flow_progress(const struct flow *flow, struct buf *out)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/name.h"
+#include "common/pattern.h"
 #include "common/text.h"
 #include "common/wire.h"
 #include "server/broker/login/revoke.h"
@@ -83,34 +85,56 @@ static int ours(const struct auth_question *question, const struct sshcert *cert
 	return 0;
 }
 
-static const char *pick_principal(const struct sshcert *cert, const char *wanted, struct err *err)
+/* A certificate is one person. With several principals it would be whoever its holder says (asking
+ * as one, voting as another), so the configuration names which counts, and nothing that the client
+ * says does. */
+static const char *pick_principal(
+	const struct sshcert *cert, const struct pattern *pattern, struct err *err)
 {
-	if (cert->principal_count == 1)
+	const char *found = NULL;
+	size_t matches = 0;
+
+	if (!pattern && cert->principal_count == 1)
 		return cert->principals[0];
-	for (size_t i = 0; i < cert->principal_count; i++)
-		if (text_equal(cert->principals[i], wanted))
-			return cert->principals[i];
-	err_set(err, -EACCES,
-		"the certificate names %zu principals: log in with one of them as the user name",
-		cert->principal_count);
+	for (size_t i = 0; pattern && i < cert->principal_count; i++)
+		if (pattern_match(pattern, cert->principals[i], strlen(cert->principals[i])) ==
+			PATTERN_YES) {
+			found = cert->principals[i];
+			matches++;
+		}
+	if (matches == 1)
+		return found;
+	if (!pattern)
+		err_set(err, -EACCES,
+			"the certificate names %zu principals, and nothing says which of them is "
+			"the user: ask for one with a single principal, or have "
+			"certificates.trusted say which (principal_pattern)",
+			cert->principal_count);
+	else
+		err_set(err, -EACCES,
+			"%zu of the certificate's %zu principals match principal_pattern '%s' of "
+			"its authority: exactly one has to be the user",
+			matches, cert->principal_count, pattern_text(pattern));
 	return NULL;
 }
 
-/* A user of a foreign authority belongs to that authority: the same name elsewhere is somebody
- * else. It has no groups here. */
-static int foreign(const struct auth_question *question, const struct sshcert *cert,
-	const struct conf_trusted *trust, const char *ca_fp, struct identity **ret, struct err *err)
+/* Users of a foreign authority are that authority's: the same name elsewhere is somebody else, and
+ * has no groups here. */
+static int foreign(const struct sshcert *cert, const struct conf_trusted *trust, const char *ca_fp,
+	struct identity **ret, struct err *err)
 {
-	char provider[SSHKEY_FP_MAX + 4];
+	char provider[SSHKEY_FP_MAX + 4], why[NAME_WHY_MAX], show[256];
 
 	snprintf(provider, sizeof(provider), "ca:%s", ca_fp);
 	const char *user = trust->user == CONF_USER_KEY_ID
 				   ? cert->key_id
-				   : pick_principal(cert, question->user, err);
+				   : pick_principal(cert, trust->principal_pattern, err);
 	if (!user)
 		return -EACCES;
-	if (!text_name_ok(user, strlen(user)))
-		return err_set(err, -EACCES, "the certificate's key id is not a valid user name");
+	if (!name_ok(user, strlen(user), NAME_UNICODE | NAME_WORKLOAD, why))
+		return err_set(err, -EACCES, "the certificate's %s '%s' is not a user name: %s",
+			trust->user == CONF_USER_KEY_ID ? "key id" : "principal",
+			text_clean(show, sizeof(show), user, strlen(user)), why);
 	*ret = identity_new(provider, user);
 	return *ret ? 0 : err_set(err, -EACCES, "the gateway is out of memory");
 }
@@ -192,7 +216,7 @@ static int owner(const struct auth_question *question, const struct sshcert *cer
 {
 	struct identity *who = NULL;
 	struct err why = { 0 };
-	int rc = foreign_ca ? foreign(question, cert, foreign_ca, seen->ca_fp, &who, err)
+	int rc = foreign_ca ? foreign(cert, foreign_ca, seen->ca_fp, &who, err)
 			    : ours(question, cert, seen->key_fp, &who, err);
 
 	if (!rc && identity_take_cert(who, cert, seen))

@@ -1,9 +1,10 @@
 /* A login at a provider, from the proved key to the certificate. See server/broker/login/login.h.
  *
  *   choosing (which provider) -> waiting (a device flow) -> issuing -> authenticated
+ *                                                       \-> vouched: a key is proved -> issuing
  *
- * A login belongs to one client and the one key that was proved on its connection, and ends with
- * the client. It ends with one IPC_AUTH_ANSWER. */
+ * A login belongs to one client and the one key that was proved on its connection, before the login
+ * or after it; it dies with the client. Its end is IPC_AUTH_ANSWER, once. */
 #include "server/broker/login/login.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/wire.h"
 #include "server/broker/login/device_flow.h"
 #include "server/broker/login/issue.h"
 #include "server/broker/login/provider.h"
@@ -43,18 +45,42 @@ static void answer_key(struct client *client, bool proved, const char *banner)
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 }
 
-static int offer_login(struct client *client, const struct msg_auth *msg)
+/* Who signs without asking first has no other key to go on with, and is told at once. */
+static int offer_login(struct client *client, const struct msg_auth *msg, bool may_go_on)
 {
+	bool hint = msg->proved && !may_go_on && auth_hint_fits(client);
+
 	if (msg->proved) {
 		client_proved(client, CLIENT_PROVED);
-		log_info("connection %llu from %s: a key was proved, a login has to follow",
+		log_info("connection %llu from %s: a key was proved, a certificate or a login has "
+			 "to follow",
 			(unsigned long long)client->connection, client->source_text);
 	}
-	answer_key(client, msg->proved, msg->proved ? LOGIN_BANNER : "");
+	answer_key(client, msg->proved, hint ? LOGIN_BANNER : "");
 	return 0;
 }
 
-/* An identity for nobody: its name has characters that no user name can have. */
+static bool proved_key(const struct client *client, struct bytes key)
+{
+	const struct bytes proved = sshkey_blob(client->key);
+
+	return proved.len == key.len && !memcmp(proved.data, key.data, key.len);
+}
+
+/* A key is proved already. Its return says that the client has been through all others. */
+static int offered_again(struct client *client, const struct msg_auth *msg,
+	const struct auth_seen *seen, const char *words)
+{
+	bool same = proved_key(client, msg->key);
+
+	if (!same && msg->proved)
+		return auth_refuse(client, true, seen,
+			"another key was proved on this connection: its login has to be finished "
+			"first");
+	return auth_pass_over(client, msg->proved, seen, same ? words : "");
+}
+
+/* Nobody: the name holds what no user's can. */
 static struct identity *nobody(const struct auth_seen *seen)
 {
 	struct identity *who = calloc(1, sizeof(*who));
@@ -89,29 +115,62 @@ static int offer_exchange(
 	client_end_after(client, CLIENT_LIMITED_MS);
 	log_info("connection %llu from %s: a key was proved, for the exchange of a token",
 		(unsigned long long)client->connection, client->source_text);
-	struct msg_auth_answer out = { .ok = true,
+	struct msg_auth_answer out = {
+		.ok = true,
 		.proved = true,
 		.reason = (char *)"",
 		.user = who->user,
-		.expires = INT64_MAX };
+		.expires = INT64_MAX,
+	};
 	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 	return 0;
+}
+
+static int offer_vouched(struct client *client, const struct msg_auth *msg);
+
+/* A touch of a security key that leads nowhere is not asked for. */
+static bool wants_touch(struct bytes key)
+{
+	struct wire in = WIRE_OF(key.data, key.len);
+	struct bytes type;
+
+	return !wire_get_string(&in, &type) && type.len > 3 && !memcmp(type.data, "sk-", 3);
+}
+
+static int offer_first(struct client *client, const struct msg_auth *msg,
+	const struct auth_seen *seen, const char *why, bool people, bool machines)
+{
+	bool may_go_on = client->asked; /* and show a certificate, where there is one */
+	struct err err = { 0 };
+
+	client->asked |= !msg->proved;
+	if (!people && !machines && msg->proved && !may_go_on)
+		return auth_refuse_unknown(client, true, seen, why);
+	if (!people && !machines && !msg->proved && wants_touch(msg->key))
+		return auth_pass_over(client, false, seen, "");
+	if (msg->proved && client_keep_key(client, msg->key, &err))
+		return auth_refuse(client, true, seen, err.text);
+	if (client->state == CLIENT_VOUCHED)
+		return offer_vouched(client, msg);
+	bool exchange = machines && !people && !may_go_on;
+	if (exchange || ((people || machines) && !strcmp(client->user, LOGIN_TOKEN_USER)))
+		return offer_exchange(client, msg, seen);
+	return offer_login(client, msg, may_go_on);
 }
 
 int login_offer(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen,
 	const char *why)
 {
 	struct broker *broker = client->broker;
-	bool machines = providers_machine(broker), people = providers_human(broker, NULL, 0);
-	struct err err = { 0 };
+	bool issues = broker_key(broker, "issuing");
+	bool machines = issues && providers_machine(broker);
+	bool people = issues && providers_human(broker, NULL, 0);
 
-	if (!broker_key(broker, "issuing") || (!machines && !people))
-		return auth_refuse(client, msg->proved, seen, why);
-	if (msg->proved && client_keep_key(client, msg->key, &err))
-		return auth_refuse(client, true, seen, err.text);
-	if (people && strcmp(client->user, LOGIN_TOKEN_USER))
-		return offer_login(client, msg);
-	return offer_exchange(client, msg, seen);
+	if (client->state != CLIENT_PROVED)
+		return offer_first(client, msg, seen, why, people, machines);
+	if (machines && !people && proved_key(client, msg->key))
+		return offer_exchange(client, msg, seen);
+	return offered_again(client, msg, seen, people ? LOGIN_BANNER : why);
 }
 
 /* ---- the end ---- */
@@ -136,7 +195,8 @@ void login_cancel(struct client *client)
 static void seen_of(const struct client *client, struct auth_seen *ret)
 {
 	*ret = (struct auth_seen){ 0 };
-	sshkey_fingerprint(client->key, ret->key_fp);
+	if (client->key)
+		sshkey_fingerprint(client->key, ret->key_fp);
 }
 
 static void login_fail(struct login *login, const char *reason)
@@ -155,14 +215,15 @@ static void login_fail(struct login *login, const char *reason)
 static void admit(struct client *client)
 {
 	struct broker *broker = client->broker;
-	const struct auth_question question = { .store = broker->store,
+	const struct auth_question question = {
+		.store = broker->store,
 		.conf = broker->config->conf,
 		.issuing = broker_key(broker, "issuing"),
 		.key = client->offered,
-		.user = client->user,
 		.source = client->source,
 		.now = clock_wall(),
-		.krl = revoked_list(broker) };
+		.krl = revoked_list(broker),
+	};
 	struct auth_seen seen;
 	struct identity *who = NULL;
 	struct err err = { 0 };
@@ -221,18 +282,43 @@ void login_grant(struct broker *broker, const struct identity *who, const struct
 		done(context, false, "the gateway cannot write its audit log");
 		return;
 	}
-	const struct issue_spec spec = { .who = who,
+	const struct issue_spec spec = {
+		.who = who,
 		.key = key,
 		.rights = AUTH_LOGIN_RIGHTS,
-		.lifetime_s = ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) /
-			      1000 };
+		.lifetime_s =
+			ruleset_lifetime(broker->config->ruleset, who, conf->cert_lifetime) / 1000,
+	};
 	issue_start(broker, &spec, by, done, context);
+}
+
+/* Nobody is in without a key: the login waits for one, and is made for whichever is proved now. */
+static void vouch(struct login *login, struct identity *who)
+{
+	struct client *client = login->client;
+	char words[IPC_TEXT_MAX], name[256];
+
+	snprintf(words, sizeof(words),
+		"logged in as %s; now a key has to be proved (ssh-keygen -t ed25519 makes one)",
+		text_clean(name, sizeof(name), who->user, strlen(who->user)));
+	if (client_vouched(client, &who)) {
+		identity_free(who);
+		login_fail(login, "the login came at the wrong time");
+		return;
+	}
+	login_free(login);
+	struct msg_auth_answer out = { .partial = true, .reason = words };
+	link_send(&client->link, IPC_AUTH_ANSWER, 0, &out, NULL, 0);
 }
 
 static void issue(struct login *login, struct identity *who)
 {
 	struct client *client = login->client;
 
+	if (!client->key) {
+		vouch(login, who);
+		return;
+	}
 	login->state = LOGIN_ISSUING;
 	evtimer_del(login->timer);
 	json_t *event = client_event(client);
@@ -318,23 +404,66 @@ static void ask_provider(struct login *login, const struct conf_provider *const 
 	show(login, rc ? "" : buf_cstr(&text), "Provider [1]: ");
 }
 
-int handle_login(struct client *client, const void *data, struct err *err)
+static struct login *login_new(struct client *client)
 {
-	(void)data, (void)err;
-	const struct conf_provider *list[CONF_PROVIDERS_MAX];
-	size_t count = providers_human(client->broker, list, CONF_PROVIDERS_MAX);
 	struct login *login = calloc(1, sizeof(*login));
-	struct auth_seen seen;
-	seen_of(client, &seen);
+
 	if (!login)
-		return auth_refuse(client, true, &seen, "the gateway is out of memory");
+		return NULL;
 	login->client = client;
 	client->login = login;
 	login->timer = evtimer_new(client->broker->base, on_timer, login);
-	if (!login->timer || !count)
-		login_fail(login,
-			count ? "the gateway is out of memory"
-			      : "no provider for logins is configured any more: connect again");
+	if (login->timer)
+		return login;
+	login_free(login);
+	return NULL;
+}
+
+static int offer_vouched(struct client *client, const struct msg_auth *msg)
+{
+	struct auth_seen seen;
+
+	if (!msg->proved) {
+		answer_key(client, false, "");
+		return 0;
+	}
+	struct login *login = login_new(client);
+	seen_of(client, &seen);
+	if (!login)
+		return auth_refuse(client, true, &seen, "the gateway is out of memory");
+	struct identity *who = client->vouched;
+	client->vouched = NULL;
+	issue(login, who);
+	return 0;
+}
+
+/* Why keyboard-interactive leads nowhere; NULL: it leads somewhere. */
+static const char *no_login(const struct client *client, size_t providers)
+{
+	if (!providers || !broker_key(client->broker, "issuing"))
+		return "a certificate is needed: this gateway does not accept plain keys or "
+		       "passwords";
+	if (!client->key && !strcmp(client->user, LOGIN_TOKEN_USER))
+		return "the name 'token' is for workloads, and needs a key";
+	return NULL;
+}
+
+int handle_login(struct client *client, const void *data, struct err *err)
+{
+	const struct msg_login *msg = data;
+	const struct conf_provider *list[CONF_PROVIDERS_MAX];
+	size_t count = providers_human(client->broker, list, CONF_PROVIDERS_MAX);
+	struct auth_seen seen;
+	struct err why = { 0 };
+	if (auth_pin_user(client, msg->user, &why))
+		return err_set(err, -EPROTO, "%s", why.text);
+	struct login *login = login_new(client);
+	const char *reason = no_login(client, count);
+	seen_of(client, &seen);
+	if (!login)
+		return auth_refuse(client, true, &seen, "the gateway is out of memory");
+	if (reason)
+		login_fail(login, reason);
 	else if (count == 1)
 		begin(login, list[0]);
 	else
@@ -363,9 +492,14 @@ static void take_token(struct login *login, struct bytes token)
 	struct broker *broker = login->client->broker;
 	struct err err = { 0 };
 	const struct conf_provider *provider = provider_of_token(broker, token, &err);
+	const struct sshkey *key = login->client->key;
 	const struct token_spec spec = { provider ? provider->name : NULL, token, { NULL, 0 }, -1,
-		sshkey_blob(login->client->key) };
+		key ? sshkey_blob(key) : (struct bytes){ NULL, 0 } };
 
+	if (!key) {
+		login_fail(login, "a workload's token needs a key that was proved before");
+		return;
+	}
 	login->state = LOGIN_WAITING;
 	if (!provider || token_check_start(broker, &spec, on_token, login, &login->check, &err))
 		login_fail(login, err.text);

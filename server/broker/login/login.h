@@ -15,8 +15,14 @@
 #define LOGIN_PROGRESS_MS 20000 /* time between two texts that show the address again */
 #define LOGIN_CHOICES_MAX 3	/* wrong answers to the question which provider to use */
 
-/* A plain key without a login was offered or proved: starts a login if one is possible, else
- * refuses with the reason `why`. 0 or -EPROTO, as for a message handler. */
+/* A plain key without a login was offered or proved: says what can be done about it, or refuses
+ * with why. A handler's answer: 0 or -EPROTO.
+ *
+ * A certificate may follow a plain key (OpenSSH offers it behind the key that it is made for), so
+ * nothing is said or begun before the client has nothing left. OpenSSH never comes back to keys
+ * when all were refused, but goes on with them, in a circle, behind a partial success. So the first
+ * unknown key is let prove itself, and the client asked for more: when the same key comes again,
+ * all others have been seen, and a login by keyboard-interactive is what is left. */
 int login_offer(struct client *client, const struct msg_auth *msg, const struct auth_seen *seen,
 	const char *why);
 

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/url.h"
 #include "oidc/claims.h"
 #include "oidc/jws.h"
 #include "oidc/pkce.h"
@@ -21,6 +22,7 @@ struct issuer { /* what one egress process reported about one provider */
 	LIST_ENTRY(issuer) entry;
 	char *name;
 	char *reason;	   /* why it is not reachable; "" when it is */
+	char *logout;	   /* address for people, clean; "": unknown */
 	struct jwks *jwks; /* NULL: never seen */
 	int64_t fetched;   /* seconds */
 };
@@ -154,7 +156,7 @@ static void issuers_free(struct service *egress)
 	while (egress->issuers && (issuer = LIST_FIRST(&egress->issuers->list))) {
 		LIST_REMOVE(issuer, entry);
 		jwks_free(issuer->jwks);
-		free(issuer->name), free(issuer->reason);
+		free(issuer->name), free(issuer->reason), free(issuer->logout);
 		free(issuer);
 	}
 	free(egress->issuers);
@@ -178,6 +180,26 @@ static void take_keys(struct issuer *issuer, const struct msg_provider_state *ms
 	issuer->fetched = msg->fetched;
 }
 
+/* Cleaning changes nothing of an address that can be shown. */
+static void take_logout(struct issuer *issuer, const char *address)
+{
+	char clean[URL_MAX + 1];
+
+	text_clean(clean, sizeof(clean), address, strlen(address));
+	bool usable = !strcmp(clean, address) && url_check(address, true, NULL, NULL) == 0;
+	if (!usable && *address)
+		return;
+	free(issuer->logout);
+	issuer->logout = strdup(clean);
+}
+
+const char *provider_logout(const struct broker *broker, const char *name)
+{
+	const struct issuer *issuer = issuer_find(broker->private->egress, name);
+
+	return issuer && issuer->logout ? issuer->logout : "";
+}
+
 static void wake(struct token_check *check)
 {
 	evtimer_add(check->timer, &(struct timeval){ 0 });
@@ -197,6 +219,7 @@ static void on_state(struct service *egress, const struct msg_provider_state *ms
 	free(issuer->reason);
 	issuer->reason = strdup(msg->ok ? "" : reason);
 	take_keys(issuer, msg);
+	take_logout(issuer, msg->logout);
 	if (egress->broker->private->egress != egress)
 		return;
 	LIST_FOREACH(check, &egress->broker->private->token_checks, entry)
@@ -273,9 +296,12 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	const json_t *payload, struct identity **ret, struct err *err)
 {
 	JSON_CLEANUP json_t *userinfo = NULL;
-	const struct token_claims claims = { conf->user, conf->groups,
-		ruleset_claim_names(check->broker->config->ruleset) };
-	size_t dropped = 0;
+	const struct token_claims claims = { .user = conf->user,
+		.groups = conf->groups,
+		.groups_keys = conf->groups_keys,
+		.name_flags = conf_provider_names(conf),
+		.keep = ruleset_claim_names(check->broker->config->ruleset) };
+	struct token_dropped dropped = { 0, "" };
 
 	if (check->userinfo.len &&
 		json_parse(buf_bytes(&check->userinfo), IPC_DOCUMENT_MAX, &userinfo, err))
@@ -284,10 +310,11 @@ static int identify(const struct token_check *check, const struct conf_provider 
 	if (rc)
 		return rc;
 	(*ret)->machine = conf->machine;
-	if (dropped)
-		log_warning(
-			"provider '%s': %zu groups of %s were ignored: they are not valid names",
-			conf->name, dropped, (*ret)->user);
+	if (dropped.count)
+		log_warning("provider '%s': of the groups of %s %zu are no names here and were "
+			    "dropped: %s%s",
+			conf->name, (*ret)->user, dropped.count, dropped.words,
+			dropped.count > TOKEN_DROPPED_SHOWN ? ", …" : "");
 	return 0;
 }
 
@@ -367,8 +394,12 @@ static int verify(struct token_check *check, struct identity **ret, struct err *
 		.algorithms = (const char *const *)conf->algorithms,
 		.skew_s = conf->skew / 1000,
 		.lifetime_max_s = conf->token_lifetime / 1000,
-		.max_age_s = check->max_age_s };
+		.max_age_s = check->max_age_s,
+		.machine = conf->machine,
+		.require = (const char *const *)conf->require };
 	int rc = token_verify(buf_bytes(&check->token), jwks, &rules, now, &payload, err);
+	if (rc == -ESTALE && !*check->nonce) /* of a device flow */
+		rc = token_stale(err, provider_logout(check->broker, conf->name));
 	if (!rc && !conf->machine)
 		rc = person_ok(check, payload, now, err);
 	return rc ? rc : identify(check, conf, payload, ret, err);

@@ -22,6 +22,8 @@ void issuers_told(struct service *service, unsigned type, uint32_t id, const voi
 
 /* NULL: not configured, or not any more */
 const struct conf_provider *provider_conf(const struct broker *broker, const char *name);
+/* where a person ends the session there; "": unknown */
+const char *provider_logout(const struct broker *broker, const char *name);
 /* providers for people, in the order of the configuration; returns how many */
 size_t providers_human(const struct broker *broker, const struct conf_provider **ret, size_t max);
 bool providers_machine(const struct broker *broker);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -16,7 +17,13 @@
 
 /* ---- the check ---- */
 
-static int refused_by_row(const struct revocation *row, struct err *err)
+/* Somebody came in with this key under a name that is revoked. */
+static bool by_another_name(const struct revocation *row, const struct identity *who)
+{
+	return row->kind == REVOKED_USER && (!who || strcasecmp(row->value, who->user));
+}
+
+static int refused_by_row(const struct revocation *row, const struct identity *who, struct err *err)
 {
 	static const char *const words[REVOKED_KINDS] = {
 		[REVOKED_USER] = "user is revoked",
@@ -24,13 +31,16 @@ static int refused_by_row(const struct revocation *row, struct err *err)
 		[REVOKED_KEY] = "key is revoked",
 		[REVOKED_KEY_ID] = "certificate is revoked",
 	};
-	char until[CLOCK_RFC3339_MAX] = "", reason[REVOCATION_REASON_MAX + 1];
+	char until[CLOCK_RFC3339_MAX] = "", reason[REVOCATION_REASON_MAX + 1], name[256];
+	bool other = by_another_name(row, who);
 
 	if (row->until)
 		clock_format(row->until, until);
-	text_clean(reason, sizeof(reason), row->reason, strlen(row->reason));
-	return err_set(err, -EACCES, "%s%s%s%s%s", words[row->kind], *until ? " until " : "", until,
-		*reason ? ": " : "", reason);
+	return err_set(err, -EACCES, "%s%s%s%s%s%s%s", other ? "user '" : "",
+		other ? text_clean(name, sizeof(name), row->value, strlen(row->value)) : "",
+		other ? "', whose key this is, is revoked" : words[row->kind],
+		*until ? " until " : "", until, *row->reason ? ": " : "",
+		text_clean(reason, sizeof(reason), row->reason, strlen(row->reason)));
 }
 
 static int check_store(struct store *store, const struct identity *who, const char *key_fp,
@@ -49,7 +59,7 @@ static int check_store(struct store *store, const struct identity *who, const ch
 	if (rc < 0)
 		return err_set(err, -EACCES, "the gateway cannot read its list of revocations");
 	if (rc)
-		refused_by_row(&row, err);
+		refused_by_row(&row, who, err);
 	revocation_release(&row);
 	return rc ? -EACCES : 0;
 }

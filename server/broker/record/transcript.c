@@ -118,13 +118,15 @@ static int insert_row(struct record *record, struct kept_channel *channel,
 	BUF_CLEANUP struct buf detail = BUF_INIT(RECORD_DETAIL_MAX + 16);
 
 	text_visible(&detail, access->detail.data, access->detail.len, RECORD_DETAIL_MAX);
-	struct channel_row row = { .session = record->session,
+	struct channel_row row = {
+		.session = record->session,
 		.channel = channel->number,
 		.kind = channel->kind,
 		.detail = (char *)buf_cstr(&detail),
 		.file = channel->file,
 		.started = clock_wall_ms(),
-		.exit_status = -1 };
+		.exit_status = -1,
+	};
 	if (!row.detail)
 		row.detail = (char *)"";
 	return channels_insert(record->broker->store, &row, err);

@@ -1,7 +1,7 @@
 /* The user name of direct mode: `login@target`, `login@target:port`, `login@[2001:db8::1]:22`.
  * Parsed from hostile bytes; reaches no shell, path or argv. */
-#ifndef BARTIZAN_SESSION_SELECTOR_H
-#define BARTIZAN_SESSION_SELECTOR_H
+#ifndef BARTIZAN_SELECTOR_H
+#define BARTIZAN_SELECTOR_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* See selector.h. */
-#include "server/session/selector.h"
+#include "common/selector.h"
 
 #include <errno.h>
 #include <stdlib.h>
