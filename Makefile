@@ -124,7 +124,7 @@ policy: $(BUILD)/bartizan ## data-only policy cases: tests/policy/*.yaml
 # The tests mostly wait: three files run beside each other, each with labs of its own. JOBS=0: one after the other, in this process.
 TESTS ?= tests/e2e
 JOBS ?= 3
-e2e: all ## pytest against real ssh, sshd and the lab; ARGS='-k scp', TESTS=FILE, JOBS=N
+e2e: all $(BUILD)/unit/hostile_target ## pytest against real ssh, sshd and the lab; ARGS='-k scp', TESTS=FILE, JOBS=N
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(PYTHON) -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
 # A client that cannot be installed is skipped, and said to be; so a package that is not to be had stops nothing.

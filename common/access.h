@@ -98,6 +98,7 @@ struct obligations {	      /* conditions under which an access is allowed */
 
 struct approval_rule; /* policy/approval_rule.h */
 struct guard;	      /* policy/guard.h */
+struct env_rule;      /* policy/env.h */
 
 #define DECISION_REASON_MAX 512
 struct decision { /* what is borrowed lives as long as the ruleset */
@@ -114,7 +115,8 @@ struct decision { /* what is borrowed lives as long as the ruleset */
 	 * NULL: none */
 	const struct guard *guard;
 	const char *guard_name;
-	unsigned shells; /* that the login may have, for guard_judge_for(); 0: any */
+	const struct env_rule *env; /* which variables go to the target; NULL: nothing is allowed */
+	unsigned shells;	    /* that the login may have, for guard_judge_for(); 0: any */
 	/* allowed at once, but a reason is required and everybody is notified */
 	bool break_glass;
 	bool review; /* needs a review that somebody else signs */

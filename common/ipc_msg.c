@@ -68,6 +68,7 @@ static const struct field access_fields[] = {
 	TEXT(msg_access, term),
 	U32(msg_access, columns),
 	U32(msg_access, rows),
+	BYTES(msg_access, env, IPC_ENV_MAX),
 };
 static const struct field request_fields[] = {
 	U32(msg_request, leg),
@@ -99,7 +100,7 @@ static const struct field evidence_fields[] = {
 	BOOL(msg_evidence, strict_kex),
 };
 static const struct field event_fields[] = { U32(msg_event, leg), TEXT(msg_event, type),
-	BYTES(msg_event, detail, IPC_TEXT_MAX) };
+	BYTES(msg_event, detail, IPC_TEXT_MAX), U64(msg_event, more) };
 static const struct field leg_end_fields[] = { U32(msg_leg_end, leg), TEXT(msg_leg_end, reason) };
 static const struct field scanned_fields[] = { TEXTS(msg_scanned, keys), TEXT(msg_scanned, reason),
 	TEXT(msg_scanned, kex) };
@@ -108,6 +109,7 @@ static const struct field command_fields[] = {
 	TEXTS(msg_command, argv),
 	BOOL(msg_command, terminal),
 	U32(msg_command, columns),
+	BYTES(msg_command, env, IPC_ENV_MAX),
 };
 static const struct field command_input_fields[] = { U32(msg_command_input, channel),
 	BYTES(msg_command_input, data, IPC_OUTPUT_MAX) };
@@ -146,6 +148,7 @@ static const struct field decision_fields[] = {
 	U64(msg_decision, cast_max),
 	TEXT(msg_decision, title),
 	BOOL(msg_decision, guard),
+	BYTES(msg_decision, env, IPC_ENV_MAX),
 };
 static const struct field grant_fields[] = {
 	U32(msg_grant, leg),

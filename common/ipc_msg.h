@@ -13,6 +13,8 @@
 #define IPC_TEXT_MAX 4096 /* reasons, names, addresses */
 /* a command line, as long as the kernel's longest argument; a longer one is refused, not cut */
 #define IPC_DETAIL_MAX 131072
+/* of an environment (common/env_block.h): with a command it still fits one message */
+#define IPC_ENV_MAX 57344
 #define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512
@@ -162,6 +164,7 @@ struct msg_access {
 	bool pty;
 	char *term;
 	uint32_t columns, rows;
+	struct bytes env; /* all that the client sent (common/env_block.h) */
 };
 /* for the record: "env", "pty-req", "window-change", … */
 struct msg_request {
@@ -185,12 +188,13 @@ struct msg_evidence { /* of one transport: outer, inner or outbound */
 	char *banner;					 /* the peer's identification string */
 	bool strict_kex;
 };
-/* something that the session process refused or noticed by itself; the broker has the list of
- * types */
+/* What the session refused by itself (common/session_event.h). more: this is no event, but so many
+ * more of that type as were not told one by one; 0: an event. */
 struct msg_event {
 	uint32_t leg;
 	char *type;
 	struct bytes detail;
+	uint64_t more;
 };
 struct msg_leg_end {
 	uint32_t leg;
@@ -207,6 +211,7 @@ struct msg_command {
 	char **argv;
 	bool terminal;
 	uint32_t columns;
+	struct bytes env; /* as of msg_access: what a request made ahead is for */
 };
 struct msg_channel {
 	uint32_t channel;
@@ -247,8 +252,9 @@ struct msg_decision { /* + fd when recording: the transcript, empty, writable */
 	int64_t idle, session_time; /* milliseconds, 0: none */
 	uint64_t stream_keep, cast_max;
 	char *title;
-	/* a shell whose lines are judged (IPC_LINE) before their Enter goes on */
+	/* what runs at a terminal whose lines are judged (IPC_LINE) before their Enter goes on */
 	bool guard;
+	struct bytes env; /* what the target gets of it: this, and nothing else */
 };
 /* + fd: connected socket; for credential "key" a second: agent protocol, stream */
 struct msg_grant {

@@ -187,6 +187,7 @@ static void demand(struct deciding *d, const struct rule *rule)
 	d->decision->obligations = rule->obligations;
 	d->decision->break_glass = d->decision->review = rule->break_glass;
 	d->decision->guard = d->question.kinds & KINDS_GUARDED ? rule->guard : NULL;
+	d->decision->env = &rule->env;
 	d->decision->guard_name = d->decision->guard ? guard_name(rule->guard) : NULL;
 	d->decision->shells = rule->shell ? rule->shell->shells : 0;
 }

@@ -86,7 +86,11 @@ const struct conf_row policy_keys[] = {
 		.fallback = "end", .choices = "end|drain"),
 	KEY("rules[].approval.wait_without_terminal",
 		"How long somebody without a terminal waits."),
-	KEY("rules[].guard", "Guard that judges the command lines of exec and shell."),
+	KEY("rules[].guard",
+		"Guard that judges the command lines of exec and shell, and what is typed there."),
+	KEY("rules[].env",
+		"Variables of the client's environment that go to the target; [] for none.",
+		.fallback = "[LANG, LANGUAGE, LC_*, TERM, COLORTERM, NO_COLOR, TZ, GIT_PROTOCOL]"),
 	KEY("rules[].shell",
 		"Shell of the login, for the guard; left out: every reading counts, the strictest "
 		"wins.",

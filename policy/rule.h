@@ -4,6 +4,7 @@
 #define BARTIZAN_RULE_H
 
 #include "policy/approval_rule.h"
+#include "policy/env.h"
 #include "policy/guard.h"
 #include "policy/list.h"
 #include "policy/ruleset.h"
@@ -58,6 +59,7 @@ struct rule {
 	struct obligations obligations;
 	int64_t login_within;		/* ms; 0: no matter */
 	struct approval_rule *approval; /* NULL: none is needed */
+	struct env_rule env;		/* what goes to the target */
 	const struct guard *guard;	/* of the ruleset; NULL: none judges */
 	const struct rule_shell *shell; /* of the login; NULL: any */
 	bool break_glass;

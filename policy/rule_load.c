@@ -371,6 +371,11 @@ static int load_guard(struct rule_loading *loading, const struct yaml *node, str
 					      text_clean(shown, sizeof(shown), text, strlen(text)));
 }
 
+static int load_env(struct rule_loading *loading, const struct yaml *node, struct err *err)
+{
+	return env_rule_load(node, &loading->rule->env, err);
+}
+
 /* sh is bash on some systems. */
 static const struct rule_shell shells[] = { { "bash", SHELL_BASH }, { "zsh", SHELL_ZSH },
 	{ "fish", SHELL_FISH }, { "sh", SHELL_SH | SHELL_BASH } };
@@ -418,6 +423,7 @@ static const struct {
 	{ "login_within", load_login_within, true },
 	{ "approval", load_approval, true },
 	{ "guard", load_guard, true },
+	{ "env", load_env, true },
 	{ "shell", load_shell, true },
 	{ "break_glass", load_break_glass, true },
 };

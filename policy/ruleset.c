@@ -31,6 +31,7 @@ void rule_release(struct rule *rule)
 	free(rule->sources);
 	free(rule->hours);
 	patterns_release(&rule->commands);
+	env_rule_release(&rule->env);
 	approval_rule_free(rule->approval);
 }
 

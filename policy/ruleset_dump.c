@@ -141,6 +141,8 @@ static void put_conditions(struct dump *dump, const struct rule *rule)
 		put_text(dump, "\n    guard: ", guard_name(rule->guard));
 	if (rule->shell)
 		put_text(dump, "\n    shell: ", rule->shell->name);
+	put_patterns(dump, "\n    env: ", &rule->env.names);
+	put(dump, rule->env.given && rule->env.names.count == 0 ? "\n    env: []" : "");
 	put(dump, rule->break_glass ? "\n    break_glass: true" : "");
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/env_block.h"
 #include "common/id.h"
 #include "common/text.h"
 #include "store/holders.h"
@@ -16,7 +17,7 @@
 	"id, provider, subject, user, source, target, login, kind, rule, by, command, exact, " \
 	"reason, needed, votes, state, created, decided, "                                     \
 	"deadline, window, until, "                                                            \
-	"uses_max, uses, note, decided_by"
+	"uses_max, uses, note, decided_by, env, inside"
 
 /* ---- the state machine ---- */
 
@@ -62,6 +63,8 @@ void approval_release(struct approval *approval)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	buf_release(&approval->command);
+	buf_release(&approval->env);
+	buf_release(&approval->inside);
 	*approval = (struct approval){ 0 };
 }
 
@@ -91,14 +94,30 @@ static int read_texts(sqlite3_stmt *stmt, struct approval *ret)
 	return rc;
 }
 
+static int read_blobs(sqlite3_stmt *stmt, struct approval *ret)
+{
+	const struct {
+		int column;
+		struct buf *to;
+	} blobs[] = { { 10, &ret->command }, { 25, &ret->env }, { 26, &ret->inside } };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(blobs) / sizeof(blobs[0]); i++) {
+		*blobs[i].to = BUF_INIT(APPROVALS_COMMAND_MAX);
+		size_t len = (size_t)sqlite3_column_bytes(stmt, blobs[i].column);
+		if (len)
+			rc = buf_put(blobs[i].to, sqlite3_column_blob(stmt, blobs[i].column), len);
+	}
+	return rc;
+}
+
 static int read_row(sqlite3_stmt *stmt, struct approval *ret)
 {
-	*ret = (struct approval){ .command = BUF_INIT(APPROVALS_COMMAND_MAX) };
+	*ret = (struct approval){ 0 };
 	const char *id = (const char *)sqlite3_column_text(stmt, 0);
 	int rc = id && id_short_ok(id) ? read_texts(stmt, ret) : -EBADMSG;
-	if (!rc && sqlite3_column_bytes(stmt, 10))
-		rc = buf_put(&ret->command, sqlite3_column_blob(stmt, 10),
-			(size_t)sqlite3_column_bytes(stmt, 10));
+	if (!rc)
+		rc = read_blobs(stmt, ret);
 	if (rc) {
 		approval_release(ret);
 		return rc;
@@ -208,14 +227,15 @@ int approvals_create(struct store *store, struct approval *approval, int64_t now
 	if (!rc)
 		rc = sql_run(store, err,
 			"INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-			"0, 0, ?, 0, ?, ?, 0, ?, 0, '', '')",
-			"ttttttttttbitiiiii", approval->id, approval->provider, approval->subject,
+			"0, 0, ?, 0, ?, ?, 0, ?, 0, '', '', ?, ?)",
+			"ttttttttttbitiiiiibb", approval->id, approval->provider, approval->subject,
 			approval->user, or_empty(approval->source), approval->target,
 			approval->login, approval->kind, or_empty(approval->rule),
 			or_empty(approval->by), buf_bytes(&approval->command),
 			(int64_t)approval->exact, or_empty(approval->reason),
 			(int64_t)approval->votes_needed, now_ms, approval->deadline,
-			approval->window, (int64_t)approval->uses_max);
+			approval->window, (int64_t)approval->uses_max, buf_bytes(&approval->env),
+			buf_bytes(&approval->inside));
 	if (!rc) {
 		approval->created = now_ms;
 		approval->state = APPROVAL_PENDING;
@@ -437,7 +457,8 @@ int approvals_expire(struct store *store, int64_t lapse_ms, int64_t now_ms,
 static const char find_text[] =
 	"SELECT " COLUMNS " FROM approvals WHERE provider = ?1 AND subject = ?2 AND target = ?3 "
 	"AND login IN (?4, '" APPROVALS_ANY_LOGIN "')"
-	" AND kind = ?5 AND exact = ?6 AND (exact = 0 OR command = ?7) AND (?8 IS NULL OR rule = "
+	" AND kind = ?5 AND exact = ?6 AND (exact = 0 OR (command = ?7 AND env = ?11 AND inside = "
+	"?12)) AND (?8 IS NULL OR rule = "
 	"?8) AND (?9 IS NULL OR by = ?9)"
 	" AND ((state = 1 AND until > ?10 AND (uses_max = 0 OR uses < uses_max)) OR (state = 0 AND "
 	"deadline > ?10))"
@@ -447,9 +468,9 @@ int approvals_find(struct store *store, const struct approval_scope *scope, bool
 	int64_t lapse_ms, struct approval *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sql_query(store, &stmt, err, find_text, "tttttibtti", scope->who->provider,
+	int rc = sql_query(store, &stmt, err, find_text, "tttttibttibb", scope->who->provider,
 		scope->who->subject, scope->target, scope->login, scope->kind, (int64_t)exact,
-		scope->command, scope->rule, scope->by, lapse_ms);
+		scope->command, scope->rule, scope->by, lapse_ms, scope->env, scope->inside);
 
 	return rc ? rc : one_row(store, stmt, ret, err);
 }
@@ -591,7 +612,7 @@ json_t *approval_json(
 	bool open = granted || approval->state == APPROVAL_PENDING;
 
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, "
-			 "s:o, s:b, s:i, s:i, s:s}",
+			 "s:o, s:b, s:i, s:i, s:s, s:o, s:o}",
 		"id", approval->id, "state", approval_state_name(approval->state), "requester",
 		json_visible(approval->user, strlen(approval->user)), "target",
 		json_visible(approval->target, strlen(approval->target)), "login",
@@ -607,5 +628,8 @@ json_t *approval_json(
 		"voters", voters(store, approval->id), "note",
 		json_visible(approval->note, strlen(approval->note)), "exact", (int)approval->exact,
 		"uses", (int)approval->uses, "uses_max", (int)approval->uses_max, "rule",
-		approval->rule);
+		approval->rule, "env", env_json(buf_bytes(&approval->env), SIZE_MAX), "inside",
+		approval->inside.len
+			? json_visible(buf_data(&approval->inside), approval->inside.len)
+			: json_null());
 }

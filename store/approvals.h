@@ -52,7 +52,11 @@ struct approval { /* one request; strings owned, released by approval_release() 
 	char *rule, *by; /* the rule that requires approval; the role that votes */
 	/* exact bytes; empty: the whole kind on that target as that login */
 	struct buf command;
-	bool exact;		      /* the grant is for these bytes only (a guard asked for it) */
+	/* the environment that goes with it (common/env_block.h), as the rule lets it through */
+	struct buf env;
+	struct buf inside; /* a typed line: the command at whose terminal; empty: a shell's */
+	/* the grant is for these bytes, in this environment, inside of that only (a guard's) */
+	bool exact;
 	char *reason;		      /* given by the requester; "" : none */
 	unsigned votes_needed, votes; /* votes: approvals so far */
 	enum approval_state state;
@@ -115,14 +119,14 @@ int approvals_next_end(struct store *store, int64_t after, int64_t *ret, struct 
 struct approval_scope {
 	const struct identity *who;
 	const char *target, *login, *kind;
-	struct bytes command;
+	struct bytes command, env, inside; /* as of struct approval */
 	/* NULL: any. A grant counts only if the rule that required it still does */
 	const char *rule, *by;
 };
 /* An open request of the same scope (so that the same command picks it up again), or a grant that
- * covers it now: exact ones by their bytes; one that was requested ahead for the login
- * APPROVALS_ANY_LOGIN covers every login. Returns a grant if there is one, else a pending request,
- * else -ENOENT. */
+ * covers it now: exact ones by their bytes, environment and place; one that was requested ahead for
+ * the login APPROVALS_ANY_LOGIN covers every login. Returns a grant if there is one, else a pending
+ * request, else -ENOENT. */
 int approvals_find(struct store *store, const struct approval_scope *scope, bool exact,
 	int64_t lapse_ms, struct approval *ret, struct err *err);
 /* Takes one use of a grant, for a session's channel. -EALREADY: it has no use left (another one may

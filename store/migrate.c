@@ -143,7 +143,13 @@ static const char step_5[] =
 	"CREATE INDEX key_holders_seen ON key_holders (seen);"
 	"PRAGMA user_version = 5;";
 
-static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5 };
+/* What an approval is for besides its command (store/approvals.h): one that was given before is for
+ * no environment. */
+static const char step_6[] = "ALTER TABLE approvals ADD COLUMN env BLOB NOT NULL DEFAULT x'';"
+			     "ALTER TABLE approvals ADD COLUMN inside BLOB NOT NULL DEFAULT x'';"
+			     "PRAGMA user_version = 6;";
+
+static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5, step_6 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

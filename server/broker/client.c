@@ -45,6 +45,7 @@ static void client_new(
 		.connection = msg->connection,
 		.source = *source,
 		.pid = (pid_t)msg->pid,
+		.events = { .allowance = CLIENT_EVENTS_AT_ONCE, .every = CLIENT_EVENTS_EVERY_MS },
 		.tokens = CLIENT_TOKENS_MAX,
 		.tokens_at = clock_mono_ms() };
 	addr_format_port(source, client->source_text);
@@ -107,6 +108,7 @@ void client_end(struct client *client, const char *reason)
 	if (client->end_timer)
 		event_free(client->end_timer);
 	client->end_timer = NULL;
+	reports_end(client);
 	login_cancel(client);
 	struct peer_leg *leg;
 	struct running *running;

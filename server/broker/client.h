@@ -27,6 +27,7 @@ int handle_request(struct client *client, const void *msg, struct err *err);
 int handle_channel_end(struct client *client, const void *msg, struct err *err);
 int handle_evidence(struct client *client, const void *msg, struct err *err);
 int handle_event(struct client *client, const void *msg, struct err *err);
+void reports_end(struct client *client); /* the numbers of events that were not written */
 
 /* server/broker/gateway.c */
 int handle_command(struct client *client, const void *msg, struct err *err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/env_block.h"
 #include "common/text.h"
 #include "policy/ruleset.h"
 #include "server/broker/command/running.h"
@@ -68,6 +69,8 @@ int handle_command(struct client *client, const void *data, struct err *err)
 	const struct msg_command *msg = data;
 	char target[256];
 
+	if (!env_ok(msg->env))
+		return err_set(err, -EPROTO, "the environment is malformed");
 	if (running_find(&client->running, msg->channel))
 		return err_set(err, -EPROTO, "channel %u already runs a command", msg->channel);
 	if (client->running_count >= CLIENT_COMMANDS_MAX)
@@ -93,6 +96,7 @@ int handle_command(struct client *client, const void *data, struct err *err)
 			       : 0,
 		.terminal = msg->terminal,
 		.columns = msg->columns,
+		.env = msg->env,
 		.channel = msg->channel,
 		.link = &client->link,
 		.ended = on_ended,

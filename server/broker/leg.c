@@ -150,7 +150,7 @@ static void leg_free(struct peer_leg *leg)
 	}
 	if (leg->timer)
 		event_free(leg->timer);
-	free(leg->dial_failure), free(leg->glass_reason);
+	free(leg->dialled), free(leg->dial_failure), free(leg->glass_reason);
 	free(leg->target), free(leg->login), free((void *)leg->pubkey.data);
 	free(leg);
 }

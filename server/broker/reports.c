@@ -3,9 +3,13 @@
 #include "server/broker/client.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "server/broker/access/lines.h"
 #include "server/broker/approval/waiter.h"
 #include "server/broker/core/peer.h"
@@ -116,54 +120,84 @@ int handle_evidence(struct client *client, const void *data, struct err *err)
 
 /* ---- what the session refused by itself ---- */
 
-static const char *const event_types[] = {
-	"forward-refused",
-	"agent-refused",
-	"x11-refused",
-	"streamlocal-refused",
-	"tunnel-refused",
-	"request-refused",
-	"login-timeout",
-	"bad-signature",
-	"handshake-failed",
-	"crypto-refused",
-	"host-key-mismatch",
-	"backend-auth-failed",
-	"backend-lost",
-	"transcript-failed",
-	"limit-reached",
-	"unknown-channel-refused",
-	"target-message",
-};
-#define EVENT_TYPES (sizeof(event_types) / sizeof(event_types[0]))
-
-static const char *event_type(const char *type)
+static void write_event(struct client *client, const char *type, json_t *event, const char *detail)
 {
-	for (size_t i = 0; i < EVENT_TYPES; i++)
-		if (!strcmp(event_types[i], type))
-			return event_types[i];
-	return NULL;
+	if (client->user && !client->who)
+		json_object_set_new(
+			event, "name", json_visible(client->user, strlen(client->user)));
+	broker_audit(client->broker, type, event);
+	log_info("connection %llu from %s: %s: %s", (unsigned long long)client->connection,
+		client->source_text, type, detail);
+}
+
+/* "x11-refused: 1240 more" */
+static void write_more(struct client *client, enum session_event type, uint64_t more)
+{
+	char detail[128];
+	json_t *event = client_event(client);
+
+	snprintf(detail, sizeof(detail), "%s: %" PRIu64 " more", session_event_name(type), more);
+	json_object_set_new(event, "suppressed", json_string(session_event_name(type)));
+	json_object_set_new(event, "more", json_integer((json_int_t)(more & INT64_MAX)));
+	json_object_set_new(event, "detail", json_string(detail));
+	write_event(client, "events-suppressed", event, detail);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg);
+
+/* Writes the numbers whose time has come, and comes back for the others. */
+static void tell_more(struct client *client, bool all)
+{
+	enum session_event type;
+	uint64_t more;
+
+	while (tally_take(&client->events, clock_mono_ms(), all, &type, &more))
+		write_more(client, type, more);
+	int64_t due = tally_due(&client->events), now = clock_mono_ms();
+	if (due == TALLY_NEVER)
+		return;
+	if (!client->events_timer)
+		client->events_timer = evtimer_new(client->broker->base, on_more, client);
+	struct timeval wait = timeval_of(due > now ? due - now : 1);
+	if (!client->events_timer || evtimer_add(client->events_timer, &wait))
+		log_error("events: no timer");
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	tell_more(arg, false);
+}
+
+void reports_end(struct client *client)
+{
+	tell_more(client, true);
+	if (client->events_timer)
+		event_free(client->events_timer);
+	client->events_timer = NULL;
 }
 
 int handle_event(struct client *client, const void *data, struct err *err)
 {
 	const struct msg_event *msg = data;
-	const char *type = event_type(msg->type);
+	enum session_event type;
+	char shown[1024];
 
-	if (!type)
+	if (session_event_parse(msg->type, &type))
 		return err_set(err, -EPROTO, "unknown event");
-	if (client->events > CLIENT_EVENTS_MAX)
+	if (msg->more) {
+		tally_add(&client->events, type, msg->more, clock_mono_ms());
+		tell_more(client, false);
 		return 0;
-	bool last = client->events++ == CLIENT_EVENTS_MAX;
+	}
+	if (!tally_admit(&client->events, type, clock_mono_ms())) {
+		tell_more(client, false);
+		return 0;
+	}
 	const struct peer_leg *leg = peer_leg_find(client, msg->leg);
 	json_t *event = leg ? peer_leg_event(leg) : client_event(client);
 	json_object_set_new(event, "detail", json_visible(msg->detail.data, msg->detail.len));
-	if (client->user && !client->who)
-		json_object_set_new(
-			event, "name", json_visible(client->user, strlen(client->user)));
-	broker_audit(client->broker, last ? "events-suppressed" : type, event);
-	log_info("connection %llu from %s: %s: %.*s", (unsigned long long)client->connection,
-		client->source_text, last ? "events-suppressed" : type, (int)msg->detail.len,
-		(const char *)msg->detail.data);
+	write_event(client, session_event_name(type), event,
+		text_clean(shown, sizeof(shown), msg->detail.data, msg->detail.len));
 	return 0;
 }

@@ -18,8 +18,8 @@
 #include "common/buf.h"
 #include "server/relay/stream.h"
 
-#define CHAN_ENV_MAX 1024 /* variables; further ones are refused */
-#define CHAN_ENV_BYTES_MAX 131072
+#define CHAN_ENV_MAX 1024   /* variables; further ones are refused */
+#define CHAN_ENV_COST 2	    /* bytes of one in a message, besides its name and its value */
 #define CHAN_MODES_MAX 4096 /* of pty-req, encoded */
 #define CHAN_TELL_MAX 8192
 #define CHAN_CLOSE_MS 10000 /* how long we wait for the client's close */
@@ -116,6 +116,8 @@ void chan_set_state(struct chan *chan, enum chan_state state);
 
 /* The client's request on it (chan_request.c); takes the message. */
 void chan_request(struct chan *chan, ssh_message message);
+/* what the client has sent of its environment, as a block */
+int chan_env(const struct chan *chan, struct buf *block);
 void chan_ask(struct chan *chan); /* IPC_ACCESS: once the leg is named */
 /* Answers the request that starts it, which was kept until now (chan_open.c). */
 void chan_answer_start(struct chan *chan, bool granted);

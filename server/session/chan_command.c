@@ -90,12 +90,13 @@ int chan_command_words(const char *line, char ***ret)
 static void tell_broker(struct chan_command *command, char **words)
 {
 	struct chan *chan = command->chan;
-	struct msg_command msg = {
-		.channel = chan->id,
+	BUF_CLEANUP struct buf env = BUF_INIT(IPC_ENV_MAX);
+	bool whole = !chan_env(chan, &env);
+	struct msg_command msg = { .channel = chan->id,
 		.argv = words,
 		.terminal = chan->pty,
 		.columns = chan->pty ? chan->columns : 0,
-	};
+		.env = whole ? buf_bytes(&env) : (struct bytes){ NULL, 0 } };
 
 	command->told = true;
 	command->reads =

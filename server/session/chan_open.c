@@ -109,8 +109,28 @@ static void step_open(struct chan *chan)
 		chan_refuse(chan, EXIT_UNREACHABLE, "the target refused to open a channel");
 }
 
+#define MODE_END 0 /* opcodes of RFC 4254 section 8, each with a value of four bytes */
+#define MODE_ECHO 53
+#define MODE_OPCODES 160 /* from here on there is no more to read */
+
+/* What is typed without echo is hidden from the guard as a password is. So a shell whose lines are
+ * judged begins with echo, whatever the client's own terminal does. */
+static void want_echo(struct chan *chan)
+{
+	uint8_t *modes = chan->modes;
+
+	for (size_t i = 0; i + 5 <= chan->modes_len && modes[i] != MODE_END; i += 5) {
+		if (modes[i] >= MODE_OPCODES)
+			return;
+		if (modes[i] == MODE_ECHO)
+			memcpy(modes + i + 1, (const uint8_t[]){ 0, 0, 0, 1 }, 4);
+	}
+}
+
 static int request_pty(struct chan *chan)
 {
+	if (chan->guard)
+		want_echo(chan);
 #if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 12, 0)
 	if (chan->modes_len)
 		return ssh_channel_request_pty_size_modes(chan->backend, chan->term,
@@ -120,18 +140,30 @@ static int request_pty(struct chan *chan)
 		chan->backend, chan->term, (int)chan->columns, (int)chan->rows);
 }
 
+/* The guard reads lines off the screen of a terminal; over a pipe it would see none, and what it
+ * denies would run. That is the policy's no, and not a target that is out of reach. */
+static void no_terminal(struct chan *chan)
+{
+	conn_event(chan->leg->conn, chan->leg, "request-refused", "the target refused a terminal%s",
+		chan->guard ? ", and the rule has a guard" : "");
+	if (chan->guard)
+		chan_refuse(chan, EXIT_DENIED,
+			"the target gives no terminal, and the guard of this rule cannot judge "
+			"lines without one");
+	else
+		chan_notice(chan, "the target gives no terminal: what runs there has a pipe");
+}
+
 static void step_pty(struct chan *chan)
 {
 	int rc = request_pty(chan);
 
 	if (rc == SSH_AGAIN)
 		return;
-	if (rc != SSH_OK) {
-		conn_event(chan->leg->conn, chan->leg, "request-refused",
-			"the target refused a terminal");
-		/* the client has ours already: it cannot be told in the protocol any more */
-		chan_notice(chan, "the target gives no terminal: it runs without one");
-	}
+	if (rc != SSH_OK)
+		no_terminal(chan);
+	if (chan->state != CHAN_PTY)
+		return;
 	chan->resized = false;
 	chan_set_state(chan, CHAN_ENV);
 }

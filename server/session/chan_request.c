@@ -3,13 +3,16 @@
 /* The message getters are used although deprecated: callbacks would have to answer at once, and
  * requests are kept here until the broker has decided. */
 #define SSH_SUPPRESS_DEPRECATED
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/env_block.h"
 #include "common/fd.h"
 #include "common/text.h"
+#include "common/wire.h"
 #include "keys/sshcert.h"
 #include "server/libssh/packets.h"
 #include "server/relay/recorder.h"
@@ -19,6 +22,8 @@
 #include "server/session/conn.h"
 #include "server/session/upstream.h"
 
+#define ENV_NAMES_SHOWN 512 /* bytes of the names that were not passed on */
+#define ORIGINAL_COMMAND "SSH_ORIGINAL_COMMAND"
 #define SIZE_MAX_CELLS 10000 /* a terminal is not larger in either direction */
 
 static unsigned cells(int value, unsigned fallback)
@@ -73,13 +78,13 @@ static bool on_pty(struct chan *chan, ssh_message message)
 /* What has no room is refused, and said once: a program that needs it would fail without a word. */
 static bool env_add(struct chan *chan, const char *name, const char *value)
 {
-	size_t size = strlen(name) + strlen(value);
+	size_t size = strlen(name) + strlen(value) + CHAN_ENV_COST;
 
-	if (chan->env_count == CHAN_ENV_MAX || chan->env_bytes + size > CHAN_ENV_BYTES_MAX) {
+	if (chan->env_count == CHAN_ENV_MAX || chan->env_bytes + size > IPC_ENV_MAX) {
 		if (!chan->env_refused)
 			conn_event(chan->leg->conn, chan->leg, "limit-reached",
 				"more environment than %d variables or %d bytes", CHAN_ENV_MAX,
-				CHAN_ENV_BYTES_MAX);
+				IPC_ENV_MAX);
 		chan->env_refused = true;
 		return false;
 	}
@@ -103,6 +108,9 @@ static bool on_env(struct chan *chan, ssh_message message)
 		   *value = ssh_message_channel_request_env_value(message);
 
 	if (chan->state != CHAN_NEW || !name || !value || !*name || strchr(name, '='))
+		return false;
+	/* where a command is forced, that variable is ours: it holds what was asked for instead */
+	if (chan->leg->conn->force_command && !strcmp(name, ORIGINAL_COMMAND))
 		return false;
 	return env_add(chan, name, value);
 }
@@ -141,15 +149,35 @@ static void note_all(struct chan *chan)
 	if (chan->pty)
 		note(chan, "pty-req", size);
 	for (size_t i = 0; i < chan->env_count; i++) {
-		BUF_CLEANUP struct buf detail = BUF_INIT(CHAN_ENV_BYTES_MAX + 2);
+		BUF_CLEANUP struct buf detail = BUF_INIT(IPC_ENV_MAX + 2);
 		if (!buf_printf(&detail, "%s=%s", chan->env[i].name, chan->env[i].value))
 			note(chan, "env", buf_cstr(&detail));
 	}
 }
 
+static struct bytes text_bytes(const char *text)
+{
+	return (struct bytes){ (const uint8_t *)text, strlen(text) };
+}
+
+int chan_env(const struct chan *chan, struct buf *block)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < chan->env_count; i++)
+		rc = env_put(block, text_bytes(chan->env[i].name), text_bytes(chan->env[i].value));
+	return rc;
+}
+
 void chan_ask(struct chan *chan)
 {
+	BUF_CLEANUP struct buf env = BUF_INIT(IPC_ENV_MAX);
+
 	note_all(chan);
+	if (chan_env(chan, &env)) {
+		chan_refuse(chan, EXIT_GATEWAY, "the environment cannot be judged");
+		return;
+	}
 	struct msg_access msg = {
 		.leg = chan->leg->id,
 		.channel = chan->id,
@@ -159,6 +187,7 @@ void chan_ask(struct chan *chan)
 		.term = chan->term,
 		.columns = chan->columns,
 		.rows = chan->rows,
+		.env = buf_bytes(&env),
 	};
 	conn_send(chan->leg->conn, IPC_ACCESS, &msg);
 }
@@ -195,8 +224,12 @@ static bool forced(struct chan *chan, const char *asked, ssh_message message)
 
 	if (!force || chan->leg->naming == LEG_NAMELESS)
 		return false;
-	if (asked)
-		env_add(chan, "SSH_ORIGINAL_COMMAND", asked);
+	if (asked && !env_add(chan, ORIGINAL_COMMAND, asked)) {
+		chan->start = message;
+		chan_refuse(chan, EXIT_DENIED,
+			"the command is too long to be given to the certificate's forced command");
+		return true;
+	}
 	ask(chan, ACCESS_EXEC, force, message);
 	return true;
 }
@@ -279,6 +312,65 @@ static int begin_record(
 	return recorder_new(fd, &spec, &chan->recorder, err);
 }
 
+static void env_free(struct chan_env *env)
+{
+	free(env->name);
+	free(env->value);
+}
+
+/* Said once a connection: the client sends them with each command, and most people need none. */
+static void tell_dropped(struct chan *chan, struct buf *names)
+{
+	struct conn *conn = chan->leg->conn;
+	char words[ENV_NAMES_SHOWN + 128];
+
+	note(chan, "env-dropped", buf_cstr(names) ? buf_cstr(names) : "");
+	if (conn->env_told)
+		return;
+	conn->env_told = true;
+	snprintf(words, sizeof(words), "not passed on, for the rule has no 'env' for it: %s",
+		buf_cstr(names) ? buf_cstr(names) : "");
+	chan_notice(chan, words);
+}
+
+static bool env_has_variable(struct bytes block, const struct chan_env *env)
+{
+	struct env_variable variable;
+
+	while (env_next(&block, &variable))
+		if (wire_equal(variable.name, env->name))
+			return true;
+	return false;
+}
+
+/* The target gets what the broker has judged, and nothing else. */
+static int take_env(struct chan *chan, struct bytes block)
+{
+	BUF_CLEANUP struct buf dropped = BUF_INIT(ENV_NAMES_SHOWN);
+	struct env_variable variable;
+	struct chan_env *old = chan->env;
+	size_t count = chan->env_count;
+	int rc = 0;
+
+	chan->env = NULL;
+	chan->env_count = chan->env_bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!env_has_variable(block, &old[i]) &&
+			buf_printf(&dropped, "%s%s", dropped.len ? ", " : "", old[i].name))
+			break;
+	while (!rc && env_next(&block, &variable)) {
+		FREE_CLEANUP char *name = text_dup(variable.name.data, variable.name.len);
+		FREE_CLEANUP char *value = text_dup(variable.value.data, variable.value.len);
+		rc = name && value && env_add(chan, name, value) ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		env_free(&old[i]);
+	free(old);
+	if (dropped.len)
+		tell_dropped(chan, &dropped);
+	return rc;
+}
+
 void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd)
 {
 	struct err err;
@@ -294,6 +386,11 @@ void chan_decided(struct chan *chan, const struct msg_decision *decision, int fd
 	}
 	chan_wait_end(chan);
 	chan_set_state(chan, CHAN_WAITING);
+	if (take_env(chan, decision->env)) {
+		fd_closep(&fd);
+		chan_refuse(chan, EXIT_GATEWAY, "out of memory");
+		return;
+	}
 	if (decision->idle > 0 && (!chan->leg->idle || decision->idle < chan->leg->idle))
 		chan->leg->idle = decision->idle;
 	if (decision->record && begin_record(chan, decision, fd, &err) &&

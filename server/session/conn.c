@@ -19,8 +19,6 @@
 
 #define PASSES 4	      /* turns of everything before poll() is asked again */
 #define FDS_MAX (1 + 3 * 129) /* the broker; a leg's transport, shuttle, upstream */
-/* reported to the broker for one connection; with more, it would take this process for hostile */
-#define EVENTS_MAX 2000
 /* bytes relayed since the last trim, after which memory is given back when the connection is
  * quiet */
 #define TRIM_BYTES (8 * 1024 * 1024)
@@ -94,13 +92,18 @@ void conn_send(struct conn *conn, enum ipc_type type, const void *msg)
 void conn_event(struct conn *conn, const struct leg *leg, const char *type, const char *fmt, ...)
 {
 	char detail[1024];
+	enum session_event event;
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (vsnprintf(detail, sizeof(detail), fmt, ap) < 0)
 		*detail = 0;
 	va_end(ap);
-	if (conn->events_sent++ >= EVENTS_MAX)
+	if (session_event_parse(type, &event)) {
+		log_error("there is no event '%s'", type);
+		return;
+	}
+	if (!tally_admit(&conn->events, event, clock_mono_ms()))
 		return;
 	struct msg_event msg = {
 		.leg = leg ? leg->id : 0,
@@ -108,6 +111,18 @@ void conn_event(struct conn *conn, const struct leg *leg, const char *type, cons
 		.detail = { (const uint8_t *)detail, strlen(detail) },
 	};
 	conn_send(conn, IPC_EVENT, &msg);
+}
+
+/* The numbers of those that were not reported; all: now, for this is the end. */
+static void report_more(struct conn *conn, bool all)
+{
+	enum session_event event;
+	uint64_t more;
+
+	while (tally_take(&conn->events, clock_mono_ms(), all, &event, &more)) {
+		struct msg_event msg = { .type = (char *)session_event_name(event), .more = more };
+		conn_send(conn, IPC_EVENT, &msg);
+	}
 }
 
 void conn_end(struct conn *conn, unsigned exit, const char *reason)
@@ -226,7 +241,7 @@ static void collect(const struct conn *conn, struct pollset *set)
 
 static int timeout_of(const struct conn *conn)
 {
-	int64_t due = INT64_MAX;
+	int64_t due = tally_due(&conn->events);
 
 	for (const struct leg *leg = conn->legs; leg; leg = leg->next)
 		if (leg_due(leg) < due)
@@ -369,6 +384,7 @@ int conn_run(struct conn *conn)
 
 	while (!conn->ended) {
 		passes(conn, &set);
+		report_more(conn, conn->ended);
 		if (conn->ended)
 			break;
 		if (wait(conn, &set))

@@ -14,11 +14,16 @@
 #include "common/access.h"
 #include "common/ipc.h"
 #include "common/ipc_msg.h"
+#include "common/tally.h"
 #include "server/session/leg.h"
 #include "server/session/session.h"
 
 /* keys that may be asked about before login, however many attempts are configured */
 #define CONN_ATTEMPTS_HARD 64
+/* Events of one type that are reported one by one: so many at once, and one more each two seconds.
+ * With much more the broker would take this process for hostile. */
+#define CONN_EVENTS_AT_ONCE 100
+#define CONN_EVENTS_EVERY_MS 2000
 
 struct conn {
 	const struct session_start *start;
@@ -37,9 +42,10 @@ struct conn {
 	unsigned rights;     /* SSHCERT_PTY | … */
 	char *force_command; /* NULL: none */
 	unsigned attempts, probes;
+	bool env_told; /* that variables were not passed on was said */
 	int64_t login_deadline;
-	uint32_t events_sent; /* events sent to the broker; limited */
-	uint64_t trimmed;     /* bytes relayed when memory was last given back */
+	struct tally events; /* those that were not sent to the broker one by one */
+	uint64_t trimmed;    /* bytes relayed when memory was last given back */
 };
 
 int conn_run(struct conn *conn); /* exit status of the process */
@@ -56,7 +62,8 @@ unsigned conn_count_channels(const struct conn *conn);
 /* Sends a message to the broker. The loop notices a broken link: callers need not check. */
 void conn_send(struct conn *conn, enum ipc_type type, const void *msg);
 /* Reports an event (IPC_EVENT) to the broker: something that this process refused or noticed by
- * itself. The types are a table in the broker. */
+ * itself. The types are those of common/session_event.h; of one that comes too often only the
+ * number is reported, but never of a grave one. */
 void conn_event(struct conn *conn, const struct leg *leg, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -110,7 +110,9 @@ void leg_open_message(struct leg *leg, ssh_message message)
 	else if (type == SSH_CHANNEL_DIRECT_TCPIP)
 		open_tcpip(leg, message);
 	else
-		refuse(leg, message, "unknown-channel-refused", "a channel of this type");
+		refuse(leg, message,
+			type == SSH_CHANNEL_X11 ? "x11-refused" : "unknown-channel-refused",
+			"a channel of this type");
 }
 
 void leg_global_message(struct leg *leg, ssh_message message)

@@ -167,6 +167,38 @@ void leg_watch_packets(struct leg *leg)
 
 /* ---- the target's side ---- */
 
+/* Nothing that a target opens towards us was asked for: refused, each with its own event. Kept from
+ * libssh, which hands on a number instead of the name, and drops what it cannot read without an
+ * answer. */
+static bool target_opens(struct upstream *upstream, struct wire *in)
+{
+	static const struct {
+		const char *type, *event;
+	} events[] = {
+		{ "x11", "x11-refused" },
+		{ "auth-agent@openssh.com", "agent-refused" },
+		{ "forwarded-tcpip", "forward-refused" },
+		{ "forwarded-streamlocal@openssh.com", "streamlocal-refused" },
+		{ "tun@openssh.com", "tunnel-refused" },
+	};
+	const char *event = "unknown-channel-refused";
+	struct bytes type;
+	uint32_t sender;
+	char what[NAME_MAX_SHOWN];
+
+	if (wire_get_string(in, &type) || wire_get_u32(in, &sender))
+		return false;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (wire_equal(type, events[i].type))
+			event = events[i].event;
+	shown(type, what, sizeof(what));
+	conn_event(upstream->leg->conn, upstream->leg, event,
+		"the target opened a channel of type '%s'", what);
+	upstream->transport.touched = true;
+	return !packets_open_refuse(
+		upstream->transport.session, sender, "the gateway has asked for no such channel");
+}
+
 /* SSH_MSG_DEBUG (RFC 4253 section 11.3): what the target says to its user is said to ours, by the
  * same message, and in the record. */
 static bool target_said(void *owner, enum packet_type type, struct bytes body)
@@ -178,6 +210,8 @@ static bool target_said(void *owner, enum packet_type type, struct bytes body)
 	uint8_t display;
 	char clean[1024];
 
+	if (type == PACKET_CHANNEL_OPEN)
+		return target_opens(upstream, &in);
 	if (type != PACKET_DEBUG || wire_get_u8(&in, &display) || wire_get_string(&in, &text) ||
 		upstream->messages >= TARGET_MESSAGES_MAX)
 		return false;

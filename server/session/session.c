@@ -91,7 +91,10 @@ int session_main(const struct session_start *start)
 {
 	struct err err = { "" };
 	struct conn conn = {
-		.start = start, .broker = ipc_new(start->role.peer), .now = clock_mono_ms()
+		.start = start,
+		.broker = ipc_new(start->role.peer),
+		.now = clock_mono_ms(),
+		.events = { .allowance = CONN_EVENTS_AT_ONCE, .every = CONN_EVENTS_EVERY_MS },
 	};
 
 	conn_catch_signals();

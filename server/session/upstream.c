@@ -430,10 +430,12 @@ static void drain_messages(struct upstream *upstream)
 	ssh_message message;
 
 	while ((message = ssh_message_get(upstream->transport.session))) {
+		int type = ssh_message_subtype(message);
+		/* without the seam; with it they have been answered (leg_packets.c) */
 		if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
-			conn_event(conn, upstream->leg, "unknown-channel-refused",
-				"the target opened a channel of type %d",
-				ssh_message_subtype(message));
+			conn_event(conn, upstream->leg,
+				type == SSH_CHANNEL_X11 ? "x11-refused" : "unknown-channel-refused",
+				"the target opened a channel of type %d", type);
 		ssh_message_reply_default(message);
 		ssh_message_free(message);
 	}

@@ -68,6 +68,7 @@ rules:
     allow: "*"
     roles: [sre]
     targets: {{labels: {{env: staging}}}}
+    env: [LANG, "LC_*", "TEST_*"]
   - name: prod
     allow: [shell, exec, sftp]
     roles: [sre]
@@ -77,10 +78,12 @@ rules:
     allow: [shell, exec, sftp]
     roles: [sre]
     targets: {{labels: {{env: legacy}}}}
+    env: [LANG, "LC_*", "TEST_*"]
   - name: odd
     allow: [shell, exec, sftp]
     roles: [sre]
     targets: {{labels: {{env: odd}}}}
+    env: [LANG, "LC_*", "TEST_*"]
 """
 
 SSH_CONFIG = """\

@@ -30,6 +30,10 @@ static struct msg_leg leg_mode = { .leg = 2, .mode = 9, .target = "web1", .login
 static struct msg_leg leg_all = { .leg = IPC_LEG_ALL, .mode = MODE_JUMP, .target = "web1", .login = "deploy" };
 static struct msg_access access_msg = { .leg = 1, .channel = 0, .kind = ACCESS_EXEC, .term = "" };
 static struct msg_access access_kind = { .leg = 1, .channel = 1, .kind = ACCESS_KINDS, .term = "" };
+static struct msg_access access_sftp = { .leg = 1, .channel = 1, .kind = ACCESS_SFTP, .term = "", .detail = { (const uint8_t *)"netconf", 7 } };
+static struct msg_access access_subsystem = { .leg = 1, .channel = 1, .kind = ACCESS_SUBSYSTEM, .term = "", .detail = { (const uint8_t *)"sftp", 4 } };
+static struct msg_access access_shell = { .leg = 1, .channel = 1, .kind = ACCESS_SHELL, .term = "", .detail = { (const uint8_t *)"id", 2 } };
+static struct msg_access access_env = { .leg = 1, .channel = 1, .kind = ACCESS_EXEC, .term = "", .env = { (const uint8_t *)"A=1", 3 } };
 static struct msg_access access_leg = { .leg = 7, .channel = 1, .kind = ACCESS_EXEC, .term = "" };
 static struct msg_request request_leg = { .leg = 7, .channel = 1, .what = "env" };
 static struct msg_channel_end end_msg = { .leg = 1, .channel = 0, .exit_signal = "", .reason = "" };
@@ -67,6 +71,10 @@ static const struct { const char *name; enum stage stage; enum ipc_type type; co
 	{ "access on a leg that has ended", ENDED, IPC_ACCESS, &access_msg, "has ended" },
 	{ "access on an open channel", OPEN, IPC_ACCESS, &access_msg, "opened before" },
 	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "unknown kind of access 9" },
+	{ "sftp that is something else", NAMED, IPC_ACCESS, &access_sftp, "that is no sftp" },
+	{ "a subsystem that is sftp", NAMED, IPC_ACCESS, &access_subsystem, "that is no subsystem" },
+	{ "a shell with a command", NAMED, IPC_ACCESS, &access_shell, "that is no shell" },
+	{ "an environment without an end", NAMED, IPC_ACCESS, &access_env, "environment is malformed" },
 	{ "request on a leg never named", NAMED, IPC_REQUEST, &request_leg, "never named" },
 	{ "an event that is none", IN, IPC_EVENT, &event_msg, "unknown event" },
 	{ "a transport that is none", NAMED, IPC_EVIDENCE, &evidence_msg, "unknown transport" },
@@ -144,6 +152,12 @@ static void test_flood(void **state)
 	world_down();
 }
 
+static bool suppressed(void)
+{
+	return events_of("events-suppressed").count == 1;
+}
+
+/* A flood of one type is counted; of another type, and of what is grave, nothing is hidden. */
 static void test_events_are_bounded(void **state)
 {
 	(void)state;
@@ -156,10 +170,23 @@ static void test_events_are_bounded(void **state)
 		if (i % 100 == 0)
 			turn(0);
 	}
+	struct msg_event more = { .leg = 1, .type = (char[]){ "forward-refused" }, .more = 40 };
+	say(session, IPC_EVENT, 0, &more, -1);
+	for (int i = 0; i < 300; i++) {
+		struct msg_event grave = { .leg = 1, .type = (char[]){ "host-key-mismatch" }, .detail = { (const uint8_t *)"key", 3 } };
+		say(session, IPC_EVENT, 0, &grave, -1);
+	}
+	struct msg_event other = { .leg = 1, .type = (char[]){ "x11-refused" }, .detail = { (const uint8_t *)"x", 1 } };
+	say(session, IPC_EVENT, 0, &other, -1);
 	done(name_leg(session, 2, "web1", "deploy")); /* an answer: everything before it has been heard */
-	assert_int_equal(events_of("forward-refused").count, 1000);
-	assert_int_equal(events_of("events-suppressed").count, 1);
+	assert_int_equal(events_of("forward-refused").count, 200);
+	assert_int_equal(events_of("host-key-mismatch").count, 300);
+	assert_int_equal(events_of("x11-refused").count, 1);
+	assert_int_equal(events_of("events-suppressed").count, 0); /* after a minute, or at the end */
 	assert_non_null(strstr(events_of("forward-refused").last, "a\\\\x1bb"));
+	client_gone_with(world.connection, 0);
+	wait_for(suppressed, "the number of those that were not written");
+	assert_non_null(strstr(events_of("events-suppressed").last, "forward-refused: 1040 more"));
 	world_down();
 }
 
@@ -192,7 +219,7 @@ static void test_kinds(void **state)
 	assert_int_equal(world.dials, 0);
 	assert_int_equal(events_of("access-denied").count, 4);
 	decided(4, ACCESS_SHELL, "", 0, 0, "staging");
-	decided(5, ACCESS_SFTP, "", 0, 0, "staging");
+	decided(5, ACCESS_SFTP, "sftp", 4, 0, "staging");
 	decided(6, ACCESS_SUBSYSTEM, "netconf", 7, 0, "staging");
 	decided(0, ACCESS_EXEC, "true", 4, 0, "staging"); /* what was denied may ask again */
 	done(expect(session, IPC_GRANT));
@@ -274,8 +301,8 @@ static void test_forced_command(void **state)
 	forced("backup --all", ACCESS_EXEC, "backup --all; id", false);
 	forced("backup --all", ACCESS_EXEC, "backup", false);
 	forced("backup --all", ACCESS_SHELL, "", false);
-	forced("backup --all", ACCESS_SFTP, "", false);
-	forced("internal-sftp", ACCESS_SFTP, "", true);
+	forced("backup --all", ACCESS_SFTP, "sftp", false);
+	forced("internal-sftp", ACCESS_SFTP, "sftp", true);
 	forced("internal-sftp", ACCESS_EXEC, "id", false);
 	world_down();
 }
@@ -309,6 +336,7 @@ static void test_expired_meanwhile(void **state)
 	session = connect_client();
 	done(try_login(session, &(struct cert){ .user = "alice", .from = -60, .to = 2 }, true));
 	leg_up(session, 1, "web1", id);
+	decided(0, ACCESS_EXEC, "id", 2, 0, "staging");
 	bool refused = false;
 	for (int64_t end = clock_mono_ms() + WAIT_MS; !refused && clock_mono_ms() < end; turn(100)) {
 		static uint32_t leg = 100;
@@ -318,7 +346,11 @@ static void test_expired_meanwhile(void **state)
 		end_leg(session, leg, "");
 	}
 	assert_true(refused);
-	decided(0, ACCESS_EXEC, "id", 2, 0, "staging"); /* the session that was there goes on */
+	decided(1, ACCESS_EXEC, "id", 2, EXIT_DENIED, "expired"); /* nor one more channel of the session that is there */
+	struct session_row row;
+	session_row(id, &row);
+	assert_int_equal(row.ended, 0); /* which goes on with what it has */
+	session_row_release(&row);
 	world_down();
 }
 

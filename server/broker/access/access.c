@@ -16,9 +16,11 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/env_block.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/wire.h"
 #include "policy/decide.h"
 #include "server/broker/access/fresh_login.h"
 #include "server/broker/access/lines.h"
@@ -29,6 +31,7 @@
 #include "server/broker/record/record.h"
 
 #define SETTLE_TRIES 4
+#define ENV_KEPT_MAX 32		    /* variables in an event; the rest is counted */
 #define FORCED_SFTP "internal-sftp" /* as a forced command: only file transfer */
 
 /* What the gateway can relay and record so far. */
@@ -78,11 +81,20 @@ static const char *impossible(const struct access_request *request)
 	return NULL;
 }
 
-/* What runs when its certificate ends may run on; but an access that waited for a human has not
- * begun, and may not begin any more. */
-static bool expired_meanwhile(const struct access_request *request)
+/* What runs when its certificate ends may run on. What has not begun may not begin any more:
+ * neither what waited for a human, nor one more channel of a connection that is kept open. */
+static bool expired(const struct access_request *request)
 {
-	return request->wait && request->access.who->expires <= request->access.now;
+	return request->access.who->expires <= request->access.now;
+}
+
+/* The channels of a leg share its connection: one more of them goes where the first has gone, and
+ * is judged by what the configuration says of the target now. So both must be the same still. */
+static bool moved(const struct access_request *request, const struct target *target)
+{
+	const struct peer_leg *leg = request->leg;
+
+	return leg->state == LEG_OPEN && !dial_same(leg, target);
 }
 
 enum step access_judge(struct access_request *request)
@@ -102,9 +114,14 @@ enum step access_judge(struct access_request *request)
 	if (request->leg->dial_failure)
 		return access_request_refuse(
 			request, EXIT_UNREACHABLE, "%s", request->leg->dial_failure);
-	if (expired_meanwhile(request))
+	if (expired(request))
 		return access_request_refuse(request, EXIT_DENIED,
 			"the certificate has expired meanwhile: connect again with a new one");
+	if (moved(request, targets_find(config->targets, request->leg->target)))
+		return access_request_refuse(request, EXIT_WAIT,
+			"target '%s' was changed in the configuration since this connection was "
+			"made: connect again",
+			request->leg->target);
 	return STEP_GO_ON;
 }
 
@@ -204,6 +221,8 @@ static void add_human_part(const struct access_request *request, json_t *data)
 		json_object_set(data, "guard", request->judgement);
 	if (request->decision.break_glass)
 		json_object_set_new(data, "break_glass", json_true());
+	if (request->env.len)
+		json_object_set_new(data, "env", env_json(buf_bytes(&request->env), ENV_KEPT_MAX));
 }
 
 static int audit(struct access_request *request)
@@ -317,6 +336,7 @@ static void answer(struct access_request *request)
 		out.stream_keep = (uint64_t)conf->stream_keep;
 		out.cast_max = request->cast_max;
 		out.guard = request->channel->lines;
+		out.env = buf_bytes(&request->env);
 	}
 	link_send(&leg->client->link, IPC_DECISION, 0, &out, &request->fd, out.record ? 1 : 0);
 }
@@ -327,6 +347,7 @@ static void access_request_release(struct access_request *request)
 {
 	fd_closep(&request->fd);
 	json_decref(request->judgement);
+	buf_release(&request->env);
 	for (size_t i = 0; i < NEEDS_MAX; i++)
 		approval_release(&request->grants[i]);
 	request->grant_count = request->need_count = 0;
@@ -337,7 +358,7 @@ static void access_request_release(struct access_request *request)
 static enum step consider(struct access_request *request)
 {
 	static enum step (*const steps[])(struct access_request *) = { access_judge, login_step,
-		guard_step, glass_step, need_step };
+		env_step, guard_step, glass_step, need_step };
 	enum step step = STEP_GO_ON;
 
 	access_request_release(request);
@@ -389,6 +410,18 @@ void access_proceed(struct access_request *request)
 		finish(request, step);
 }
 
+/* Rules name kinds, so the kind has to be the one that will be requested of the target. */
+static bool detail_ok(const struct msg_access *msg)
+{
+	bool sftp = wire_equal(msg->detail, "sftp");
+
+	if (msg->kind == ACCESS_SFTP)
+		return sftp;
+	if (msg->kind == ACCESS_SUBSYSTEM)
+		return !sftp;
+	return msg->kind != ACCESS_SHELL || !msg->detail.len;
+}
+
 static int ask_for(struct client *client, const struct msg_access *msg, struct peer_leg **ret_leg,
 	struct err *err)
 {
@@ -400,6 +433,10 @@ static int ask_for(struct client *client, const struct msg_access *msg, struct p
 		return err_set(err, -EPROTO, "leg %u has ended or was refused", msg->leg);
 	if (msg->kind >= ACCESS_KINDS)
 		return err_set(err, -EPROTO, "unknown kind %u", msg->kind);
+	if (!detail_ok(msg))
+		return err_set(err, -EPROTO, "that is no %s", access_kind_name(msg->kind));
+	if (!env_ok(msg->env))
+		return err_set(err, -EPROTO, "the environment is malformed");
 	const struct peer_channel *channel = peer_leg_channel(*ret_leg, msg->channel, true);
 	if (!channel)
 		return err_set(err, -EPROTO, "too many channels");
@@ -423,6 +460,8 @@ struct access_request access_request_init(struct peer_leg *leg, const struct msg
 	return (struct access_request){ .leg = leg,
 		.number = msg->channel,
 		.pty = msg->pty,
+		.asked_env = msg->env,
+		.env = BUF_INIT(IPC_ENV_MAX),
 		.access = access,
 		.fd = -1,
 		.channel = channel,

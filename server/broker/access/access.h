@@ -33,7 +33,9 @@ struct access_request {
 	struct peer_leg *leg;
 	uint32_t number; /* of the channel */
 	bool pty;
-	struct access access; /* borrowed from the message or the wait */
+	struct bytes asked_env; /* as the client sent it; borrowed as access is */
+	struct buf env;		/* what of it goes to the target, and is approved */
+	struct access access;	/* borrowed from the message or the wait */
 	struct decision decision;
 	struct peer_channel *channel;
 	struct channel_wait *wait; /* NULL: it has not had to wait */
@@ -62,6 +64,11 @@ void access_proceed(struct access_request *request);
 /* What it waited for did not come: refused with these words, audited, and its wait freed. */
 void access_refuse(struct channel_wait *wait, const struct refusal *refusal);
 
+/* server/broker/access/env.c: what goes to the target of the environment, by the rule that decided
+ */
+enum step env_step(struct access_request *request);
+/* a variable that goes on whatever the rule says; NULL: none */
+const char *env_always(const struct identity *who);
 /* server/broker/access/guard.c: the guard's word on a command line. May add a need, ask at the
  * terminal, or refuse. */
 enum step guard_step(struct access_request *request);

@@ -3,10 +3,11 @@
  * Deny refuses at once, whoever would have approved. Approve asks for an approval of these very
  * bytes, by the role that the guard names and on the terms of the rule's `approval`, where it has
  * one. Warn asks at a terminal and says so elsewhere. The judgement is in the audit event and in
- * session.json. A shell with a terminal is judged line by line as they are typed
- * (server/broker/access/lines.c), one without is a shell that reads its commands from its standard
- * input. */
-#include "policy/guard.h"
+ * session.json. What is typed at a terminal, in a shell or in the program of an exec, is judged
+ * line by line (server/broker/access/lines.c); a shell without one reads its commands from its
+ * standard input. A variable of the environment that makes programs run something is a doubt, as
+ * one in the command is. */
+#include "policy/env.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -100,18 +101,33 @@ static enum step (*const acts[])(struct access_request *, const struct judgement
  * standard input. */
 static const struct bytes commands_from_stdin = { (const uint8_t *)"sh", 2 };
 
+/* Of the command and of its environment the stricter word counts. A shell at a terminal has no
+ * command yet: its lines are judged later, in this environment. */
+static int judge_both(const struct access_request *request, struct judgement *ret)
+{
+	JUDGEMENT_CLEANUP struct judgement env = { 0 };
+	const struct guard *guard = request->decision.guard;
+	bool shell = request->access.kind == ACCESS_SHELL;
+	int rc = env_judge(guard, buf_bytes(&request->env), &env);
+
+	if (!rc && !(shell && request->pty))
+		rc = guard_judge_for(guard, request->decision.shells,
+			shell ? commands_from_stdin : request->access.detail, ret);
+	if (rc || env.verdict <= ret->verdict)
+		return rc;
+	judgement_release(ret);
+	*ret = env;
+	env = (struct judgement){ 0 };
+	return 0;
+}
+
 enum step guard_step(struct access_request *request)
 {
 	JUDGEMENT_CLEANUP struct judgement judgement = { 0 };
-	const struct guard *guard = request->decision.guard;
 
-	if (!guard)
+	if (!request->decision.guard)
 		return STEP_GO_ON;
-	bool shell = request->access.kind == ACCESS_SHELL;
-	if (shell && request->pty)
-		return STEP_GO_ON;
-	if (guard_judge_for(guard, request->decision.shells,
-		    shell ? commands_from_stdin : request->access.detail, &judgement))
+	if (judge_both(request, &judgement))
 		return access_request_refuse(request, EXIT_GATEWAY,
 			"the guard could not judge this command: out of memory");
 	request->judgement = short_json(&request->decision, &judgement);

@@ -31,16 +31,21 @@ static const char *reason_of(const struct access_request *request)
 
 int lines_begin(struct access_request *request, struct err *err)
 {
-	if (!request->decision.guard || request->access.kind != ACCESS_SHELL || !request->pty)
+	if (!request->decision.guard || !request->pty)
 		return 0;
 	struct lines *lines = calloc(1, sizeof(*lines));
 	if (!lines)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	*lines = (struct lines){ .leg = request->leg,
 		.channel = request->number,
+		.kind = request->access.kind,
+		.inside = BUF_INIT(IPC_DETAIL_MAX),
+		.env = BUF_INIT(IPC_ENV_MAX),
 		.rule = strdup(request->decision.rule),
 		.reason = strdup(reason_of(request)) };
-	if (!lines->rule || !lines->reason) {
+	const struct bytes inside = request->access.detail, env = buf_bytes(&request->env);
+	if (!lines->rule || !lines->reason || buf_put(&lines->inside, inside.data, inside.len) ||
+		buf_put(&lines->env, env.data, env.len)) {
 		lines_free(lines);
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	}
@@ -53,6 +58,7 @@ void lines_free(struct lines *lines)
 	if (!lines)
 		return;
 	lines_wait_end(lines);
+	buf_release(&lines->inside), buf_release(&lines->env);
 	free(lines->rule), free(lines->reason), free(lines);
 }
 
@@ -164,8 +170,8 @@ static void (*const acts[])(struct judging *judging) = {
 	[GUARD_DENY] = on_deny,
 };
 
-/* Does the shell's own rule still allow it? Asked when a line has waited, for that may have been
- * long. */
+/* Does the policy still allow what the line was typed in? Asked when a line has waited, for that
+ * may have been long. */
 static bool still_allowed(const struct lines *lines, struct decision *decision)
 {
 	const struct peer_leg *leg = lines->leg;
@@ -174,7 +180,8 @@ static bool still_allowed(const struct lines *lines, struct decision *decision)
 		.source = leg->client->source,
 		.target = leg->target,
 		.login = leg->login,
-		.kind = ACCESS_SHELL,
+		.kind = lines->kind,
+		.detail = buf_bytes(&lines->inside),
 		.now = clock_wall() };
 
 	decide(config->ruleset, targets_find(config->targets, leg->target), &access, decision);
@@ -213,9 +220,9 @@ void lines_judge(struct judging *judging, bool again)
 	judging->line.shells = ruleset_shells(lines_broker(lines)->config->ruleset, lines->rule);
 	if (!guard) {
 		snprintf(words, sizeof(words),
-			"rule '%.200s', by which this shell was opened, has no guard any more: "
-			"open the shell again",
-			lines->rule);
+			"rule '%.200s', by which this %s was opened, has no guard any more: "
+			"open the %s again",
+			lines->rule, access_kind_name(lines->kind), access_kind_name(lines->kind));
 		lines_refuse(judging, words);
 	} else if (again && !still_allowed(lines, &decision)) {
 		lines_refuse(judging, decision.reason);
@@ -229,6 +236,30 @@ void lines_judge(struct judging *judging, bool again)
 }
 
 /* ---- what the session says ---- */
+
+/* How programs that read lines themselves (ed, less, vi, psql, mysql, ftp) are told to run a
+ * command of the shell. */
+static const char *const shell_escapes[] = { "!", ":!", "\\!", "\\system ", "system " };
+
+/* What is behind an escape is one more text that the line may be. */
+static void add_escaped(struct typed_line *line)
+{
+	for (size_t i = 0, count = line->count; i < count; i++) {
+		struct bytes text = line->texts[i].text;
+		while (text.len && *text.data == ' ')
+			text = (struct bytes){ text.data + 1, text.len - 1 };
+		for (size_t e = 0; e < sizeof(shell_escapes) / sizeof(shell_escapes[0]); e++) {
+			size_t len = strlen(shell_escapes[e]);
+			if (line->count == TYPED_TEXTS_MAX || text.len <= len ||
+				memcmp(text.data, shell_escapes[e], len) != 0)
+				continue;
+			line->texts[line->count++] =
+				(struct typed_text){ { text.data + len, text.len - len },
+					line->texts[i].joined };
+			break;
+		}
+	}
+}
 
 int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err *err)
 {
@@ -248,6 +279,7 @@ int lines_unpack(const struct msg_line *msg, struct typed_line *ret, struct err 
 	if (!ret->count && !ret->blind)
 		return err_set(
 			err, -EPROTO, "the line has no text, and is not said to be unreadable");
+	add_escaped(ret);
 	return 0;
 }
 
@@ -302,8 +334,8 @@ static void analyser_failed(struct lines *lines, const char *why)
 	log_warning("session %s: channel %u: the guard's analyser failed: %s", lines->leg->session,
 		lines->channel, text_clean(shown, sizeof(shown), why, strlen(why)));
 	if (!guard || guard_blind(guard) == GUARD_DENY)
-		peer_leg_stop(lines->leg, EXIT_GATEWAY,
-			"the lines of this shell cannot be judged any more");
+		peer_leg_stop(
+			lines->leg, EXIT_GATEWAY, "the lines typed here cannot be judged any more");
 }
 
 int handle_line_end(struct client *client, const void *data, struct err *err)

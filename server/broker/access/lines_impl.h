@@ -8,10 +8,13 @@
 #include "server/broker/access/lines.h"
 #include "server/broker/approval/waiter.h"
 
-struct lines {		      /* of one shell */
+struct lines {		      /* typed in one shell, or in the program of one exec */
 	struct waiter waiter; /* only while a line waits */
 	struct peer_leg *leg;
 	uint32_t channel;
+	enum access_kind kind;
+	struct buf inside; /* the command of an exec; empty for a shell */
+	struct buf env;	   /* as it went to the target: a line may name its variables */
 	char *rule;
 	char *reason;		/* of the approval that opened the shell; "": none was asked for */
 	uint32_t number;	/* of the last line */

@@ -198,8 +198,10 @@ void lines_approve(struct judging *judging)
 	const struct approval_scope scope = { .who = leg->client->who,
 		.target = leg->target,
 		.login = leg->login,
-		.kind = access_kind_name(ACCESS_SHELL),
+		.kind = access_kind_name(judging->lines->kind),
 		.command = judging->line.texts[0].text,
+		.env = buf_bytes(&judging->lines->env),
+		.inside = buf_bytes(&judging->lines->inside),
 		.rule = judging->lines->rule,
 		.by = need.by };
 	for (int i = 0; rc == -EALREADY && i < SETTLE_TRIES; i++)

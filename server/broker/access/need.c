@@ -126,7 +126,9 @@ int need_request(struct broker *broker, const struct need *need, const struct ne
 		.votes_needed = need_votes(need, wish->reason),
 		.uses_max = need->uses,
 		.window = wish->window && wish->window < need->window ? wish->window : need->window,
-		.command = BUF_INIT(APPROVALS_COMMAND_MAX) };
+		.command = BUF_INIT(APPROVALS_COMMAND_MAX),
+		.env = BUF_INIT(APPROVALS_COMMAND_MAX),
+		.inside = BUF_INIT(APPROVALS_COMMAND_MAX) };
 	const struct {
 		char **to;
 		const char *from;
@@ -149,6 +151,10 @@ int need_request(struct broker *broker, const struct need *need, const struct ne
 		rc = copy(texts[i].to, texts[i].from);
 	if (!rc)
 		rc = buf_put(&ret->command, scope->command.data, scope->command.len);
+	if (!rc)
+		rc = buf_put(&ret->env, scope->env.data, scope->env.len);
+	if (!rc)
+		rc = buf_put(&ret->inside, scope->inside.data, scope->inside.len);
 	ret->deadline = lapse + need->expires;
 	if (rc && !*err->text)
 		err_set(err, rc, "%s",
@@ -201,6 +207,7 @@ static struct approval_scope scope_of(const struct access_request *request, cons
 		.login = access->login,
 		.kind = access_kind_name(access->kind),
 		.command = access->detail,
+		.env = buf_bytes(&request->env),
 		.rule = request->decision.rule ? request->decision.rule : "",
 		.by = need->by };
 }

@@ -36,11 +36,13 @@ static struct channel_wait *wait_new(const struct access_request *request)
 	*wait = (struct channel_wait){ .channel = request->channel,
 		.kind = request->access.kind,
 		.pty = request->pty,
-		.detail_len = request->access.detail.len };
+		.detail_len = request->access.detail.len,
+		.env_len = request->asked_env.len };
 	wait->detail = (uint8_t *)text_dup(request->access.detail.data, request->access.detail.len);
-	if (!wait->detail ||
+	wait->env = (uint8_t *)text_dup(request->asked_env.data, request->asked_env.len);
+	if (!wait->detail || !wait->env ||
 		waiter_begin(&wait->waiter, &channel_wait_ops, request->leg, request->number)) {
-		free(wait->detail), free(wait);
+		free(wait->detail), free(wait->env), free(wait);
 		return NULL;
 	}
 	wait->channel->wait = wait;
@@ -77,7 +79,7 @@ void channel_wait_free(struct channel_wait *wait)
 	waiter_end(&wait->waiter);
 	wait->channel->wait = NULL;
 	patience_end(wait);
-	free(wait->detail), free(wait->reason), free(wait);
+	free(wait->detail), free(wait->env), free(wait->reason), free(wait);
 }
 
 void channel_wait_drop(struct waiter *waiter)
@@ -153,7 +155,8 @@ struct access_request channel_wait_request(const struct channel_wait *wait)
 		.channel = wait->waiter.channel,
 		.kind = wait->kind,
 		.pty = wait->pty,
-		.detail = { wait->detail, wait->detail_len } };
+		.detail = { wait->detail, wait->detail_len },
+		.env = { wait->env, wait->env_len } };
 
 	return access_request_init(wait->waiter.leg, &msg);
 }

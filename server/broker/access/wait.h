@@ -20,6 +20,8 @@ struct channel_wait {
 	bool pty;
 	uint8_t *detail;
 	size_t detail_len;
+	uint8_t *env;
+	size_t env_len;
 	enum wait_question asks; /* open at the terminal */
 	unsigned asked;		 /* questions so far */
 	/* the user has read a guard's warning: answered yes, or was told where nobody can be asked

@@ -7,12 +7,14 @@
 #include <sys/queue.h>
 
 #include "common/clock.h"
+#include "common/env_block.h"
 #include "common/fd.h"
 #include "common/log.h"
 
 /* Bytes of a command: it is shown twice, and with reason and note, each at worst five times as long
  * in visible form, that still fits a message. */
 #define COMMAND_SHOWN_MAX 3072
+#define ENV_SHOWN_MAX 512 /* of an environment, in the sentence */
 
 struct notification { /* for the webhook, until it has been posted or given up */
 	TAILQ_ENTRY(notification) entry;
@@ -195,16 +197,21 @@ static void add_sentence(json_t *data, const char *event, const struct approval 
 	const char *by = decided && *approval->decided_by ? approval->decided_by : NULL;
 	const char *note = decided && *approval->note ? json_get_string(data, "note") : NULL;
 	const char *before_command = approval->exact ? ": " : ", first: ";
+	char with[ENV_SHOWN_MAX];
+	bool env = *env_words(buf_bytes(&approval->env), with, sizeof(with));
+	const char *inside = json_get_string(data, "inside");
 
 	json_object_set_new(data, "text",
-		json_sprintf("request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s; %u of %u "
-			     "votes of '%s'",
+		json_sprintf(
+			"request %s %s%s%s%s%s%s: %s, %s%s on %s as %s%s%s%s%s%s%s%s%s; %u of %u "
+			"votes of '%s'",
 			approval->id, decided ? approval_state_name(approval->state) : event,
 			by ? " by " : "", by ? by : "", note ? " (" : "", note ? note : "",
 			note ? ")" : "", json_get_string(data, "requester"),
 			approval->exact ? "" : "any ", approval->kind,
 			json_get_string(data, "target"), json_get_string(data, "login"),
-			command ? before_command : "", command ? command : "",
+			command ? before_command : "", command ? command : "", env ? ", with " : "",
+			with, inside ? ", inside " : "", inside ? inside : "",
 			*approval->reason ? ", because " : "", json_get_string(data, "reason"),
 			approval->votes, approval->votes_needed, approval->by));
 }
@@ -215,6 +222,11 @@ void notify_approval(struct broker *broker, const char *event, const struct appr
 		return;
 	json_t *data =
 		approval_json(broker->store, approval, queue_lapse_shown(broker), clock_wall_ms());
+	if (data && approval->env.len > COMMAND_SHOWN_MAX)
+		json_object_set_new(data, "env", env_json(buf_bytes(&approval->env), 0));
+	if (data && approval->inside.len > COMMAND_SHOWN_MAX)
+		json_object_set_new(data, "inside",
+			json_visible(buf_data(&approval->inside), COMMAND_SHOWN_MAX));
 	if (data && approval->command.len > COMMAND_SHOWN_MAX) {
 		json_object_set_new(data, "command",
 			json_visible(buf_data(&approval->command), COMMAND_SHOWN_MAX));

@@ -9,12 +9,14 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/env_block.h"
 #include "common/log.h"
 #include "server/broker/approval/notify.h"
 #include "store/lapse.h"
 
 #define RETRY_MS 5000	      /* after the store could not be asked */
 #define COMMAND_KEPT_MAX 8192 /* bytes of a command in an event */
+#define ENV_KEPT_MAX 32	      /* variables in an event; the rest is counted */
 
 static const struct timeval live_time = { QUEUE_LIVE_MS / 1000, 0 };
 
@@ -73,6 +75,13 @@ json_t *queue_event(const struct approval *approval)
 	if (data && shown)
 		json_object_set_new(
 			data, "command", json_visible(buf_data(&approval->command), shown));
+	if (data && approval->env.len)
+		json_object_set_new(data, "env", env_json(buf_bytes(&approval->env), ENV_KEPT_MAX));
+	if (data && approval->inside.len)
+		json_object_set_new(data, "inside",
+			json_visible(buf_data(&approval->inside),
+				approval->inside.len < COMMAND_KEPT_MAX ? approval->inside.len
+									: COMMAND_KEPT_MAX));
 	return data;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/access.h"
+#include "common/buf.h"
 #include "server/broker/core/broker.h"
 
 #define COMMAND_ARGS_MAX 64
@@ -31,6 +32,9 @@ struct caller {
 	/* the plain key that was proved on the connection; NULL on the control socket. Borrowed
 	 * until `gone` */
 	const struct sshkey *key;
+	/* what the client sent of its environment (common/env_block.h); borrowed from its message:
+	 * for the call only */
+	struct bytes env;
 	/* the connection ended while the command was waiting: write nothing more */
 	bool gone;
 	struct caller_ops const *ops; /* how bytes reach the other end */

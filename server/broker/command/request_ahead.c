@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "policy/approval_rule.h"
 #include "policy/decide.h"
+#include "policy/env.h"
 #include "policy/guard.h"
 #include "server/broker/access/break_glass.h"
 #include "server/broker/access/need.h"
@@ -22,6 +23,7 @@ struct ahead { /* one request while it is made */
 	struct decision decision;
 	struct need needs[NEEDS_MAX];
 	size_t need_count;
+	struct buf env; /* of the connection that asks, as the rule lets it through */
 	json_t *rows;
 };
 
@@ -116,6 +118,7 @@ static int ask_for(struct ahead *ahead, const struct need *need, struct err *err
 		.login = ahead->access.login,
 		.kind = access_kind_name(ahead->access.kind),
 		.command = ahead->access.detail,
+		.env = buf_bytes(&ahead->env),
 		.rule = ahead->decision.rule,
 		.by = need->by,
 	};
@@ -172,6 +175,11 @@ static void run(struct ahead *ahead)
 	if (!judge(ahead) || !guard(ahead))
 		return;
 	add_rule_need(ahead);
+	if (env_filter(ahead->decision.env, env_always(ahead->caller->who), ahead->caller->env,
+		    &ahead->env)) {
+		command_fail(ahead->caller, EXIT_GATEWAY, "the gateway is out of memory");
+		return;
+	}
 	if (!ahead->need_count && !ahead->args->json)
 		command_error(ahead->caller, "no approval is needed for this");
 	for (size_t i = 0; i < ahead->need_count; i++) {
@@ -224,6 +232,7 @@ void command_run_request(struct caller *caller, const struct command_args *args)
 	if (!check(caller, args, &kind))
 		return;
 	struct ahead ahead = { .caller = caller, .args = args, .rows = json_array() };
+	ahead.env = BUF_INIT(IPC_ENV_MAX);
 	ahead.target = targets_find(caller->broker->config->targets, args->words.items[0]);
 	ahead.access = (struct access){ .who = caller->who,
 		.source = caller->source,
@@ -233,6 +242,7 @@ void command_run_request(struct caller *caller, const struct command_args *args)
 		.detail = { (const uint8_t *)command, strlen(command) },
 		.now = clock_wall() };
 	run(&ahead);
+	buf_release(&ahead.env);
 	json_decref(ahead.rows);
 }
 

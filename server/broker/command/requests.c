@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/env_block.h"
 #include "common/id.h"
+
+#define ENV_SHOWN_MAX 256 /* bytes of an environment in a line of a list */
 
 static const struct table_column columns[] = {
 	{ "id", "REQUEST", false },
@@ -20,6 +23,25 @@ static const struct table_column columns[] = {
 	{ "login", "LOGIN", false },
 	{ "kind", "KIND", false },
 	{ "what", "WHAT", true },
+	{ "reason", "REASON", true },
+	{ "votes", "VOTES", false },
+	{ "needed", "OF", false },
+	{ "by", "ROLE", false },
+	{ "voters", "VOTED", false },
+	{ "expires", "UNTIL", false },
+	{ 0 },
+};
+
+/* One request in full. */
+static const struct table_column all_columns[] = {
+	{ "id", "REQUEST", false },
+	{ "state", "STATE", false },
+	{ "requester", "REQUESTER", false },
+	{ "target", "TARGET", false },
+	{ "login", "LOGIN", false },
+	{ "kind", "KIND", false },
+	{ "what", "WHAT", true },
+	{ "env", "ENVIRONMENT", true },
 	{ "reason", "REASON", true },
 	{ "votes", "VOTES", false },
 	{ "needed", "OF", false },
@@ -39,6 +61,18 @@ static bool may_see(const struct caller *caller, const struct approval *approval
 	return queue_may_see(caller->broker, approval, caller->who, sees_all(caller));
 }
 
+/* "rm -r x, with LANG=C, LC_ALL=C, inside 'ed notes'": what an exact request is for, in one line. A
+ * long environment is cut here; all of it is in `requests show`. */
+static json_t *exact_json(const struct approval *approval, const char *command, const char *inside)
+{
+	char with[ENV_SHOWN_MAX];
+	bool env = *env_words(buf_bytes(&approval->env), with, sizeof(with));
+
+	return json_sprintf("%s%s%s%s%s%s", command ? command : approval->kind,
+		env ? ", with " : "", with, inside ? ", inside '" : "", inside ? inside : "",
+		inside ? "'" : "");
+}
+
 json_t *request_json(struct caller *caller, const struct approval *approval)
 {
 	struct broker *broker = caller->broker;
@@ -49,7 +83,8 @@ json_t *request_json(struct caller *caller, const struct approval *approval)
 	if (!object)
 		return NULL;
 	if (approval->exact)
-		json_object_set_new(object, "what", json_string_or_null(command));
+		json_object_set_new(object, "what",
+			exact_json(approval, command, json_get_string(object, "inside")));
 	else
 		json_object_set_new(object, "what",
 			json_sprintf("any %s%s%s%s", approval->kind, command ? " (first: " : "",
@@ -222,7 +257,7 @@ void command_run_requests_show(struct caller *caller, const struct command_args 
 	if (!request_of(caller, args->words.items[0], &approval))
 		return;
 	if (may_see(caller, &approval))
-		command_one(caller, args, request_json(caller, &approval), columns);
+		command_one(caller, args, request_json(caller, &approval), all_columns);
 	else
 		command_fail(caller, EXIT_DENIED,
 			"request '%s' is not yours, and you cannot vote on it", approval.id);

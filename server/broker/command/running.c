@@ -247,6 +247,7 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 		.local = spec->local,
 		.terminal = spec->terminal,
 		.columns = spec->columns,
+		.env = spec->env,
 		.ops = &ops,
 		.context = running };
 	spec->who = NULL;
@@ -254,6 +255,7 @@ int running_start(struct broker *broker, struct running_list *list, struct runni
 	LIST_INSERT_HEAD(list, running, entry);
 	broker->private->commands++;
 	command_run(&running->caller, argv);
+	running->caller.env = (struct bytes){ NULL, 0 };
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct running_spec {
 	unsigned may;
 	bool local, terminal;
 	unsigned columns;
+	struct bytes env; /* borrowed for the call */
 	uint32_t channel;
 	struct link *link; /* to which the output is sent */
 	/* called once, when it has left the list, unless running_stop() ended it */

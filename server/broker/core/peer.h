@@ -9,13 +9,16 @@
 
 #include "common/addr.h"
 #include "common/id.h"
+#include "common/tally.h"
 #include "server/broker/core/impl.h"
 
-#define CLIENT_LEGS_MAX 16384  /* legs in the life of one connection */
-#define CLIENT_PROBES_MAX 64   /* plain keys offered before login */
-#define CLIENT_COMMANDS_MAX 8  /* commands running at a time */
-#define CLIENT_EVENTS_MAX 1000 /* IPC_EVENT written to the audit chain */
-#define CLIENT_EARLY_MAX 16    /* inner transports with evidence whose leg is not named yet */
+#define CLIENT_LEGS_MAX 16384 /* legs in the life of one connection */
+#define CLIENT_PROBES_MAX 64  /* plain keys offered before login */
+#define CLIENT_COMMANDS_MAX 8 /* commands running at a time */
+/* IPC_EVENT of one type written to the audit chain: so many at once, and one more each minute */
+#define CLIENT_EVENTS_AT_ONCE 200
+#define CLIENT_EVENTS_EVERY_MS 60000
+#define CLIENT_EARLY_MAX 16 /* inner transports with evidence whose leg is not named yet */
 /* messages have a cost in tokens (client_messages.c): how many can be spent at once, */
 #define CLIENT_TOKENS_MAX 20000
 #define CLIENT_TOKENS_PER_S 200 /* and how many are added each second */
@@ -82,6 +85,7 @@ struct peer_leg {
 	unsigned channel_count, channels_open;
 	struct record *record; /* never NULL */
 	struct dial *dial;
+	char *dialled;	    /* what was connected to, as text (dial.c); NULL: nothing yet */
 	char *dial_failure; /* why the grant failed: later accesses get the same reason */
 	int64_t started;    /* wall ms: when it was opened; 0: not yet */
 	int64_t deadline;   /* monotonic ms; 0: none */
@@ -135,7 +139,8 @@ struct client {
 	json_t *outer; /* evidence */
 	struct running_list running;
 	unsigned running_count;
-	unsigned events;
+	struct tally events;	    /* those that are not written one by one */
+	struct event *events_timer; /* when their number is written; NULL: not needed yet */
 	int64_t tokens, tokens_at;
 	/* runs while the link is closed but the listener has not yet reported the end of the
 	 * process: until then it may write to its transcripts, and nothing is sealed */

@@ -333,6 +333,42 @@ static int pinned(struct dial *dial, const struct target *target, uint16_t port,
 		name, name);
 }
 
+/* ---- what was connected to ---- */
+
+static int put_line(struct buf *out, const char *text)
+{
+	return buf_printf(out, "%s\n", text ? text : "");
+}
+
+/* All of the target that says which machine it is and how to log in there; its labels are the
+ * policy's. NULL: no memory, or host keys that cannot be read. */
+static char *description(const struct peer_leg *leg, const struct target *target)
+{
+	BUF_CLEANUP struct buf out = BUF_INIT(TARGET_KNOWN_HOSTS_MAX);
+	char **keys = NULL;
+	struct err err;
+	const uint16_t port = leg->port ? leg->port : target->port;
+	int rc = target_host_keys(target, leg->target, port, &keys, &err);
+
+	if (!rc)
+		rc = buf_printf(&out, "%s:%u %s\n", target->host ? target->host : leg->target, port,
+			credential_names[target->credential]);
+	if (!rc)
+		rc = put_line(&out, target->credential_name);
+	for (char **key = keys; !rc && key && *key; key++)
+		rc = put_line(&out, *key);
+	text_list_free(keys);
+	return rc ? NULL : text_dup(buf_data(&out), out.len);
+}
+
+bool dial_same(const struct peer_leg *leg, const struct target *target)
+{
+	if (!leg->dialled)
+		return true;
+	FREE_CLEANUP char *now = target ? description(leg, target) : NULL;
+	return now && !strcmp(now, leg->dialled);
+}
+
 int dial_start(struct peer_leg *leg, const struct target *target, struct err *err)
 {
 	struct broker *broker = leg->client->broker;
@@ -342,6 +378,8 @@ int dial_start(struct peer_leg *leg, const struct target *target, struct err *er
 	if (!dial)
 		return err_set(err, -ENOMEM, "the gateway is out of memory");
 	leg->dial = dial;
+	free(leg->dialled);
+	leg->dialled = description(leg, target);
 	const uint16_t port = leg->port ? leg->port : target->port;
 	const char *family = target->family ? target->family : broker->config->conf->resolve_family;
 	const struct connect_spec spec = { leg->target, target->host ? target->host : leg->target,

@@ -21,6 +21,9 @@ void connect_release(struct connect **slot); /* cancels it, or lets the next one
 
 /* ---- server/broker/dial/dial.c ---- */
 struct dial;
+/* Is the target what it was when this leg's connection was made: its address, its host keys, how to
+ * log in there? True also where it was never made. target NULL: there is none any more */
+bool dial_same(const struct peer_leg *leg, const struct target *target);
 /* The answer, also for a later failure, is IPC_GRANT. */
 int dial_start(struct peer_leg *leg, const struct target *target, struct err *err);
 /* the outbound leg is authenticated: the next connection to the target may begin */
