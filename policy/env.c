@@ -281,7 +281,7 @@ int env_judge(const struct guard *guard, struct bytes block, struct judgement *r
 	*ret = (struct judgement){ .verdict = GUARD_ALLOW };
 	if (!env_suspect(block, name))
 		return 0;
-	int rc = guard_judge(guard, unknown_command, ret);
+	int rc = guard_judge_for(guard, 0, unknown_command, ret);
 	if (!rc)
 		snprintf(ret->reason, sizeof(ret->reason),
 			"guard '%s' %s what it cannot see: the variable '%s' of the environment "

@@ -70,7 +70,7 @@ static const struct { const char *name; enum stage stage; enum ipc_type type; co
 	{ "access on a leg never named", NAMED, IPC_ACCESS, &access_leg, "never named" },
 	{ "access on a leg that has ended", ENDED, IPC_ACCESS, &access_msg, "has ended" },
 	{ "access on an open channel", OPEN, IPC_ACCESS, &access_msg, "opened before" },
-	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "unknown kind of access 9" },
+	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "unknown kind 9" },
 	{ "sftp that is something else", NAMED, IPC_ACCESS, &access_sftp, "that is no sftp" },
 	{ "a subsystem that is sftp", NAMED, IPC_ACCESS, &access_subsystem, "that is no subsystem" },
 	{ "a shell with a command", NAMED, IPC_ACCESS, &access_shell, "that is no shell" },
