@@ -71,7 +71,7 @@ static struct world {
 	struct peer *links[LINKS_MAX];
 	size_t link_count;
 	struct heard *heard;
-	struct sshkey *ca, *backend_ca, *router, *audit_key, *target_key, *foreign_ca, *alice;
+	struct sshkey *ca, *backend_ca, *router, *audit_key, *target_key, *foreign_ca, *alice, *bob;
 	enum egress_mode mode;
 	unsigned dials, cancels, signs;
 	struct held held[16];
@@ -418,7 +418,7 @@ static inline void roles_send(void)
 static inline void world_keys(void)
 {
 	struct sshkey **keys[] = { &world.ca, &world.backend_ca, &world.router, &world.audit_key, &world.target_key, &world.foreign_ca,
-		&world.alice };
+		&world.alice, &world.bob };
 	for (size_t i = 0; i < COUNT(keys); i++)
 		assert_int_equal(sshkey_generate_ed25519(keys[i], NULL), 0);
 }
@@ -484,7 +484,7 @@ static inline void world_down(void)
 	}
 	for (size_t i = 0; i < world.held_count; i++)
 		ipc_msg_free(IPC_DIAL, &world.held[i].msg);
-	struct sshkey *keys[] = { world.ca, world.backend_ca, world.router, world.audit_key, world.target_key, world.foreign_ca, world.alice };
+	struct sshkey *keys[] = { world.ca, world.backend_ca, world.router, world.audit_key, world.target_key, world.foreign_ca, world.alice, world.bob };
 	for (size_t i = 0; i < COUNT(keys); i++)
 		sshkey_free(keys[i]);
 	fd_closep(&world.backend);
@@ -549,7 +549,8 @@ static inline void cert_make(const struct cert *cert, struct buf *out)
 	static const uint8_t nonce[32] = { 1 };
 	const char *principals[] = { cert->user, cert->second, NULL };
 	struct err err = { 0 };
-	struct sshcert_spec spec = { .key = world.alice, .serial = cert->serial, .key_id = "by hand", .principals = principals,
+	/* names that share a key are one person, who cannot vote on what he has asked for himself */
+	struct sshcert_spec spec = { .key = strcmp(cert->user, "alice") ? world.bob : world.alice, .serial = cert->serial, .key_id = "by hand", .principals = principals,
 		.valid_after = (uint64_t)(clock_wall() + cert->from),
 		.valid_before = (uint64_t)(clock_wall() + cert->to), .force_command = cert->force, .source_address = cert->source,
 		.rights = cert->rights ? cert->rights : SSHCERT_PTY };
