@@ -258,7 +258,7 @@ static void test_lines_in_an_exec(void **state)
 	wish(1, 2, &(struct want){ ACCESS_EXEC, "rm x", ENV(""), false });
 	waits(2, other);
 	assert_string_not_equal(request, other);
-	wish(1, 3, &(struct want){ ACCESS_EXEC, "python3", ENV(""), true });
+	wish(1, 3, &(struct want){ ACCESS_EXEC, "ed other", ENV(""), true });
 	allowed(ENV(""), true);
 	type(3, 1, "rm x", LINE_HOLD, "needs 1 vote");
 	world_down();
