@@ -47,17 +47,6 @@ bool env_ok(struct bytes block)
 	return !block.len;
 }
 
-bool env_has(struct bytes block, struct bytes name)
-{
-	struct env_variable variable;
-
-	while (env_next(&block, &variable))
-		if (variable.name.len == name.len &&
-			!memcmp(variable.name.data, name.data, name.len))
-			return true;
-	return false;
-}
-
 json_t *env_json(struct bytes block, size_t max)
 {
 	struct env_variable variable;
