@@ -125,6 +125,7 @@ def wait_ready(ready):
 def call(folder, port, name, **asked):
     """A call of provider.mjs for tests: rotate, set, token."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python does from 3.13 on
     request = urllib.request.Request("https://127.0.0.1:%d/lab/%s" % (port, name), json.dumps(asked).encode(), method="POST", headers={
         "Authorization": "Bearer " + (folder / "secret").read_text().strip(), "Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
