@@ -3,6 +3,8 @@
 #ifndef BARTIZAN_ENV_BLOCK_H
 #define BARTIZAN_ENV_BLOCK_H
 
+#define ENV_EVENT_MAX 256 /* bytes of one variable where not all of them are wanted */
+
 #include <stdbool.h>
 
 #include "common/buf.h"
