@@ -43,7 +43,7 @@ apt update || true # without the newest lists an old version may be all there se
 # A name that this release does not have must not keep the others from being installed; it is said below.
 had=()
 for package in "${missing[@]}"; do
-	! LC_ALL=C apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]' || had+=("$package")
+	[[ $(LC_ALL=C apt-cache policy "$package" 2>/dev/null) != *'Candidate: '[!\(]* ]] || had+=("$package")
 done
 if [ ${#had[@]} -gt 0 ] && ! apt install -y --no-install-recommends "${had[@]}"; then
 	cat "$log" >&2
