@@ -44,7 +44,7 @@ fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 # LIBSSH counts for every make below this one.
 export LIBSSH
 
-.PHONY: all help probes deps deps-lab deps-clients deps-clients-short libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e clients clients-short asan lint bench demo install deb clean
+.PHONY: all help probes deps deps-lab deps-clients deps-clients-short libssh-newest check unit policy lineguard fuzz fuzz-short fuzzers e2e clients clients-short asan lint bench demo platforms install deb clean
 all: $(BUILD)/bartizand $(BUILD)/bartizan ## build both programs
 
 help: ## this list
@@ -170,6 +170,10 @@ bench: deps-lab ## compare with an OpenSSH bastion, ProxyJump and direct ssh; AR
 demo: deps-lab ## a small company on loopback: log in, be refused, replay, verify
 	+@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tests/demo
+
+platforms: ## make demo in chroots of Debian 12, 13 and 14 (root only); ARGS='--only trixie'
+	@packaging/deps.sh packaging/packages-platforms.txt
+	@BUILD=$(BUILD) $(PYTHON) tests/platforms/run $(ARGS)
 
 # ---- installing ----
 

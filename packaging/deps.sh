@@ -22,7 +22,7 @@ find_missing() {
 		or) $rest </dev/null >/dev/null 2>&1 || missing+=("$package") ;;
 		*) installed "$package" "$rest" || missing+=("$package") ;;
 		esac
-	done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@")
+	done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$@" | sort -u)
 }
 
 find_missing "$@"
@@ -40,7 +40,12 @@ apt() {
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
 }
 apt update || true # without the newest lists an old version may be all there seems to be; without a network they may still do
-if ! apt install -y --no-install-recommends "${missing[@]}"; then
+# A name that this release does not have must not keep the others from being installed; it is said below.
+had=()
+for package in "${missing[@]}"; do
+	[[ $(LC_ALL=C apt-cache policy "$package" 2>/dev/null) != *'Candidate: '[!\(]* ]] || had+=("$package")
+done
+if [ ${#had[@]} -gt 0 ] && ! apt install -y --no-install-recommends "${had[@]}"; then
 	cat "$log" >&2
 	exit 1
 fi

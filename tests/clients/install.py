@@ -12,7 +12,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 900
-SUITES = {"trixie": "trixie", "forky": "sid"}  # the suite, and debootstrap's script for it
+SUITES = {"bookworm": "bookworm", "trixie": "trixie", "forky": "sid"}  # the suite, and debootstrap's script for it
 
 
 class Missing(Exception):

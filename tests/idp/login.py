@@ -50,6 +50,7 @@ class Page(html.parser.HTMLParser):
 class Browser:
     def __init__(self, ca):
         context = ssl.create_default_context(cafile=str(ca))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python does from 3.13 on
         self.opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context),
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))

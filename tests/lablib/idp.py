@@ -16,6 +16,18 @@ INSTALL_SECONDS = 300
 READY_SECONDS = 60
 
 
+# What RFC 5280 asks of each; Python looks since 3.13 (VERIFY_X509_STRICT). The configuration that openssl finds on a machine adds nothing to it.
+AUTHORITY = ("-config", "/dev/null", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+             "-addext", "subjectKeyIdentifier=hash")
+SERVER = """subjectAltName=%s
+basicConstraints=critical,CA:FALSE
+keyUsage=critical,digitalSignature
+extendedKeyUsage=serverAuth
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid:always
+"""
+
+
 class Missing(Exception):
     """The provider cannot be had, in words."""
 
@@ -53,14 +65,14 @@ def authority(folder, name):
     """A private authority NAME.pem with its key, unless it is there."""
     if not (folder / (name + ".pem")).exists():
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / (name + ".key"), "-out", folder / (name + ".pem"),
-                "-days", 3650, "-subj", "/CN=The lab's authority")
+                "-days", 3650, "-subj", "/CN=The lab's authority", *AUTHORITY)
 
 
 def certificate(folder, name, ca="ca", san="IP:127.0.0.1", days=3650):
     """A server certificate NAME.pem of this authority, unless it is there."""
     if (folder / (name + ".pem")).exists():
         return
-    (folder / (name + ".ext")).write_text("subjectAltName=%s\nextendedKeyUsage=serverAuth\n" % san)
+    (folder / (name + ".ext")).write_text(SERVER % san)
     openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / (name + ".key"), "-out", folder / (name + ".csr"),
             "-subj", "/CN=" + name)
     openssl("x509", "-req", "-in", folder / (name + ".csr"), "-CA", folder / (ca + ".pem"), "-CAkey", folder / (ca + ".key"), "-set_serial", secrets.randbits(63),
@@ -113,6 +125,7 @@ def wait_ready(ready):
 def call(folder, port, name, **asked):
     """A call of provider.mjs for tests: rotate, set, token."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python does from 3.13 on
     request = urllib.request.Request("https://127.0.0.1:%d/lab/%s" % (port, name), json.dumps(asked).encode(), method="POST", headers={
         "Authorization": "Bearer " + (folder / "secret").read_text().strip(), "Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))

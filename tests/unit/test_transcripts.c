@@ -465,7 +465,8 @@ static void recovery_itself_may_be_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(folders_lie_by_day), TEST(links_are_not_followed), TEST(a_day_that_was_moved_is_left), TEST(a_folder_serves_by_its_descriptor), TEST(names_are_checked), TEST(only_regular_files_are_read), TEST(files_are_new_private_and_appended_to),
+		TEST(folders_lie_by_day), TEST(links_are_not_followed),
+		TEST(a_day_that_was_moved_is_left), TEST(a_folder_serves_by_its_descriptor), TEST(names_are_checked), TEST(only_regular_files_are_read), TEST(files_are_new_private_and_appended_to),
 		TEST(session_json_is_replaced_whole), TEST(free_space_is_told), TEST(a_crash_leaves_nothing_open), TEST(one_damaged_session_does_not_block_the_others),
 		TEST(many_problems_do_not_block_either), TEST(sessions_of_a_living_broker_are_left_alone), TEST(a_transcript_that_is_still_written_is_left_alone), TEST(recovery_itself_may_be_killed),
 	};
