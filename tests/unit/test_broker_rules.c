@@ -66,7 +66,7 @@ static const struct { const char *name; enum stage stage; enum ipc_type type; co
 	{ "access on a leg never named", NAMED, IPC_ACCESS, &access_leg, "never named" },
 	{ "access on a leg that has ended", ENDED, IPC_ACCESS, &access_msg, "has ended" },
 	{ "access on an open channel", OPEN, IPC_ACCESS, &access_msg, "opened before" },
-	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "unknown kind of access 9" },
+	{ "a kind that is none", NAMED, IPC_ACCESS, &access_kind, "unknown kind" },
 	{ "request on a leg never named", NAMED, IPC_REQUEST, &request_leg, "never named" },
 	{ "an event that is none", IN, IPC_EVENT, &event_msg, "unknown event" },
 	{ "a transport that is none", NAMED, IPC_EVIDENCE, &evidence_msg, "unknown transport" },

@@ -26,7 +26,7 @@ int auth_pass_over(
 /* before the state ENDED: who came with unknown keys only, and left, is told of once */
 void auth_ended(struct client *client);
 int auth_pin_user(struct client *client, const char *user, struct err *err);
-/* takes who; the end of every good login */
+/* The end of every successful login; takes who. */
 int auth_admit(
 	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);
 
