@@ -242,7 +242,7 @@ bool command_known(char *const *argv)
 	return false;
 }
 
-/* Nothing fits: says what would. */
+/* No row matches: lists those that nearly do. */
 static void unknown(struct caller *caller, char *const *argv)
 {
 	bool known = false;
