@@ -251,12 +251,20 @@ int transcript_digest(int folder, const char *name, char hex[static 65], struct 
 
 /* ---- the same by path ---- */
 
+/* "'0-shell.cast': …" becomes "'transcripts/…/0-shell.cast': …". */
+static int in_folder(struct err *err, int rc, const char *path)
+{
+	struct err inner = err ? *err : (struct err){ "" };
+
+	return err_set(err, rc, "'%s/%s", path, inner.text + (*inner.text == '\''));
+}
+
 int transcripts_file(struct store *store, const char *path, const char *name, struct err *err)
 {
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);
 	int fd = folder < 0 ? folder : transcript_file(folder, name, err);
 
-	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+	return fd < 0 && folder >= 0 ? in_folder(err, fd, path) : fd;
 }
 
 int transcripts_read(struct store *store, const char *path, const char *name, struct err *err)
@@ -264,7 +272,7 @@ int transcripts_read(struct store *store, const char *path, const char *name, st
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);
 	int fd = folder < 0 ? folder : transcript_read(folder, name, err);
 
-	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+	return fd < 0 && folder >= 0 ? in_folder(err, fd, path) : fd;
 }
 
 int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err)
@@ -272,7 +280,7 @@ int transcripts_mend(struct store *store, const char *path, const char *name, st
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);
 	int fd = folder < 0 ? folder : transcript_mend(folder, name, err);
 
-	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+	return fd < 0 && folder >= 0 ? in_folder(err, fd, path) : fd;
 }
 
 int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err)
@@ -280,7 +288,7 @@ int transcripts_write_json(struct store *store, const char *path, json_t *sessio
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);
 	int rc = folder < 0 ? folder : transcript_write_json(folder, session, err);
 
-	return rc < 0 && folder >= 0 ? err_prefix(err, rc, "'%s'", path) : rc;
+	return rc < 0 && folder >= 0 ? in_folder(err, rc, path) : rc;
 }
 
 int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
@@ -289,7 +297,7 @@ int transcripts_digest(struct store *store, const char *path, const char *name, 
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);
 	int rc = folder < 0 ? folder : transcript_digest(folder, name, hex, err);
 
-	return rc < 0 && folder >= 0 ? err_prefix(err, rc, "'%s'", path) : rc;
+	return rc < 0 && folder >= 0 ? in_folder(err, rc, path) : rc;
 }
 
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err)
