@@ -47,15 +47,15 @@ bool env_ok(struct bytes block)
 	return !block.len;
 }
 
-bool env_has(struct bytes block, struct bytes name)
+/* Name, '=' and value lie one behind the other. */
+static json_t *shown(const struct env_variable *variable, bool cut)
 {
-	struct env_variable variable;
+	size_t len = variable->name.len + 1 + variable->value.len;
 
-	while (env_next(&block, &variable))
-		if (variable.name.len == name.len &&
-			!memcmp(variable.name.data, name.data, name.len))
-			return true;
-	return false;
+	if (!cut || len <= ENV_EVENT_MAX)
+		return json_visible(variable->name.data, len);
+	JSON_CLEANUP json_t *begin = json_visible(variable->name.data, ENV_EVENT_MAX);
+	return json_sprintf("%s… %zu bytes more", json_string_value(begin), len - ENV_EVENT_MAX);
 }
 
 json_t *env_json(struct bytes block, size_t max)
@@ -66,10 +66,7 @@ json_t *env_json(struct bytes block, size_t max)
 
 	for (; list && env_next(&block, &variable); count++)
 		if (count < max)
-			/* name, '=' and value lie one behind the other */
-			json_array_append_new(
-				list, json_visible(variable.name.data,
-					      variable.name.len + 1 + variable.value.len));
+			json_array_append_new(list, shown(&variable, max < SIZE_MAX));
 	if (list && count > max)
 		json_array_append_new(list, json_sprintf("… %zu more", count - max));
 	return list;

@@ -3,6 +3,8 @@
 #ifndef BARTIZAN_ENV_BLOCK_H
 #define BARTIZAN_ENV_BLOCK_H
 
+#define ENV_EVENT_MAX 256 /* bytes of one variable where not all of them are wanted */
+
 #include <stdbool.h>
 
 #include "common/buf.h"
@@ -17,7 +19,6 @@ int env_put(struct buf *block, struct bytes name, struct bytes value);
 /* Takes the next variable off the block. False: there is none, or what is left is malformed. */
 bool env_next(struct bytes *block, struct env_variable *ret);
 bool env_ok(struct bytes block); /* well formed to its end; an empty one is */
-bool env_has(struct bytes block, struct bytes name);
 /* ["NAME=value", …] in visible form, of at most max variables: further ones are counted in a last
  * entry. NULL: no memory */
 json_t *env_json(struct bytes block, size_t max);

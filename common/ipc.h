@@ -14,7 +14,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define IPC_SIZE_MAX (192 * 1024) /* one message with its header */
+#define IPC_SIZE_MAX (256 * 1024) /* one message with its header */
 #define IPC_FDS_MAX 4
 #define IPC_QUEUE_MAX 4096 /* messages that wait on one link */
 #define IPC_QUEUE_BYTES_MAX (8 * 1024 * 1024)

@@ -14,7 +14,7 @@
 /* a command line, as long as the kernel's longest argument; a longer one is refused, not cut */
 #define IPC_DETAIL_MAX 131072
 /* of an environment (common/env_block.h): with a command it still fits one message */
-#define IPC_ENV_MAX 57344
+#define IPC_ENV_MAX (112 * 1024)
 #define IPC_BLOB_MAX 32768 /* keys, certificates, signatures */
 #define IPC_OUTPUT_MAX 32768
 #define IPC_LIST_MAX 512

@@ -151,7 +151,7 @@ unsigned conf_provider_names(const struct conf_provider *provider)
 	return (provider->unicode ? NAME_UNICODE : 0) | (provider->machine ? NAME_WORKLOAD : 0);
 }
 
-/* ---- and how it is written ---- */
+/* ---- writing one value ---- */
 
 static int put_text(const void *slot, struct buf *out)
 {

@@ -149,7 +149,15 @@ static const char step_6[] = "ALTER TABLE approvals ADD COLUMN env BLOB NOT NULL
 			     "ALTER TABLE approvals ADD COLUMN inside BLOB NOT NULL DEFAULT x'';"
 			     "PRAGMA user_version = 6;";
 
-static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5, step_6 };
+/* How each target was last connected to (store/target_crypto.c). */
+static const char step_7[] =
+	"CREATE TABLE target_crypto (target TEXT NOT NULL COLLATE NOCASE, port INTEGER NOT NULL, "
+	"kex TEXT NOT NULL, host_key TEXT, cipher TEXT, post_quantum INTEGER NOT NULL, scanned "
+	"INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (target, port)) WITHOUT ROWID;"
+	"CREATE INDEX target_crypto_seen ON target_crypto (seen);"
+	"PRAGMA user_version = 7;";
+
+static const char *const steps[] = { step_1, step_2, step_3, step_4, step_5, step_6, step_7 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 

@@ -29,6 +29,9 @@ struct store {
 	int dir, lock; /* descriptors; lock -1 when read only */
 	bool read_only;
 	int64_t instance; /* number of this opening for writing; 0 when read only */
+	/* the folder of transcripts that was used last (transcripts.c); -1: none */
+	int day;
+	char day_path[sizeof("transcripts/dddd/dd/dd")];
 	/* certificate serials that are reserved and not yet used: [serial, serial_end) */
 	uint64_t serial, serial_end;
 	struct sql_cached cache[SQL_CACHE_MAX];

@@ -124,7 +124,7 @@ int store_open(int state_dir, bool read_only, struct store **ret, struct err *er
 
 	if (!store)
 		return err_set(err, -ENOMEM, "out of memory to open the database");
-	store->lock = -1;
+	store->lock = store->day = -1;
 	store->read_only = read_only;
 	store->dir = fcntl(state_dir, F_DUPFD_CLOEXEC, 3);
 	int rc = store->dir < 0 ? err_set(err, -errno, "state directory: %s", strerror(errno)) : 0;
@@ -153,6 +153,7 @@ void store_close(struct store *store)
 		sqlite3_finalize(store->cache[i].stmt);
 	sqlite3_close_v2(store->db); /* before the directory, which is part of SQLite's path */
 	fd_closep(&store->lock);
+	fd_closep(&store->day);
 	fd_closep(&store->dir);
 	free(store);
 }

@@ -1,5 +1,6 @@
 /* The folders of transcripts. See transcripts.h. Every step from the state directory down is opened
- * by descriptor and never through a link. */
+ * by descriptor and never through a link. The folder of the day is kept open, because nearly every
+ * walk goes there. */
 #include "store/transcripts.h"
 
 #include <errno.h>
@@ -15,10 +16,12 @@
 #include "common/fd.h"
 #include "common/id.h"
 #include "common/text.h"
+#include "store/sql.h"
 
 #define JSON_NAME "session.json"
 #define JSON_NEW_NAME "session.json.new"
 #define ROOT "transcripts"
+#define DAY_LEN (sizeof(ROOT "/dddd/dd/dd") - 1)
 #define DIGEST_CHUNK 65536
 
 /* ---- names ---- */
@@ -51,8 +54,7 @@ static int open_dir(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens a path folder by folder. With create, makes the missing ones; the last one must not exist
- * yet. */
+/* Opens a path folder by folder. With create, makes the missing ones. */
 static int walk(int at, const char *path, bool create)
 {
 	char part[TRANSCRIPT_PATH_MAX];
@@ -60,11 +62,10 @@ static int walk(int at, const char *path, bool create)
 
 	while (!rc && *path) {
 		size_t len = strcspn(path, "/");
-		bool last = !path[len];
 		memcpy(part, path, len);
 		part[len] = 0;
-		path += len + !last;
-		if (create && mkdirat(dir < 0 ? at : dir, part, 0700) && (errno != EEXIST || last))
+		path += len + (path[len] == '/');
+		if (create && mkdirat(dir < 0 ? at : dir, part, 0700) && errno != EEXIST)
 			rc = -errno;
 		if (!rc)
 			rc = open_dir(dir < 0 ? at : dir, part);
@@ -75,13 +76,43 @@ static int walk(int at, const char *path, bool create)
 	return rc ? rc : dir;
 }
 
-/* The folder of a session, or -errno. */
-static int folder(struct store *store, const char *path, struct err *err)
+/* Whether the folder that is kept open is still the one that has this name: somebody may have moved
+ * it away or removed it. */
+static bool day_stands(const struct store *store, const char *day)
+{
+	struct stat held, named;
+
+	return store->day >= 0 && !strcmp(store->day_path, day) && !fstat(store->day, &held) &&
+	       !fstatat(store->dir, day, &named, AT_SYMLINK_NOFOLLOW) &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* The folder of the day in which a session's folder lies: borrowed until the next call. */
+static int day_of(struct store *store, const char *path, bool create)
+{
+	char day[DAY_LEN + 1];
+
+	memcpy(day, path, DAY_LEN);
+	day[DAY_LEN] = 0;
+	if (day_stands(store, day))
+		return store->day;
+	int fd = walk(store->dir, day, create);
+	if (fd < 0)
+		return fd;
+	fd_closep(&store->day);
+	store->day = fd;
+	memcpy(store->day_path, day, sizeof(day));
+	return fd;
+}
+
+int transcripts_folder(struct store *store, const char *path, struct err *err)
 {
 	if (!path_ok(path))
 		return err_set(err, -EINVAL, "'%.*s' is not the folder of a session",
 			TRANSCRIPT_PATH_MAX, path);
-	int fd = walk(store_dir(store), path, false);
+	int fd = day_of(store, path, false);
+	if (fd >= 0)
+		fd = open_dir(fd, path + DAY_LEN + 1);
 	return fd < 0 ? err_set(err, fd, "'%s': %s", path, strerror(-fd)) : fd;
 }
 
@@ -97,60 +128,57 @@ int transcripts_create(struct store *store, const char *session, int64_t started
 	char made[TRANSCRIPT_PATH_MAX];
 	snprintf(made, sizeof(made), ROOT "/%04d/%02d/%02d/%s", (day.tm_year + 1900) % 10000,
 		day.tm_mon % 12 + 1, day.tm_mday % 32, session);
-	FD_CLEANUP int fd = walk(store_dir(store), made, true);
-	if (fd < 0)
-		return err_set(err, fd, "'%s': %s", made, strerror(-fd));
+	int rc = day_of(store, made, true);
+	if (rc >= 0)
+		rc = mkdirat(rc, session, 0700) ? -errno : 0;
+	if (rc)
+		return err_set(err, rc, "'%s': %s", made, strerror(-rc));
 	memcpy(path, made, sizeof(made));
 	return 0;
 }
 
 /* ---- files ---- */
 
-static int open_in(
-	struct store *store, const char *path, const char *name, int flags, struct err *err)
+static int open_in(int folder, const char *name, int flags, struct err *err)
 {
 	if (!name_ok(name))
 		return err_set(err, -EINVAL, "'%.*s' is not the name of a transcript",
 			TRANSCRIPT_NAME_MAX, name);
-	FD_CLEANUP int dir = folder(store, path, err);
-	if (dir < 0)
-		return dir;
-	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	return fd < 0 ? err_set(err, -errno, "'%s/%s': %s", path, name, strerror(errno)) : fd;
+	int fd = openat(folder, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	return fd < 0 ? err_set(err, -errno, "'%s': %s", name, strerror(errno)) : fd;
 }
 
-int transcripts_file(struct store *store, const char *path, const char *name, struct err *err)
+int transcript_file(int folder, const char *name, struct err *err)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open_in(store, path, name, O_RDWR | O_APPEND | O_CREAT | O_EXCL, err);
+	int fd = open_in(folder, name, O_RDWR | O_APPEND | O_CREAT | O_EXCL, err);
 
 	if (fd < 0 || !fcntl(fd, F_OFD_SETLK, &lock))
 		return fd;
-	int rc = err_set(err, -errno, "'%s/%s' cannot be locked: %s", path, name, strerror(errno));
+	int rc = err_set(err, -errno, "'%s' cannot be locked: %s", name, strerror(errno));
 	fd_closep(&fd);
 	return rc;
 }
 
-static int open_regular(
-	struct store *store, const char *path, const char *name, int flags, struct err *err)
+static int open_regular(int folder, const char *name, int flags, struct err *err)
 {
 	struct stat st;
-	int fd = open_in(store, path, name, flags, err);
+	int fd = open_in(folder, name, flags, err);
 
 	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
 		return fd;
 	fd_closep(&fd);
-	return err_set(err, -EINVAL, "'%s/%s' is not a regular file", path, name);
+	return err_set(err, -EINVAL, "'%s' is not a regular file", name);
 }
 
-int transcripts_read(struct store *store, const char *path, const char *name, struct err *err)
+int transcript_read(int folder, const char *name, struct err *err)
 {
-	return open_regular(store, path, name, O_RDONLY, err);
+	return open_regular(folder, name, O_RDONLY, err);
 }
 
-int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err)
+int transcript_mend(int folder, const char *name, struct err *err)
 {
-	return open_regular(store, path, name, O_RDWR, err);
+	return open_regular(folder, name, O_RDWR, err);
 }
 
 static int replace(int dir, const struct buf *text)
@@ -164,17 +192,14 @@ static int replace(int dir, const struct buf *text)
 	return rc;
 }
 
-int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err)
+int transcript_write_json(int folder, json_t *session, struct err *err)
 {
 	BUF_CLEANUP struct buf text = BUF_INIT(TRANSCRIPT_JSON_MAX);
-	FD_CLEANUP int dir = folder(store, path, err);
-
-	if (dir < 0)
-		return dir;
 	int rc = json_pretty(session, &text);
+
 	if (!rc)
-		rc = replace(dir, &text);
-	return rc ? err_set(err, rc, "'%s/" JSON_NAME "': %s", path, strerror(-rc)) : 0;
+		rc = replace(folder, &text);
+	return rc ? err_set(err, rc, "'" JSON_NAME "': %s", strerror(-rc)) : 0;
 }
 
 int transcripts_read_json(struct store *store, const char *path, json_t **ret, struct err *err)
@@ -211,18 +236,60 @@ static int digest_fd(int fd, uint8_t ret[static EVP_MAX_MD_SIZE])
 	return rc;
 }
 
-int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
-	struct err *err)
+int transcript_digest(int folder, const char *name, char hex[static 65], struct err *err)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
-	FD_CLEANUP int fd = transcripts_read(store, path, name, err);
+	FD_CLEANUP int fd = transcript_read(folder, name, err);
 
 	if (fd < 0)
 		return fd;
 	int rc = digest_fd(fd, digest);
 	if (!rc)
 		rc = text_hex(hex, 65, digest, 32);
-	return rc ? err_set(err, rc, "'%s/%s': %s", path, name, strerror(-rc)) : 0;
+	return rc ? err_set(err, rc, "'%s': %s", name, strerror(-rc)) : 0;
+}
+
+/* ---- the same by path ---- */
+
+int transcripts_file(struct store *store, const char *path, const char *name, struct err *err)
+{
+	FD_CLEANUP int folder = transcripts_folder(store, path, err);
+	int fd = folder < 0 ? folder : transcript_file(folder, name, err);
+
+	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+}
+
+int transcripts_read(struct store *store, const char *path, const char *name, struct err *err)
+{
+	FD_CLEANUP int folder = transcripts_folder(store, path, err);
+	int fd = folder < 0 ? folder : transcript_read(folder, name, err);
+
+	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+}
+
+int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err)
+{
+	FD_CLEANUP int folder = transcripts_folder(store, path, err);
+	int fd = folder < 0 ? folder : transcript_mend(folder, name, err);
+
+	return fd < 0 && folder >= 0 ? err_prefix(err, fd, "'%s'", path) : fd;
+}
+
+int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err)
+{
+	FD_CLEANUP int folder = transcripts_folder(store, path, err);
+	int rc = folder < 0 ? folder : transcript_write_json(folder, session, err);
+
+	return rc < 0 && folder >= 0 ? err_prefix(err, rc, "'%s'", path) : rc;
+}
+
+int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
+	struct err *err)
+{
+	FD_CLEANUP int folder = transcripts_folder(store, path, err);
+	int rc = folder < 0 ? folder : transcript_digest(folder, name, hex, err);
+
+	return rc < 0 && folder >= 0 ? err_prefix(err, rc, "'%s'", path) : rc;
 }
 
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err)

@@ -18,20 +18,32 @@
 /* Creates the folder for a session begun at started_ms; path is relative to the state directory. */
 int transcripts_create(struct store *store, const char *session, int64_t started_ms,
 	char path[static TRANSCRIPT_PATH_MAX], struct err *err);
-/* Creates (exclusively) NAME in it, e.g. "0-shell.cast": an fd open for reading and appending, or
- * -errno. The file is locked as long as that descriptor or a copy of it is open in any process:
- * recovery does not touch a file to which somebody may still append. */
-int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
+/* Opens it: a descriptor for the calls below (caller closes), or -errno. Who works in one folder
+ * for long keeps it, and no path is walked again. */
+int transcripts_folder(struct store *store, const char *path, struct err *err);
+
+/* Creates (exclusively) NAME in the folder, e.g. "0-shell.cast": an fd open for reading and
+ * appending, or -errno. The file is locked as long as that descriptor or a copy of it is open in
+ * any process: recovery does not touch a file to which somebody may still append. */
+int transcript_file(int folder, const char *name, struct err *err);
 /* fd for reading */
-int transcripts_read(struct store *store, const char *path, const char *name, struct err *err);
-/* for reading and writing: recovery only */
-int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err);
+int transcript_read(int folder, const char *name, struct err *err);
+/* for reading and writing: of a file to which nobody appends any more */
+int transcript_mend(int folder, const char *name, struct err *err);
 /* session.json: written whole to a temporary name, synced, renamed. */
+int transcript_write_json(int folder, json_t *session, struct err *err);
+/* SHA-256 */
+int transcript_digest(int folder, const char *name, char hex[static 65], struct err *err);
+
+/* The same for who has the path only. */
+int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
+int transcripts_read(struct store *store, const char *path, const char *name, struct err *err);
+int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err);
 int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err);
 int transcripts_read_json(struct store *store, const char *path, json_t **ret, struct err *err);
-/* SHA-256 */
 int transcripts_digest(struct store *store, const char *path, const char *name, char hex[static 65],
 	struct err *err);
+
 /* Free bytes of the file system that an ordinary user may use. */
 int transcripts_free_bytes(struct store *store, uint64_t *ret, struct err *err);
 

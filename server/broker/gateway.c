@@ -84,7 +84,7 @@ int handle_command(struct client *client, const void *data, struct err *err)
 			EXIT_DENIED);
 	if (client->who->force_command)
 		return refuse(client, msg->channel,
-			"bartizan: the certificate allows its forced command only\n", EXIT_DENIED);
+			"bartizan: the certificate allows only its forced command\n", EXIT_DENIED);
 	if (*mistyped(client, msg->argv, target))
 		return refuse_mistyped(client, msg, target);
 	struct running_spec spec = {

@@ -16,6 +16,7 @@
 #include "server/broker/dial/dial.h"
 #include "server/broker/record/evidence.h"
 #include "server/broker/record/record.h"
+#include "server/broker/record/target_crypto.h"
 
 int handle_request(struct client *client, const void *data, struct err *err)
 {
@@ -98,6 +99,8 @@ static int leg_evidence(struct client *client, uint32_t number, const char *tran
 		dial_established(leg);
 	record_evidence(leg->record, transport, evidence);
 	evidence_audit(client, leg, transport, evidence);
+	if (!inner)
+		target_crypto_of_leg(leg, evidence);
 	return 0;
 }
 

@@ -76,15 +76,25 @@ static bool on_pty(struct chan *chan, ssh_message message)
 }
 
 /* What has no room is refused, and said once: a program that needs it would fail without a word. */
+static void env_full(struct chan *chan)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words),
+		"the environment is larger than %d variables or %d bytes: the rest is not passed "
+		"on",
+		CHAN_ENV_MAX, IPC_ENV_MAX);
+	conn_event(chan->leg->conn, chan->leg, "limit-reached", "%s", words);
+	chan_notice(chan, words);
+}
+
 static bool env_add(struct chan *chan, const char *name, const char *value)
 {
 	size_t size = strlen(name) + strlen(value) + CHAN_ENV_COST;
 
 	if (chan->env_count == CHAN_ENV_MAX || chan->env_bytes + size > IPC_ENV_MAX) {
 		if (!chan->env_refused)
-			conn_event(chan->leg->conn, chan->leg, "limit-reached",
-				"more environment than %d variables or %d bytes", CHAN_ENV_MAX,
-				IPC_ENV_MAX);
+			env_full(chan);
 		chan->env_refused = true;
 		return false;
 	}

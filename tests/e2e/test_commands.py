@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from lablib.lab import program
-from world import finish, read_line
+from world import finish, read_line, run
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,36 @@ def test_targets(world):
     assert names("alice") == ["db1", "odd1", "plain1", "web1"]
     assert names("bob") == ["db1", "odd1", "plain1", "web1"]
     assert names("mallory") == [] == names("carol")
+
+
+def test_targets_crypto(own_world):
+    """The last thing seen of a target, by a session or a scan; nothing seen is unknown, and is not taken for a no."""
+    world = own_world()
+
+    def crypto(who=None):
+        rows = json.loads(gw(world, who, "targets --crypto --json").out) if who else world.json("targets", "--crypto")
+        return {row["name"]: row for row in rows}
+    with open(world.dir / "hosts/plain1.conf", "a", encoding="ascii") as conf:
+        conf.write("KexAlgorithms curve25519-sha256\n")
+    world.lab.stop_one("plain1")
+    world.lab.start_server("plain1")
+    assert {row["post_quantum"] for row in crypto().values()} == {None}
+    assert re.search(r"^web1 .* unknown ", world.lab.cli("targets", "--crypto").stdout, re.M)
+    for host in ("web1", "plain1.direct"):
+        assert world.ssh("alice", host, "echo in").out == "in\n"
+    seen = crypto("alice")
+    assert sorted(seen) == ["db1", "odd1", "plain1", "web1"] and crypto("mallory") == {}
+    plain = seen["plain1"]
+    assert (plain["post_quantum"], plain["kex"], plain["host_key_algorithm"], plain["from"]) == (False, "curve25519-sha256", "ssh-ed25519", "session")
+    assert plain["cipher"] and plain["seen"] and seen["db1"]["post_quantum"] is None
+    library = "no post-quantum" not in run([program("bartizand"), "--version"]).out
+    assert seen["web1"]["post_quantum"] is library, seen
+    assert re.search(r"^plain1 +\d+ +no +curve25519-sha256 ", gw(world, "alice", "targets --crypto").out, re.M)
+    assert world.lab.cli("hosts", "scan", "db1").returncode == 0
+    scanned = crypto()["db1"]
+    assert (scanned["post_quantum"], scanned["from"], scanned["cipher"]) == (library, "scan", None)
+    world.lab.stop_one("plain1")  # what does not answer leaves the row as it was
+    assert world.lab.cli("hosts", "scan", "plain1").returncode == 69 and crypto()["plain1"] == plain
 
 
 def test_help_and_nonsense(world):

@@ -45,7 +45,7 @@ def test_dynamic(world, host):
 def test_stdio_forward_to_something_else(world):
     """ssh -W through gw to what is no target: no byte of it arrives."""
     done = world.ssh("alice", "-W", "127.0.0.1:%d" % world.port("web1"), "gw", stdin=b"", timeout=20)
-    assert b"OpenSSH" not in done.raw
+    assert b"OpenSSH" not in done.raw.replace(b"OpenSSH_Bartizan", b"")
 
 
 @hosts()

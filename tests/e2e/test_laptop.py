@@ -136,7 +136,7 @@ def test_browser_agent_ssh_logout(laptop, world):
     (row,) = laptop.logins()
     assert (row["gateway"], row["user"], row["state"]) == ("gw", "alice", "valid")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/login\n", (laptop.folder / "opened").read_text())  # nothing secret in its arguments
-    assert "come back" in until(lambda: (laptop.folder / "page").read_text(), what="the browser's last page")
+    assert "was passed to bartizan" in until(lambda: (laptop.folder / "page").read_text(), what="the browser's last page")
     assert laptop.left_behind() == []
     assert laptop.ssh("web1", "echo $((40+2))").out == "42\n"
     who = json.loads(laptop.ssh("gw", "whoami", "--json").out)[0]
@@ -463,7 +463,7 @@ def test_a_persons_token_counts_for_ten_minutes(laptop, world):
     assert exchange(laptop, person(world, iat=now - 540)).code == 0
     done = exchange(laptop, person(world, iat=now - 601))
     assert done.code == 77 and "token was issued 10 minutes ago: a person's token is valid for 10 minutes only" in done.err, done
-    assert world.event("login-refused", reason="a person's counts for")
+    assert world.event("login-refused", reason="a person's token is valid for")
     done = exchange(laptop, person(world, iat=now - 3600, auth_time=now, exp=now + 600))
     assert done.code == 77 and "1 hour ago" in done.err, done
 
@@ -584,7 +584,7 @@ def test_providers_that_cannot(laptop, liar):
 
 def test_client_configuration(laptop, tmp_path):
     path = laptop.folder / "config/bartizan/client.yaml"
-    for text, words in (("{gateway: gw", "client.yaml"), ("gatewey: gw\n", "gateway"), ("[a]\n", "not a map"), ("gateway: -oProxyCommand=x\n", "is not a gateway"),
+    for text, words in (("{gateway: gw", "client.yaml"), ("gatewey: gw\n", "gateway"), ("[a]\n", "expected a map"), ("gateway: -oProxyCommand=x\n", "is not a gateway"),
                         ("gateway: gw\nport: 0\n", "0 is not between"), ("gateway: gw\nissuer: http://idp.example\nclient_id: x\n", "issuer"), ("gateway: gw\nuser: a b\n", "is not a user name"),
                         ("gateway: gw\nissuer: https://idp.example\n", "client_id"), ("gateway: gw\nca_file: none.pem\n", str(path.parent / "none.pem")), ("", "the text is empty"), ("{}", "gateway is not known")):
         path.write_text(text)

@@ -53,7 +53,7 @@ def no_terminals(text):
     return text.replace("PermitTTY yes", "PermitTTY no")
 
 
-@pytest.mark.parametrize("words", [(), ("ed",)])
+@pytest.mark.parametrize("words", [(), ("cat",)])
 def test_no_terminal_at_the_target(own_world, words):
     """Without a terminal there no line can be read: a guarded channel is refused, and nothing of it runs; an unguarded one goes on, and says so."""
     world = own_world()
@@ -122,8 +122,11 @@ def test_lines_in_an_exec(shop, either):
 
 
 def test_shell_of_an_editor(shop):
-    """`ed` is harmless, its `!` is not: the line is what the guard would judge in a shell."""
+    """`ed` runs commands, so it is held; the yes to it is none to what is behind its `!`, which is judged as in a shell."""
     child = shop.terminal("alice", "-tt", "web1", "ed", timeout=20)
+    child.expect_exact("needs 1 vote")
+    vote(shop, pending(shop, command="ed"))
+    child.expect_exact("approved by bob")
     child.send("!mkfs.none x\r")
     child.expect_exact("denies 'mkfs.none x'")
     child.close(force=True)

@@ -205,8 +205,10 @@ def test_environment(world, way, count, size):
     done = run(way("env | grep -c '^TEST_E'; env | grep '^TEST_E' | wc -c", before=("-o", "SendEnv=TEST_*")), env=environment)
     assert done.code == 0, done
     straight = run([*Straight(world).command("-o", "SendEnv=TEST_*"), "%s@127.0.0.1" % world.env["LOGIN"], "env | grep -c '^TEST_E'; env | grep '^TEST_E' | wc -c"], env=environment)
-    if way.name != "straight" and done.out != straight.out:
-        assert re.search("bartizan: .*(variable|environment)", done.err), (done, straight)
+    got, wanted = [int(word) for word in done.out.split()], [int(word) for word in straight.out.split()]
+    # which of too many sshd takes is chance: as many, and as long within their names' lengths
+    same = got[0] == wanted[0] and abs(got[1] - wanted[1]) <= 2 * count
+    assert same or re.search("bartizan: .*(variable|environment)", done.err), (done, straight)
 
 
 @pytest.mark.parametrize("size", [100000, 127 * 1024])

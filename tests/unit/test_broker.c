@@ -1,5 +1,6 @@
 /* The broker from outside: a session's way from the login to its end, what goes wrong on it, and
  * what is left in the store. */
+#include "store/target_crypto.h"
 #include "tests/unit/broker_world.h"
 
 static struct peer *session;
@@ -183,6 +184,27 @@ static void in(const char *extra, const char *target)
 	leg_up(session, 1, target, id);
 }
 
+static int tell_crypto(const struct target_crypto *row, void *context)
+{
+	snprintf(context, 256, "%s %u %s %s %s %s %s", row->target, row->port, row->kex,
+		row->host_key ? row->host_key : "-", row->cipher ? row->cipher : "-",
+		row->post_quantum ? "yes" : "no", row->scanned ? "scan" : "session");
+	return 0;
+}
+
+/* how the only target that a session went to was connected to */
+static const char *last_connected(void)
+{
+	static char text[256];
+	struct store *store = NULL;
+
+	text[0] = 0;
+	assert_int_equal(store_open(world.scratch.fd, true, &store, NULL), 0);
+	assert_int_equal(target_crypto_each(store, tell_crypto, text, NULL), 0);
+	store_close(store);
+	return text;
+}
+
 static void test_session(void **state)
 {
 	(void)state;
@@ -258,6 +280,7 @@ static void test_session(void **state)
 	assert_string_equal(json_get_string(json_object_get(json, "identity"), "user"), "alice");
 	assert_int_equal(events_of("access-allowed").count, 1);
 	assert_int_equal(events_of("session-end").count, 1);
+	assert_string_equal(last_connected(), "web1 2200 curve25519-sha256 ssh-ed25519 c no session");
 	world_down();
 }
 

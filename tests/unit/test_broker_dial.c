@@ -39,7 +39,7 @@ static void test_out_of_reach(void **state)
 	in(RULES, "web1");
 	world.mode = EGRESS_FAILS;
 	allowed(session, 1, 0);
-	grant_fails(EXIT_UNREACHABLE, "target 'web1' cannot be reached: connection refused");
+	grant_fails(EXIT_UNREACHABLE, "target 'web1' is out of reach: connection refused");
 	struct heard *decision = access_of(session, 1, 1, ACCESS_EXEC, "id"); /* and whoever asks again hears the same */
 	assert_int_equal(MSG(decision, msg_decision)->verdict, VERDICT_DENY);
 	assert_int_equal(MSG(decision, msg_decision)->exit, EXIT_UNREACHABLE);

@@ -237,17 +237,17 @@ static void test_lines_in_an_exec(void **state)
 	(void)state;
 	up();
 	leg_up(session, 1, "web1", id);
-	wish(1, 0, &(struct want){ ACCESS_EXEC, "nano notes", ENV(""), true });
+	wish(1, 0, &(struct want){ ACCESS_EXEC, "review notes", ENV(""), true });
 	allowed(ENV(""), true);
 	done(expect(session, IPC_GRANT));
-	wish(1, 1, &(struct want){ ACCESS_EXEC, "nano notes", ENV(""), false });
+	wish(1, 1, &(struct want){ ACCESS_EXEC, "review notes", ENV(""), false });
 	allowed(ENV(""), false); /* over a pipe there are no lines */
 	type(0, 1, "mkfs x", LINE_DENY, "denies 'mkfs x'");
 	type(0, 2, "!mkfs x", LINE_DENY, "denies 'mkfs x'");
 	type(0, 3, "\\! rm x", LINE_DENY, "not read surely");
 	type(0, 4, "rm x", LINE_HOLD, "needs 1 vote");
 	const char *last = strdup(events_of("approval-requested").last);
-	assert_non_null(strstr(last, "\"inside\":\"nano notes\""));
+	assert_non_null(strstr(last, "\"inside\":\"review notes\""));
 	assert_non_null(strstr(last, "\"kind\":\"exec\""));
 	char request[ID_SHORT_LEN + 1];
 	snprintf(request, sizeof(request), "%s", strstr(last, "\"approval\":\"") + strlen("\"approval\":\""));
@@ -258,7 +258,7 @@ static void test_lines_in_an_exec(void **state)
 	wish(1, 2, &(struct want){ ACCESS_EXEC, "rm x", ENV(""), false });
 	waits(2, other);
 	assert_string_not_equal(request, other);
-	wish(1, 3, &(struct want){ ACCESS_EXEC, "nano other", ENV(""), true });
+	wish(1, 3, &(struct want){ ACCESS_EXEC, "review other", ENV(""), true });
 	allowed(ENV(""), true);
 	type(3, 1, "rm x", LINE_HOLD, "needs 1 vote");
 	world_down();

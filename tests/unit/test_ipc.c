@@ -238,6 +238,8 @@ static void send_odd(int fd, const void *data, size_t len, const int *fds, size_
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 16)] = { 0 };
 	struct iovec iov = { (void *)data, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int room = 2 * IPC_SIZE_MAX; /* a socket takes less by itself; ipc_new() asks for the same */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (fd_count) {
 		msg.msg_control = control;
 		msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);

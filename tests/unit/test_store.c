@@ -111,7 +111,7 @@ static void pragmas_are_as_decided(void **state)
 		{ "PRAGMA trusted_schema", 0 },
 		{ "PRAGMA synchronous", 1 },
 		{ "PRAGMA temp_store", 2 },
-		{ "PRAGMA user_version", 6 },
+		{ "PRAGMA user_version", 7 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
 		{ "PRAGMA busy_timeout", STORE_BUSY_MS },
 	};
@@ -151,7 +151,7 @@ static void a_newer_version_is_refused(void **state)
 	(void)state;
 	struct scratch scratch = scratch_new();
 	struct store *store = opened(&scratch, false);
-	assert_int_equal(sql_exec(store, "PRAGMA user_version = 7", NULL), 0);
+	assert_int_equal(sql_exec(store, "PRAGMA user_version = 8", NULL), 0);
 	store_close(store);
 	assert_int_equal(refused(&scratch, false, "newer"), -ENOTSUP);
 	assert_int_equal(refused(&scratch, true, "newer"), -ENOTSUP);

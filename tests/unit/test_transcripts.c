@@ -70,6 +70,49 @@ static void links_are_not_followed(void **state)
 	assert_int_equal(transcripts_create(place->store, id_of(2, id), T0 + INT64_C(86400000) * 31, path, NULL), -ENOTDIR);
 }
 
+/* The folder of the day is kept open: one that was moved away or removed meanwhile must not get the
+ * sessions that come later, whose rows name the place where it was. */
+static void a_day_that_was_moved_is_left(void **state)
+{
+	struct place *place = *state;
+	char id[ID_ULID_LEN + 1], path[TRANSCRIPT_PATH_MAX];
+	struct stat st;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(transcripts_create(place->store, id_of(i, id), T0, path, NULL), 0);
+		assert_int_equal(fstatat(place->scratch.fd, path, &st, 0), 0);
+		if (i == 1) {
+			assert_int_equal(renameat(place->scratch.fd, "transcripts/2026", place->scratch.fd, "archive"), 0);
+			assert_int_equal(transcripts_folder(place->store, path, NULL), -ENOENT);
+		} else if (i == 2) {
+			assert_int_equal(unlinkat(place->scratch.fd, path, AT_REMOVEDIR), 0);
+			assert_int_equal(unlinkat(place->scratch.fd, "transcripts/2026/01/01", AT_REMOVEDIR), 0);
+		}
+	}
+}
+
+static void a_folder_serves_by_its_descriptor(void **state)
+{
+	struct place *place = *state;
+	char id[ID_ULID_LEN + 1], path[TRANSCRIPT_PATH_MAX], hex[2][65];
+	JSON_CLEANUP json_t *json = json_pack("{s:i}", "a", 1), *got = NULL;
+	assert_int_equal(transcripts_create(place->store, id_of(1, id), T0, path, NULL), 0);
+	FD_CLEANUP int folder = transcripts_folder(place->store, path, NULL);
+	assert_true(folder >= 0);
+	assert_int_equal(fcntl(folder, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(transcript_write_json(folder, json, NULL), 0);
+	assert_int_equal(transcripts_read_json(place->store, path, &got, NULL), 0);
+	assert_true(json_equal(json, got));
+	json_decref(got);
+	assert_int_equal(transcript_digest(folder, "session.json", hex[0], NULL), 0);
+	assert_int_equal(transcripts_digest(place->store, path, "session.json", hex[1], NULL), 0);
+	assert_string_equal(hex[0], hex[1]);
+	assert_int_equal(transcript_file(folder, "../0-shell.cast", NULL), -EINVAL);
+	assert_int_equal(transcript_read(folder, "..", NULL), -EINVAL);
+	assert_int_equal(symlinkat("/etc/passwd", folder, "0-shell.cast"), 0);
+	assert_int_equal(transcript_read(folder, "0-shell.cast", NULL), -ELOOP);
+	assert_int_equal(transcript_file(folder, "0-shell.cast", NULL), -EEXIST);
+}
+
 static void names_are_checked(void **state)
 {
 	struct place *place = *state;
@@ -422,7 +465,8 @@ static void recovery_itself_may_be_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(folders_lie_by_day), TEST(links_are_not_followed), TEST(names_are_checked), TEST(only_regular_files_are_read), TEST(files_are_new_private_and_appended_to),
+		TEST(folders_lie_by_day), TEST(links_are_not_followed),
+		TEST(a_day_that_was_moved_is_left), TEST(a_folder_serves_by_its_descriptor), TEST(names_are_checked), TEST(only_regular_files_are_read), TEST(files_are_new_private_and_appended_to),
 		TEST(session_json_is_replaced_whole), TEST(free_space_is_told), TEST(a_crash_leaves_nothing_open), TEST(one_damaged_session_does_not_block_the_others),
 		TEST(many_problems_do_not_block_either), TEST(sessions_of_a_living_broker_are_left_alone), TEST(a_transcript_that_is_still_written_is_left_alone), TEST(recovery_itself_may_be_killed),
 	};

@@ -37,6 +37,7 @@ static const struct arg_row list_options[] = {
 	NUM("limit", ARG_INT, limit, 1, COMMAND_LIST_MAX),
 	END,
 };
+static const struct arg_row targets_options[] = { JSON, OPT("crypto", ARG_FLAG, crypto), END };
 static const struct arg_row show_options[] = { JSON, OPT("channels", ARG_FLAG, channels), END };
 static const struct arg_row kill_options[] = { OPT("reason", ARG_TEXT, reason), END };
 static const struct arg_row replay_options[] = {
@@ -123,8 +124,9 @@ const struct command command_table[] = {
 	{ "logout", NULL, "",
 		"forget the login of this key; its certificates are refused from now on", 0,
 		no_options, 0, 0, command_run_logout },
-	{ "targets", NULL, "[--json]", "the targets that you may reach", 0, json_options, 0, 0,
-		command_run_targets },
+	{ "targets", NULL, "[--crypto] [--json]",
+		"the targets that you may reach; or how they were last connected to", 0,
+		targets_options, 0, 0, command_run_targets },
 	{ "sessions", NULL, LS_USAGE, "your sessions, newest first", 0, list_options, 0, 0,
 		command_run_sessions },
 	{ "sessions", "ls", LS_USAGE, "the same; everybody's with the right 'sessions'", 0,
@@ -240,7 +242,7 @@ bool command_known(char *const *argv)
 	return false;
 }
 
-/* Nothing fits: says what would. */
+/* No row matches: lists those that nearly do. */
 static void unknown(struct caller *caller, char *const *argv)
 {
 	bool known = false;

@@ -1,8 +1,8 @@
 /* hosts scan TARGET: the host keys that a target shows, in the forms in which an administrator pins
  * them, and whether they are the keys pinned now.
  *
- * Nothing is stored and nothing is trusted: the keys came over the network from whoever
- * answered. */
+ * No key is stored and none is trusted: they came over the network from whoever answered. What was
+ * agreed on is kept for `targets --crypto`, as a thing seen. */
 #include "common/text.h"
 #include "server/broker/command/impl.h"
 
@@ -15,6 +15,7 @@
 #include "keys/sshkey.h"
 #include "server/broker/dial/scan.h"
 #include "server/broker/record/evidence.h"
+#include "server/broker/record/target_crypto.h"
 
 struct hosts_scan { /* the state of the command while the scan runs */
 	struct caller *caller;
@@ -156,11 +157,13 @@ static void scan_done(void *context, char *const *keys, const char *kex, const c
 	const struct target *target = targets_find(caller->broker->config->targets, scan->name);
 	if (target)
 		target_host_keys(target, scan->name, scan->port, &pinned, NULL);
-	if (keys)
+	if (keys) {
+		target_crypto_of_scan(caller->broker, scan->name, scan->port, kex);
 		scanned(caller, scan, keys, kex, pinned);
-	else
+	} else {
 		command_fail(caller, EXIT_UNREACHABLE, "'%s': %s", scan->name,
 			reason ? reason : "the scan failed");
+	}
 	text_list_free(pinned);
 	free(scan);
 }

@@ -122,8 +122,12 @@ static json_t *kinds_of(unsigned kinds)
 void command_run_targets(struct caller *caller, const struct command_args *args)
 {
 	const struct config *config = caller->broker->config;
-	json_t *rows = json_array();
 
+	if (args->crypto) {
+		command_show_crypto(caller, args);
+		return;
+	}
+	json_t *rows = json_array();
 	for (size_t i = 0; rows && i < targets_count(config->targets); i++) {
 		const struct target *target = targets_at(config->targets, i);
 		struct access access = {

@@ -23,7 +23,7 @@
 /* the arguments of all commands; each row of the table has the list of those that it takes */
 struct command_args {
 	struct args_list words;
-	bool json, watch, all, mine, open, text, channels, no_pty, token;
+	bool json, watch, all, mine, open, text, channels, no_pty, token, crypto;
 	const char *user, *target, *reason, *public_key, *source_address, *force_command;
 	const char *serial, *key, *key_id, *session, *ca, *until; /* of revoke */
 	struct args_list groups;
@@ -85,6 +85,7 @@ void command_run_version(struct caller *caller, const struct command_args *args)
 void command_run_status(struct caller *caller, const struct command_args *args);
 void command_run_whoami(struct caller *caller, const struct command_args *args);
 void command_run_targets(struct caller *caller, const struct command_args *args);
+void command_show_crypto(struct caller *caller, const struct command_args *args);
 void command_run_sessions(struct caller *caller, const struct command_args *args);
 void command_run_show(struct caller *caller, const struct command_args *args);
 void command_run_kill(struct caller *caller, const struct command_args *args);

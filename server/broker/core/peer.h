@@ -110,21 +110,22 @@ struct client {
 	/* true while a message with DECIDES is handled or a login was just verified: only then may
 	 * the state become AUTHENTICATED */
 	bool deciding;
-	uint32_t seen;		   /* bits of ONCE rows */
-	char *user;		   /* as the client named it first */
-	unsigned attempts, probes; /* refused: proofs and certificates; plain keys only offered */
-	bool plain_refused;	   /* a plain key is not worth an audit event any more */
+	uint32_t seen; /* bits of ONCE rows */
+	char *user;    /* the first user name that the client gave */
+	/* attempts: refused proofs and certificates; probes: plain keys that were only offered */
+	unsigned attempts, probes;
+	bool plain_refused; /* one refused plain key is in the audit log; further ones are not */
 	bool asked; /* it asked before it signed, whether a plain key would do: it may go on */
 	char unknown_fp[SSHKEY_FP_MAX]; /* a plain key that was passed over; "": none */
 	/* of the last refusal of a key, as the client was told it; "": none yet */
 	char refusal[256];
-	/* AUTHENTICATED: who it is; LIMITED: nobody, with a name for messages */
+	/* AUTHENTICATED: the identity; LIMITED: no identity, only a name for messages */
 	struct identity *who;
 	struct bytes offered; /* owned: the certificate or plain key that was proved */
 	struct sshkey *key;   /* of it, plain */
-	struct login *login;  /* under way at a provider */
-	struct fresh *fresh;  /* accesses wait for a newer login; NULL: none does */
-	/* it was told to go: client_dismiss(); or it is LIMITED, and has so long to be done */
+	struct login *login;  /* a login at a provider in progress */
+	struct fresh *fresh;  /* accesses that wait for a newer login; NULL: none */
+	/* after client_dismiss(): when it is killed; if LIMITED: how long it may stay */
 	struct event *end_timer;
 	bool leaving; /* it was told to end: nothing new may begin */
 	struct peer_leg_list legs;

@@ -39,7 +39,7 @@ typedef void answer_fn(void *context, const void *msg, struct ipc_raw *raw, cons
 /* takes the fd */
 struct service *service_new(struct broker *broker, enum role role, int fd, service_lost_fn *lost,
 	service_unsolicited_fn *on_unsolicited);
-void service_close(struct service *service); /* now; open questions fail */
+void service_close(struct service *service); /* closes at once; open questions fail */
 /* when the last question is answered and the last ref is given back */
 void service_retire(struct service *service);
 void service_ref(struct service *service);

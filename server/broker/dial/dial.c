@@ -158,7 +158,7 @@ static void on_connected(void *context, int *fd, const char *address, const char
 
 	if (*fd < 0) {
 		struct refusal failure;
-		refusal_set(&failure, EXIT_UNREACHABLE, "target '%s' is out of reach: %s",
+		refusal_set(&failure, EXIT_UNREACHABLE, "target '%s' cannot be reached: %s",
 			dial->leg->target, reason);
 		fail(dial, &failure);
 		return;

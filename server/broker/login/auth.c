@@ -267,7 +267,7 @@ int handle_auth(struct client *client, const void *data, struct err *err)
 				   : 0;
 	if (client->attempts >= broker->config->conf->login_attempts ||
 		client->probes >= CLIENT_PROBES_MAX)
-		return err_set(err, -EPROTO, "goes on after too many attempts");
+		return err_set(err, -EPROTO, "a further attempt after too many");
 	int rc = pin_user(client, msg->user, &why);
 	if (rc && !client->user)
 		return err_set(err, -EPROTO, "%s", why.text);

@@ -25,7 +25,7 @@ int auth_pass_over(
 	struct client *client, bool proved, const struct auth_seen *seen, const char *words);
 /* before the state ENDED: who came with unknown keys only, and left, is told of once */
 void auth_ended(struct client *client);
-/* takes who; the end of every good login */
+/* The end of every successful login; takes who. */
 int auth_admit(
 	struct client *client, const struct auth_seen *seen, struct identity *who, struct err *err);
 

@@ -118,8 +118,8 @@ static const char *pick_principal(
 	return NULL;
 }
 
-/* Users of a foreign authority are that authority's: the same name elsewhere is somebody else, and
- * has no groups here. */
+/* A user of a foreign authority belongs to that authority: the same name elsewhere is somebody
+ * else. It has no groups here. */
 static int foreign(const struct sshcert *cert, const struct conf_trusted *trust, const char *ca_fp,
 	struct identity **ret, struct err *err)
 {

@@ -12,8 +12,9 @@
 struct auth_question { /* all borrowed */
 	struct store *store;
 	const struct conf *conf;
-	const struct sshkey *issuing; /* our own authority; NULL: we issue none */
-	struct bytes key;	      /* blob as offered: certificate or plain key */
+	/* the gateway's own authority; NULL: it issues no certificates */
+	const struct sshkey *issuing;
+	struct bytes key; /* blob as offered: certificate or plain key */
 	struct addr source;
 	int64_t now;	       /* seconds */
 	const struct krl *krl; /* NULL: none */

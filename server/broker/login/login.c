@@ -79,7 +79,7 @@ static int offered_again(struct client *client, const struct msg_auth *msg,
 	return auth_pass_over(client, msg->proved, seen, same ? words : "");
 }
 
-/* Nobody: the name holds what no user's can. */
+/* An identity for nobody: its name has characters that no user name can have. */
 static struct identity *nobody(const struct auth_seen *seen)
 {
 	struct identity *who = calloc(1, sizeof(*who));

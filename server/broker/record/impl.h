@@ -5,8 +5,6 @@
 #include "common/id.h"
 #include "server/broker/record/record.h"
 
-#define TRANSCRIPT_NAME_ROOM (TRANSCRIPT_PATH_MAX + 80)
-
 struct kept_channel {
 	LIST_ENTRY(kept_channel) entry;
 	struct record *record;
@@ -29,6 +27,7 @@ struct record {
 	uint64_t connection;
 	char *user, *provider, *subject, *target, *login, *source, *rule, *reason;
 	char path[TRANSCRIPT_PATH_MAX]; /* "": no folder */
+	int folder;			/* it, open until the record has ended; -1: none */
 	enum msg_mode mode;
 	bool opened, required, ended;
 	int64_t started, ended_at;

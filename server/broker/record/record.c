@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "server/broker/core/peer.h"
@@ -63,6 +64,7 @@ static void record_free(void *arg)
 	struct record *record = arg;
 
 	record_channels_free(record);
+	fd_closep(&record->folder);
 	if (record->dirty)
 		event_free(record->dirty);
 	json_decref(record->base);
@@ -83,6 +85,7 @@ struct record *record_new(const struct peer_leg *leg)
 	if (!record)
 		return NULL;
 	LIST_INIT(&record->channels);
+	record->folder = -1;
 	record->broker = client->broker;
 	record->connection = client->connection;
 	record->mode = leg->mode;
@@ -106,6 +109,27 @@ struct record *record_new(const struct peer_leg *leg)
 	return record;
 }
 
+static int make_folder(struct record *record, struct err *err)
+{
+	struct store *store = record->broker->store;
+	int rc = transcripts_create(store, record->session, record->started, record->path, err);
+
+	if (!rc)
+		record->folder = transcripts_folder(store, record->path, err);
+	if (!rc && record->folder < 0)
+		rc = record->folder;
+	return rc;
+}
+
+/* Otherwise a second attempt would fail because the folder exists. */
+static void drop_folder(struct record *record)
+{
+	fd_closep(&record->folder);
+	if (record->path[0])
+		unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR);
+	record->path[0] = 0;
+}
+
 int record_open(
 	struct record *record, const struct decision *decision, int64_t started, struct err *err)
 {
@@ -115,8 +139,7 @@ int record_open(
 	record->required = decision->obligations.record && decision->obligations.record_required;
 	free(record->rule);
 	record->rule = strdup(decision->rule ? decision->rule : "");
-	int rc = transcripts_create(
-		record->broker->store, record->session, record->started, record->path, err);
+	int rc = make_folder(record, err);
 	struct session_row row = {
 		.id = record->session,
 		.connection = record->connection,
@@ -136,10 +159,7 @@ int record_open(
 	if (!rc)
 		rc = sessions_insert(record->broker->store, &row, err);
 	if (rc) {
-		if (record->path[0])
-			/* otherwise a second attempt would fail because the folder exists */
-			unlinkat(store_dir(record->broker->store), record->path, AT_REMOVEDIR);
-		record->path[0] = 0;
+		drop_folder(record);
 		return err_prefix(err, rc, "the session's record could not be started");
 	}
 	record->opened = true;
@@ -184,7 +204,7 @@ static int write_json(struct record *record, struct err *err)
 	json_object_set_new(out, "ended", json_time_ms(record->ended_at));
 	json_object_set_new(out, "reason", json_string_or_null(record->reason));
 	int rc = channels_each(record->broker->store, record->session, add_channel, &listing, err);
-	return rc ? rc : transcripts_write_json(record->broker->store, record->path, out, err);
+	return rc ? rc : transcript_write_json(record->folder, out, err);
 }
 
 int record_begin(struct record *record, struct err *err)
@@ -261,13 +281,14 @@ static void finish(struct record *record)
 	if (record->opened) {
 		struct store *store = record->broker->store;
 		if (write_json(record, &err) ||
-			transcripts_digest(store, record->path, "session.json", digest, &err))
+			transcript_digest(record->folder, "session.json", digest, &err))
 			log_error("session %s: session.json: %s", record->session, err.text);
 		if (sessions_end(store, record->session, SESSION_CLOSED, record->ended_at,
 			    record->reason, *digest ? digest : NULL, &err))
 			log_error("session %s: %s", record->session, err.text);
 		audit_end(record, digest);
 	}
+	fd_closep(&record->folder);
 	broker_later(record->broker, record_free, record);
 }
 

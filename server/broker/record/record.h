@@ -51,7 +51,7 @@ void records_finish(struct broker *broker);
  * NULL on failure), for a small file at once, else from the loop. */
 struct seal;
 typedef void seal_done_fn(void *context, const char *hex);
-int seal_file(struct broker *broker, const char *path, const char *name, seal_done_fn *done,
+int seal_file(struct broker *broker, int folder, const char *name, seal_done_fn *done,
 	void *context, struct seal **slot);
 void seal_finish(struct seal *seal); /* computes the rest now */
 

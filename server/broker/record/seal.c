@@ -86,7 +86,7 @@ void seal_finish(struct seal *seal)
 	seal_end(seal, rc == 0);
 }
 
-int seal_file(struct broker *broker, const char *path, const char *name, seal_done_fn *done,
+int seal_file(struct broker *broker, int folder, const char *name, seal_done_fn *done,
 	void *context, struct seal **slot)
 {
 	struct err err;
@@ -94,7 +94,7 @@ int seal_file(struct broker *broker, const char *path, const char *name, seal_do
 
 	if (!seal)
 		return -ENOMEM;
-	*seal = (struct seal){ .fd = transcripts_read(broker->store, path, name, &err),
+	*seal = (struct seal){ .fd = transcript_read(folder, name, &err),
 		.done = done,
 		.context = context,
 		.slot = slot };

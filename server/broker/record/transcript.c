@@ -90,8 +90,7 @@ static int make_file(struct record *record, struct kept_channel *channel,
 	*ret_max = reserve(record, channel);
 	snprintf(name, sizeof(name), "%u-%s.cast", channel->number, access_kind_name(access->kind));
 	channel->file = strdup(name);
-	int fd = channel->file ? transcripts_file(record->broker->store, record->path, name, err)
-			       : -ENOMEM;
+	int fd = channel->file ? transcript_file(record->folder, name, err) : -ENOMEM;
 	if (fd < 0) {
 		free(channel->file);
 		channel->file = NULL;
@@ -104,10 +103,7 @@ static int make_file(struct record *record, struct kept_channel *channel,
 /* Removes the empty file of a channel whose row could not be written. */
 static void drop_file(struct record *record, struct kept_channel *channel)
 {
-	char path[TRANSCRIPT_NAME_ROOM];
-
-	snprintf(path, sizeof(path), "%s/%s", record->path, channel->file);
-	unlinkat(store_dir(record->broker->store), path, 0);
+	unlinkat(record->folder, channel->file, 0);
 	free(channel->file);
 	channel->file = NULL;
 }
@@ -166,14 +162,11 @@ static void on_sealed(void *context, const char *hex)
 	struct record *record = channel->record;
 	struct err err = { 0 };
 	struct stat st;
-	char path[TRANSCRIPT_NAME_ROOM];
 
 	record->sealing--;
 	record->cast_reserved -= channel->reserved;
 	channel->reserved = 0;
-	if (channel->file &&
-		snprintf(path, sizeof(path), "%s/%s", record->path, channel->file) > 0 &&
-		!fstatat(store_dir(record->broker->store), path, &st, AT_SYMLINK_NOFOLLOW))
+	if (channel->file && !fstatat(record->folder, channel->file, &st, AT_SYMLINK_NOFOLLOW))
 		record->cast_used += (uint64_t)st.st_size;
 	channel->row.digest = hex ? strdup(hex) : NULL;
 	if (record->opened && channels_end(record->broker->store, &channel->row, &err))
@@ -195,16 +188,13 @@ void record_channel_more(struct record *record, uint32_t number, json_t *more)
 /* Repairs a transcript: a session that was killed may have written half a line. */
 static void mend(struct record *record, const struct kept_channel *channel, const char *reason)
 {
-	char path[TRANSCRIPT_NAME_ROOM];
 	struct err err = { 0 };
 	int64_t last;
+	FD_CLEANUP int fd = transcript_mend(record->folder, channel->file, &err);
 
-	snprintf(path, sizeof(path), "%s/%s", record->path, channel->file);
-	FD_CLEANUP int fd =
-		openat(store_dir(record->broker->store), path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || cast_recover(fd, reason, &last, &err))
-		log_warning("session %s: transcript %s: %s", record->session, channel->file,
-			fd < 0 ? strerror(errno) : err.text);
+		log_warning(
+			"session %s: transcript %s: %s", record->session, channel->file, err.text);
 }
 
 static void channel_done(
@@ -221,7 +211,7 @@ static void channel_done(
 		.bytes_out = end->bytes_out,
 		.bytes_err = end->bytes_err };
 	record->sealing++;
-	if (!channel->file || seal_file(record->broker, record->path, channel->file, on_sealed,
+	if (!channel->file || seal_file(record->broker, record->folder, channel->file, on_sealed,
 				      channel, &channel->seal))
 		on_sealed(channel, NULL);
 }
