@@ -33,6 +33,7 @@ struct egress_dial {
 	char host[ADDR_HOST_MAX];
 	uint16_t port;
 	uint32_t timeout_ms;
+	int family;	   /* AF_INET or AF_INET6 alone; AF_UNSPEC: both */
 	struct addr tried; /* last address that a connection was begun to; family 0: none yet */
 	char error[CURL_ERROR_SIZE];
 };
@@ -235,17 +236,29 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	(void)purpose;
 	struct egress_dial *dial = arg;
 
+	/* Newer releases of libcurl obey CURLOPT_IPRESOLVE for names only, not for addresses. */
+	if (dial->family != AF_UNSPEC && to->family != dial->family) {
+		errno = EAFNOSUPPORT;
+		return CURL_SOCKET_BAD;
+	}
 	addr_from_sockaddr(&to->addr, (socklen_t)to->addrlen, &dial->tried);
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 /* ---- begin ---- */
 
-static long resolve_family(const char *family)
+static int wanted_family(const char *family)
 {
 	if (family && strcmp(family, "ipv4") == 0)
+		return AF_INET;
+	return family && strcmp(family, "ipv6") == 0 ? AF_INET6 : AF_UNSPEC;
+}
+
+static long resolve_family(int family)
+{
+	if (family == AF_INET)
 		return CURL_IPRESOLVE_V4;
-	return family && strcmp(family, "ipv6") == 0 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
+	return family == AF_INET6 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_WHATEVER;
 }
 
 /* The host becomes part of a URL, so nothing may be in it that means something in one. The
@@ -267,7 +280,7 @@ static int dial_url(const char *host, uint16_t port, char *out, size_t size, str
 	return 0;
 }
 
-static bool dial_options(struct egress_dial *dial, const char *url, const char *family)
+static bool dial_options(struct egress_dial *dial, const char *url)
 {
 	CURL *easy = dial->easy;
 	CURLcode rc = CURLE_OK;
@@ -278,7 +291,7 @@ static bool dial_options(struct egress_dial *dial, const char *url, const char *
 		{ CURLOPT_CONNECT_ONLY, 1 },
 		{ CURLOPT_CONNECTTIMEOUT_MS, (long)dial->timeout_ms },
 		{ CURLOPT_TIMEOUT_MS, (long)dial->timeout_ms },
-		{ CURLOPT_IPRESOLVE, resolve_family(family) },
+		{ CURLOPT_IPRESOLVE, resolve_family(dial->family) },
 		{ CURLOPT_NOSIGNAL, 1 },
 		{ CURLOPT_FRESH_CONNECT, 1 },
 		{ CURLOPT_DNS_CACHE_TIMEOUT, 0 },
@@ -328,6 +341,7 @@ static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *a
 	dial->dials = dials;
 	dial->id = id;
 	dial->port = (uint16_t)ask->port;
+	dial->family = wanted_family(ask->family);
 	dial->timeout_ms = ask->timeout_ms == 0 || ask->timeout_ms > EGRESS_DIAL_MS_MAX
 				   ? EGRESS_DIAL_MS_MAX
 				   : ask->timeout_ms;
@@ -335,7 +349,7 @@ static int dial_start(struct dials *dials, uint32_t id, const struct msg_dial *a
 	TAILQ_INSERT_TAIL(&dials->list, dial, entry);
 	dials->count++;
 	dial->easy = curl_easy_init();
-	if (dial->easy && dial_options(dial, url, ask->family) &&
+	if (dial->easy && dial_options(dial, url) &&
 		curl_multi_add_handle(dials->multi, dial->easy) == CURLM_OK)
 		return 0;
 	dial_free(dial);

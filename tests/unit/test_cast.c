@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/in_range.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <pty.h>
@@ -684,7 +686,7 @@ static void a_long_file_is_mended_at_its_end(void **state)
 	assert_true(size > 10 * 1024 * 1024);
 	assert_int_equal(ftruncate(file.fd, size - 1000), 0);
 	assert_int_equal(cast_recover(file.fd, REASON, &last_us, NULL), 0);
-	assert_in_range(last_us, 400 * MS, 500 * MS);
+	assert_uint_in_range(last_us, 400 * MS, 500 * MS);
 	FREE_CLEANUP char *got = scratch_slurp(file.fd);
 	assert_string_equal(got + strlen(got) - strlen(REASON) - 3, REASON "\"]\n");
 	end(&file);

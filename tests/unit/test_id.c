@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/in_range.h"
+
 static void test_ulid_form(void **state)
 {
 	(void)state;
@@ -68,7 +70,7 @@ static void test_short(void **state)
 			seen[(unsigned char)out[k]]++;
 	}
 	for (const char *c = "23456789ABCDEFGHJKMNPQRSTVWXYZ"; *c; c++) /* 1000 of each are expected */
-		assert_in_range(seen[(unsigned char)*c], 700, 1300);
+		assert_uint_in_range(seen[(unsigned char)*c], 700, 1300);
 	const char *const bad[] = { "", "7KQ2", "7KQ2FF", "7KQ20", "7KQ2O", "7KQ2I", "7KQ21", "7kq2f", "7KQ/." };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(id_short_ok(bad[i]));

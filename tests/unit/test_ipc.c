@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/in_range.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct ends { /* two links, or one link and a raw socket for what no honest role sends */
@@ -298,8 +300,8 @@ static void test_table(void **state)
 	assert_int_equal(ipc_msg_size(IPC_TYPES), 0);
 	for (unsigned type = 1; type < IPC_TYPES; type++) {
 		assert_string_not_equal(ipc_msg_name(type), "unknown");
-		assert_in_range(ipc_msg_size(type), 1, IPC_STRUCT_MAX);
-		assert_in_range(ipc_msg_fds_max(type), 0, IPC_FDS_MAX);
+		assert_uint_in_range(ipc_msg_size(type), 1, IPC_STRUCT_MAX);
+		assert_uint_in_range(ipc_msg_fds_max(type), 0, IPC_FDS_MAX);
 		for (unsigned other = 1; other < type; other++)
 			assert_string_not_equal(ipc_msg_name(type), ipc_msg_name(other));
 	}

@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/in_range.h"
+
 /* Standard error goes into a pipe for one call. */
 static void log_into(struct buf *out, enum log_level level, const char *text)
 {
@@ -49,7 +51,7 @@ static void test_line(void **state)
 	*strchr(line, ' ') = 0;
 	assert_int_equal(strlen(line), strlen("2026-11-23T10:00:00.123Z"));
 	assert_int_equal(clock_parse(line, &seconds, NULL), 0);
-	assert_in_range(clock_wall() - seconds, 0, 60);
+	assert_uint_in_range(clock_wall() - seconds, 0, 60);
 }
 
 static void test_levels(void **state)
@@ -77,7 +79,7 @@ static void test_long_line(void **state)
 	memset(text, 1, 20000);
 	text[20000] = 0;
 	log_into(&out, LOG_ERROR_, text);
-	assert_in_range(out.len, 4000, 8192);
+	assert_uint_in_range(out.len, 4000, 8192);
 	assert_int_equal(buf_data(&out)[out.len - 1], '\n');
 	assert_ptr_equal(memchr(buf_data(&out), '\n', out.len), buf_data(&out) + out.len - 1);
 }

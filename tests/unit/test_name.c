@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/in_range.h"
+
 #include "common/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -100,7 +102,7 @@ static void test_names(void **state)
 		if (ok != !cases[i].words || (!ok && !strstr(why, cases[i].words)))
 			fail_msg("case %zu '%s': %s", i, cases[i].name, ok ? "accepted" : why);
 		for (const char *p = why; *p; p++)
-			assert_in_range((unsigned char)*p, ' ', '~');
+			assert_uint_in_range((unsigned char)*p, ' ', '~');
 		assert_true(!ok || text_name_ok(cases[i].name, strlen(cases[i].name)));
 	}
 }

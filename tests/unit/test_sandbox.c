@@ -216,7 +216,7 @@ static int limits_child(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (sandbox_session(&err) < 0)
 		return 1;
-	void *huge = malloc((size_t)2 << 30); /* beyond RLIMIT_AS */
+	void *volatile huge = malloc((size_t)2 << 30); /* beyond RLIMIT_AS; volatile: else gcc 16 leaves it out */
 	int got = huge ? 2 : 0;
 	free(huge);
 	return got;
