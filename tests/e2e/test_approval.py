@@ -408,11 +408,11 @@ def test_window_ends_the_session(prod):
 
 
 def test_drain(prod):
-    rule(prod, "by: lead, window: 1s, on_expiry: drain, wait_without_terminal: 0s")
+    rule(prod, "by: lead, window: 3s, on_expiry: drain, wait_without_terminal: 0s")
     child, id = held(prod, "alice", "db1", "echo begun; sleep 4; echo whole")
     assert end(child).code == 75
     vote(prod, id)
-    done = prod.ssh("alice", "db1", "echo begun; sleep 3; echo whole")
+    done = prod.ssh("alice", "db1", "echo begun; sleep 5; echo whole")
     assert done.out == "begun\nwhole\n" and done.code == 0, done
     assert prod.ssh("alice", "db1", "true").code == 75
 
