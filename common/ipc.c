@@ -267,11 +267,16 @@ static int receive(struct ipc *link, struct ipc_raw *raw, size_t *ret_len)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
+	errno = 0;
+	bool reset = false; /* said once, before what lies in the socket: the peer left without
+			       reading */
 	ssize_t n;
 
-	do
+	do {
+		reset |= errno == ECONNRESET;
+		errno = 0;
 		n = recvmsg(link->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset)));
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -EPIPE;
 	collect_fds(&msg, raw);

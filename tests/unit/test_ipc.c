@@ -231,6 +231,23 @@ static void test_gone_with_queue(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* The peer sends its last words and ends without having read ours: the kernel says ECONNRESET before it gives them out. */
+static void test_last_words(void **state)
+{
+	struct ends ends = ends_open(false);
+	struct ipc_raw raw = { 0 };
+	(void)state;
+	assert_int_equal(ipc_send(ends.near, IPC_READY, 1, &(struct msg_empty){ 0 }, NULL, 0), 0);
+	assert_int_equal(ipc_send(ends.far, IPC_READY, 2, &(struct msg_empty){ 0 }, NULL, 0), 0);
+	ipc_free(ends.far);
+	ends.far = NULL;
+	assert_int_equal(ipc_recv(ends.near, &raw), 1);
+	assert_int_equal(raw.id, 2);
+	ipc_raw_close(&raw);
+	assert_true(ipc_recv(ends.near, &raw) < 0);
+	ends_close(&ends);
+}
+
 /* ---- what no honest role sends ---- */
 
 static void send_odd(int fd, const void *data, size_t len, const int *fds, size_t fd_count)
@@ -482,7 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_send_and_receive), cmocka_unit_test(test_sizes), cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_queue_keeps_order), cmocka_unit_test(test_queue_count_limit), cmocka_unit_test(test_queue_bytes_limit),
-		cmocka_unit_test(test_other_end_gone), cmocka_unit_test(test_gone_with_queue), cmocka_unit_test(test_malformed), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_other_end_gone), cmocka_unit_test(test_gone_with_queue), cmocka_unit_test(test_last_words), cmocka_unit_test(test_malformed), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_every_type_empty), cmocka_unit_test(test_through_a_link), cmocka_unit_test(test_signed_numbers),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_command_line_limit), cmocka_unit_test(test_whole_message_limit),
 		cmocka_unit_test(test_bad_bodies),
