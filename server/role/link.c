@@ -13,13 +13,34 @@ struct timeval timeval_of(int64_t ms)
 	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 }
 
-void link_fail(struct link *link, const char *why)
+static void fail(struct link *link, const char *why, bool deaf)
 {
 	if (!link->ipc)
 		return;
 	if (!link->failed)
 		link->failed = why;
+	link->deaf |= deaf;
 	event_active(link->read, EV_READ, 0);
+}
+
+void link_fail(struct link *link, const char *why)
+{
+	fail(link, why, true);
+}
+
+/* The peer is gone: nothing can be sent any more, but its last words may still lie in the socket.
+ */
+static void peer_lost(struct link *link)
+{
+	fail(link, "connection lost", false);
+}
+
+/* 1: a message; 0: none yet; negative: the link is over. */
+static int next(struct link *link, struct ipc_raw *raw)
+{
+	int rc = link->deaf ? -EPIPE : ipc_recv(link->ipc, raw);
+
+	return rc == 0 && link->failed ? -EPIPE : rc;
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
@@ -28,7 +49,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	struct link *link = arg;
 	for (int i = 0; i < LINK_BATCH && link->ipc; i++) {
 		struct ipc_raw raw = { 0 };
-		int rc = link->failed ? -EPIPE : ipc_recv(link->ipc, &raw);
+		int rc = next(link, &raw);
 		if (rc == 0)
 			return;
 		if (rc < 0) {
@@ -47,7 +68,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	struct link *link = arg;
 	if (ipc_flush(link->ipc)) {
-		link_fail(link, "connection lost");
+		peer_lost(link);
 		return;
 	}
 	if (ipc_pending(link->ipc))
@@ -95,9 +116,10 @@ int link_send(struct link *link, enum ipc_type type, uint32_t id, const void *ms
 	int rc = ipc_send(link->ipc, type, id, msg, fds, fd_count);
 	/* a message that is too large is the caller's mistake, and the link stays; a full queue or
 	 * a dead peer ends it */
-	if (rc && rc != -EMSGSIZE)
-		link_fail(
-			link, rc == -ENOBUFS ? "does not read what it is sent" : "connection lost");
+	if (rc == -ENOBUFS)
+		link_fail(link, "does not read what it is sent");
+	else if (rc && rc != -EMSGSIZE)
+		peer_lost(link);
 	else if (ipc_pending(link->ipc))
 		event_add(link->write, NULL);
 	return rc;
@@ -107,7 +129,7 @@ void link_drain(struct link *link)
 {
 	struct ipc_raw raw = { 0 };
 
-	for (int i = 0; i < IPC_QUEUE_MAX && link_up(link) && ipc_recv(link->ipc, &raw) == 1; i++) {
+	for (int i = 0; i < IPC_QUEUE_MAX && link->ipc && next(link, &raw) == 1; i++) {
 		link->ops->message(link, &raw);
 		ipc_raw_close(&raw);
 	}

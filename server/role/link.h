@@ -34,7 +34,8 @@ struct link {
 	struct event *read, *write;
 	const struct link_ops *ops;
 	void *owner;
-	const char *failed; /* a send failed: closed() follows */
+	const char *failed; /* nothing is sent any more; closed() follows, with this reason */
+	bool deaf;	    /* nothing is read any more, either: link_fail() */
 };
 
 /* takes the fd, also on failure */
