@@ -46,8 +46,8 @@ static int on_packet(ssh_session session, uint8_t type, ssh_buffer packet, void 
 
 struct packets *packets_watch(ssh_session session, packets_seen_fn *seen, void *owner)
 {
-	static const enum packet_type types[] = { PACKET_DEBUG, PACKET_USERAUTH_REQUEST,
-		PACKET_GLOBAL_REQUEST, PACKET_CHANNEL_OPEN, PACKET_CHANNEL_REQUEST };
+	static const enum packet_type types[] = { PACKET_DEBUG, PACKET_GLOBAL_REQUEST,
+		PACKET_CHANNEL_OPEN, PACKET_CHANNEL_REQUEST };
 	struct packets *packets = session->packet_callbacks ? calloc(1, sizeof(*packets)) : NULL;
 
 	if (!packets)
