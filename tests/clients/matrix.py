@@ -57,7 +57,7 @@ class Side:
         child = subprocess.Popen(["ssh-agent", "-D", "-a", str(self.agent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         closing.callback(child.wait)
         closing.callback(child.terminate)
-        process.wait_until(self.agent.exists, 10, "the agent's socket")
+        process.wait_until(lambda: process.listening(self.agent), 10, "the agent's socket")
         subprocess.run(["ssh-add", "-q", str(self.people / "id")], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(self.agent)})
 
     def job(self, client, mode, identity):

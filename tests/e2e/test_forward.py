@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from lablib import servers
+from lablib.process import listening
 from world import end_input, finish, read_line, until
 
 
@@ -64,7 +65,7 @@ def test_remote(world, host):
 def agent(tmp_path):
     path = tmp_path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    until(path.exists, 10, "the agent's socket")
+    until(lambda: listening(path), 10, "the agent's socket")
     yield path
     process.terminate()
     process.wait()

@@ -19,6 +19,7 @@ import pexpect
 import pytest
 
 from lablib.lab import program
+from lablib.process import listening
 from world import SLOW, run, until
 
 PATIENCE = 60 * SLOW
@@ -48,7 +49,7 @@ class Laptop:
     def start_agent(self):
         path = self.folder / "agent"
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(path.exists, what="ssh-agent")
+        until(lambda: listening(path), what="ssh-agent")
         self.env["SSH_AUTH_SOCK"] = str(path)
         return agent
 

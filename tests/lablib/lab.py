@@ -166,7 +166,7 @@ class Lab:
         socket.unlink(missing_ok=True)
         pid, started = process.spawn(["ssh-agent", "-D", "-a", str(socket)], self.dir / "log/agent.log")
         self._remember("agent", pid, started)
-        process.wait_until(lambda: process.reap(pid) is not None or socket.exists(), READY_SECONDS, "ssh-agent")
+        process.wait_until(lambda: process.reap(pid) is not None or process.listening(socket), READY_SECONDS, "ssh-agent")
         self.agent_holds("bob")
 
     def agent_holds(self, name):

@@ -6,6 +6,7 @@ process has begotten is found by parent and by session id, because sshd's childr
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 
@@ -24,6 +25,12 @@ def wait_until(ready, seconds, what, pause=0.02):
         if time.monotonic() > deadline:
             raise Wait("%s: not within %g s" % (what, seconds))
         time.sleep(pause)
+
+
+def listening(path):
+    """Whether somebody takes connections at the socket: its name is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as near:
+        return near.connect_ex(str(path)) == 0
 
 
 def stat_fields(pid):
