@@ -654,6 +654,32 @@ static void test_all_go_on_waiting(void **state)
 	}
 }
 
+/* Two wait for one request, and the session of one is about to end: that is no word of the policy, and the vote counts for the other. */
+static void test_one_that_ends_has_no_say(void **state)
+{
+	(void)state;
+	BUF_CLEANUP struct buf out = BUF_INIT(8192);
+	char ulid[ID_ULID_LEN + 1];
+	up();
+	struct heard *answer = name_leg(session, 1, "web1", "asked");
+	snprintf(ulid, sizeof(ulid), "%s", MSG(answer, msg_leg_answer)->session);
+	done(answer);
+	ask_for(session, 1, 0, ACCESS_EXEC, true);
+	done(expect(session, IPC_WAIT));
+	assert_int_equal(approve(pending(), "approved"), 0);
+	expect_answer(session, VERDICT_ALLOW, 0, "");
+	ask_for(session, 1, 1, ACCESS_EXEC, true);
+	done(expect(session, IPC_WAIT));
+	struct peer *other = connect_client();
+	done(offer(other, "alice", world.alice, true));
+	done(expect(world.parent, IPC_AUTHENTICATED));
+	wait_request(other, 1);
+	assert_int_equal(command_in(session, 50, NULL, &out, (char *[]){ (char *)"sessions", (char *)"kill", ulid, NULL }), 0);
+	assert_int_equal(approve(pending(), "approved"), 0);
+	expect_answer(other, VERDICT_ALLOW, 0, "");
+	world_down();
+}
+
 /* ---- all of it at once ---- */
 
 #define STORM_STEPS 1500
@@ -812,7 +838,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_walk, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_changed, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_withdrawn, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_the_rest, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_out_of_reach, bench_up, bench_down), cmocka_unit_test_setup_teardown(test_limit, bench_up, bench_down),
-		cmocka_unit_test(test_each_kind_each_way), cmocka_unit_test(test_all_go_on_waiting), cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_each_kind_each_way), cmocka_unit_test(test_all_go_on_waiting), cmocka_unit_test(test_one_that_ends_has_no_say), cmocka_unit_test(test_storm),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	log_setup("test", LOG_ERROR_);

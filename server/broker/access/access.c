@@ -97,7 +97,7 @@ static bool moved(const struct access_request *request, const struct target *tar
 	return leg->state == LEG_OPEN && !dial_same(leg, target);
 }
 
-enum step access_judge(struct access_request *request)
+enum step access_policy(struct access_request *request)
 {
 	const struct config *config = request->leg->client->broker->config;
 	const char *words = impossible(request);
@@ -107,8 +107,16 @@ enum step access_judge(struct access_request *request)
 	decide(config->ruleset, targets_find(config->targets, request->leg->target),
 		&request->access, &request->decision);
 	request->exit = request->decision.verdict == VERDICT_DENY ? EXIT_DENIED : 0;
-	if (request->decision.verdict == VERDICT_DENY)
-		return STEP_DENY;
+	return request->decision.verdict == VERDICT_DENY ? STEP_DENY : STEP_GO_ON;
+}
+
+enum step access_judge(struct access_request *request)
+{
+	const struct config *config = request->leg->client->broker->config;
+	enum step step = access_policy(request);
+
+	if (step == STEP_DENY)
+		return step;
 	if (request->leg->ending || request->leg->client->leaving)
 		return access_request_refuse(request, EXIT_DENIED, "this session is about to end");
 	if (request->leg->dial_failure)

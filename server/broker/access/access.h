@@ -55,7 +55,10 @@ struct access_request {
 /* Sets the refusal that the access is answered with, and returns STEP_DENY. */
 enum step access_request_refuse(struct access_request *request, unsigned exit, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-enum step access_judge(struct access_request *request); /* the policy alone */
+/* what the policy says, whoever asks: it holds for all connections of that person */
+enum step access_policy(struct access_request *request);
+/* the policy, and whether this very connection can still carry it out */
+enum step access_judge(struct access_request *request);
 /* msg is borrowed for as long as the request lives */
 struct access_request access_request_init(struct peer_leg *leg, const struct msg_access *msg);
 /* from the beginning to an answer, or to a wait; releases what request owns */

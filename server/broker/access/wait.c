@@ -182,11 +182,12 @@ static void changed(struct waiter *waiter, const struct approval *approval)
 	channel_wait_resume(wait, false);
 }
 
+/* Of a vote that is for all who wait: a connection that is about to end says nothing about it. */
 static int recheck(struct waiter *waiter, struct err *err)
 {
 	struct access_request request = channel_wait_request(wait_of(waiter));
 
-	return access_judge(&request) == STEP_DENY
+	return access_policy(&request) == STEP_DENY
 		       ? err_set(err, -EACCES, "%s", request.decision.reason)
 		       : 0;
 }
