@@ -259,14 +259,6 @@ static int in_folder(struct err *err, int rc, const char *path)
 	return err_set(err, rc, "'%s/%s", path, inner.text + (*inner.text == '\''));
 }
 
-int transcripts_file(struct store *store, const char *path, const char *name, struct err *err)
-{
-	FD_CLEANUP int folder = transcripts_folder(store, path, err);
-	int fd = folder < 0 ? folder : transcript_file(folder, name, err);
-
-	return fd < 0 && folder >= 0 ? in_folder(err, fd, path) : fd;
-}
-
 int transcripts_read(struct store *store, const char *path, const char *name, struct err *err)
 {
 	FD_CLEANUP int folder = transcripts_folder(store, path, err);

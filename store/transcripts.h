@@ -36,7 +36,6 @@ int transcript_write_json(int folder, json_t *session, struct err *err);
 int transcript_digest(int folder, const char *name, char hex[static 65], struct err *err);
 
 /* The same for who has the path only. */
-int transcripts_file(struct store *store, const char *path, const char *name, struct err *err);
 int transcripts_read(struct store *store, const char *path, const char *name, struct err *err);
 int transcripts_mend(struct store *store, const char *path, const char *name, struct err *err);
 int transcripts_write_json(struct store *store, const char *path, json_t *session, struct err *err);

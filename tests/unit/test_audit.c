@@ -19,6 +19,7 @@
 #include "store/sql.h"
 #include "store/transcripts.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/transcripts_file.h"
 
 #define EVENTS 20
 #define ID "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -26,6 +26,7 @@
 #include "store/sql.h"
 #include "store/target_crypto.h"
 #include "store/transcripts.h"
+#include "tests/unit/transcripts_file.h"
 
 static const char policy[] = "targets:\n"
 			     "  - {name: web1, address: 10.0.3.11, labels: {env: staging, role: web}}\n"

@@ -19,6 +19,7 @@
 #include "store/sql.h"
 #include "store/transcripts.h"
 #include "tests/unit/place.h"
+#include "tests/unit/transcripts_file.h"
 
 #define T0 INT64_C(1767225600000) /* 2026-01-01 */
 
